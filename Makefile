@@ -1,0 +1,43 @@
+# Targets: demo, test, test-all, lint, bench, install. Everything lives in .venv.
+
+SHELL := /bin/bash
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.PHONY: demo test test-all lint bench install
+.DEFAULT_GOAL := install
+
+install: $(STAMP)
+
+# sam2 is published as source only and its build imports torch, so torch goes in first and build
+# isolation is off; hatchling and editables are what an editable install of this project builds with.
+$(STAMP): pyproject.toml constraints.txt .ci/make_venv.sh
+	bash .ci/make_venv.sh $(VENV)
+	$(PIP) install -q -c constraints.txt setuptools wheel torch torchvision
+	SAM2_BUILD_CUDA=0 $(PIP) install -q --no-build-isolation -c constraints.txt sam2
+	$(PIP) install -q -c constraints.txt hatchling editables
+	$(PIP) install -q --no-build-isolation -c constraints.txt -e '.[dev]'
+	touch $@
+
+demo: $(STAMP)
+	$(BIN)/vos demo -o demo
+
+test: $(STAMP)
+	$(BIN)/python -m pytest
+
+test-all: $(STAMP)
+	$(BIN)/python -m pytest -m "slow or not slow"
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports
+
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks.track
+	$(BIN)/python -m benchmarks.memory
+	$(BIN)/python -m benchmarks.parity
+	$(BIN)/python -m benchmarks.nano

@@ -1,0 +1,195 @@
+"""CPU cost of scoring: LVOS-like palette masks, two objects, PNG decoding included.
+
+Run: python benchmarks/eval.py [--frames N] [--long] [--write]
+Prints CPU (not wall) milliseconds per object and frame, the throughput of two processes against
+one, and with --long the memory of a 10,000-frame video. --write stores the table in
+benchmarks/results/eval.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from vos_eval.plan import FramePlan, Plan, SequencePlan
+from vos_eval.run import run_plan
+
+SIZES_HW = ((480, 854), (720, 1280), (1080, 1920))
+TARGETS_MS = (1.0, 2.0, 5.0)
+OFFICIAL_MS = (9.0, 24.5, 82.5)
+OBJECTS = (1, 2)
+REPEATS = 7
+LONG_FRAMES = 10_000
+RESULT = Path(__file__).parent / "results" / "eval.md"
+
+
+def outline(angle: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A wavy closed outline: radius factor at each angle."""
+    waves = [
+        rng.normal(0, 0.12 / k) * np.cos(k * angle + rng.uniform(0, 2 * np.pi))
+        for k in range(2, 12)
+    ]
+    return 1 + np.sum(waves, axis=0)
+
+
+def draw(size_hw: tuple[int, int], index: int, jitter: float, seed: int) -> np.ndarray:
+    """Two objects that drift; `jitter` moves and reshapes them as an imperfect tracker would."""
+    height, width = size_hw
+    rows, columns = np.mgrid[:height, :width].astype(np.float32)
+    labels = np.zeros(size_hw, np.uint8)
+    for label, (x, y, rx, ry) in zip(
+        OBJECTS, ((0.33, 0.5, 0.1, 0.26), (0.7, 0.56, 0.08, 0.17)), strict=True
+    ):
+        rng = np.random.default_rng([seed, label])
+        cx, cy = (x + 0.002 * index + 0.004 * jitter) * width, (y - 0.003 * jitter) * height
+        dx, dy = (columns - cx) / (rx * width), (rows - cy) / (ry * height)
+        edge = outline(np.arctan2(dy, dx), rng)
+        if jitter:
+            edge += 0.05 * (outline(np.arctan2(dy, dx), np.random.default_rng(index)) - 1)
+        labels[dx * dx + dy * dy < edge * edge] = label
+    return labels
+
+
+def save(path: Path, labels: np.ndarray) -> None:
+    image = Image.fromarray(labels)
+    image.putpalette([value for i in range(256) for value in (i * 37 % 256, i * 91 % 256, i)])
+    image.save(path)
+
+
+def make_plan(folder: Path, size_hw: tuple[int, int], frames: int) -> Plan:
+    plans = []
+    for index in range(frames):
+        gt, pred = folder / f"gt{index}.png", folder / f"pred{index}.png"
+        save(gt, draw(size_hw, index, 0, 1))
+        save(pred, draw(size_hw, index, 1, 1))
+        plans.append(FramePlan(f"{index:05d}", gt, pred, OBJECTS))
+    return Plan([SequencePlan("clip", tuple(plans), OBJECTS)])
+
+
+def repeat(plan: Plan, times: int) -> Plan:
+    (sequence,) = plan.sequences
+    return Plan([SequencePlan("clip", sequence.frames * times, OBJECTS)])
+
+
+def cpu_ms(plan: Plan) -> list[float]:
+    """CPU milliseconds per object and frame, of each repetition."""
+    found = []
+    for _ in range(REPEATS):
+        start = time.process_time()
+        run_plan(plan)
+        found.append(1e3 * (time.process_time() - start) / (plan.frame_count * len(OBJECTS)))
+    return found
+
+
+def wall_s(plan: Plan, jobs: int) -> float:
+    start = time.perf_counter()
+    run_plan(plan, jobs=jobs)
+    return time.perf_counter() - start
+
+
+def long_video_mb() -> tuple[float, float]:
+    """Peak resident MB of a fresh process scoring 500 frames, and LONG_FRAMES frames."""
+    found = []
+    for frames in (500, LONG_FRAMES):
+        done = subprocess.run(
+            [sys.executable, __file__, "--peak", str(frames)],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        found.append(float(done.stdout))
+    return found[0], found[1]
+
+
+def peak(frames: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        plan = make_plan(Path(folder), SIZES_HW[0], 20)
+        run_plan(repeat(plan, frames // 20))
+    # ru_maxrss would count the parent's memory, from before this program was loaded.
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM"):
+            print(int(line.split()[1]) / 1024)
+
+
+def processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def commit() -> str:
+    done = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parent,
+    )
+    return done.stdout.strip() or "unknown"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--frames", type=int, default=40)
+    parser.add_argument("--long", action="store_true")
+    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--peak", type=int, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.peak:
+        peak(arguments.peak)
+        return
+    lines = [
+        "# Cost of scoring",
+        "",
+        f"{processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, NumPy "
+        f"{np.__version__}, Pillow {Image.__version__}, commit {commit()}. Load average "
+        f"{os.getloadavg()[0]:.1f} at the start.",
+        "",
+        "CPU ms per object and frame, two objects, both PNGs decoded, "
+        f"{arguments.frames} frames, {REPEATS} repetitions (`python benchmarks/eval.py`).",
+        "",
+        "| size | lowest | median | target | official tool |",
+        "|---|---|---|---|---|",
+    ]
+    plan = Plan()
+    with tempfile.TemporaryDirectory() as folder:
+        for size_hw, target, official in zip(SIZES_HW, TARGETS_MS, OFFICIAL_MS, strict=True):
+            place = Path(folder) / str(size_hw[0])
+            place.mkdir()
+            plan = make_plan(place, size_hw, arguments.frames)
+            times = cpu_ms(plan)
+            lines.append(
+                f"| {size_hw[1]}x{size_hw[0]} | {min(times):.2f} | {statistics.median(times):.2f} "
+                f"| {target:.1f} | {official:.1f} |"
+            )
+        one, two = (wall_s(repeat(plan, 40), jobs) for jobs in (1, 2))
+        lines += ["", f"Throughput of two processes over one (1080p, wall time): {one / two:.2f}x."]
+    if arguments.long:
+        short_mb, long_mb = long_video_mb()
+        lines += [
+            "",
+            f"Peak memory at 480p: {short_mb:.0f} MB for 500 frames, {long_mb:.0f} MB for "
+            f"{LONG_FRAMES:,} frames.",
+        ]
+    text = "\n".join(lines) + "\n"
+    print(text)
+    if arguments.write:
+        RESULT.write_text(text, "utf-8")
+
+
+if __name__ == "__main__":
+    main()

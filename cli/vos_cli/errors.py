@@ -1,0 +1,135 @@
+"""Exceptions to one line of text and an exit code. The only place that does it.
+
+Exit codes: 0 done, 1 our bug, 2 usage, 3 input unreadable, 4 some items failed, 6 model missing or
+wrong, 7 out of memory, 8 verification failed, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import errno
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+import typer
+
+from vos.errors import OutOfMemoryError, OutputError, VosError
+
+EXIT_BUG = 1
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+EXIT_BROKEN_PIPE = 141  # what a shell reports for a program that SIGPIPE ended
+
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+
+
+class Interrupted(VosError):
+    """The user stopped the run; the message says what is left behind."""
+
+    exit_code = EXIT_INTERRUPTED
+
+
+class Carried(Exception):
+    """Takes an exception past Typer, which has its own ideas about some kinds."""
+
+    def __init__(self, error: BaseException):
+        super().__init__(str(error))
+        self.error = error
+
+
+@contextmanager
+def carried() -> Iterator[None]:
+    """Wrap whatever a command raises, except what Typer itself raises to steer or to complain."""
+    try:
+        yield
+    except (typer.Exit, typer.Abort, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:
+        if _usage_text(error) is not None:
+            raise
+        raise Carried(error) from error
+
+
+def report(error: BaseException, *, verbose: bool, stream: TextIO | None = None) -> int:
+    """Print one line about the error and return the exit code.
+
+    verbose: print the traceback first.
+    """
+    stream = sys.stderr if stream is None else stream
+    if isinstance(error, Carried):
+        error = error.error
+    if isinstance(error, BrokenPipeError):
+        return EXIT_BROKEN_PIPE
+    if verbose:
+        traceback.print_exception(error, file=stream)
+    text, code = _describe(error, verbose=verbose)
+    if text:
+        print(f"vos: {one_line(text)}", file=stream)
+    return code
+
+
+def one_line(text: str) -> str:
+    """Escape what is not printable: line breaks and control characters of hostile file names."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _describe(error: BaseException, *, verbose: bool) -> tuple[str, int]:
+    if isinstance(error, VosError):
+        word = "interrupted" if isinstance(error, Interrupted) else "error"
+        return f"{word}: {error}", error.exit_code
+    usage = _usage_text(error)
+    if usage is not None:
+        return usage, EXIT_USAGE
+    if isinstance(error, KeyboardInterrupt | typer.Abort):
+        return "interrupted", EXIT_INTERRUPTED
+    if _is_out_of_memory(error):
+        return (
+            "error: out of memory; close other programs, use a smaller --model, or --device cpu",
+            OutOfMemoryError.exit_code,
+        )
+    if isinstance(error, OSError) and error.errno in _NO_SPACE:
+        place = f"{error.filename}: " if error.filename else ""
+        return (
+            f"error: {place}no space left on the device; free some or choose another place with -o",
+            OutputError.exit_code,
+        )
+    hint = "" if verbose else "; run it again with -v and"
+    report_it = f"{hint} report the traceback" if hint else "; report the traceback above"
+    return (
+        f"internal error: {type(error).__name__}: {error} ({_origin(error)}){report_it}",
+        EXIT_BUG,
+    )
+
+
+def _usage_text(error: BaseException) -> str | None:
+    """What Typer says of a wrong command line, or None for any other error.
+
+    Typer's own usage errors have `format_message` and `ctx`; their class is not public.
+    """
+    format_message = getattr(error, "format_message", None)
+    if format_message is None:
+        return None
+    if type(error).__name__ == "NoArgsIsHelpError":  # the help text has been printed already
+        return ""
+    context = getattr(error, "ctx", None)
+    command = "vos" if context is None else context.command_path
+    message = " ".join(str(format_message()).split()).rstrip(".")
+    joint = "" if message.endswith("?") else ";"
+    return f"error: {message}{joint} see `{command} --help`"
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    if isinstance(error, MemoryError):
+        return True
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(error, torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
+
+
+def _origin(error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "no traceback"

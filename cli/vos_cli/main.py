@@ -1,0 +1,142 @@
+"""The `vos` program: commands are imported only when they are run, so `--help` stays fast."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import warnings
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command, get_group
+
+from vos.version import __version__
+from vos_cli.errors import EXIT_BROKEN_PIPE, carried, report
+
+
+@dataclass(frozen=True, slots=True)
+class _Lazy:
+    """Where a command lives: a function, or a typer.Typer for a command with subcommands.
+
+    example: shown at the end of a function's `--help`; a typer.Typer brings its own.
+    """
+
+    module: str
+    attribute: str
+    help: str
+    example: str = ""
+
+
+COMMANDS: dict[str, _Lazy] = {
+    "track": _Lazy(
+        "vos_cli.track",
+        "track",
+        "Follow the prompted objects through a video.",
+        "vos track video.mp4 --box 100,50,400,300 -o out",
+    ),
+    "info": _Lazy(
+        "vos_cli.info",
+        "info",
+        "Print what we see in a video or image folder.",
+        "vos info video.mp4",
+    ),
+    "eval": _Lazy("vos_cli.eval", "app", "Score masks against ground truth."),
+    "models": _Lazy("vos_cli.models", "app", "List, get, find and check model weights."),
+    "demo": _Lazy(
+        "vos_cli.demo",
+        "demo",
+        "Make a clip, track it, and say how well that went.",
+        "vos demo -o demo",
+    ),
+    "doctor": _Lazy("vos_cli.doctor", "doctor", "Check this installation.", "vos doctor"),
+}
+
+
+class LazyGroup(TyperGroup):
+    """A group that lists its commands without importing them."""
+
+    def __init__(self, **attributes: Any):
+        super().__init__(**attributes)
+        for name, lazy in COMMANDS.items():  # stand-ins that know name and help
+            self.commands[name] = TyperCommand(name, help=lazy.help)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, command if name is None else _load(name), rest
+
+    def invoke(self, ctx: Any) -> Any:
+        with carried():
+            return super().invoke(ctx)
+
+
+def _load(name: str) -> Any:
+    lazy = COMMANDS[name]
+    target = getattr(importlib.import_module(lazy.module), lazy.attribute)
+    if isinstance(target, typer.Typer):
+        command = get_group(target)
+    else:
+        single = typer.Typer(add_completion=False, rich_markup_mode="rich")
+        epilog = f"Example:  {lazy.example}" if lazy.example else None
+        single.command(name, context_settings=CONTEXT, epilog=epilog)(target)
+        command = get_command(single)
+    command.name = name
+    return command
+
+
+CONTEXT = {"help_option_names": ["-h", "--help"]}
+
+app = typer.Typer(
+    name="vos",
+    cls=LazyGroup,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings=CONTEXT,
+    epilog="Example:  vos track video.mp4 --box 100,50,400,300",
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"vos {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Video object segmentation: one prompt on one frame, a precise mask on every frame."""
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line and return the exit code."""
+    verbose = not {"-v", "--verbose"}.isdisjoint(arguments)
+    if not verbose and not sys.warnoptions:
+        warnings.simplefilter("ignore")  # of libraries; ours go through `vos: warning:`
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:  # file names need not be valid text
+            reconfigure(errors="surrogateescape")
+    try:
+        outcome = get_command(app)(args=arguments, prog_name="vos", standalone_mode=False)
+        sys.stdout.flush()
+    except (Exception, KeyboardInterrupt) as error:
+        code = report(error, verbose=verbose)
+        if code == EXIT_BROKEN_PIPE:  # else the interpreter's own flush at exit complains
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return code
+    return outcome if isinstance(outcome, int) else 0
+
+
+def main() -> None:
+    """Entry point of the `vos` program."""
+    sys.exit(run(sys.argv[1:]))

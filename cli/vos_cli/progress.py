@@ -1,0 +1,193 @@
+"""Progress on stderr: a Rich bar on a terminal, else a line every ten seconds, or JSON lines."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from types import TracebackType
+from typing import Protocol, Self, TextIO
+
+from vos.settings import Progress as Mode
+
+PLAIN_PERIOD_S = 10.0
+JSON_PERIOD_S = 1.0
+
+
+class Progress(Protocol):
+    """A context manager that is told of every finished frame.
+
+    done: frames so far.
+    """
+
+    done: int
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+    def advance(self) -> None:
+        """One more frame is done."""
+        ...
+
+
+def open_progress(mode: Mode, total: int | None) -> Progress:
+    """The progress report of that form.
+
+    mode: "auto" is a Rich bar on a terminal and plain lines elsewhere.
+    total: frames to come, None when unknown; it may be an estimate.
+    """
+    stream = sys.stderr
+    if mode == "auto":
+        is_terminal = stream.isatty() and os.environ.get("TERM") != "dumb"
+        mode = "rich" if is_terminal else "plain"
+    if mode == "rich":
+        return _Bar(total, stream)
+    if mode == "plain":
+        return _Lines(total, stream, PLAIN_PERIOD_S)
+    if mode == "json":
+        return _JsonLines(total, stream, JSON_PERIOD_S)
+    return _Silent(total)
+
+
+def memory_mb() -> int:
+    """Memory this process holds now, in MB (10^6 bytes): on the GPU where one is used, else RSS."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
+        return round(torch.cuda.memory_allocated() / 1e6)
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123
+            pages = int(file.read().split()[1])
+        return round(pages * os.sysconf("SC_PAGE_SIZE") / 1e6)
+    except OSError:
+        import resource
+
+        unit = 1 if sys.platform == "darwin" else 1024
+        return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6)
+
+
+class _Silent:
+    """Counts, says nothing; the other forms build on it."""
+
+    def __init__(self, total: int | None):
+        self.total = total
+        self.done = 0
+        self._started = time.monotonic()
+
+    def __enter__(self) -> Self:
+        self._started = time.monotonic()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        pass
+
+    def advance(self) -> None:
+        self.done += 1
+
+    def rate(self) -> float:
+        """Frames per second since the start."""
+        elapsed = time.monotonic() - self._started
+        return self.done / elapsed if elapsed > 0 else 0.0
+
+    def remaining_s(self) -> float | None:
+        rate = self.rate()
+        if self.total is None or rate == 0:
+            return None
+        return max(self.total - self.done, 0) / rate
+
+
+class _Periodic(_Silent):
+    def __init__(self, total: int | None, stream: TextIO, period_s: float):
+        super().__init__(total)
+        self._stream = stream
+        self._period_s = period_s
+        self._last = time.monotonic()
+
+    def advance(self) -> None:
+        super().advance()
+        now = time.monotonic()
+        if now - self._last >= self._period_s:
+            self._last = now
+            print(self.line(), file=self._stream, flush=True)
+
+    def line(self) -> str:
+        raise NotImplementedError
+
+
+class _Lines(_Periodic):
+    def line(self) -> str:
+        of = "" if self.total is None else f"/{self.total}"
+        left = self.remaining_s()
+        ends = "" if left is None else f", {_clock(left)} left"
+        return f"vos: {self.done}{of} frames, {self.rate():.1f} frames/s{ends}, {memory_mb()} MB"
+
+
+class _JsonLines(_Periodic):
+    def line(self) -> str:
+        left = self.remaining_s()
+        return json.dumps(
+            {
+                "event": "progress",
+                "frames": self.done,
+                "total": self.total,
+                "frames_per_s": round(self.rate(), 2),
+                "remaining_s": None if left is None else round(left, 1),
+                "memory_mb": memory_mb(),
+            }
+        )
+
+
+class _Bar(_Silent):
+    def __init__(self, total: int | None, stream: TextIO):
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as RichProgress
+
+        super().__init__(total)
+        self._bar = RichProgress(
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]:.1f} frames/s"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[memory]} MB"),
+            console=Console(file=stream),
+            transient=True,
+        )
+        self._task = self._bar.add_task("", total=total, rate=0.0, memory=memory_mb())
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def advance(self) -> None:
+        super().advance()
+        total = None if self.total is None else max(self.total, self.done)
+        self._bar.update(
+            self._task, completed=self.done, total=total, rate=self.rate(), memory=memory_mb()
+        )
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}"

@@ -1,0 +1,344 @@
+"""One tracking job from input to finished folder. Here sources, sessions and sinks meet."""
+
+from __future__ import annotations
+
+import glob
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Literal, Self, get_args
+
+from vos.config import nearest
+from vos.errors import PromptError, UsageError
+from vos.io.manifest import Fingerprint, fingerprint_input, read_manifest
+from vos.io.output_folder import OutputFolder
+from vos.io.scan import scan_video
+from vos.io.sink import Sink
+from vos.io.source import Source, SourceInfo, TimePoint, check_range, open_source, parse_time
+from vos.model import registry, weight_file
+from vos.model.registry import ResolvedModel
+from vos.prompts import (
+    Direction,
+    Prompt,
+    check_frame_range,
+    collect,
+    prompts_text,
+    save_prompts,
+)
+from vos.settings import Settings
+from vos_cli.errors import Interrupted
+from vos_cli.progress import Progress, open_progress
+
+PROMPTS_NAME = "prompts.json"
+
+Save = Literal["masks", "overlay", "stats"]
+
+DIRECTIONS: tuple[str, ...] = get_args(Direction)
+SAVES: tuple[str, ...] = get_args(Save)
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What one `vos track` does.
+
+    source: a video, a folder or a glob, as the user named it. output: the folder to make.
+    start (inclusive), end (exclusive): a frame index or seconds.
+    """
+
+    source: str
+    output: Path
+    prompts: tuple[Prompt, ...]
+    start: TimePoint | None
+    end: TimePoint | None
+    direction: Direction
+    settings: Settings
+    overwrite: bool
+
+    @classmethod
+    def checked(
+        cls,
+        *,
+        source: str,
+        output: Path,
+        prompts: tuple[Prompt, ...],
+        start: str | None,
+        end: str | None,
+        direction: str,
+        settings: Settings,
+        overwrite: bool,
+    ) -> Self:
+        """A job from the texts of the command line.
+
+        Raises:
+            UsageError: a value that no input could make right.
+        """
+        if not prompts:
+            raise PromptError(
+                "no prompt: something must say what to track; give --box x1,y1,x2,y2, --point x,y, "
+                "--mask FILE.png or --prompts FILE.json"
+            )
+        _one_of("--direction", direction, DIRECTIONS)
+        for name in settings.save:
+            _one_of("--save", name, SAVES)
+        if not settings.save:
+            raise UsageError(f"--save: nothing named; give some of {','.join(SAVES)}")
+        return cls(
+            source=source,
+            output=output,
+            prompts=prompts,
+            start=None if start is None else parse_time(start),
+            end=None if end is None else parse_time(end),
+            direction=direction,  # pyright: ignore[reportArgumentType]
+            settings=settings,
+            overwrite=overwrite,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a job left behind.
+
+    files: entries of the output folder. frames_per_s: loading left out; None where it was skipped.
+    """
+
+    output: Path
+    files: tuple[str, ...]
+    frames: int
+    frames_per_s: float | None
+    model: str
+    model_sha256: str
+    warnings: tuple[str, ...]
+    is_skipped: bool
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "schema": 1,
+            "output": str(self.output),
+            "files": list(self.files),
+            "frames": self.frames,
+            "frames_per_s": None if self.frames_per_s is None else round(self.frames_per_s, 2),
+            "model": {"name": self.model, "sha256": self.model_sha256},
+            "warnings": list(self.warnings),
+            "skipped": self.is_skipped,
+        }
+
+    def summary(self) -> str:
+        """One line for people."""
+        if self.frames_per_s is None:
+            return "already complete with these parameters, skipped (--overwrite makes it again)"
+        return f"{self.frames} frames, {self.frames_per_s:.1f} frames/s, model {self.model}"
+
+
+def default_output(source: str) -> Path:
+    """`INPUT-vos` beside the input; for a glob, beside the folder that its files are in."""
+    path = Path(source)
+    while glob.has_magic(path.name):
+        path = path.parent
+    path = path.absolute() if path.name in ("", "..") else path
+    return path.with_name(f"{path.name}-vos")
+
+
+def run(job: Job, *, say: Say, warn: Say) -> Outcome:
+    """Do the job, or find it already done.
+
+    Whatever can be refused without the model is refused before torch is imported.
+
+    say: told which model is used. warn: told of everything that went less than well.
+
+    Raises:
+        VosError: of every kind the parts raise. Interrupted: on Ctrl-C; no output is left then.
+    """
+    resolved = registry.resolve(job.settings.model)
+    with open_source(job.source, decoder=job.settings.decoder) as source:
+        info = source.info
+        _check_prompts(job, info)
+        sha256 = weight_file.checked_sha256(resolved)
+        fingerprint = Fingerprint(fingerprint_input(info.path), _parameters(job, info), sha256)
+        with OutputFolder.open(job.output, fingerprint, overwrite=job.overwrite) as folder:
+            if folder.is_complete:
+                return _skipped(job.output, resolved, sha256)
+            say(_model_line(resolved))
+            progress = open_progress(job.settings.progress, _frames_to_come(job, info))
+            try:
+                frames, seconds, sink_warnings = _write(job, source, folder.part, progress)
+            except KeyboardInterrupt as error:
+                raise Interrupted(
+                    f"stopped after {progress.done} frames, {job.output} was not made; "
+                    "the same command starts again"
+                ) from error
+            warnings = (*source.warnings, *sink_warnings)
+            folder.commit(frame_count=frames, warnings=warnings)
+    for text in warnings:
+        warn(text)
+    return Outcome(
+        output=job.output,
+        files=_entries(job.output),
+        frames=frames,
+        frames_per_s=frames / seconds,
+        model=resolved.name,
+        model_sha256=sha256,
+        warnings=warnings,
+        is_skipped=False,
+    )
+
+
+def _write(
+    job: Job, source: Source, part: Path, progress: Progress
+) -> tuple[int, float, list[str]]:
+    """Track and write everything but the manifest.
+
+    Returns: frames written, seconds from the first frame's decoding to the last output's end, the
+    sinks' warnings.
+    """
+    from vos.api import load
+
+    settings = job.settings
+    tracker = load(
+        settings.model,
+        refiner=settings.refiner,
+        device=settings.device,
+        dtype=settings.dtype,
+        policy=settings.policy,
+    )
+    save_prompts(part / PROMPTS_NAME, job.prompts, size_hw=source.info.size_hw)
+    started = time.monotonic()
+    with ExitStack() as stack:
+        sinks = [stack.enter_context(sink) for sink in _sinks(settings.save, part, source.info)]
+        stack.enter_context(progress)
+        pairs = tracker.stream(
+            source,
+            job.prompts,
+            start=job.start,
+            end=job.end,
+            direction=job.direction,
+            on_backward=progress.advance,
+        )
+        stack.enter_context(closing(pairs))  # pyright: ignore[reportArgumentType]
+        frames = 0
+        for frame, result in pairs:
+            for sink in sinks:
+                sink.write(frame, result)
+            frames += 1
+            progress.advance()
+    seconds = max(time.monotonic() - started, 1e-9)
+    return frames, seconds, [text for sink in sinks for text in sink.warnings]
+
+
+def _sinks(save: tuple[str, ...], part: Path, info: SourceInfo) -> Iterator[Sink]:
+    from vos.io.overlay import OverlaySink
+    from vos.io.sink import MaskSink
+    from vos.io.stats import StatsSink
+
+    if "masks" in save:
+        yield MaskSink(part / "masks")
+    if "overlay" in save:
+        yield OverlaySink(
+            part / "overlay.mp4",
+            time_base=info.time_base,
+            frame_rate=info.average_rate,
+            audio_from=info.path if info.has_audio else None,
+            audio_start_time=info.start_time,
+        )
+    if "stats" in save:
+        yield StatsSink(part / "stats.jsonl")
+
+
+def _check_prompts(job: Job, info: SourceInfo) -> None:
+    """Refuse now what would otherwise be refused after hours of tracking."""
+    check_range(job.start, job.end)
+    collect(job.prompts, info.size_hw, direction=job.direction)
+    last = max(prompt.frame_idx for prompt in job.prompts)
+    if info.kind != "video":
+        assert info.frame_count is not None
+        check_frame_range(job.prompts, info.frame_count)
+    elif info.frame_count is None or last >= info.frame_count:  # an estimate, so count
+        check_frame_range(job.prompts, scan_video(info.path).frame_count)
+    for prompt in job.prompts:
+        early = isinstance(job.start, int) and prompt.frame_idx < job.start
+        late = isinstance(job.end, int) and prompt.frame_idx >= job.end
+        if early or late:
+            flag, limit = ("--start", job.start) if early else ("--end", job.end)
+            raise PromptError(
+                f"prompt on frame {prompt.frame_idx}: {flag} {limit}f leaves that frame out; "
+                f"change {flag} or the prompt's @FRAME"
+            )
+
+
+def _parameters(job: Job, info: SourceInfo) -> dict[str, Any]:
+    """What decides the output besides input and weights."""
+    settings = job.settings
+    return {
+        "prompts": json.loads(prompts_text(job.prompts, size_hw=info.size_hw))["prompts"],
+        "start": _time_text(job.start),
+        "end": _time_text(job.end),
+        "direction": job.direction,
+        "save": sorted(settings.save),
+        "refiner": settings.refiner,
+        "policy": settings.policy,
+        "dtype": settings.dtype,
+        "decoder": settings.decoder,
+    }
+
+
+def _time_text(when: TimePoint | None) -> str | None:
+    if when is None:
+        return None
+    return f"{when}f" if isinstance(when, int) else f"{when}s"
+
+
+def _frames_to_come(job: Job, info: SourceInfo) -> int | None:
+    """About how many frames the job works on, both passes; None where the input does not say."""
+    if info.frame_count is None:
+        return None
+    first = _as_index(job.start, info) or 0
+    last = _as_index(job.end, info)
+    count = max(min(info.frame_count, info.frame_count if last is None else last) - first, 0)
+    if job.direction != "forward":
+        count += max(prompt.frame_idx for prompt in job.prompts) - first + 1
+    return count
+
+
+def _as_index(when: TimePoint | None, info: SourceInfo) -> int | None:
+    if isinstance(when, Fraction):
+        return None if info.average_rate is None else round(when * info.average_rate)
+    return when
+
+
+def _model_line(resolved: ResolvedModel) -> str:
+    """Which model is used, and how to get a better one where "auto" found less than the best."""
+    line = f"model {resolved.name}"
+    if not resolved.is_automatic or resolved.name == registry.BEST:
+        return line
+    why = "embedded" if resolved.name == registry.EMBEDDED else "the best here"
+    return f"{line} ({why}); better masks with `vos models pull {registry.BEST}`"
+
+
+def _skipped(output: Path, resolved: ResolvedModel, sha256: str) -> Outcome:
+    manifest = read_manifest(output) or {}
+    return Outcome(
+        output=output,
+        files=_entries(output),
+        frames=manifest.get("frame_count", 0),
+        frames_per_s=None,
+        model=resolved.name,
+        model_sha256=sha256,
+        warnings=tuple(manifest.get("warnings", ())),
+        is_skipped=True,
+    )
+
+
+def _entries(output: Path) -> tuple[str, ...]:
+    return tuple(sorted(f"{p.name}/" if p.is_dir() else p.name for p in output.iterdir()))
+
+
+def _one_of(flag: str, value: str, valid: tuple[str, ...]) -> None:
+    if value not in valid:
+        raise UsageError(
+            f"{flag} {value!r}: not one of {', '.join(valid)}{nearest(value, valid)}; correct it"
+        )

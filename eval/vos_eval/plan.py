@@ -1,0 +1,100 @@
+"""What a protocol decides before any pixel is read: which frames, which objects, which files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+
+class Fix(StrEnum):
+    """Quirks of the official tools that can be switched off; every published number has them.
+
+    DECAY_WRAP: davis; quarter edges kept in 8 bits, wrong beyond 256 frames.
+    LVOS_DECAY: lvos; decay is always 0.
+    V_ROUNDING: lvos; the variance is rounded to 4 decimals before V is taken.
+    FRAME_NUMS: lvos; the length of an object's run is read from the metadata's `frame_nums`, which
+        is an error here where it does not fit the frame range. Fixed: the range alone counts.
+    """
+
+    DECAY_WRAP = "decay-wrap"
+    LVOS_DECAY = "lvos-decay"
+    V_ROUNDING = "v-rounding"
+    FRAME_NUMS = "frame-nums"
+
+
+class Missing(StrEnum):
+    """What to do about absent predictions: refuse to score, or score them as empty masks."""
+
+    ERROR = "error"
+    EMPTY = "empty"
+
+
+class Labels(StrEnum):
+    """What a pixel value means.
+
+    IDS: the object id; only the planned objects are scored.
+    IDS_STRICT: the same, but a predicted label above `max_label` is a problem.
+    PRESENT: the object id; every id present in either mask is scored.
+    FOREGROUND: any nonzero pixel belongs to the one object; more than one value is a problem.
+    BINARY: the same, for masks that are 0/1 or 0/255; any other value is a problem.
+    """
+
+    IDS = "ids"
+    IDS_STRICT = "ids-strict"
+    PRESENT = "present"
+    FOREGROUND = "foreground"
+    BINARY = "binary"
+
+
+@dataclass(frozen=True, slots=True)
+class FramePlan:
+    """One frame to decode.
+
+    name: file stem.
+    gt, pred: mask files; pred None where it is absent and scored as empty.
+    object_ids: the objects to score; unused when every present label is scored.
+    """
+
+    name: str
+    gt: Path
+    pred: Path | None
+    object_ids: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SequencePlan:
+    """One pass over the frames of a video.
+
+    video: name of the video.
+    frames: in order.
+    objects: ids in report order; empty when the masks decide.
+    labels, max_label: meaning of pixel values.
+    is_seen: LVOS only: the video's categories are in the training set; else None.
+    only_object: SA-V folder layout: the id whose folder this is; else None.
+    """
+
+    video: str
+    frames: tuple[FramePlan, ...]
+    objects: tuple[int, ...] = ()
+    labels: Labels = Labels.IDS
+    max_label: int = 255
+    is_seen: bool | None = None
+    only_object: int | None = None
+
+
+@dataclass(slots=True)
+class Plan:
+    """All sequences of a data set, and what is wrong with it.
+
+    problems: each forbids a score.
+    notes: said with the score: predictions taken as empty.
+    """
+
+    sequences: list[SequencePlan] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def frame_count(self) -> int:
+        return sum(len(sequence.frames) for sequence in self.sequences)

@@ -1,0 +1,54 @@
+"""Tiny inputs of every unpleasant kind, made on the spot."""
+
+from __future__ import annotations
+
+import wave
+from pathlib import Path
+
+import av
+import numpy as np
+from PIL import Image
+
+WIDTH, HEIGHT = 96, 64
+BOX = "20,16,52,48"  # around the square on frame 0
+
+
+def picture(index: int) -> np.ndarray:
+    """uint8 H x W x 3: a bright square that moves right one pixel a frame."""
+    image = np.full((HEIGHT, WIDTH, 3), (40, 60, 40), np.uint8)
+    image[16:48, 20 + index % 40 : 52 + index % 40] = (230, 120, 60)
+    return image
+
+
+def video(path: Path, frames: int = 12, *, faststart: bool = False) -> Path:
+    """An H.264 clip. faststart: index first, so that a cut file can still be opened."""
+    options = {"movflags": "+faststart"} if faststart else {}
+    with av.open(str(path), "w", options=options) as container:
+        stream = container.add_stream("libx264", rate=24, options={"g": "4", "bf": "0"})
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        for index in range(frames):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture(index), "rgb24")))
+        container.mux(stream.encode())
+    return path
+
+
+def truncated_video(path: Path) -> Path:
+    whole = video(path, 48, faststart=True).read_bytes()
+    path.write_bytes(whole[: len(whole) * 6 // 10])
+    return path
+
+
+def sound(path: Path) -> Path:
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        file.writeframes(bytes(8000))
+    return path
+
+
+def images(folder: Path, count: int = 4) -> Path:
+    folder.mkdir()
+    for index in range(count):
+        Image.fromarray(picture(index)).save(folder / f"{index:03}.jpg")
+    return folder

@@ -1,0 +1,63 @@
+"""`vos eval images` over a plain im/ gt/ folder."""
+
+import io
+import json
+from contextlib import redirect_stderr, redirect_stdout
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vos_cli import main
+
+
+def run(*arguments, code=0):
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        returned = main.run(["eval", "images", *map(str, arguments), "--progress", "none"])
+    assert returned == code, err.getvalue()
+    return out.getvalue(), err.getvalue()
+
+
+@pytest.fixture
+def root(tmp_path):
+    for name, x in (("a", 40), ("b", 90)):
+        rows, columns = np.mgrid[:96, :128]
+        label = (((rows - 50) ** 2 + (columns - x) ** 2 < 700) * 255).astype(np.uint8)
+        image = np.stack([rows + 40, columns, rows // 2 + 60], axis=-1).astype(np.uint8)
+        image[label > 0] = (230, 40, 30)
+        for folder, array in (("im", image), ("gt", label)):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            Image.fromarray(array).save(tmp_path / f"{folder}/{name}.png")
+    return tmp_path
+
+
+def test_box(root):
+    content = json.loads(run(root, "--json")[0])
+    assert content["protocol"] == "box"
+    assert len(content["model_sha256"]) == 64
+    (row,) = content["rows"]
+    assert [one["name"] for one in row["sets"]] == [root.name, "average"]
+    assert all(0 <= one["mIoU"] <= 1 and one["images"] == 2 for one in row["sets"])
+
+
+def test_points(root):
+    out, _ = run(root, "--protocol", "points", "--limit", "1")
+    lines = out.splitlines()
+    assert lines[0].split() == ["prompt", "set", "mIoU", "mBIoU", "images"]
+    assert [line.split()[0] for line in lines[1::2]] == ["1", "2", "5", "10"]
+
+
+def test_clicks(root):
+    content = json.loads(run(root, "--protocol", "clicks", "--json", "--limit", "1")[0])
+    pooled = content["pooled"]
+    assert list(pooled) == ["5-mIoU", "NoC90", "NoC95", "NoF95", "images"]
+    assert 1 <= pooled["NoC90"] <= pooled["NoC95"] <= 20
+
+
+def test_problems_are_named(root):
+    Image.fromarray(np.zeros((5, 5), np.uint8)).save(root / "gt/a.png")
+    assert "5x5" in run(root, code=3)[1]
+    (root / "gt/b.png").unlink()
+    assert "b.png has no label" in run(root, code=3)[1]
+    assert "no image set" in run(root / "im", code=3)[1]

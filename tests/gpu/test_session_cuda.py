@@ -1,0 +1,27 @@
+"""The session on a CUDA device gives the CPU's masks."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+
+from tests.unit.track.conftest import make_frames, tiny_model  # noqa: F401 - fixtures
+from vos.model.sam2 import Sam2Model
+from vos.prompts import Box
+from vos.track.session import Session
+
+pytestmark = pytest.mark.needs_cuda
+
+
+@pytest.mark.parametrize(("dtype", "agreement"), [(torch.float32, 0.999), (torch.bfloat16, 0.97)])
+def test_cuda_agrees_with_cpu(tiny_model, make_frames, dtype, agreement):  # noqa: F811
+    frames = make_frames(20)
+    prompts = [Box(1, (10.0, 8.0, 40.0, 36.0)), Box(2, (5.0, 5.0, 30.0, 30.0), frame_idx=3)]
+    on_gpu = Sam2Model(copy.deepcopy(tiny_model.net).cuda())
+    cpu = list(Session(tiny_model, prompts).run(frames))
+    gpu = list(Session(on_gpu, prompts, dtype=dtype).run(frames))
+    same = [np.mean(a.label_map == b.label_map) for a, b in zip(cpu, gpu, strict=True)]
+    assert np.mean(same) > agreement

@@ -1,0 +1,188 @@
+"""Losses, simulated prompts, the clip feed and the loop: what they promise, on small tensors."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import vos.train.nano as nano
+from vos.model.checkpoint import infer_architecture, load_state_dict
+from vos.model.load import load_model
+from vos.train.clip_feed import ClipFeed, ClipShape, augment, pick_objects
+from vos.train.losses import LossWeights, answer_loss, dice_loss, mask_iou
+from vos.train.sample_prompts import boxes_from_masks, sample_correction, sample_prompt
+
+
+def disk(side: int = 32, centre: tuple[int, int] = (16, 12), radius: int = 6) -> torch.Tensor:
+    y, x = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
+    return ((y - centre[0]) ** 2 + (x - centre[1]) ** 2 <= radius**2)[None]
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def test_perfect_and_empty_masks():
+    truth = disk().float()
+    logits = truth * 40 - 20
+    assert dice_loss(logits, truth).item() < 0.01
+    assert dice_loss(-logits, truth).item() > 0.9
+    assert mask_iou(logits, truth).item() == 1
+    empty = torch.zeros_like(truth)
+    assert mask_iou(empty - 1, empty).item() == 1
+    assert mask_iou(logits, empty).item() == 0
+
+
+def test_absent_frames_train_only_the_score():
+    logits = torch.randn(2, 4, 8, 8, requires_grad=True)
+    iou = torch.rand(2, 4, requires_grad=True)
+    score = torch.zeros(2, 1, requires_grad=True)
+    target = torch.zeros(2, 32, 32, dtype=torch.bool)
+    answer_loss(logits, iou, score, target, alternatives=True, weights=LossWeights()).backward()
+    assert not logits.grad.any()
+    assert (score.grad > 0).all()
+
+
+def test_alternatives_train_only_the_best_of_three():
+    logits = torch.randn(1, 4, 8, 8)
+    logits[0, 2] = torch.nn.functional.avg_pool2d(disk().float()[None], 4)[0, 0] * 20 - 10
+    logits.requires_grad_()
+    answer_loss(
+        logits,
+        torch.rand(1, 4),
+        torch.zeros(1, 1),
+        disk(),
+        alternatives=True,
+        weights=LossWeights(iou=0),
+    ).backward()
+    trained = logits.grad.flatten(2).abs().sum(-1)[0] > 0
+    assert trained.tolist() == [True, False, True, False]
+
+
+@given(seed=st.integers(0, 1000), kind=st.sampled_from(["box", "clicks:1", "clicks:3", "mask"]))
+@settings(max_examples=30)
+def test_prompts_lie_where_they_should(seed, kind):
+    masks = torch.cat([disk(), disk(centre=(5, 26), radius=4)])
+    prompt = sample_prompt(masks, kind, seeded(seed))
+    if kind == "mask":
+        assert torch.equal(prompt.mask[:, 0] > 0, masks)
+        return
+    if kind == "box":
+        corners = prompt.points_xy.flatten(1)
+        tight = boxes_from_masks(masks)
+        allowed = 0.1 * (tight[:, 2:] - tight[:, :2] + 1).repeat(1, 2)
+        assert ((corners - tight).abs() <= allowed + 1e-4).all()
+        assert corners.min() >= 0
+        assert corners.max() <= 31
+        return
+    for row, points in enumerate(prompt.points_xy.long()):
+        assert all(masks[row, y, x] for x, y in points)
+
+
+def test_boxes_are_tight_and_inclusive():
+    masks = torch.zeros(1, 20, 30, dtype=torch.bool)
+    masks[0, 3:8, 10:12] = True
+    assert boxes_from_masks(masks).tolist() == [[10, 3, 11, 7]]
+
+
+def test_corrections_click_on_the_larger_error():
+    truth = disk(radius=8)
+    missed = truth.float()[:, None] * 0 - 5
+    prompt = sample_correction(truth, missed, seeded())
+    x, y = prompt.points_xy[0, 0].long()
+    assert prompt.labels.tolist() == [[1]]
+    assert truth[0, y, x]
+    everywhere = torch.full((1, 1, 32, 32), 5.0)
+    prompt = sample_correction(truth, everywhere, seeded(), prompt)
+    x, y = prompt.points_xy[0, 1].long()
+    assert prompt.labels.tolist() == [[1, 0]]
+    assert not truth[0, y, x]
+
+
+def test_augmented_labels_still_match_their_pixels():
+    labels = torch.zeros(2, 3, 16, 16, dtype=torch.uint8)
+    labels[:, :, 2:12, 3:13] = 1
+    labels[0, 2, :, :8] = 2
+    frames = labels[:, :, None].repeat(1, 1, 3, 1, 1) * 100
+    for seed in range(20):
+        seen, moved = augment(frames, labels, seeded(seed))
+        assert torch.equal(seen[:, :, 0], moved * 100)
+
+
+def test_picked_objects_are_visible_at_the_start_and_begin_with_the_target():
+    labels = torch.zeros(3, 2, 32, 32, dtype=torch.uint8)
+    labels[:, :, :10, :10] = 1
+    labels[1:, :, 20:, :10] = 2
+    labels[2, :, 20:, 20:] = 5
+    rows, masks = pick_objects(labels, 3, seeded())
+    assert rows.tolist() == [0] * 3 + [1] * 3 + [2] * 3
+    assert masks[:, 0].flatten(1).any(1).all()
+    assert torch.equal(masks[0], labels[0] == 1)
+    assert torch.equal(masks[2], labels[0] == 1), "a lone target is asked for again"
+    assert torch.equal(masks[6], labels[2] == 1)
+    assert {tuple(m[0].nonzero()[0].tolist()) for m in masks[7:]} == {(20, 0), (20, 20)}
+
+
+def test_feed_serves_the_asked_shape_and_stops():
+    feed = ClipFeed(torch.device("cpu"), reuse=2, pool=4)
+    try:
+        for shape in (ClipShape(2, 1, 32), ClipShape(1, 2, 48)):
+            for seed in range(3):
+                frames, labels = feed.next(shape, seed, seeded(seed))
+                assert frames.shape == (shape.batch, shape.frames, 3, shape.size_px, shape.size_px)
+                assert labels.shape == (shape.batch, shape.frames, shape.size_px, shape.size_px)
+    finally:
+        feed.close()
+
+
+class RepeatableFeed:
+    """Clips that depend on the seed alone."""
+
+    def __init__(self, device, *, reuse, pool):
+        pass
+
+    def next(self, shape, seed, generator):
+        g = seeded(seed)
+        size = (shape.batch, shape.frames, 3, shape.size_px, shape.size_px)
+        labels = disk(shape.size_px).to(torch.uint8).expand(*size[:2], -1, -1)
+        return torch.randint(0, 255, size, generator=g, dtype=torch.uint8), labels
+
+    def close(self):
+        pass
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    monkeypatch.setattr(nano, "ClipFeed", RepeatableFeed)
+    stills, clips = nano.Work(32, 2, 1, 1), nano.Work(32, 1, 2, 1)
+    stages = (nano.Stage(0.5, (stills, clips)), nano.Stage(1.0, (clips,)))
+    return nano.TrainConfig(stages=stages)
+
+
+def test_a_resumed_run_continues_exactly(tmp_path, quick):
+    whole = nano.Trainer(tmp_path, quick, 1.0, torch.device("cpu"))
+    losses = [whole.train_step() for _ in range(2)]
+    whole.save()
+    losses += [whole.train_step() for _ in range(2)]
+    again = nano.Trainer(tmp_path, quick, 1.0, torch.device("cpu"))
+    again.load(tmp_path / "checkpoint.pt")
+    assert [again.train_step() for _ in range(2)] == losses[2:]
+
+
+def test_exported_weights_load_as_a_model(tmp_path, quick):
+    trainer = nano.Trainer(tmp_path, quick, 1.0, torch.device("cpu"))
+    trainer.spent_s = 45.0
+    trainer.train_step()
+    trainer.save()
+    target = tmp_path / "small.safetensors"
+    nano.export(tmp_path / "checkpoint.pt", target)
+    assert target.stat().st_size < 15e6
+    assert infer_architecture(load_state_dict(target)) == "nano"
+    model, info = load_model(str(target), device=torch.device("cpu"))
+    assert (info.architecture, info.image_size_px, model.image_size) == ("nano", 256, 256)
+    again = nano.Trainer(tmp_path, quick, 1.0, torch.device("cpu"))
+    again.start_from(target)
+    for name, value in model.net.state_dict().items():
+        assert torch.equal(again.model.net.state_dict()[name], value)

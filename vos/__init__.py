@@ -1,0 +1,73 @@
+"""Video object segmentation: one prompt on one frame, a precise mask on every frame.
+
+    import vos
+    tracker = vos.load("auto")
+    for result in tracker.track("video.mp4", prompts=[vos.Box(1, (100, 50, 400, 300))]):
+        result.frame_idx, result.pts, result.masks[1]
+
+Names load on first use, so importing `vos` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from vos.version import __version__
+
+if TYPE_CHECKING:
+    from vos.api import Tracker, load
+    from vos.errors import VosError
+    from vos.frame import Frame, FrameResult, ObjectResult
+    from vos.prompts import (
+        Box,
+        MaskPrompt,
+        Points,
+        Polygon,
+        Prompt,
+        Scribble,
+        load_prompts,
+        save_prompts,
+    )
+
+_HOME = {
+    "Tracker": "vos.api",
+    "load": "vos.api",
+    "VosError": "vos.errors",
+    "Frame": "vos.frame",
+    "FrameResult": "vos.frame",
+    "ObjectResult": "vos.frame",
+    "Box": "vos.prompts",
+    "MaskPrompt": "vos.prompts",
+    "Points": "vos.prompts",
+    "Polygon": "vos.prompts",
+    "Prompt": "vos.prompts",
+    "Scribble": "vos.prompts",
+    "load_prompts": "vos.prompts",
+    "save_prompts": "vos.prompts",
+}
+
+__all__ = [
+    "Box",
+    "Frame",
+    "FrameResult",
+    "MaskPrompt",
+    "ObjectResult",
+    "Points",
+    "Polygon",
+    "Prompt",
+    "Scribble",
+    "Tracker",
+    "VosError",
+    "__version__",
+    "load",
+    "load_prompts",
+    "save_prompts",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module 'vos' has no attribute {name!r}")
+    return getattr(import_module(home), name)

@@ -1,0 +1,185 @@
+"""The Python API: load a tracker, track a video.
+
+tracker = vos.load("auto", refiner="auto", device="auto")
+for result in tracker.track("video.mp4", prompts=[vos.Box(1, (100, 50, 400, 300))]):
+    result.masks[1]
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+import torch
+
+from vos.errors import PromptError, UsageError
+from vos.frame import Frame, FrameResult
+from vos.io.prefetch import prefetch
+from vos.io.source import Decoder, Source, TimePoint, open_source
+from vos.model.load import ModelInfo, load_model, pick_device, pick_dtype
+from vos.model.sam2 import Sam2Model
+from vos.prompts import Direction, Prompt
+from vos.refine.base import NoRefiner, Refiner
+from vos.track.policy import Fifo, MemoryPolicy
+from vos.track.session import ObjectLogits, Session, compose
+from vos.track.spool import LogitSpool
+
+POLICIES = {"fifo": Fifo}
+PREFETCHED_FRAMES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Tracker:
+    """A loaded model with its refiner; tracks any number of videos.
+
+    model_info: name, file, sha256 and input size of the weights.
+    """
+
+    model: Sam2Model
+    model_info: ModelInfo
+    refiner: Refiner
+    dtype: torch.dtype
+    policy: MemoryPolicy
+
+    def session(
+        self,
+        prompts: Sequence[Prompt] = (),
+        *,
+        reverse: bool = False,
+        frame_count: int | None = None,
+    ) -> Session:
+        """A fresh stream, for frames you bring yourself (a camera, another decoder)."""
+        return Session(
+            self.model,
+            prompts,
+            refiner=self.refiner,
+            policy=self.policy,
+            dtype=self.dtype,
+            reverse=reverse,
+            frame_count=frame_count,
+        )
+
+    def track(
+        self,
+        path: str | os.PathLike[str],
+        prompts: Sequence[Prompt],
+        *,
+        start: TimePoint | None = None,
+        end: TimePoint | None = None,
+        direction: Direction = "forward",
+        decoder: Decoder = "pyav",
+    ) -> Iterator[FrameResult]:
+        """One result per frame of a video file, image folder, glob or image, in presentation order.
+
+        prompts: at least one. start (inclusive), end (exclusive): frame index, or seconds as a
+        Fraction. direction: "forward" from each object's first prompt; "backward" from its last
+        one towards the start; "both" covers every frame.
+
+        Raises: InputError if the input cannot be read, PromptError if a prompt does not fit it.
+        """
+        with open_source(path, decoder=decoder) as source:
+            pairs = self.stream(source, prompts, start=start, end=end, direction=direction)
+            for _frame, result in pairs:
+                yield result
+
+    def stream(
+        self,
+        source: Source,
+        prompts: Sequence[Prompt],
+        *,
+        start: TimePoint | None = None,
+        end: TimePoint | None = None,
+        direction: Direction = "forward",
+        on_backward: Callable[[], None] = lambda: None,
+    ) -> Iterator[tuple[Frame, FrameResult]]:
+        """As `track`, over an open source, with the frame beside each result for sinks that draw.
+
+        on_backward: called after each frame of the backward pass, which comes before any result.
+        """
+        if not prompts:
+            raise PromptError("no prompt: nothing to track; give a box, point, polygon or mask")
+        if direction not in get_args(Direction):
+            raise UsageError(
+                f"direction {direction!r}: not one of {', '.join(get_args(Direction))}"
+            )
+        # Only a folder's length is certain, and only clips under 16 frames depend on it.
+        count = source.info.frame_count if source.info.kind != "video" else None
+        forward = None
+        if direction != "backward":
+            forward = self.session(prompts, frame_count=count)
+        with LogitSpool() as spool:
+            if direction != "forward":
+                self._backward(source, prompts, start, direction, count, spool, on_backward)
+            with prefetch(source.frames(start, end), PREFETCHED_FRAMES) as frames:
+                for frame in frames:
+                    objects: dict[int, ObjectLogits] = spool.get(frame.frame_idx)
+                    if forward is not None:
+                        objects |= forward.decode(frame)
+                    yield frame, compose(frame, objects)
+            if forward is not None:
+                forward.check_all_used()
+
+    def _backward(
+        self,
+        source: Source,
+        prompts: Sequence[Prompt],
+        start: TimePoint | None,
+        direction: Direction,
+        count: int | None,
+        spool: LogitSpool,
+        on_frame: Callable[[], None],
+    ) -> None:
+        """Run from the last prompted frame towards the start; answers go to the spool."""
+        used = prompts if direction == "backward" else _earliest(prompts)
+        last = max(prompt.frame_idx for prompt in used)
+        session = self.session(used, reverse=True, frame_count=count)
+        for frame in source.frames_reversed(last, _index_of(source, start)):
+            spool.put(frame.frame_idx, session.decode(frame))
+            on_frame()
+        session.check_all_used()
+
+
+def load(
+    model: str = "auto",
+    *,
+    refiner: str = "auto",
+    device: str = "auto",
+    dtype: str = "auto",
+    policy: str = "fifo",
+) -> Tracker:
+    """Load a model and its refiner.
+
+    model: registered name, path of a .pt or .safetensors file, or "auto" (the best SAM 2.1 on this
+    machine, else the embedded nano). refiner: "auto" (the one trained for this base, else none) or
+    "none". device: "auto", "cpu", "cuda", "cuda:1" ... dtype: "auto", "float32", "bfloat16".
+    policy: "fifo".
+
+    Raises: ModelError, CheckpointError (no such model, wrong file), UsageError (device, dtype,
+    policy).
+    """
+    if refiner not in ("auto", "none"):
+        raise UsageError(f"--refiner {refiner}: not one of auto, none")
+    if policy not in POLICIES:
+        raise UsageError(f"--policy {policy}: not one of {', '.join(POLICIES)}")
+    chosen = pick_device(device)
+    number_type = pick_dtype(dtype, chosen)
+    loaded, info = load_model(model, device=chosen)
+    memory = POLICIES[policy](loaded.memory_slots, loaded.pointer_span)
+    return Tracker(loaded, info, NoRefiner(), number_type, memory)
+
+
+def _earliest(prompts: Sequence[Prompt]) -> list[Prompt]:
+    """Each object's prompts on its first prompted frame."""
+    first: dict[int, int] = {}
+    for prompt in prompts:
+        known = first.get(prompt.object_id, prompt.frame_idx)
+        first[prompt.object_id] = min(known, prompt.frame_idx)
+    return [prompt for prompt in prompts if prompt.frame_idx == first[prompt.object_id]]
+
+
+def _index_of(source: Source, start: TimePoint | None) -> int:
+    if start is None or isinstance(start, int):
+        return start or 0
+    return next(source.frames(start)).frame_idx

@@ -1,0 +1,220 @@
+"""Typed configuration: frozen dataclasses filled from YAML, strictly.
+
+A configuration is a dataclass that its own module declares; this file only knows how to fill one.
+Unknown keys, missing keys and values of the wrong type are errors that name the place and, for a
+misspelt key, the nearest valid one. There are no class paths and no interpolation.
+"""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, fields, is_dataclass
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, TypeVar, Union
+
+from vos.errors import ConfigError
+
+T = TypeVar("T")
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+@cache
+def presets_dir() -> Path:
+    """The folder of shipped presets.
+
+    A wheel carries them as `vos/presets`; a working copy has them in `configs` beside `vos`.
+
+    Raises:
+        ConfigError: neither folder exists, so the installation is damaged.
+    """
+    for folder in (_PACKAGE / "presets", _PACKAGE.parent / "configs"):
+        if folder.is_dir():
+            return folder
+    raise ConfigError(f"{_PACKAGE}: no presets were installed with this package; reinstall vos")
+
+
+def preset_names(kind: str) -> list[str]:
+    """Names of the presets of one kind ("model", "refiner", "train"), sorted."""
+    return sorted(path.stem for path in (presets_dir() / kind).glob("*.yaml"))
+
+
+def preset_path(kind: str, name: str) -> Path:
+    """The YAML file of a shipped preset.
+
+    Raises:
+        ConfigError: there is no preset of that name.
+    """
+    path = presets_dir() / kind / f"{name}.yaml"
+    if name not in preset_names(kind):
+        raise ConfigError(
+            f"{name!r}: no such {kind} preset{nearest(name, preset_names(kind))}; "
+            f"there are: {', '.join(preset_names(kind)) or 'none'}"
+        )
+    return path
+
+
+def load_preset(cls: type[T], kind: str, name: str) -> T:
+    """A shipped preset as an instance of `cls`. Raises ConfigError."""
+    return load_yaml(cls, preset_path(kind, name))
+
+
+def load_yaml(cls: type[T], path: Path) -> T:
+    """Read one YAML file into the dataclass `cls`.
+
+    Raises:
+        ConfigError: the file is missing, is not YAML, or does not fit `cls`.
+    """
+    import yaml
+
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ConfigError(f"{path}: cannot be read ({reason}); check the path") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"{path}: not valid YAML ({reason}); correct the file") from error
+    return from_mapping(cls, {} if data is None else data, where=str(path))
+
+
+def from_mapping(cls: type[T], data: object, where: str = "config") -> T:
+    """Fill the dataclass `cls` from plain data, checking every key and every type.
+
+    Understood field types: bool, int, float (an int is taken as float), str, None, Path, Literal,
+    unions of these, list and tuple (fixed or `...`), dict with string keys, nested dataclasses.
+
+    data: what a YAML or JSON parser returned.
+    where: how errors name this place, for example the file's path.
+
+    Raises:
+        ConfigError: unknown or missing key, or a value of the wrong type.
+    """
+    if not (is_dataclass(cls) and isinstance(cls, type)):
+        raise TypeError(f"{cls!r} is not a dataclass")
+    if not isinstance(data, Mapping):
+        raise ConfigError(f"{where}: {_show(data)} is not a mapping of keys to values")
+    known: dict[str, Field[Any]] = {field.name: field for field in fields(cls) if field.init}
+    for key in data:
+        if key not in known:
+            raise ConfigError(
+                f"{where}: unknown key {_show(key)}{nearest(str(key), known)}; "
+                f"valid keys: {', '.join(known)}"
+            )
+    missing = [
+        name
+        for name, field in known.items()
+        if name not in data and field.default is MISSING and field.default_factory is MISSING
+    ]
+    if missing:
+        raise ConfigError(f"{where}: missing key {missing[0]!r}; add it")
+    hints = typing.get_type_hints(cls)
+    values = {key: convert(hints[key], value, f"{where}: {key}") for key, value in data.items()}
+    try:
+        return cls(**values)
+    except (TypeError, ValueError) as error:  # a __post_init__ that refuses a combination
+        raise ConfigError(f"{where}: {error}") from error
+
+
+def nearest(name: str, valid: typing.Iterable[str]) -> str:
+    """' (did you mean ...?)' for a likely misspelling, else an empty string."""
+    found = get_close_matches(name, list(valid), n=1, cutoff=0.6)
+    return f" (did you mean {found[0]!r}?)" if found else ""
+
+
+def convert(hint: Any, value: object, where: str) -> Any:
+    """One value as the type `hint`, as in from_mapping; `where` starts the error's text."""
+    origin = typing.get_origin(hint)
+    args = typing.get_args(hint)
+    if hint is Any:
+        return value
+    if is_dataclass(hint) and isinstance(hint, type):
+        return from_mapping(hint, value, where)
+    if origin is Literal:
+        if value in args and any(type(value) is type(choice) for choice in args):
+            return value
+        raise ConfigError(
+            f"{where}: {_show(value)} is not one of {', '.join(map(str, args))}"
+            f"{nearest(str(value), map(str, args))}"
+        )
+    if origin in (Union, types.UnionType):
+        return _convert_union(args, value, where)
+    if origin in (list, tuple):
+        return _convert_sequence(origin, args, value, where)
+    if origin is dict:
+        if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+            raise ConfigError(f"{where}: {_show(value)} is not a mapping with text keys")
+        return {key: convert(args[1], item, f"{where}.{key}") for key, item in value.items()}
+    return _convert_scalar(hint, value, where)
+
+
+def _convert_scalar(hint: Any, value: object, where: str) -> Any:
+    if hint in (None, type(None)):
+        if value is None:
+            return None
+    elif hint is float:
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            return float(value)
+    elif hint is Path:
+        if isinstance(value, str):
+            return Path(value)
+    elif type(value) is hint:
+        return value
+    raise ConfigError(f"{where}: {_show(value)} is not {_name(hint)}")
+
+
+def _convert_union(args: tuple[Any, ...], value: object, where: str) -> Any:
+    errors: list[ConfigError] = []
+    for option in args:
+        try:
+            return convert(option, value, where)
+        except ConfigError as error:
+            errors.append(error)
+    for option, error in zip(args, errors, strict=True):
+        if is_dataclass(option) and isinstance(value, Mapping):
+            raise error  # the place inside the nested mapping says more than the union does
+    names = " or ".join(_name(option) for option in args)
+    raise ConfigError(f"{where}: {_show(value)} is not {names}")
+
+
+def _convert_sequence(origin: type, args: tuple[Any, ...], value: object, where: str) -> Any:
+    if not isinstance(value, (list, tuple)):
+        raise ConfigError(f"{where}: {_show(value)} is not a list")
+    if origin is list or (len(args) == 2 and args[1] is Ellipsis):
+        kinds: list[Any] = [args[0]] * len(value)
+    else:
+        kinds = list(args)
+        if len(kinds) != len(value):
+            raise ConfigError(f"{where}: {_show(value)} has {len(value)} items, not {len(kinds)}")
+    items = [
+        convert(kind, item, f"{where}[{index}]")
+        for index, (kind, item) in enumerate(zip(kinds, value, strict=True))
+    ]
+    return origin(items)
+
+
+def _name(hint: Any) -> str:
+    names = {
+        bool: "true or false",
+        int: "a whole number",
+        float: "a number",
+        str: "text",
+        Path: "a path",
+        type(None): "null",
+    }
+    if hint in names:
+        return names[hint]
+    if typing.get_origin(hint) is Literal:
+        return "one of " + ", ".join(map(str, typing.get_args(hint)))
+    if typing.get_origin(hint) in (list, tuple):
+        return "a list"
+    return "a mapping"
+
+
+def _show(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

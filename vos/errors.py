@@ -1,0 +1,58 @@
+"""The errors users may see. Each carries the value, the rule and the next step, in one line.
+
+Libraries raise them; only the command line turns them into text and an exit code.
+"""
+
+from __future__ import annotations
+
+
+class VosError(Exception):
+    """Something the user can act on. `exit_code` is the process exit code of the command line."""
+
+    exit_code = 1
+
+
+class UsageError(VosError):
+    """A flag, prompt or configuration value is wrong, or flags contradict each other."""
+
+    exit_code = 2
+
+
+class PromptError(UsageError):
+    """A prompt does not fit the video: outside the frame, empty, conflicting, past the end."""
+
+
+class ConfigError(UsageError):
+    """A configuration file has an unknown key or a value of the wrong type."""
+
+
+class OutputError(UsageError):
+    """The output place cannot be used: a file is in the way, no space, no permission."""
+
+
+class InputError(VosError):
+    """The input cannot be read: missing, empty, not a video, mixed sizes, no permission."""
+
+    exit_code = 3
+
+
+class ModelError(VosError):
+    """No such model, not on this machine, or its file is wrong."""
+
+    exit_code = 6
+
+
+class CheckpointError(ModelError):
+    """A weight file is truncated, foreign, of another architecture or of another checksum."""
+
+
+class OutOfMemoryError(VosError):
+    """The device has too little memory even after every fallback."""
+
+    exit_code = 7
+
+
+class VerificationError(VosError):
+    """A finished output does not pass its own check."""
+
+    exit_code = 8

@@ -1,0 +1,63 @@
+"""Label maps as palette PNGs: pixel value = object id, in the DAVIS colours. Lossless."""
+
+from __future__ import annotations
+
+import functools
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from vos.errors import InputError
+from vos.io.paths import display_name
+
+
+@functools.cache
+def davis_palette() -> np.ndarray:
+    """Uint8 256 x 3 RGB, read-only: the colours of PASCAL VOC and DAVIS.
+
+    Bits 0, 1, 2 of the label go to red, green, blue, most significant bit first, then bits 3, 4,
+    5, and so on: 0 black, 1 (128, 0, 0), 2 (0, 128, 0), 3 (128, 128, 0), ... 255 (224, 224, 192).
+    """
+    labels = np.arange(256)
+    palette = np.zeros((256, 3), dtype=np.uint8)
+    for bit in range(8):
+        palette[:, bit % 3] |= (((labels >> bit) & 1) << (7 - bit // 3)).astype(np.uint8)
+    palette.setflags(write=False)
+    return palette
+
+
+def encode_label_png(label_map: np.ndarray) -> bytes:
+    """A palette PNG of `label_map`, uint8 H x W. Fast compression: twice the speed of default."""
+    if label_map.dtype != np.uint8 or label_map.ndim != 2:
+        raise ValueError(f"a label map is uint8 H x W: {label_map.dtype=}, {label_map.shape=}")
+    picture = Image.fromarray(np.ascontiguousarray(label_map))
+    picture.putpalette(davis_palette().tobytes())
+    buffer = io.BytesIO()
+    picture.save(buffer, format="PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def read_label_png(path: Path) -> np.ndarray:
+    """The label map in a palette, grey or 1-bit PNG: uint8 H x W. 1-bit files hold 0 and 1.
+
+    Raises InputError when the file is missing, not a picture, or has colour or 16-bit channels.
+    """
+    try:
+        with Image.open(path) as picture:
+            if picture.mode not in ("P", "L", "1"):
+                raise InputError(
+                    f"{display_name(path)}: a {picture.mode} picture; masks are palette, grey or "
+                    "1-bit PNGs with the object id as pixel value: save it as one"
+                )
+            return np.array(picture, dtype=np.uint8)
+    except FileNotFoundError:
+        raise InputError(
+            f"{display_name(path)}: no such file; a mask is a PNG: check the name"
+        ) from None
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        reason = getattr(error, "strerror", None) or "damaged or not a picture"
+        raise InputError(
+            f"{display_name(path)}: cannot be read ({reason}); a mask is a PNG: check it"
+        ) from error

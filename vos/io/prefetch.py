@@ -1,0 +1,127 @@
+"""Reading ahead in a thread, at most `depth` items, so decoding overlaps with the model."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Generator, Iterator
+from types import TracebackType
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+_JOIN_TIMEOUT_S = 10.0
+
+
+class Prefetch(Generic[T]):
+    """An iterator over `source` whose items are produced by one background thread.
+
+    The thread owns `source`: it alone advances it and, when done or told to stop, closes it.
+    An error in `source` re-raises in the consumer after the items that came before it.
+    """
+
+    def __init__(self, source: Iterator[T], depth: int) -> None:
+        """depth: most items waiting at any time, >= 1. One more may be in the making."""
+        if depth < 1:
+            raise ValueError(f"{depth = }: a prefetch queue holds at least one item")
+        self._source = source
+        self._depth = depth
+        self._items: deque[T] = deque()
+        self._changed = threading.Condition()
+        self._error: BaseException | None = None
+        self._is_done = False
+        self._is_closed = False
+        self._thread: threading.Thread | None = None
+
+    def __iter__(self) -> Prefetch[T]:
+        return self
+
+    def __next__(self) -> T:
+        self._start()
+        with self._changed:
+            self._changed.wait_for(lambda: self._items or self._is_done or self._is_closed)
+            if self._items:
+                item = self._items.popleft()
+                self._changed.notify_all()
+                return item
+            error, self._error = self._error, None
+        if error is not None:
+            try:
+                raise error
+            finally:
+                del error  # its traceback holds this call's variables, itself included
+        raise StopIteration
+
+    def close(self) -> None:
+        """Drop what waits, stop the thread and let it close the source. Safe to call twice.
+
+        Returns after 10 s even if the source hangs inside one item; the thread is a daemon.
+        """
+        with self._changed:
+            self._is_closed = True
+            self._items.clear()
+            self._changed.notify_all()
+        if self._thread is None:
+            _close(self._source)
+        elif self._thread is not threading.current_thread():
+            self._thread.join(_JOIN_TIMEOUT_S)
+
+    def __enter__(self) -> Prefetch[T]:
+        self._start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _start(self) -> None:
+        if self._thread is None and not self._is_closed:
+            self._thread = threading.Thread(target=self._produce, name="vos-prefetch", daemon=True)
+            self._thread.start()
+
+    def _produce(self) -> None:
+        error: BaseException | None = None
+        try:
+            for item in self._source:
+                if not self._put(item):
+                    break
+        except BaseException as raised:
+            error = raised
+        try:
+            _close(self._source)
+        except BaseException as raised:
+            error = error or raised
+        with self._changed:
+            self._error = error
+            self._is_done = True
+            self._changed.notify_all()
+
+    def _put(self, item: T) -> bool:
+        """Waits for room; False once the consumer has closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: len(self._items) < self._depth or self._is_closed)
+            if self._is_closed:
+                return False
+            self._items.append(item)
+            self._changed.notify_all()
+            return True
+
+
+def prefetch(iterator: Iterator[T], depth: int) -> Prefetch[T]:
+    """`iterator`, read ahead by at most `depth` items. Use as a context manager and iterate.
+
+    with prefetch(source.frames(), depth=4) as frames:
+        for frame in frames: ...
+
+    Raises ValueError for a depth below 1; iterating raises whatever `iterator` raises.
+    """
+    return Prefetch(iterator, depth)
+
+
+def _close(source: Iterator[object]) -> None:
+    if isinstance(source, Generator):
+        source.close()

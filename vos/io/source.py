@@ -1,0 +1,190 @@
+"""What every reader of footage offers, and the choice of a reader for a path.
+
+Time: `Frame.pts` counts from the first instant of the chosen video stream, exactly. The container's
+own clock (which audio shares) reads `info.start_time + frame.pts`.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Protocol
+
+from vos.errors import InputError, UsageError
+from vos.frame import Frame
+from vos.io.paths import absolute, display_name, unreadable
+from vos.io.timecode import format_time, parse_time
+
+__all__ = ["Decoder", "Source", "SourceInfo", "TimePoint", "open_source", "parse_time"]
+
+Decoder = Literal["pyav", "decord"]
+TimePoint = int | Fraction
+"""A frame index (int) or seconds since the first frame's zero (Fraction)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceInfo:
+    """What is known of a source after opening it.
+
+    path: absolute; for a glob, the pattern.
+    kind: "video", "images" (folder or glob) or "image" (one still).
+    size_hw: height, width in pixels as displayed: rotation and EXIF orientation applied.
+    frame_count: exact for images; for video an estimate (duration x average rate), never the
+        header's frame count. None where the container does not say.
+    average_rate: frames per second; for images the rate their timestamps assume (24).
+    duration: seconds, exact as the container states it.
+    start_time: container clock at pts 0, in seconds.
+    time_base: seconds per tick of the container's timestamps; None for images.
+    rotation_deg: counter-clockwise turn already applied to the frames: 0, 90, 180 or 270.
+    is_vfr: whether frame intervals vary; None until the packets were read (`vos.io.scan`).
+    pixel_aspect: width / height of one stored pixel; noted, never applied.
+    color_space: how the pixels are read: "bt709", "bt601 (assumed)", ..., "rgb" or "grey"; None for
+        stills.
+    names: output stems of an image sequence; None for video, whose names are "00000", "00001", ...
+    """
+
+    path: Path
+    kind: Literal["video", "images", "image"]
+    size_hw: tuple[int, int]
+    frame_count: int | None
+    average_rate: Fraction | None
+    duration: Fraction | None
+    start_time: Fraction = Fraction(0)
+    time_base: Fraction | None = None
+    rotation_deg: int = 0
+    is_vfr: bool | None = None
+    container: str | None = None
+    codec: str | None = None
+    pixel_format: str | None = None
+    color_space: str | None = None
+    pixel_aspect: Fraction = Fraction(1)
+    has_audio: bool = False
+    video_stream: int | None = None
+    video_stream_count: int = 0
+    names: tuple[str, ...] | None = None
+
+
+class Source(Protocol):
+    """Footage that can be read any number of times, forward and backward."""
+
+    @property
+    def info(self) -> SourceInfo: ...
+
+    @property
+    def warnings(self) -> list[str]:
+        """One line each: truncation, damage, repaired times. Complete once iteration ended."""
+        ...
+
+    def frames(
+        self, start: TimePoint | None = None, end: TimePoint | None = None
+    ) -> Iterator[Frame]:
+        """Frames from `start` (inclusive) to `end` (exclusive), in presentation order.
+
+        `frame_idx` always counts from the beginning of the footage. A generator: closing it
+        closes the file. Raises UsageError if `start` is past the last frame or not before `end`,
+        InputError if the footage cannot be read.
+        """
+        ...
+
+    def frames_reversed(self, start: int, end: int | None = None) -> Iterator[Frame]:
+        """The same frames from index `start` down to `end` (inclusive, default 0).
+
+        Holds a bounded number of pictures. Raises as `frames`.
+        """
+        ...
+
+    def __enter__(self) -> Source: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+
+def open_source(path: str | os.PathLike[str], *, decoder: Decoder = "pyav") -> Source:
+    """The reader for a video file, a still, a folder of stills or a glob of stills.
+
+    decoder: for video files only. "decord" reproduces the pixels of the official SAM 2 loader.
+    Raises InputError if there is nothing readable at `path`, UsageError for an unknown decoder or
+    one that is not installed.
+    """
+    if decoder not in ("pyav", "decord"):
+        raise UsageError(f"decoder {decoder!r} is unknown; use 'pyav' (default) or 'decord'")
+    from vos.io.folder import STILL_SUFFIXES, ImageSource  # Pillow loads slowly
+
+    text = os.fspath(path)
+    if not text:
+        raise InputError("'': the input is an empty name; give a video, a folder or a glob")
+    where = absolute(text)
+    try:
+        if where.is_dir():
+            return ImageSource.from_folder(where)
+        if not where.exists() and glob.has_magic(text):
+            return ImageSource.from_glob(text)
+    except OSError as error:
+        raise unreadable(where, error) from None
+    if where.suffix.lower() in STILL_SUFFIXES:
+        return ImageSource.from_file(where)
+    if decoder == "decord":
+        from vos.io.decord_reader import DecordSource  # an optional dependency
+
+        return DecordSource(where)
+    from vos.io.container import ContainerSource  # FFmpeg loads slowly
+
+    return ContainerSource(where)
+
+
+def video_frame_name(frame_idx: int) -> str:
+    """Output stem of a video's frame: "00000", "00001", ...; longer beyond 99,999."""
+    return f"{frame_idx:05d}"
+
+
+def check_range(start: TimePoint | None, end: TimePoint | None) -> None:
+    """Raises UsageError unless both are None, int or Fraction, not negative, and start < end."""
+    for label, point in (("start", start), ("end", end)):
+        if point is None:
+            continue
+        if not isinstance(point, (int, Fraction)):
+            raise UsageError(
+                f"{label} {point!r}: a time is a frame index (int) or exact seconds (Fraction)"
+            )
+        if point < 0:
+            raise UsageError(f"{label} {format_time(point)}: a time is never negative")
+    if start is None or end is None or isinstance(start, int) is not isinstance(end, int):
+        return
+    if start >= end:
+        raise UsageError(
+            f"start {format_time(start)} is not before end {format_time(end)} (end is exclusive)"
+        )
+
+
+def check_reversed_range(start: int, end: int | None) -> int:
+    """The last index to give when going backward. Raises UsageError unless 0 <= end <= start."""
+    check_range(start, None)
+    check_range(end, None)
+    last = 0 if end is None else end
+    if last > start:
+        raise UsageError(f"start {start}f is before end {last}f; going backward it comes after")
+    return last
+
+
+def is_before(frame_idx: int, pts: Fraction, point: TimePoint | None) -> bool:
+    """Whether a frame comes before `point`; False for None."""
+    if point is None:
+        return False
+    return frame_idx < point if isinstance(point, int) else pts < point
+
+
+def past_the_end(path: Path, start: TimePoint, frame_count: int) -> UsageError:
+    """The error for a `start` after the last frame."""
+    return UsageError(
+        f"start {format_time(start)} is past the end: {display_name(path.name)} has "
+        f"{frame_count} frames, so the last is {max(frame_count - 1, 0)}f"
+    )

@@ -1,0 +1,41 @@
+"""Points in time as users write them: `300f`, `10.5s`, `00:00:10.5`."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+
+from vos.errors import UsageError
+
+_FRAMES = re.compile(r"(\d+)f", re.ASCII)
+_SECONDS = re.compile(r"(\d+(?:\.\d*)?|\.\d+)s", re.ASCII)
+_CLOCK = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{1,2}(?:\.\d*)?)", re.ASCII)
+_FORMS = "write 300f (a frame), 10.5s (seconds) or 00:00:10.5 (hours:minutes:seconds)"
+
+
+def parse_time(text: str) -> int | Fraction:
+    """A frame index (int) from `300f`; exact seconds (Fraction) from `10.5s` or `[HH:]MM:SS[.x]`.
+
+    Raises UsageError for anything else, a bare number included: it could mean either.
+    """
+    stripped = text.strip()
+    if match := _FRAMES.fullmatch(stripped):
+        return int(match[1])
+    if match := _SECONDS.fullmatch(stripped):
+        return Fraction(match[1])
+    if match := _CLOCK.fullmatch(stripped):
+        hours, minutes, seconds = int(match[1] or 0), int(match[2]), Fraction(match[3])
+        if minutes >= 60 or seconds >= 60:
+            raise UsageError(f"time {text!r}: minutes and seconds stay below 60; {_FORMS}")
+        return hours * 3600 + minutes * 60 + seconds
+    raise UsageError(f"time {text!r} is not understood; {_FORMS}")
+
+
+def format_time(when: int | Fraction) -> str:
+    """`when` for messages: `300f` for a frame index, `00:00:10.500` for seconds, to 1 ms."""
+    if isinstance(when, int):
+        return f"{when}f"
+    millis = round(when * 1000)
+    sign, millis = ("-" if millis < 0 else ""), abs(millis)
+    minutes, millis = divmod(millis, 60_000)
+    return f"{sign}{minutes // 60:02d}:{minutes % 60:02d}:{millis // 1000:02d}.{millis % 1000:03d}"

@@ -1,0 +1,175 @@
+"""Construct untrained networks: SAM 2 / 2.1 from the sam2 package's own configs, nano from ours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from hydra import compose, initialize_config_module
+from hydra.core.global_hydra import GlobalHydra
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+from sam2.modeling.backbones.hieradet import Hiera
+from sam2.modeling.backbones.image_encoder import FpnNeck, ImageEncoder
+from sam2.modeling.memory_attention import MemoryAttention, MemoryAttentionLayer
+from sam2.modeling.memory_encoder import CXBlock, Fuser, MaskDownSampler, MemoryEncoder
+from sam2.modeling.position_encoding import PositionEmbeddingSine
+from sam2.modeling.sam.mask_decoder import MaskDecoder
+from sam2.modeling.sam.prompt_encoder import PromptEncoder
+from sam2.modeling.sam.transformer import RoPEAttention, TwoWayTransformer
+from sam2.modeling.sam2_base import SAM2Base
+from sam2.modeling.sam2_utils import MLP
+
+from vos.model.nano import NanoConfig
+
+# What `build_sam2_video_predictor(apply_postprocessing=True)` adds to a packaged config, less hole
+# filling, which the published package cannot run (its CUDA extension is not shipped).
+VIDEO_OVERRIDES = (
+    "++model.sam_mask_decoder_extra_args.dynamic_multimask_via_stability=true",
+    "++model.sam_mask_decoder_extra_args.dynamic_multimask_stability_delta=0.05",
+    "++model.sam_mask_decoder_extra_args.dynamic_multimask_stability_thresh=0.98",
+    "++model.binarize_mask_from_pts_for_mem_enc=true",
+)
+
+
+def build_sam2(packaged_config: str, *, image_size: int = 1024) -> SAM2Base:
+    """SAM 2 with random weights from a config of the sam2 package.
+
+    packaged_config: e.g. "configs/sam2.1/sam2.1_hiera_t.yaml". image_size: input side in pixels, a
+    multiple of 32; everything but 1024 changes results and is meant for tests and low-cost presets.
+    """
+    side = image_size // 16
+    overrides = [*VIDEO_OVERRIDES, f"++model.image_size={image_size}"]
+    for kind in ("self_attention", "cross_attention"):
+        overrides.append(f"++model.memory_attention.layer.{kind}.feat_sizes=[{side},{side}]")
+    if not GlobalHydra.instance().is_initialized():
+        initialize_config_module("sam2", version_base="1.2")
+    config = compose(config_name=packaged_config, overrides=overrides)
+    OmegaConf.resolve(config)
+    return instantiate(config.model, _recursive_=True).eval()
+
+
+class NanoSAM2(SAM2Base):
+    """SAM2Base with mask-decoder widths that suit a small model; nothing else differs."""
+
+    def __init__(self, config: NanoConfig, **parts: Any):
+        self._config = config
+        super().__init__(**parts)
+
+    def _build_sam_heads(self) -> None:
+        config = self._config
+        side = self.image_size // self.backbone_stride
+        self.sam_prompt_embed_dim = self.hidden_dim
+        self.sam_image_embedding_size = side
+        self.sam_prompt_encoder = PromptEncoder(
+            embed_dim=self.hidden_dim,
+            image_embedding_size=(side, side),
+            input_image_size=(self.image_size, self.image_size),
+            mask_in_chans=16,
+        )
+        self.sam_mask_decoder = MaskDecoder(
+            num_multimask_outputs=3,
+            transformer=TwoWayTransformer(
+                depth=2,
+                embedding_dim=self.hidden_dim,
+                mlp_dim=config.decoder_mlp_dim,
+                num_heads=config.decoder_heads,
+            ),
+            transformer_dim=self.hidden_dim,
+            iou_head_depth=3,
+            iou_head_hidden_dim=self.hidden_dim,
+            use_high_res_features=True,
+            iou_prediction_use_sigmoid=True,
+            pred_obj_scores=True,
+            pred_obj_scores_mlp=True,
+            use_multimask_token_for_obj_ptr=True,
+        )
+        self.obj_ptr_proj = MLP(self.hidden_dim, self.hidden_dim, self.hidden_dim, 3)
+        self.obj_ptr_tpos_proj = torch.nn.Linear(self.hidden_dim, self.mem_dim)
+
+
+def build_nano(config: NanoConfig) -> SAM2Base:
+    """The small architecture with random weights (specs of sam2's own classes, three-stage
+    trunk).
+    """
+    d, m, side = config.d_model, config.mem_dim, config.image_size // 16
+    widths = [config.embed_dim * 2**stage for stage in range(3)]
+    depth = sum(config.stages)
+    encoder = ImageEncoder(
+        trunk=Hiera(
+            embed_dim=config.embed_dim,
+            num_heads=1,
+            q_pool=2,
+            stages=config.stages,
+            window_spec=(8, 4, 8),
+            window_pos_embed_bkg_spatial_size=(7, 7),
+            global_att_blocks=(depth - 2, depth - 1),
+        ),
+        neck=FpnNeck(
+            position_encoding=PositionEmbeddingSine(num_pos_feats=d),
+            d_model=d,
+            backbone_channel_list=widths[::-1],
+            fpn_top_down_levels=[2],
+            fpn_interp_model="nearest",
+        ),
+    )
+
+    def rope(**extra: Any) -> RoPEAttention:
+        return RoPEAttention(
+            embedding_dim=d, num_heads=1, dropout=0.0, feat_sizes=(side, side), **extra
+        )
+
+    attention = MemoryAttention(
+        d_model=d,
+        pos_enc_at_input=True,
+        num_layers=config.memory_layers,
+        layer=MemoryAttentionLayer(
+            activation="relu",
+            d_model=d,
+            dim_feedforward=config.memory_mlp_dim,
+            dropout=0.0,
+            pos_enc_at_attn=False,
+            pos_enc_at_cross_attn_keys=True,
+            pos_enc_at_cross_attn_queries=False,
+            self_attention=rope(),
+            cross_attention=rope(rope_k_repeat=True, kv_in_dim=m),
+        ),
+    )
+    memory_encoder = MemoryEncoder(
+        in_dim=d,
+        out_dim=m,
+        position_encoding=PositionEmbeddingSine(num_pos_feats=m),
+        mask_downsampler=MaskDownSampler(embed_dim=d, kernel_size=3, stride=2, padding=1),
+        fuser=Fuser(CXBlock(dim=d, layer_scale_init_value=1e-1), num_layers=2),
+    )
+    return NanoSAM2(
+        config,
+        image_encoder=encoder,
+        memory_attention=attention,
+        memory_encoder=memory_encoder,
+        num_maskmem=config.memory_slots,
+        max_obj_ptrs_in_encoder=config.pointer_span,
+        image_size=config.image_size,
+        sigmoid_scale_for_mem_enc=20.0,
+        sigmoid_bias_for_mem_enc=-10.0,
+        use_mask_input_as_output_without_sam=True,
+        directly_add_no_mem_embed=True,
+        no_obj_embed_spatial=True,
+        use_high_res_features_in_sam=True,
+        multimask_output_in_sam=True,
+        multimask_min_pt_num=1,
+        multimask_max_pt_num=1,
+        multimask_output_for_tracking=False,
+        iou_prediction_use_sigmoid=True,
+        use_obj_ptrs_in_encoder=True,
+        add_tpos_enc_to_obj_ptrs=True,
+        proj_tpos_enc_in_obj_ptrs=True,
+        use_signed_tpos_enc_to_obj_ptrs=True,
+        only_obj_ptrs_in_the_past_for_eval=True,
+        pred_obj_scores=True,
+        pred_obj_scores_mlp=True,
+        fixed_no_obj_ptr=True,
+        use_multimask_token_for_obj_ptr=True,
+        use_mlp_for_obj_ptr_proj=True,
+        binarize_mask_from_pts_for_mem_enc=True,
+    ).eval()

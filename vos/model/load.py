@@ -1,0 +1,153 @@
+"""From a name or a path to a model that is ready to run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from sam2.modeling.sam2_base import SAM2Base
+from torch import Tensor
+
+from vos.errors import CheckpointError, ModelError, UsageError
+from vos.model import registry
+from vos.model.build import build_nano, build_sam2
+from vos.model.checkpoint import (
+    infer_architecture,
+    load_metadata,
+    load_state_dict,
+)
+from vos.model.nano import NanoConfig
+from vos.model.sam2 import Sam2Model
+from vos.model.weight_file import checked_sha256
+
+NANO_CONFIG_KEY = "vos.nano_config"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What a manifest records of a model. is_automatic: nobody named it, "auto" chose it."""
+
+    name: str
+    architecture: str
+    path: Path
+    sha256: str
+    image_size_px: int
+    is_automatic: bool
+
+
+def load_model(
+    spec: str = registry.AUTO, *, device: torch.device, image_size_px: int | None = None
+) -> tuple[Sam2Model, ModelInfo]:
+    """Load weights by registered name, "auto", or path; the architecture is read off the tensors.
+
+    image_size_px: input side; None is the model's own (1024 for SAM 2, as trained for nano).
+
+    Raises: ModelError for an unknown or absent model; CheckpointError for a wrong file.
+    """
+    resolved = registry.resolve(spec)
+    sha256 = checked_sha256(resolved)
+    state = load_state_dict(resolved.path)
+    architecture = infer_architecture(state, resolved.path)
+    expected = resolved.entry.architecture if resolved.entry is not None else architecture
+    if architecture != expected:
+        raise CheckpointError(
+            f"{resolved.path}: holds {architecture}, {resolved.name} needs {expected}; "
+            f"get it again with `vos models pull {resolved.name}`"
+        )
+    if architecture == registry.EMBEDDED:
+        net: SAM2Base = build_nano(nano_config(resolved.path))
+    else:
+        config = registry.get(architecture).config
+        if config is None:
+            raise ModelError(f"{architecture}: no packaged config; use `--model nano`")
+        net = build_sam2(config)
+    _fill(net, state, resolved.path)
+    model = Sam2Model(net.to(device))
+    if image_size_px is not None:
+        model.set_image_size(image_size_px)
+    info = ModelInfo(
+        name=resolved.name,
+        architecture=architecture,
+        path=resolved.path,
+        sha256=sha256,
+        image_size_px=model.image_size,
+        is_automatic=resolved.is_automatic,
+    )
+    return model, info
+
+
+def nano_config(path: Path) -> NanoConfig:
+    """The architecture a nano weight file was written with."""
+    text = load_metadata(path).get(NANO_CONFIG_KEY)
+    if text is None:
+        raise CheckpointError(
+            f"{path}: a small SAM 2 without its sizes ({NANO_CONFIG_KEY}); "
+            "write it with `python -m vos.train.nano --export`"
+        )
+    values = json.loads(text)
+    values["stages"] = tuple(values["stages"])
+    return NanoConfig(**values)
+
+
+def save_nano(
+    path: Path, state: Mapping[str, Tensor], config: NanoConfig, card: Mapping[str, str]
+) -> None:
+    """Write fp16 safetensors with the sizes and a short provenance (`card`) in the header."""
+    halves = {name: t.detach().to("cpu", torch.float16).contiguous() for name, t in state.items()}
+    save_file(halves, path, {NANO_CONFIG_KEY: json.dumps(asdict(config)), **card})
+
+
+def pick_device(name: str) -> torch.device:
+    """ "auto" is the first CUDA device, else Apple's GPU, else the CPU.
+
+    Raises: UsageError for a device torch does not know or this machine does not have.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"--device {name}: {reason}; use auto, cpu or cuda") from error
+    return device
+
+
+def pick_dtype(name: str, device: torch.device) -> torch.dtype:
+    """ "auto" is bfloat16 on CUDA and float32 elsewhere. float16 destroys SAM 2's tracks.
+
+    Raises: UsageError for anything but auto, float32 and bfloat16.
+    """
+    choices = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+    if name == "auto":
+        return torch.bfloat16 if device.type == "cuda" else torch.float32
+    if name not in choices:
+        raise UsageError(f"--dtype {name}: not one of auto, {', '.join(choices)}")
+    return choices[name]
+
+
+def _fill(net: SAM2Base, state: Mapping[str, Tensor], path: Path) -> None:
+    wanted = net.state_dict()
+    missing = [name for name in wanted if name not in state]
+    extra = [name for name in state if name not in wanted]
+    if missing or extra:
+        parts = []
+        if missing:
+            parts.append(f"missing {len(missing)} tensors, first {missing[0]!r}")
+        if extra:
+            parts.append(f"{len(extra)} unknown, first {extra[0]!r}")
+        raise CheckpointError(f"{path}: {'; '.join(parts)}. Is this a SAM 2 or SAM 2.1 file?")
+    wrong = [name for name in wanted if wanted[name].shape != state[name].shape]
+    if wrong:
+        name = wrong[0]
+        raise CheckpointError(
+            f"{path}: {name} has shape {tuple(state[name].shape)}, this model needs "
+            f"{tuple(wanted[name].shape)}; is it a checkpoint of another size?"
+        )
+    net.load_state_dict({name: tensor.to(wanted[name].dtype) for name, tensor in state.items()})

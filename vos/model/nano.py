@@ -1,0 +1,28 @@
+"""The shape of the embedded model: SAM 2's architecture at a few million parameters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class NanoConfig:
+    """Sizes of a small SAM 2 with a three-stage Hiera trunk (strides 4, 8, 16).
+
+    image_size: input side in pixels, a multiple of 32. embed_dim: trunk width at stride 4, doubled
+    per stage. stages: blocks per stage; the last two are global. d_model: width of embedding and
+    decoder. mem_dim: width of a memory; divides d_model. memory_slots, pointer_span: as SAM 2's 7
+    and 16.
+    """
+
+    image_size: int = 256
+    embed_dim: int = 48
+    stages: tuple[int, int, int] = (1, 2, 6)
+    d_model: int = 128
+    mem_dim: int = 64
+    memory_layers: int = 2
+    memory_mlp_dim: int = 512
+    memory_slots: int = 7
+    pointer_span: int = 16
+    decoder_mlp_dim: int = 512
+    decoder_heads: int = 8

@@ -1,0 +1,247 @@
+"""Which models exist, where their weights come from and where they are on this machine.
+
+Nothing here imports torch or touches the network, so `vos models list` and completion stay fast.
+Sizes and SHA-256 values are those of the files Meta published; each agrees in several independent
+public lists, among them copies of the Hugging Face Hub's own LFS records.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from types import MappingProxyType
+
+from vos.errors import ModelError
+
+AUTO = "auto"
+EMBEDDED = "nano"
+BEST = "sam2.1-large"
+
+_WEIGHTS_DIR = Path(__file__).resolve().parent.parent / "weights"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelEntry:
+    """One registered model.
+
+    name: what `--model` takes.
+    architecture: "sam2-tiny" ... "sam2.1-large", or "nano"; `infer_architecture` returns these.
+    config: config name inside the sam2 package, None for the embedded model.
+    repository: Hugging Face Hub repository, None for the embedded model.
+    file_name: the weight file's name, in the repository and in the models folder.
+    size_bytes, sha256: of the published file; None where the file comes with the package.
+    """
+
+    name: str
+    architecture: str
+    config: str | None
+    repository: str | None
+    file_name: str
+    size_bytes: int | None = None
+    sha256: str | None = None
+
+    @property
+    def is_embedded(self) -> bool:
+        return self.repository is None
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedModel:
+    """A weight file to load.
+
+    path: the file; it exists.
+    entry: the registered model it was named as; None for a path, whose tensors tell the size.
+    is_automatic: chosen by "auto", so the user should be told which one it is.
+    """
+
+    path: Path
+    entry: ModelEntry | None
+    is_automatic: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.path.name if self.entry is None else self.entry.name
+
+
+def _sam2(version: str, size: str, letter: str, size_bytes: int, sha256: str) -> ModelEntry:
+    family = f"sam{version}"
+    stem = f"{family}_hiera_{size.replace('-', '_')}"
+    return ModelEntry(
+        name=f"{family}-{size}",
+        architecture=f"{family}-{size}",
+        config=f"configs/{family}/{family}_hiera_{letter}.yaml",
+        repository=f"facebook/{family}-hiera-{size}",
+        file_name=f"{stem}.pt",
+        size_bytes=size_bytes,
+        sha256=sha256,
+    )
+
+
+_ENTRIES = (
+    ModelEntry(EMBEDDED, EMBEDDED, None, None, "nano.safetensors"),
+    _sam2(
+        "2.1",
+        "tiny",
+        "t",
+        156_008_466,
+        "7402e0d864fa82708a20fbd15bc84245c2f26dff0eb43a4b5b93452deb34be69",
+    ),
+    _sam2(
+        "2.1",
+        "small",
+        "s",
+        184_416_285,
+        "6d1aa6f30de5c92224f8172114de081d104bbd23dd9dc5c58996f0cad5dc4d38",
+    ),
+    _sam2(
+        "2.1",
+        "base-plus",
+        "b+",
+        323_606_802,
+        "a2345aede8715ab1d5d31b4a509fb160c5a4af1970f199d9054ccfb746c004c5",
+    ),
+    _sam2(
+        "2.1",
+        "large",
+        "l",
+        898_083_611,
+        "2647878d5dfa5098f2f8649825738a9345572bae2d4350a2468587ece47dd318",
+    ),
+    _sam2(
+        "2",
+        "tiny",
+        "t",
+        155_906_050,
+        "65b50056e05bcb13694174f51bb6da89c894b57b75ccdf0ba6352c597c5d1125",
+    ),
+    _sam2(
+        "2",
+        "small",
+        "s",
+        184_309_650,
+        "95949964d4e548409021d47b22712d5f1abf2564cc0c3c765ba599a24ac7dce3",
+    ),
+    _sam2(
+        "2",
+        "base-plus",
+        "b+",
+        323_493_298,
+        "d0bb7f236400a49669ffdd1be617959a8b1d1065081789d7bbff88eded3a8071",
+    ),
+    _sam2(
+        "2",
+        "large",
+        "l",
+        897_952_466,
+        "7442e4e9b732a508f80e141e7c2913437a3610ee0c77381a66658c3a445df87b",
+    ),
+)
+
+REGISTRY: MappingProxyType[str, ModelEntry] = MappingProxyType({e.name: e for e in _ENTRIES})
+
+# "auto" takes the first of these that is on this machine, else the embedded model.
+_AUTO_ORDER = (BEST, "sam2.1-base-plus", "sam2.1-small", "sam2.1-tiny")
+
+
+def names() -> list[str]:
+    """All registered names, the embedded model first."""
+    return list(REGISTRY)
+
+
+def get(name: str) -> ModelEntry:
+    """The entry of that name.
+
+    Raises:
+        ModelError: no such name; the message gives the nearest one.
+    """
+    try:
+        return REGISTRY[name]
+    except KeyError:
+        raise ModelError(
+            f"{name!r}: no such model{_nearest(name, REGISTRY)}; "
+            "list them with `vos models list`, or give the path of a weight file"
+        ) from None
+
+
+def models_dir() -> Path:
+    """The folder `vos models pull` fills: `VOS_MODELS`, else `~/.cache/vos/models`."""
+    named = os.environ.get("VOS_MODELS")
+    return Path(named).expanduser() if named else Path.home() / ".cache" / "vos" / "models"
+
+
+def find(entry: ModelEntry) -> Path | None:
+    """Where this model's weight file is on this machine, or None. Its content is not checked.
+
+    Looked for in the models folder first, then in the Hugging Face cache.
+    """
+    if entry.is_embedded:
+        candidates = [_WEIGHTS_DIR / entry.file_name]
+    else:
+        candidates = [models_dir() / entry.file_name, *_in_hub_cache(entry)]
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def is_whole(entry: ModelEntry, path: Path) -> bool:
+    """Whether the file has the published size; True where none is published."""
+    return entry.size_bytes is None or path.stat().st_size == entry.size_bytes
+
+
+def resolve(spec: str) -> ResolvedModel:
+    """Turn `--model` into a file: "auto", a registered name, or a path.
+
+    "auto" is the best whole SAM 2.1 checkpoint here, else the embedded model. Anything else never
+    falls back.
+
+    Raises:
+        ModelError: no such name or file, or the model is not on this machine.
+    """
+    if spec == AUTO:
+        for name in _AUTO_ORDER:
+            path = find(REGISTRY[name])
+            if path is not None and is_whole(REGISTRY[name], path):
+                return ResolvedModel(path, REGISTRY[name], is_automatic=True)
+        return ResolvedModel(_require(REGISTRY[EMBEDDED]), REGISTRY[EMBEDDED], is_automatic=True)
+    if spec in REGISTRY:
+        return ResolvedModel(_require(REGISTRY[spec]), REGISTRY[spec])
+    path = Path(spec).expanduser()
+    if path.is_file():
+        return ResolvedModel(path, None)
+    if path.is_dir():
+        raise ModelError(f"{spec}: is a folder, not a weight file; give a .pt or .safetensors file")
+    if path.suffix in {".pt", ".pth", ".safetensors"} or len(path.parts) > 1:
+        raise ModelError(f"{spec}: no such weight file; check the path, or see `vos models list`")
+    get(spec)
+    raise AssertionError("unreachable: get() raises for a name that is not registered")
+
+
+def _require(entry: ModelEntry) -> Path:
+    path = find(entry)
+    if path is not None:
+        return path
+    if entry.is_embedded:
+        raise ModelError(
+            f"{entry.name}: {entry.file_name} was not installed with this package; reinstall vos"
+        )
+    raise ModelError(
+        f"{entry.name}: not on this machine; get it with `vos models pull {entry.name}`, "
+        "or use `--model nano`"
+    )
+
+
+def _in_hub_cache(entry: ModelEntry) -> list[Path]:
+    """This entry's files in the Hugging Face cache (public layout: snapshots/COMMIT/FILE)."""
+    assert entry.repository is not None
+    home = os.environ.get("HF_HOME")
+    root = Path(home).expanduser() if home else Path.home() / ".cache" / "huggingface"
+    named = os.environ.get("HF_HUB_CACHE")
+    hub = Path(named).expanduser() if named else root / "hub"
+    snapshots = hub / f"models--{entry.repository.replace('/', '--')}" / "snapshots"
+    return sorted(snapshots.glob(f"*/{entry.file_name}"))
+
+
+def _nearest(name: str, valid: Iterable[str]) -> str:
+    found = get_close_matches(name, list(valid), n=1, cutoff=0.5)
+    return f" (did you mean {found[0]!r}?)" if found else ""

@@ -1,0 +1,381 @@
+"""The verbs over the sam2 package's modules: encode_image, condition, decode, encode_memory.
+
+No loop and no state. Each verb equals the matching part of `sam2.modeling.sam2_base.SAM2Base`
+bit for bit (tests/unit/track/test_parity.py); the fifth verb, refine, belongs to vos.refine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from sam2.modeling.sam2_base import NO_OBJ_SCORE, SAM2Base
+from sam2.modeling.sam2_utils import get_1d_sine_pe
+from torch import Tensor, nn
+
+from vos.model.types import (
+    Decoded,
+    DecoderState,
+    FrameFeatures,
+    MemoryEntry,
+    ModelPrompt,
+    Recall,
+)
+
+MASK_PROMPT_LOGIT = 10.0
+PREVIOUS_LOGIT_LIMIT = 32.0
+
+ChooseMask = Callable[[Float[Tensor, "b k"]], Int[Tensor, " b"]]
+
+
+def best_iou(iou_pred: Float[Tensor, "b k"]) -> Int[Tensor, " b"]:
+    """SAM 2's choice among the alternatives: the highest predicted IoU."""
+    return torch.argmax(iou_pred, dim=-1)
+
+
+class _CoarsePositionEncoding(nn.Module):
+    """Sine encoding of the stride-16 map only; nothing reads the fine levels' (120 MB at 1024
+    px).
+    """
+
+    def __init__(self, sine: nn.Module, side: Callable[[], int]):
+        super().__init__()
+        self.sine = sine
+        self._side = side
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.sine(x[:1]) if x.shape[-1] <= self._side() else x.new_zeros(0)
+
+
+class Sam2Model:
+    """SAM 2's parts as stateless verbs. `net` holds the modules and weights."""
+
+    def __init__(self, net: SAM2Base):
+        self.net = net.eval()
+        neck = net.image_encoder.neck
+        neck.position_encoding = _CoarsePositionEncoding(
+            neck.position_encoding, lambda: net.sam_image_embedding_size
+        )
+        self._memory_pos: Tensor | None = None
+        self._image_pe: Tensor | None = None
+
+    @property
+    def image_size(self) -> int:
+        """Side of the square network input in pixels."""
+        return self.net.image_size
+
+    def set_image_size(self, size_px: int) -> None:
+        """Run at another input side (a multiple of 32). Weights do not depend on it."""
+        net, side = self.net, size_px // 16
+        encoder = net.sam_prompt_encoder
+        net.image_size, net.sam_image_embedding_size = size_px, side
+        encoder.image_embedding_size = (side, side)
+        encoder.input_image_size = (size_px, size_px)
+        encoder.mask_input_size = (4 * side, 4 * side)
+
+    @property
+    def device(self) -> torch.device:
+        return self.net.device
+
+    @property
+    def memory_slots(self) -> int:
+        """Spatial memories attended to: prompted frames in slot 0 plus this many minus one
+        recent.
+        """
+        return self.net.num_maskmem
+
+    @property
+    def pointer_span(self) -> int:
+        """Object pointers reach back this many frames, the current one included."""
+        return self.net.max_obj_ptrs_in_encoder
+
+    def encode_image(self, image: Float[Tensor, "b 3 s s"]) -> FrameFeatures:
+        """Run the image encoder. Source: `SAM2Base.forward_image`."""
+        out = self.net.image_encoder(image)
+        fpn4, fpn8, s16 = out["backbone_fpn"]
+        decoder = self.net.sam_mask_decoder
+        return FrameFeatures(
+            image=image,
+            s4=decoder.conv_s0(fpn4),
+            s8=decoder.conv_s1(fpn8),
+            s16=s16,
+            fpn4=fpn4,
+            fpn8=fpn8,
+            pos16=out["vision_pos_enc"][-1],
+        )
+
+    def condition(self, features: FrameFeatures, recall: Recall | None) -> Float[Tensor, "b c h w"]:
+        """Attend to the selected memories; None is an object's first frame, without memory.
+
+        Source: `SAM2Base._prepare_memory_conditioned_features`.
+        """
+        net = self.net
+        b, c, h, w = features.s16.shape
+        current = _tokens(features.s16)
+        if recall is None:
+            return _image(current + net.no_mem_embed, (b, c, h, w))
+        memories, positions = [], []
+        for slot, entry in recall.spatial:
+            if entry.spatial is None:
+                raise ValueError(f"frame {entry.frame_idx} has no spatial memory any more")
+            memories.append(_tokens(entry.spatial))
+            space = _tokens(self._spatial_memory_pos(entry.spatial)).expand(-1, b, -1)
+            positions.append(space + net.maskmem_tpos_enc[net.num_maskmem - slot - 1])
+        pointer_tokens = 0
+        if net.use_obj_ptrs_in_encoder and recall.pointers:
+            pointers, pointer_pos = self._pointer_tokens(recall, b, c)
+            memories.append(pointers)
+            positions.append(pointer_pos)
+            pointer_tokens = pointers.shape[0]
+        attended = net.memory_attention(
+            curr=[current],
+            curr_pos=[_tokens(features.pos16).expand(-1, b, -1)],
+            memory=torch.cat(memories, dim=0),
+            memory_pos=torch.cat(positions, dim=0),
+            num_obj_ptr_tokens=pointer_tokens,
+        )
+        return _image(attended, (b, c, h, w))
+
+    def decode(
+        self,
+        embedding: Float[Tensor, "b c h w"],
+        features: FrameFeatures,
+        prompt: ModelPrompt | None,
+        *,
+        first: bool,
+        choose: ChooseMask = best_iou,
+    ) -> Decoded:
+        """Mask, scores and pointer of one object from a conditioned image embedding.
+
+        first: the object has no memory yet. A mask prompt is taken as the answer and the decoder
+        only makes its pointer. Source: `SAM2Base._track_step`, `_forward_sam_heads`,
+        `_use_mask_as_output`.
+        """
+        if prompt is not None and prompt.mask is not None:
+            return self._decode_mask_prompt(features, prompt.mask)
+        net = self.net
+        b = embedding.shape[0]
+        if prompt is None or prompt.points_xy is None or prompt.labels is None:
+            points = torch.zeros(b, 1, 2, device=embedding.device)
+            labels = -torch.ones(b, 1, dtype=torch.int32, device=embedding.device)
+            count = 0
+        else:
+            points, labels = prompt.points_xy, prompt.labels
+            count = labels.shape[1]
+        previous = None if prompt is None else prompt.previous
+        if previous is not None:
+            previous = previous.clamp(-PREVIOUS_LOGIT_LIMIT, PREVIOUS_LOGIT_LIMIT)
+        multimask = (
+            net.multimask_output_in_sam
+            and (first or net.multimask_output_for_tracking)
+            and net.multimask_min_pt_num <= count <= net.multimask_max_pt_num
+        )
+        return self._run_decoder(
+            embedding, features, points, labels, previous, multimask, prompt is not None, choose
+        )
+
+    def encode_memory(
+        self, features: FrameFeatures, decoded: Decoded, frame_idx: int
+    ) -> MemoryEntry:
+        """What this frame leaves in the bank. Source: `SAM2Base._encode_new_memory`."""
+        net = self.net
+        seen = decoded.mask_logits if decoded.memory_logits is None else decoded.memory_logits
+        if seen.shape[-1] != net.image_size:
+            seen = _resize(seen, (net.image_size, net.image_size))
+        if decoded.from_prompt and net.binarize_mask_from_pts_for_mem_enc:
+            mask = (seen > 0).float()
+        else:
+            mask = torch.sigmoid(seen)
+        mask = mask * net.sigmoid_scale_for_mem_enc + net.sigmoid_bias_for_mem_enc
+        encoder = net.memory_encoder
+        s16 = features.s16
+        if s16.shape[0] != mask.shape[0]:
+            s16 = s16.expand(mask.shape[0], -1, -1, -1)
+        spatial = encoder(s16, mask, skip_mask_sigmoid=True)["vision_features"]
+        if net.no_obj_embed_spatial is not None:
+            absent = 1 - (decoded.object_score > 0).float()
+            spatial = spatial + absent[..., None, None] * net.no_obj_embed_spatial[
+                ..., None, None
+            ].expand(*spatial.shape)
+        return MemoryEntry(
+            frame_idx=frame_idx,
+            spatial=spatial.to(torch.bfloat16),
+            obj_ptr=decoded.obj_ptr,
+            iou_pred=decoded.iou_pred,
+            object_score=decoded.object_score,
+        )
+
+    def _run_decoder(
+        self,
+        embedding: Tensor,
+        features: FrameFeatures,
+        points: Tensor,
+        labels: Tensor,
+        previous: Tensor | None,
+        multimask: bool,
+        from_prompt: bool,
+        choose: ChooseMask,
+    ) -> Decoded:
+        net, decoder = self.net, self.net.sam_mask_decoder
+        b = embedding.shape[0]
+        if previous is not None and previous.shape[-2:] != net.sam_prompt_encoder.mask_input_size:
+            previous = _resize(previous, net.sam_prompt_encoder.mask_input_size, antialias=True)
+        sparse, dense = net.sam_prompt_encoder(points=(points, labels), boxes=None, masks=previous)
+        image_pe = self._dense_pe(sparse)
+        states: list[DecoderState] = []
+
+        def capture(_module: nn.Module, args: tuple[Tensor, ...], out: tuple[Tensor, Tensor]):
+            keys = out[1].transpose(1, 2).reshape(embedding.shape)
+            states.append(DecoderState(keys, out[0], args[2], image_pe))
+
+        handle = decoder.transformer.register_forward_hook(capture)
+        try:
+            all_logits, all_iou, mask_tokens, object_score = _four(
+                decoder.predict_masks(
+                    image_embeddings=embedding,
+                    image_pe=image_pe,
+                    sparse_prompt_embeddings=sparse,
+                    dense_prompt_embeddings=dense,
+                    repeat_image=False,
+                    high_res_features=[_expand(features.s4, b), _expand(features.s8, b)],
+                )
+            )
+        finally:
+            handle.remove()
+        rows = torch.arange(b, device=embedding.device)
+        best = torch.zeros_like(rows)
+        token = mask_tokens[:, 0]
+        if multimask:
+            best = choose(all_iou[:, 1:]) + 1
+            raw = all_logits[rows, best].unsqueeze(1)
+            iou = all_iou[rows, best].unsqueeze(1)
+            if decoder.use_multimask_token_for_obj_ptr:
+                token = mask_tokens[rows, best]
+        elif decoder.dynamic_multimask_via_stability:
+            raw, iou = decoder._dynamic_multimask_via_stability(all_logits, all_iou)
+        else:
+            raw, iou = all_logits[:, :1], all_iou[:, :1]
+        raw = raw.float()
+        present = object_score > 0
+        memory_logits = None
+        if multimask and not from_prompt:
+            # Bit parity: SAM 2 upsamples the alternatives together, then picks; one alone rounds
+            # otherwise.
+            visible = torch.where(present[:, None, None], all_logits[:, 1:].float(), NO_OBJ_SCORE)
+            memory_logits = _resize(visible, (net.image_size, net.image_size))[
+                rows, best - 1
+            ].unsqueeze(1)
+        return Decoded(
+            mask_logits=torch.where(present[:, None, None], raw, NO_OBJ_SCORE),
+            raw_logits=raw,
+            all_logits=all_logits,
+            all_iou_pred=all_iou,
+            iou_pred=iou,
+            object_score=object_score,
+            obj_ptr=self._pointer(net.obj_ptr_proj(token), present.float(), object_score),
+            from_prompt=from_prompt,
+            state=states[0],
+            memory_logits=memory_logits,
+        )
+
+    def _decode_mask_prompt(self, features: FrameFeatures, mask: Tensor) -> Decoded:
+        net = self.net
+        b = mask.shape[0]
+        high = mask * (2 * MASK_PROMPT_LOGIT) - MASK_PROMPT_LOGIT
+        low = _resize(high, (high.shape[-2] // 4, high.shape[-1] // 4), antialias=True)
+        inner = self._run_decoder(
+            _expand(features.s16, b),
+            features,
+            torch.zeros(b, 1, 2, device=mask.device),
+            -torch.ones(b, 1, dtype=torch.int32, device=mask.device),
+            net.mask_downsample(mask),
+            multimask=False,
+            from_prompt=True,
+            choose=best_iou,
+        )
+        visible = torch.any(mask.flatten(1) > 0.0, dim=1)[..., None].float()
+        pointer = inner.obj_ptr
+        if net.fixed_no_obj_ptr:
+            pointer = visible * pointer
+        pointer = pointer + (1 - visible) * net.no_obj_ptr
+        return Decoded(
+            mask_logits=low,
+            raw_logits=low,
+            all_logits=low,
+            all_iou_pred=low.new_ones(b, 1),
+            iou_pred=low.new_ones(b, 1),
+            object_score=2 * MASK_PROMPT_LOGIT * visible - MASK_PROMPT_LOGIT,
+            obj_ptr=pointer,
+            from_prompt=True,
+        )
+
+    def _pointer(self, pointer: Tensor, present: Tensor, object_score: Tensor) -> Tensor:
+        net = self.net
+        weight = object_score.sigmoid() if net.soft_no_obj_ptr else present
+        if net.fixed_no_obj_ptr:
+            pointer = weight * pointer
+        return pointer + (1 - weight) * net.no_obj_ptr
+
+    def _pointer_tokens(self, recall: Recall, b: int, c: int) -> tuple[Tensor, Tensor]:
+        net = self.net
+        m = net.mem_dim
+        pointers = torch.stack([entry.obj_ptr for _, entry in recall.pointers], dim=0)
+        if net.add_tpos_enc_to_obj_ptrs:
+            signed = net.use_signed_tpos_enc_to_obj_ptrs
+            distance = [d if signed else abs(d) for d, _ in recall.pointers]
+            steps = torch.tensor(distance, device=pointers.device)
+            dim = c if net.proj_tpos_enc_in_obj_ptrs else m
+            position = get_1d_sine_pe(steps / (recall.pointer_span - 1), dim=dim)
+            position = net.obj_ptr_tpos_proj(position).unsqueeze(1).expand(-1, b, m)
+        else:
+            position = pointers.new_zeros(len(recall.pointers), b, m)
+        if m < c:
+            pointers = pointers.reshape(-1, b, c // m, m).permute(0, 2, 1, 3).flatten(0, 1)
+            position = position.repeat_interleave(c // m, dim=0)
+        return pointers, position
+
+    def _spatial_memory_pos(self, spatial: Tensor) -> Tensor:
+        cached = self._memory_pos
+        if (
+            cached is None
+            or cached.shape[-2:] != spatial.shape[-2:]
+            or cached.device != spatial.device
+        ):
+            cached = self.net.memory_encoder.position_encoding(spatial[:1]).float()
+            self._memory_pos = cached
+        return cached
+
+    def _dense_pe(self, like: Tensor) -> Tensor:
+        cached = self._image_pe
+        side = self.net.sam_image_embedding_size
+        if cached is None or cached.shape[-1] != side or cached.device != like.device:
+            with torch.no_grad():
+                cached = self.net.sam_prompt_encoder.get_dense_pe()
+            self._image_pe = cached
+        return cached
+
+
+def _four(answer: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """`predict_masks` returns four tensors; its annotation says two."""
+    return answer
+
+
+def _tokens(image: Tensor) -> Tensor:
+    return image.flatten(2).permute(2, 0, 1)
+
+
+def _image(tokens: Tensor, shape: tuple[int, int, int, int]) -> Tensor:
+    return tokens.permute(1, 2, 0).reshape(shape)
+
+
+def _expand(features: Tensor, batch: int) -> Tensor:
+    return features if features.shape[0] == batch else features.expand(batch, -1, -1, -1)
+
+
+def _resize(logits: Tensor, size_hw: tuple[int, int], *, antialias: bool = False) -> Tensor:
+    return F.interpolate(
+        logits.float(), size=size_hw, mode="bilinear", align_corners=False, antialias=antialias
+    )

@@ -1,0 +1,130 @@
+"""What the five verbs exchange: frozen dataclasses of tensors.
+
+Shape letters: b batch (images or objects), S model input side in pixels, h = w = S/16, c the model
+width (256 for SAM 2), m the memory width (64 for SAM 2), n prompt points.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class FrameFeatures:
+    """One encoded image; prompt-free, shared by all objects.
+
+    image: the normalised network input. s4, s8: skip features of the mask decoder at strides 4 and
+    8 (after `conv_s0` and `conv_s1`). s16: the image embedding. fpn4, fpn8: the same two levels
+    before those projections, for refiners. pos16: sine position encoding of s16, batch 1.
+    """
+
+    image: Float[Tensor, "b 3 s s"]
+    s4: Float[Tensor, "b c4 h4 w4"]
+    s8: Float[Tensor, "b c8 h8 w8"]
+    s16: Float[Tensor, "b c h w"]
+    fpn4: Float[Tensor, "b c h4 w4"]
+    fpn8: Float[Tensor, "b c h8 w8"]
+    pos16: Float[Tensor, "1 c h w"]
+
+    def rows(self, index: Int[Tensor, " r"]) -> FrameFeatures:
+        """These batch rows, in this order; a row may come several times (objects of one image)."""
+        return FrameFeatures(
+            image=self.image[index],
+            s4=self.s4[index],
+            s8=self.s8[index],
+            s16=self.s16[index],
+            fpn4=self.fpn4[index],
+            fpn8=self.fpn8[index],
+            pos16=self.pos16,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPrompt:
+    """One prompt per batch row, in model pixels (0..S).
+
+    Exactly one of points and mask is set. labels: 1 positive, 0 negative, 2 / 3 box corners, -1
+    padding. mask: {0, 1} at S x S, taken as the answer. previous: logits of an earlier answer at
+    S/4 that the points correct.
+    """
+
+    points_xy: Float[Tensor, "b n 2"] | None = None
+    labels: Int[Tensor, "b n"] | None = None
+    mask: Float[Tensor, "b 1 s s"] | None = None
+    previous: Float[Tensor, "b 1 s4 s4"] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DecoderState:
+    """What the mask decoder's transformer saw and said; refiners that work after decoding read it.
+
+    embedding: image embedding after the two-way transformer. tokens: updated [object score, IoU, 4
+    masks, prompts] tokens; token_pe: the same tokens before; image_pe: dense position encoding.
+    """
+
+    embedding: Float[Tensor, "b c h w"]
+    tokens: Float[Tensor, "b t c"]
+    token_pe: Float[Tensor, "b t c"]
+    image_pe: Float[Tensor, "1 c h w"]
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """One object's answer on one frame.
+
+    mask_logits: the chosen mask at S/4, -1024 everywhere if the object is absent (object_score <=
+    0). raw_logits: the same mask before that suppression. all_logits, all_iou_pred: the single-mask
+    answer (row 0) and the three alternatives. iou_pred: predicted IoU of the chosen mask.
+    object_score: visibility logit. obj_ptr: object pointer. state: None for a mask prompt taken as
+    the answer. refined_logits: a refiner's mask logits at any size, suppressed like mask_logits;
+    None without one. memory_logits: what the memory encoder shall see instead of mask_logits; None
+    for the same. from_prompt: the mask answers a prompt on this very frame.
+    """
+
+    mask_logits: Float[Tensor, "b 1 s4 s4"]
+    raw_logits: Float[Tensor, "b 1 s4 s4"]
+    all_logits: Float[Tensor, "b k s4 s4"]
+    all_iou_pred: Float[Tensor, "b k"]
+    iou_pred: Float[Tensor, "b 1"]
+    object_score: Float[Tensor, "b 1"]
+    obj_ptr: Float[Tensor, "b c"]
+    from_prompt: bool
+    state: DecoderState | None = None
+    refined_logits: Float[Tensor, "b 1 r r"] | None = None
+    memory_logits: Float[Tensor, "b 1 q q"] | None = None
+
+    @property
+    def output_logits(self) -> Float[Tensor, "b 1 r r"]:
+        """The logits users get: refined where there is a refiner, at whatever size it works."""
+        return self.mask_logits if self.refined_logits is None else self.refined_logits
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryEntry:
+    """What one frame leaves behind for one object.
+
+    spatial: bfloat16 memory map, or None once the frame is too old to be attended to spatially.
+    """
+
+    frame_idx: int
+    spatial: Float[Tensor, "b m h w"] | None
+    obj_ptr: Float[Tensor, "b c"]
+    iou_pred: Float[Tensor, "b 1"]
+    object_score: Float[Tensor, "b 1"]
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """The memories a policy selected for one frame, in attention order.
+
+    spatial: (slot, entry); slot 0 is a prompted frame, slot d the frame d steps away.
+    pointers: (distance, entry); the sign tells past (+) from future (-) in tracking direction.
+    pointer_span: how many frames pointers may reach back; scales their position encoding.
+    """
+
+    spatial: tuple[tuple[int, MemoryEntry], ...]
+    pointers: tuple[tuple[int, MemoryEntry], ...]
+    pointer_span: int

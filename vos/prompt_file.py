@@ -1,0 +1,247 @@
+"""The prompt file: JSON, versioned, one prompt per line, so that it diffs well in git.
+
+    {
+      "schema": 1,
+      "size_hw": [1080, 1920],
+      "prompts": [
+        {"type": "box", "object_id": 1, "frame_idx": 0, "box_xyxy_px": [100, 50, 400, 300]},
+        {"type": "mask", "object_id": 2, "frame_idx": 7, "file": "hand.png"}
+      ]
+    }
+
+`size_hw` (optional) is the displayed size the prompts were drawn on. Types and their keys:
+box `box_xyxy_px`; points `points_xy_px` and `labels`; polygon `vertices_xy_px`; scribble
+`stroke_xy_px` and `positive` (true if left out); mask `png_base64` (a 1-bit PNG, what is written
+here) or `file` (a label PNG, relative to the prompt file, read as by --mask ID:FILE).
+`frame_idx` is 0 if left out. Unknown keys are errors.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from reprlib import repr as brief
+from typing import Any
+
+from vos.errors import PromptError
+from vos.io.disk import write_atomic
+from vos.io.paths import display_name
+from vos.prompt_masks import mask_from_base64, mask_prompts_from_png, mask_to_base64
+from vos.prompt_types import Box, MaskPrompt, Points, Polygon, Prompt, Scribble
+
+SCHEMA = 1
+
+
+def save_prompts(
+    path: str | Path, prompts: Iterable[Prompt], *, size_hw: tuple[int, int] | None = None
+) -> None:
+    """Write the prompt file in one move. Raises OutputError when it cannot be written."""
+    write_atomic(Path(path), prompts_text(prompts, size_hw=size_hw).encode())
+
+
+def prompts_text(prompts: Iterable[Prompt], *, size_hw: tuple[int, int] | None = None) -> str:
+    """The prompt file's text: keys in a fixed order, one prompt per line, in the order given."""
+    lines = ",\n".join("    " + json.dumps(_to_json(prompt)) for prompt in prompts)
+    size = "" if size_hw is None else f'  "size_hw": {json.dumps(size_hw)},\n'
+    body = f"[\n{lines}\n  ]" if lines else "[]"
+    return f'{{\n  "schema": {SCHEMA},\n{size}  "prompts": {body}\n}}\n'
+
+
+def load_prompts(path: str | Path, *, size_hw: tuple[int, int] | None = None) -> list[Prompt]:
+    """The prompts in a prompt file, in its order.
+
+    size_hw: the video's displayed size, if known; a file drawn on another size is refused.
+
+    Raises PromptError naming the file, the place in it, what is wrong and the nearest valid name.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise PromptError(
+            f"{display_name(path)}: no such file; --prompts takes a prompt file: check the name"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise PromptError(
+            f"{display_name(path)}: cannot be read as text ({error}): check the file"
+        ) from error
+    try:
+        return _read(text, path.parent, size_hw)
+    except PromptError as error:
+        raise PromptError(f"{display_name(path)}: {error}") from None
+
+
+def _read(text: str, folder: Path, size_hw: tuple[int, int] | None) -> list[Prompt]:
+    try:
+        root = json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+    except json.JSONDecodeError as error:
+        raise PromptError(
+            f"not JSON at line {error.lineno}, column {error.colno} ({error.msg}): correct it, or "
+            "write the file with `vos pick`"
+        ) from None
+    except (RecursionError, ValueError):
+        raise PromptError("nested too deeply or a number too long: check the file") from None
+    if not isinstance(root, dict):
+        raise PromptError('not a prompt file; it is an object with "schema" and "prompts"')
+    _check_keys(root, required=("schema", "prompts"), optional=("size_hw",), where="the file")
+    if type(root["schema"]) is not int or root["schema"] != SCHEMA:
+        raise PromptError(
+            f"schema {brief(root['schema'])} is unknown; this version of vos reads schema "
+            f"{SCHEMA}: update vos, or write the file again"
+        )
+    _check_size(root.get("size_hw"), size_hw)
+    if not isinstance(root["prompts"], list):
+        raise PromptError('"prompts" is not a list; it holds one object per prompt: correct it')
+    prompts = []
+    for number, item in enumerate(root["prompts"], start=1):
+        try:
+            prompts.append(_from_json(item, folder))
+        except PromptError as error:
+            raise PromptError(f"prompt {number}: {error}") from None
+    return prompts
+
+
+def _check_size(drawn_on: Any, size_hw: tuple[int, int] | None) -> None:
+    if drawn_on is None:
+        return
+    if not (
+        isinstance(drawn_on, list)
+        and len(drawn_on) == 2
+        and all(type(side) is int and side > 0 for side in drawn_on)
+    ):
+        raise PromptError(f"size_hw {brief(drawn_on)} is not [height, width] in pixels: correct it")
+    if size_hw is not None and tuple(drawn_on) != size_hw:
+        raise PromptError(
+            f"drawn on a {drawn_on[1]}x{drawn_on[0]} frame, the video has "
+            f"{size_hw[1]}x{size_hw[0]}; prompts are pixels of one size: pick them on this video"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """How one type looks in the file: its own keys, and the way there and back."""
+
+    kind: type
+    required: tuple[str, ...]
+    optional: tuple[str, ...]
+    write: Callable[[Any], dict[str, Any]]
+    read: Callable[[dict[str, Any], Path], Prompt]
+
+
+def _to_json(prompt: Prompt) -> dict[str, Any]:
+    name, form = next((n, f) for n, f in _FORMS.items() if isinstance(prompt, f.kind))
+    head = {"type": name, "object_id": prompt.object_id, "frame_idx": prompt.frame_idx}
+    return head | form.write(prompt)
+
+
+def _from_json(item: Any, folder: Path) -> Prompt:
+    if not isinstance(item, dict):
+        raise PromptError(f"{brief(item)} is not an object with a type: correct it")
+    if "type" not in item:
+        raise PromptError(f'key "type" is missing; types are {", ".join(_FORMS)}: add it')
+    name = item["type"]
+    if not isinstance(name, str) or name not in _FORMS:
+        raise PromptError(f"type {brief(name)} is unknown; {_nearest(str(name), _FORMS)}")
+    form = _FORMS[name]
+    _check_keys(
+        item,
+        required=("type", "object_id", *form.required),
+        optional=("frame_idx", *form.optional),
+        where=f"a {name}",
+    )
+    values = {key: value for key, value in item.items() if key != "type"}
+    for key in values:
+        if key.endswith("_px") or key == "labels":
+            _check_numbers(values[key], key)
+    return form.read({"frame_idx": 0, **values}, folder)
+
+
+def _write_mask(prompt: MaskPrompt) -> dict[str, Any]:
+    return {"png_base64": mask_to_base64(prompt.mask)}
+
+
+def _read_mask(values: dict[str, Any], folder: Path) -> MaskPrompt:
+    sources = [key for key in ("png_base64", "file") if key in values]
+    if len(sources) != 1:
+        raise PromptError('a mask has one of "png_base64" and "file": give one of them')
+    text = values[sources[0]]
+    if not isinstance(text, str) or not text:
+        raise PromptError(f"{sources[0]} {brief(text)} is not a text: correct it")
+    object_id, frame_idx = values["object_id"], values["frame_idx"]
+    if sources == ["png_base64"]:
+        return MaskPrompt(object_id, mask_from_base64(text), frame_idx)
+    return mask_prompts_from_png(folder / text, object_id, frame_idx)[0]
+
+
+def _plain(kind: type, *keys: str, optional: tuple[str, ...] = ()) -> _Form:
+    def write(prompt: Any) -> dict[str, Any]:
+        return {key: _short(getattr(prompt, key)) for key in (*keys, *optional)}
+
+    def read(values: dict[str, Any], _folder: Path) -> Prompt:
+        return kind(**values)
+
+    return _Form(kind, keys, optional, write, read)
+
+
+_FORMS: dict[str, _Form] = {
+    "box": _plain(Box, "box_xyxy_px"),
+    "points": _plain(Points, "points_xy_px", "labels"),
+    "polygon": _plain(Polygon, "vertices_xy_px"),
+    "scribble": _plain(Scribble, "stroke_xy_px", optional=("positive",)),
+    "mask": _Form(MaskPrompt, (), ("png_base64", "file"), _write_mask, _read_mask),
+}
+
+
+def _short(value: Any) -> Any:
+    """Whole floats as integers, so that 10 stays 10 in the file."""
+    if isinstance(value, tuple):
+        return [_short(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _check_numbers(value: Any, key: str) -> None:
+    if not isinstance(value, list):
+        raise PromptError(f"{key} {brief(value)} is not a list: correct it")
+    for item in value:
+        if isinstance(item, list) and key not in ("labels", "box_xyxy_px"):
+            _check_numbers(item, key)
+        elif isinstance(item, bool) or not isinstance(item, (int, float)):
+            raise PromptError(f"{key} holds {brief(item)}, which is not a number: correct it")
+
+
+def _check_keys(
+    item: Mapping[str, Any], *, required: tuple[str, ...], optional: tuple[str, ...], where: str
+) -> None:
+    valid = required + optional
+    for key in item:
+        if key not in valid:
+            unused = [name for name in valid if name not in item]
+            raise PromptError(
+                f"key {brief(key)} of {where} is unknown; {_nearest(key, unused or valid)}"
+            )
+    for key in required:
+        if key not in item:
+            raise PromptError(f'key "{key}" of {where} is missing: add it')
+
+
+def _nearest(word: str, valid: Iterable[str]) -> str:
+    names = list(valid)
+    best = difflib.get_close_matches(word, names, n=1, cutoff=0.0)[0]
+    return f"valid are {', '.join(names)}: did you mean {best!r}?"
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    keys = [key for key, _ in pairs]
+    for key in keys:
+        if keys.count(key) > 1:
+            raise PromptError(f'key "{key}" appears twice in one object: keep one')
+    return dict(pairs)
+
+
+def _no_constant(name: str) -> float:
+    raise PromptError(
+        f"{name} is not a number of a prompt file; coordinates are finite: correct it"
+    )

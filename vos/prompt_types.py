@@ -1,0 +1,275 @@
+"""The kinds of prompt. Each checks what it can check without knowing the video.
+
+Coordinates are pixels of the displayed (rotated) frame, origin at the top left corner, fractions
+allowed: pixel (column 3, row 0) covers x in [3, 4), y in [0, 1).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from operator import index
+from reprlib import repr as brief
+from typing import Any
+
+import numpy as np
+
+from vos.errors import PromptError
+
+MAX_OBJECT_ID = 255
+XY = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle around one object.
+
+    object_id: 1-255, the label in the output masks.
+    box_xyxy_px: left, top, right, bottom.
+    frame_idx: 0-based frame the box belongs to.
+
+    Raises PromptError when a value is out of range, or the box is inverted or has no area.
+    """
+
+    object_id: int
+    box_xyxy_px: tuple[float, float, float, float]
+    frame_idx: int = 0
+
+    def __post_init__(self) -> None:
+        _check_ids(self)
+        values = _numbers(self.box_xyxy_px, "box")
+        if len(values) != 4:
+            raise PromptError(
+                f"box {_show(values)} has {len(values)} numbers; a box is x1,y1,x2,y2: "
+                "give the left, top, right and bottom edge in pixels"
+            )
+        x1, y1, x2, y2 = values
+        if x2 < x1 or y2 < y1:
+            raise PromptError(
+                f"box {_show(values)} is inverted; x1 < x2 and y1 < y2 must hold: "
+                f"did you mean {_show((min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2)))}?"
+            )
+        if x1 == x2 or y1 == y2:
+            raise PromptError(
+                f"box {_show(values)} has no area; x1 < x2 and y1 < y2 must hold: "
+                "draw it around the whole object"
+            )
+        object.__setattr__(self, "box_xyxy_px", values)
+
+
+@dataclass(frozen=True, slots=True)
+class Points:
+    """Clicks on one object.
+
+    points_xy_px: one or more (x, y).
+    labels: one per point, 1 = on the object, 0 = not the object.
+
+    Raises PromptError when there is no point, a value is out of range, or labels do not match.
+    """
+
+    object_id: int
+    points_xy_px: tuple[XY, ...]
+    labels: tuple[int, ...]
+    frame_idx: int = 0
+
+    def __post_init__(self) -> None:
+        _check_ids(self)
+        points = _pairs(self.points_xy_px, "points")
+        labels = tuple(_integer(label, "label") for label in self.labels)
+        if not points:
+            raise PromptError(
+                f"points prompt of object {self.object_id} is empty; it needs one (x, y) or more: "
+                "add a point on the object"
+            )
+        if len(labels) != len(points):
+            raise PromptError(
+                f"points prompt of object {self.object_id} has {len(points)} points and "
+                f"{len(labels)} labels; each point needs one: give 1 (object) or 0 (not) per point"
+            )
+        if wrong := sorted(set(labels) - {0, 1}):
+            raise PromptError(
+                f"point label {wrong[0]} of object {self.object_id} is unknown; "
+                "labels are 1 (object) or 0 (not the object): use one of them"
+            )
+        object.__setattr__(self, "points_xy_px", points)
+        object.__setattr__(self, "labels", labels)
+
+
+@dataclass(frozen=True, slots=True)
+class Polygon:
+    """The outline of one object; it is closed by itself and becomes a mask (even-odd rule).
+
+    vertices_xy_px: three or more (x, y), not all on one line.
+
+    Raises PromptError when a value is out of range or the outline encloses nothing.
+    """
+
+    object_id: int
+    vertices_xy_px: tuple[XY, ...]
+    frame_idx: int = 0
+
+    def __post_init__(self) -> None:
+        _check_ids(self)
+        vertices = _pairs(self.vertices_xy_px, "polygon")
+        if len(vertices) < 3:
+            raise PromptError(
+                f"polygon of object {self.object_id} has {len(vertices)} vertices; "
+                "it needs three or more: add vertices, or use a point or a box"
+            )
+        if _on_one_line(vertices):
+            raise PromptError(
+                f"polygon of object {self.object_id} has no area; its {len(vertices)} vertices "
+                "lie on one line: draw it around the object"
+            )
+        object.__setattr__(self, "vertices_xy_px", vertices)
+
+
+@dataclass(frozen=True, slots=True)
+class Scribble:
+    """A stroke over one object (`positive`) or over what is not the object.
+
+    stroke_xy_px: one or more (x, y) along the stroke; it becomes a few points along its length.
+
+    Raises PromptError when the stroke is empty or a value is out of range.
+    """
+
+    object_id: int
+    stroke_xy_px: tuple[XY, ...]
+    positive: bool = True
+    frame_idx: int = 0
+
+    def __post_init__(self) -> None:
+        _check_ids(self)
+        stroke = _pairs(self.stroke_xy_px, "scribble")
+        if not stroke:
+            raise PromptError(
+                f"scribble of object {self.object_id} is empty; it needs one (x, y) or more: "
+                "draw it over the object"
+            )
+        if not isinstance(self.positive, bool):
+            raise PromptError(
+                f"scribble of object {self.object_id} has positive={self.positive!r}; "
+                "it is true (object) or false (not the object): use one of them"
+            )
+        object.__setattr__(self, "stroke_xy_px", stroke)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MaskPrompt:
+    """The exact mask of one object on one frame, at the video's displayed size.
+
+    mask: H x W, bool or numbers (non-zero = object); kept as a read-only bool copy.
+
+    Raises PromptError when the mask is not two-dimensional or empty, or an id is out of range.
+    """
+
+    object_id: int
+    mask: np.ndarray
+    frame_idx: int = 0
+
+    def __post_init__(self) -> None:
+        _check_ids(self)
+        mask = np.asarray(self.mask)
+        if mask.ndim != 2:
+            raise PromptError(
+                f"mask of object {self.object_id} has shape {mask.shape}; "
+                "a mask is height x width: give one channel"
+            )
+        mask = mask != 0
+        if not mask.any():
+            raise PromptError(
+                f"mask of object {self.object_id} is empty ({mask.shape[1]}x{mask.shape[0]}, all "
+                "background); it needs a pixel of the object: give a frame that shows it"
+            )
+        mask.setflags(write=False)
+        object.__setattr__(self, "mask", mask)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, MaskPrompt):
+            return NotImplemented
+        return (self.object_id, self.frame_idx) == (other.object_id, other.frame_idx) and (
+            np.array_equal(self.mask, other.mask)
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.object_id, self.frame_idx, self.mask.shape, self.mask.tobytes()))
+
+
+Prompt = Box | Points | Polygon | Scribble | MaskPrompt
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectPrompt:
+    """All that was said about one object on one frame, ready for the model.
+
+    points_xy_px: float32 N x 2; the two corners of a box come first.
+    labels: int32 N; 1 = on the object, 0 = not, 2 and 3 = top left and bottom right of the box.
+    mask: bool H x W, or None. A mask stands alone: N is 0 then.
+    """
+
+    object_id: int
+    frame_idx: int
+    points_xy_px: np.ndarray
+    labels: np.ndarray
+    mask: np.ndarray | None
+
+
+def _check_ids(prompt: Any) -> None:
+    object_id = _integer(prompt.object_id, "object id")
+    if not 1 <= object_id <= MAX_OBJECT_ID:
+        raise PromptError(
+            f"object id {object_id} is out of range; ids are 1 to {MAX_OBJECT_ID} "
+            "(0 is the background): choose another id"
+        )
+    frame_idx = _integer(prompt.frame_idx, "frame")
+    if frame_idx < 0:
+        raise PromptError(
+            f"frame {frame_idx} of object {object_id} is negative; frames count from 0: "
+            "use 0 for the first frame"
+        )
+    object.__setattr__(prompt, "object_id", object_id)
+    object.__setattr__(prompt, "frame_idx", frame_idx)
+
+
+def _integer(value: Any, what: str) -> int:
+    try:
+        if isinstance(value, (bool, np.bool_)):
+            raise TypeError
+        return index(value)
+    except TypeError:
+        raise PromptError(f"{what} {brief(value)} is not a whole number: give one") from None
+
+
+def _numbers(values: Iterable[Any], what: str) -> tuple[float, ...]:
+    try:
+        numbers = tuple(float(value) for value in values)
+    except (TypeError, ValueError, OverflowError):
+        raise PromptError(f"{what} {brief(values)} holds something that is no number") from None
+    if not all(math.isfinite(number) for number in numbers):
+        raise PromptError(
+            f"{what} {_show(numbers)} is not finite; coordinates are pixels of the frame: "
+            "correct the value"
+        )
+    return numbers
+
+
+def _pairs(values: Iterable[Sequence[Any]], what: str) -> tuple[XY, ...]:
+    pairs = []
+    for value in values:
+        pair = _numbers(value, what)
+        if len(pair) != 2:
+            raise PromptError(f"{what} vertex {_show(pair)} is not x,y: give two numbers each")
+        pairs.append((pair[0], pair[1]))
+    return tuple(pairs)
+
+
+def _on_one_line(vertices: Sequence[XY]) -> bool:
+    xy = np.asarray(vertices, dtype=np.float64)
+    rays = xy - xy[0]
+    longest = rays[np.argmax((rays**2).sum(axis=1))]
+    return bool(np.all(rays[:, 0] * longest[1] == rays[:, 1] * longest[0]))
+
+
+def _show(numbers: Sequence[float]) -> str:
+    return ",".join(f"{number:g}" for number in numbers)

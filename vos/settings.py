@@ -1,0 +1,134 @@
+"""What a run uses: flag, then `VOS_*` environment, then `vos.toml`, then default.
+
+`vos.toml` is read from the current folder; `VOS_CONFIG` names another file. Its keys are the field
+names of `Settings`, at top level:
+
+    model = "sam2.1-large"
+    save = ["masks", "stats"]
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Literal, get_args, get_type_hints
+
+from vos.config import convert, nearest
+from vos.errors import ConfigError
+
+Refiner = Literal["auto", "none"]
+Policy = Literal["fifo"]
+Dtype = Literal["auto", "float32", "bfloat16"]
+Decoder = Literal["pyav", "decord"]
+Progress = Literal["auto", "rich", "plain", "json", "none"]
+
+TOML_NAME = "vos.toml"
+
+_DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The choices that a flag, the environment or a file may make.
+
+    model: a registered name, a path to a weight file, or "auto".
+    refiner: "auto" or "none".
+    policy: memory policy; "fifo" is the reference.
+    device: "auto", "cpu", "cuda", "cuda:N" or "mps".
+    dtype: arithmetic of the model; "auto" is bfloat16 on CUDA and float32 elsewhere.
+    decoder: video reader.
+    save: outputs to write.
+    progress: form of the progress report on stderr.
+    """
+
+    model: str = "auto"
+    refiner: Refiner = "auto"
+    policy: Policy = "fifo"
+    device: str = "auto"
+    dtype: Dtype = "auto"
+    decoder: Decoder = "pyav"
+    save: tuple[str, ...] = ("masks", "overlay", "stats")
+    progress: Progress = "auto"
+
+
+SETTING_NAMES = tuple(field.name for field in fields(Settings))
+
+
+def resolve(
+    flags: Mapping[str, object],
+    environ: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+) -> Settings:
+    """Join the four sources into one Settings.
+
+    flags: setting name -> value given on the command line; None means "not given".
+    environ: environment to read, default `os.environ`.
+    folder: where `vos.toml` is looked for, default the current folder.
+
+    Raises:
+        ConfigError: unknown key, a value of the wrong type, or an unreadable file.
+    """
+    environ = os.environ if environ is None else environ
+    values: dict[str, tuple[object, str]] = {}
+    path = _toml_path(environ, Path.cwd() if folder is None else folder)
+    if path is not None:
+        for key, value in _read_toml(path).items():
+            if key not in SETTING_NAMES:
+                raise ConfigError(
+                    f"{path}: unknown key {key!r}{nearest(key, SETTING_NAMES)}; "
+                    f"valid keys: {', '.join(SETTING_NAMES)}"
+                )
+            values[key] = (value, f"{path}: {key}")
+    for name in SETTING_NAMES:
+        variable = f"VOS_{name.upper()}"
+        if environ.get(variable):
+            values[name] = (environ[variable], variable)
+    for name, value in flags.items():
+        if name not in SETTING_NAMES:
+            raise TypeError(f"{name!r} is not a setting")
+        if value is not None:
+            values[name] = (value, f"--{name}")
+    hints = get_type_hints(Settings)
+    checked: dict[str, object] = {}
+    for name, (value, origin) in values.items():
+        if name == "save":
+            value = _as_list(value)
+        checked[name] = convert(hints[name], value, origin)
+        if name == "device" and not _DEVICE.fullmatch(str(value)):
+            raise ConfigError(f"{origin}: {value!r} is not one of auto, cpu, cuda, cuda:N, mps")
+    return Settings(**checked)  # pyright: ignore[reportArgumentType]
+
+
+def choices(literal: object) -> list[str]:
+    """The values of one of the Literal types above, for help texts and completion."""
+    return [str(value) for value in get_args(literal)]
+
+
+def _as_list(value: object) -> object:
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return value
+
+
+def _toml_path(environ: Mapping[str, str], folder: Path) -> Path | None:
+    named = environ.get("VOS_CONFIG")
+    if named:
+        return Path(named)
+    path = folder / TOML_NAME
+    return path if path.is_file() else None
+
+
+def _read_toml(path: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ConfigError(
+            f"{path}: cannot be read ({reason}); correct VOS_CONFIG or remove it"
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid TOML ({error}); correct the file") from error

@@ -1,0 +1,214 @@
+"""A stream of frames in, a stream of masks out, in memory that does not grow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from vos.errors import PromptError
+from vos.frame import Frame, FrameResult, ObjectResult
+from vos.model.preprocess import image_to_input
+from vos.model.sam2 import Sam2Model
+from vos.model.types import Decoded, ModelPrompt
+from vos.prompt_collect import collect
+from vos.prompt_types import ObjectPrompt, Prompt
+from vos.refine.base import NoRefiner, Refiner
+from vos.track.memory_bank import MemoryBank
+from vos.track.policy import Fifo, MemoryPolicy, Step
+from vos.track.step import track_frame
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectLogits:
+    """One object's answer on one frame, at the model's mask size, off the device's graph."""
+
+    logits: Float[Tensor, "1 1 r r"]
+    scores: ObjectResult
+
+
+@dataclass(slots=True)
+class Session:
+    """Tracks the prompted objects of one video, one frame after the other.
+
+    prompts: any mix of objects and frames; an object exists from the first of its prompted frames
+    that the stream reaches. dtype: float32, or bfloat16 for mixed precision. reverse: frames
+    arrive in descending order. frame_count: clip length where known (it changes nothing for clips
+    of 16 frames and more). State: one immutable bank per object.
+    """
+
+    model: Sam2Model
+    prompts: Sequence[Prompt] = ()
+    refiner: Refiner = field(default_factory=NoRefiner)
+    policy: MemoryPolicy = field(default_factory=Fifo)
+    dtype: torch.dtype = torch.float32
+    reverse: bool = False
+    frame_count: int | None = None
+    banks: Mapping[int, MemoryBank] = field(default_factory=dict)
+    _by_frame: dict[int, dict[int, ObjectPrompt]] | None = None
+    _size_hw: tuple[int, int] | None = None
+
+    def run(self, frames: Iterable[Frame]) -> Iterator[FrameResult]:
+        """One result per frame, in the order given.
+
+        Raises: PromptError if a prompt does not fit the frames, or names a frame that never came.
+        """
+        for frame in frames:
+            yield self.track(frame)
+        self.check_all_used()
+
+    def track(self, frame: Frame) -> FrameResult:
+        """Masks of the next frame of the stream."""
+        return compose(frame, self.decode(frame))
+
+    @torch.inference_mode()
+    def decode(self, frame: Frame) -> dict[int, ObjectLogits]:
+        """Logits and scores per object; empty before the first prompted frame (and at no cost)."""
+        asked = self._take_prompts(frame)
+        if not asked and not self.banks:
+            return {}
+        image = image_to_input(frame.image, self.model.image_size, self.model.device)
+        prompts = {
+            object_id: to_model_prompt(prompt, frame.size_hw, self.model)
+            for object_id, prompt in asked.items()
+        }
+        mixed = self.dtype != torch.float32
+        with torch.autocast(self.model.device.type, self.dtype, enabled=mixed):
+            decoded, self.banks = track_frame(
+                self.model,
+                self.refiner,
+                self.policy,
+                self.banks,
+                image,
+                prompts,
+                Step(frame.frame_idx, self.reverse, self.frame_count),
+            )
+        return {object_id: _off_graph(answer) for object_id, answer in decoded.items()}
+
+    def add_prompt(self, prompt: Prompt) -> None:
+        """Ask something of a frame the stream has not reached yet. Keeps everything asked
+        before.
+        """
+        self.prompts = (*self.prompts, prompt)
+        waiting = self._by_frame
+        if waiting is None or self._size_hw is None:
+            return
+        same = [
+            p
+            for p in self.prompts
+            if p.frame_idx == prompt.frame_idx and p.object_id == prompt.object_id
+        ]
+        merged = self._collect(same, self._size_hw)[prompt.frame_idx][prompt.object_id]
+        waiting.setdefault(prompt.frame_idx, {})[prompt.object_id] = merged
+
+    def remove_object(self, object_id: int) -> None:
+        """Forget an object; later results no longer contain it."""
+        self.banks = {i: bank for i, bank in self.banks.items() if i != object_id}
+        self.prompts = tuple(p for p in self.prompts if p.object_id != object_id)
+        for asked in (self._by_frame or {}).values():
+            asked.pop(object_id, None)
+
+    def check_all_used(self) -> None:
+        """Raise PromptError if a prompted frame never came."""
+        missed = sorted(idx for idx, asked in (self._by_frame or {}).items() if asked)
+        if self._by_frame is None and self.prompts:
+            missed = sorted({prompt.frame_idx for prompt in self.prompts})
+        if missed:
+            raise PromptError(
+                f"prompt on frame {missed[0]}: the frames tracked do not include it; "
+                "give a frame inside the video and inside --start/--end"
+            )
+
+    def state_bytes(self) -> int:
+        """Bytes of tensors held between two frames."""
+        return sum(bank.state_bytes() for bank in self.banks.values())
+
+    def _collect(
+        self, prompts: Sequence[Prompt], size_hw: tuple[int, int]
+    ) -> dict[int, dict[int, ObjectPrompt]]:
+        return collect(prompts, size_hw, direction="backward" if self.reverse else "forward")
+
+    def _take_prompts(self, frame: Frame) -> dict[int, ObjectPrompt]:
+        if self._by_frame is None:
+            self._size_hw = frame.size_hw
+            self._by_frame = self._collect(self.prompts, frame.size_hw)
+        return self._by_frame.pop(frame.frame_idx, {})
+
+
+def to_model_prompt(
+    prompt: ObjectPrompt, size_hw: tuple[int, int], model: Sam2Model
+) -> ModelPrompt:
+    """Video pixels to model pixels, in the order of operations of
+    `SAM2VideoPredictor.add_new_*`.
+    """
+    size, device = model.image_size, model.device
+    if prompt.mask is not None:
+        mask = torch.from_numpy(prompt.mask.astype(np.float32))[None, None].to(device)
+        if mask.shape[-2:] != (size, size):
+            mask = F.interpolate(
+                mask, size=(size, size), mode="bilinear", align_corners=False, antialias=True
+            )
+            mask = (mask >= 0.5).float()
+        return ModelPrompt(mask=mask)
+    height, width = size_hw
+    points = torch.from_numpy(prompt.points_xy_px.astype(np.float32))[None]
+    points = points / torch.tensor([width, height]) * size
+    labels = torch.from_numpy(prompt.labels.astype(np.int32))[None]
+    return ModelPrompt(points_xy=points.to(device), labels=labels.to(device))
+
+
+def compose(frame: Frame, objects: Mapping[int, ObjectLogits]) -> FrameResult:
+    """Logits to the video's size (bilinear, fp32), then one label per pixel: the highest logit
+    wins.
+
+    Background where all are <= 0; on a tie the lowest id wins.
+    """
+    return FrameResult(
+        frame_idx=frame.frame_idx,
+        pts=frame.pts,
+        name=frame.name,
+        label_map=label_map({i: o.logits for i, o in objects.items()}, frame.size_hw),
+        objects={i: objects[i].scores for i in sorted(objects)},
+        is_corrupt=frame.is_corrupt,
+    )
+
+
+def label_map(
+    logits: Mapping[int, Float[Tensor, "1 1 r r"]], size_hw: tuple[int, int]
+) -> UInt8[np.ndarray, "h w"]:
+    """Palette labels at `size_hw` from per-object logits of any size."""
+    best: Tensor | None = None
+    labels: Tensor | None = None
+    for object_id in sorted(logits):
+        full = at_video_size(logits[object_id], size_hw)[0, 0]
+        if best is None or labels is None:
+            best = full.clamp(min=0)
+            labels = (full > 0).to(torch.uint8) * object_id
+            continue
+        wins = full > best
+        labels[wins] = object_id
+        best = torch.maximum(best, full)
+    if labels is None:
+        return np.zeros(size_hw, dtype=np.uint8)
+    return labels.cpu().numpy()
+
+
+def at_video_size(
+    logits: Float[Tensor, "1 1 r r"], size_hw: tuple[int, int]
+) -> Float[Tensor, "1 1 h w"]:
+    """Source: `SAM2VideoPredictor._get_orig_video_res_output`."""
+    if tuple(logits.shape[-2:]) == size_hw:
+        return logits.float()
+    return F.interpolate(logits.float(), size=size_hw, mode="bilinear", align_corners=False)
+
+
+def _off_graph(answer: Decoded) -> ObjectLogits:
+    scores = ObjectResult(
+        iou_pred=float(answer.iou_pred[0, 0]), object_score=float(answer.object_score[0, 0])
+    )
+    return ObjectLogits(answer.output_logits, scores)

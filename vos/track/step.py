@@ -1,0 +1,86 @@
+"""One frame, pure: banks in, masks and new banks out. Training calls it with gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from jaxtyping import Float
+from torch import Tensor
+
+from vos.model.sam2 import Sam2Model
+from vos.model.types import Decoded, FrameFeatures, ModelPrompt
+from vos.refine.base import Asked, FrameCache, Refiner
+from vos.track.memory_bank import MemoryBank
+from vos.track.policy import MemoryPolicy, Step
+
+
+def track_frame(
+    model: Sam2Model,
+    refiner: Refiner,
+    policy: MemoryPolicy,
+    banks: Mapping[int, MemoryBank],
+    image: Float[Tensor, "b 3 s s"],
+    prompts: Mapping[int, ModelPrompt],
+    step: Step,
+) -> tuple[dict[int, Decoded], dict[int, MemoryBank]]:
+    """Mask every object on one frame and remember the answer.
+
+    banks: per object id. prompts: this frame's, per object id; an id without a bank starts one.
+    Objects are processed one by one (batch 1 for one video), which is SAM 2's own arithmetic.
+    """
+    raw = model.encode_image(image)
+    cache = refiner.augment(model, raw)
+    return track_encoded(model, refiner, policy, banks, raw, cache, prompts, step)
+
+
+def track_encoded(
+    model: Sam2Model,
+    refiner: Refiner,
+    policy: MemoryPolicy,
+    banks: Mapping[int, MemoryBank],
+    raw: FrameFeatures,
+    cache: FrameCache,
+    prompts: Mapping[int, ModelPrompt],
+    step: Step,
+) -> tuple[dict[int, Decoded], dict[int, MemoryBank]]:
+    """As `track_frame`, from an image that is already encoded."""
+    decoded: dict[int, Decoded] = {}
+    remembered: dict[int, MemoryBank] = {}
+    for object_id in sorted({*banks, *prompts}):
+        bank = banks.get(object_id, MemoryBank())
+        prompt = prompts.get(object_id)
+        if bank.first_prompt is None:
+            bank = replace(bank, first_prompt=prompt)
+        answer = decode_object(model, refiner, policy, bank, raw, cache, prompt, step)
+        entry = model.encode_memory(raw, answer, step.frame_idx)
+        decoded[object_id] = answer
+        remembered[object_id] = policy.admit(bank, entry, prompted=prompt is not None)
+    return decoded, remembered
+
+
+def decode_object(
+    model: Sam2Model,
+    refiner: Refiner,
+    policy: MemoryPolicy,
+    bank: MemoryBank,
+    raw: FrameFeatures,
+    cache: FrameCache,
+    prompt: ModelPrompt | None,
+    step: Step,
+) -> Decoded:
+    """One object's mask: recall, condition, fuse, decode, refine.
+
+    Points on an object that is already tracked correct its mask: the tracked answer is decoded
+    first and given to the decoder beside them, as SAM 2 does for a click on a tracked frame.
+    """
+    asked = Asked(now=prompt, first=bank.first_prompt)
+    recall = None if bank.is_empty else policy.select(bank, step)
+    takes_mask = prompt is not None and prompt.mask is not None
+    embedding = raw.s16 if takes_mask else model.condition(raw, recall)
+    embedding = refiner.fuse(embedding, cache, asked)
+    if recall is not None and prompt is not None and not takes_mask:
+        tracked = model.decode(embedding, raw, None, first=False, choose=policy.choose)
+        prompt = replace(prompt, previous=tracked.mask_logits)
+    answer = model.decode(embedding, raw, prompt, first=recall is None, choose=policy.choose)
+    return refiner.refine(answer, raw, cache, asked)

@@ -1,0 +1,83 @@
+"""Losses on mask logits, per mask, and the sums training minimises."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+
+def dice_loss(
+    logits: Float[Tensor, "b h w"], target: Float[Tensor, "b h w"]
+) -> Float[Tensor, " b"]:
+    """1 - soft Dice with +1 smoothing. Source: HQ-SAM `loss_mask.dice_loss`."""
+    prob = logits.sigmoid().flatten(1)
+    truth = target.flatten(1)
+    overlap = 2 * (prob * truth).sum(-1)
+    return 1 - (overlap + 1) / (prob.sum(-1) + truth.sum(-1) + 1)
+
+
+def mask_bce(logits: Float[Tensor, "b h w"], target: Float[Tensor, "b h w"]) -> Float[Tensor, " b"]:
+    """Binary cross-entropy, mean over pixels."""
+    loss = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    return loss.flatten(1).mean(-1)
+
+
+def mask_iou(logits: Float[Tensor, "b h w"], target: Float[Tensor, "b h w"]) -> Float[Tensor, " b"]:
+    """IoU of the thresholded mask with the target; 1 for two empty masks."""
+    mask, truth = logits > 0, target > 0.5
+    union = (mask | truth).flatten(1).sum(-1)
+    overlap = (mask & truth).flatten(1).sum(-1)
+    return torch.where(union > 0, overlap / union.clamp(min=1), torch.ones_like(overlap).float())
+
+
+@dataclass(frozen=True, slots=True)
+class LossWeights:
+    """How much each part counts in the sum."""
+
+    dice: float = 1.0
+    bce: float = 3.0
+    iou: float = 0.5
+    score: float = 0.25
+
+
+def answer_loss(
+    all_logits: Float[Tensor, "b k h w"],
+    all_iou_pred: Float[Tensor, "b k"],
+    object_score: Float[Tensor, "b 1"],
+    target: Bool[Tensor, "b s s"],
+    *,
+    alternatives: bool,
+    weights: LossWeights,
+) -> Float[Tensor, ""]:
+    """Loss of one decoder answer against the full-size target.
+
+    Row 0 is always trained; with `alternatives` the best of the other rows too (SAM's rule for a
+    single click). Masks count only where the object is visible; the object score counts
+    everywhere. The logits are the unsuppressed ones, so a wrong "absent" never blocks the mask's
+    gradient.
+    """
+    truth = target.float()
+    visible = target.flatten(1).any(-1).float()
+    score = F.binary_cross_entropy_with_logits(object_score[:, 0], visible)
+    full = F.interpolate(
+        all_logits.float() if alternatives else all_logits[:, :1].float(),
+        size=target.shape[-2:],
+        mode="bilinear",
+        align_corners=False,
+    )
+    rows = [
+        weights.dice * dice_loss(full[:, i], truth) + weights.bce * mask_bce(full[:, i], truth)
+        for i in range(full.shape[1])
+    ]
+    mask = rows[0]
+    if alternatives:
+        mask = mask + torch.stack(rows[1:]).min(dim=0).values
+    with torch.no_grad():
+        iou = torch.stack([mask_iou(full[:, i], truth) for i in range(full.shape[1])], dim=1)
+    iou_error = (all_iou_pred[:, : full.shape[1]] - iou).square().mean(dim=1)
+    per_item = visible * (mask + weights.iou * iou_error)
+    return per_item.sum() / visible.sum().clamp(min=1) + weights.score * score

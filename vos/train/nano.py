@@ -1,0 +1,372 @@
+"""Train the embedded model on generated clips: `python -m vos.train.nano --minutes 60`.
+
+One loop for CPU and GPU, resumable at any moment: the run folder holds weights, their moving
+average, optimiser state and the minutes already spent. Stages: still images (every prompt kind,
+corrections), short clips through the memory bank, longer and larger clips.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from vos.model.build import build_nano
+from vos.model.checkpoint import load_state_dict
+from vos.model.load import save_nano
+from vos.model.nano import NanoConfig
+from vos.model.preprocess import normalise
+from vos.model.sam2 import Sam2Model
+from vos.refine.base import NoRefiner
+from vos.track.memory_bank import MemoryBank
+from vos.track.policy import Fifo, Step
+from vos.track.step import track_encoded, track_frame
+from vos.train.clip_feed import ClipFeed, ClipShape, pick_objects
+from vos.train.losses import LossWeights, answer_loss, mask_iou
+from vos.train.sample_prompts import sample_correction, sample_prompt
+from vos.train.synthetic import generate_clips
+
+EVAL_SEED = 20_260_101
+EMA_EVERY = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One kind of batch. frames 1 means still images. objects: prompted per clip; the encoder runs
+    once for all of them.
+    """
+
+    size_px: int
+    batch: int
+    frames: int
+    objects: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One phase. until: share of the whole budget at which it ends. work: done in turns."""
+
+    until: float
+    work: tuple[Work, ...]
+
+
+STILLS_128 = Work(size_px=128, batch=16, frames=1, objects=3)
+STILLS_192 = Work(size_px=192, batch=8, frames=1, objects=3)
+CLIPS_128 = Work(size_px=128, batch=4, frames=4, objects=3)
+CLIPS_256 = Work(size_px=256, batch=2, frames=5, objects=3)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainConfig:
+    """Everything a run depends on besides its length.
+
+    decay_share: last part of the budget, over which the rate falls to zero. reuse, pool: see
+    `ClipFeed`.
+    """
+
+    seed: int = 1
+    lr: float = 5e-4
+    weight_decay: float = 0.05
+    warmup_steps: int = 100
+    decay_share: float = 0.25
+    clip_norm: float = 1.0
+    ema: float = 0.998
+    checkpoint_s: float = 120.0
+    reuse: int = 3
+    pool: int = 16
+    stages: tuple[Stage, ...] = (
+        Stage(until=0.40, work=(STILLS_128,)),
+        Stage(until=0.65, work=(CLIPS_128,)),
+        Stage(until=1.00, work=(CLIPS_256, *3 * (STILLS_128, STILLS_192))),
+    )
+
+
+class Trainer:
+    """Model, moving average, optimiser and clock of one run."""
+
+    def __init__(self, folder: Path, config: TrainConfig, minutes: float, device: torch.device):
+        self.folder, self.config, self.minutes, self.device = folder, config, minutes, device
+        torch.manual_seed(config.seed)
+        net = build_nano(NanoConfig()).to(device)
+        # Start every object as present: an untrained score must not erase masks.
+        torch.nn.init.constant_(
+            net.get_parameter("sam_mask_decoder.pred_obj_score_head.layers.2.bias"), 4.0
+        )
+        self.model = Sam2Model(net)
+        self.average = {name: p.detach().clone() for name, p in net.state_dict().items()}
+        decay = [p for p in net.parameters() if p.ndim >= 2]
+        plain = [p for p in net.parameters() if p.ndim < 2]
+        self.optimiser = torch.optim.AdamW(
+            [{"params": decay}, {"params": plain, "weight_decay": 0.0}],
+            lr=config.lr,
+            betas=(0.9, 0.98),
+            weight_decay=config.weight_decay,
+            fused=True,
+        )
+        self.step, self.spent_s = 0, 0.0
+        self.feed = ClipFeed(device, reuse=config.reuse, pool=config.pool)
+
+    @property
+    def progress(self) -> float:
+        return min(1.0, self.spent_s / (60 * self.minutes))
+
+    @property
+    def work(self) -> Work:
+        """What the next step trains on."""
+        stages = self.config.stages
+        stage = next((s for s in stages if self.progress < s.until), stages[-1])
+        return stage.work[self.step % len(stage.work)]
+
+    def run(self) -> None:
+        """Train until the minutes are spent; writes log.jsonl and checkpoint.pt."""
+        saved = time.monotonic()
+        losses: list[float] = []
+        while self.spent_s < 60 * self.minutes:
+            began = time.monotonic()
+            losses.append(self.train_step())
+            self.spent_s += time.monotonic() - began
+            if len(losses) == 50:
+                self._log(sum(losses) / len(losses))
+                losses.clear()
+            if time.monotonic() - saved > self.config.checkpoint_s:
+                self.save()
+                saved = time.monotonic()
+        self.save()
+        self.feed.close()
+
+    def save(self) -> None:
+        part = self.folder / "checkpoint.pt.part"
+        state = {
+            "net": self.model.net.state_dict(),
+            "average": self.average,
+            "optimiser": self.optimiser.state_dict(),
+            "step": self.step,
+            "spent_s": self.spent_s,
+            "config": json.dumps(asdict(self.config)),
+        }
+        torch.save(state, part)
+        part.replace(self.folder / "checkpoint.pt")
+
+    def load(self, path: Path) -> None:
+        """Continue a run."""
+        state = torch.load(path, map_location=self.device, weights_only=True)
+        self.model.net.load_state_dict(state["net"])
+        self.average = state["average"]
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.step, self.spent_s = state["step"], state["spent_s"]
+
+    def start_from(self, path: Path) -> None:
+        """Begin a new run at the weights of an exported file."""
+        self.model.net.load_state_dict(
+            {name: value.float() for name, value in load_state_dict(path).items()}
+        )
+        self.average = {k: v.detach().clone() for k, v in self.model.net.state_dict().items()}
+
+    def train_step(self) -> float:
+        config, work = self.config, self.work
+        rate = config.lr * min(1.0, (self.step + 1) / config.warmup_steps)
+        rate *= max(0.01, min(1.0, (1 - self.progress) / config.decay_share))
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.model.set_image_size(work.size_px)
+        seed = config.seed * 1_000_003 + self.step
+        generator = torch.Generator(device=self.device).manual_seed(seed)
+        shape = ClipShape(work.batch, work.frames, work.size_px)
+        frames, labels = self.feed.next(shape, seed, generator)
+        rows, masks = pick_objects(labels, work.objects, generator)
+        amp = torch.autocast("cuda", dtype=torch.bfloat16, enabled=self.device.type == "cuda")
+        with amp:
+            images = normalise(frames.float() / 255.0)
+            if work.frames == 1:
+                loss = image_loss(self.model, images[:, 0], rows, masks[:, 0], generator)
+            else:
+                loss = clip_loss(self.model, images, rows, masks, generator)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.net.parameters(), config.clip_norm)
+        self.optimiser.step()
+        self.step += 1
+        if self.step % EMA_EVERY == 0:
+            self._update_average()
+        return float(loss.detach())
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        keep = min(self.config.ema, (1 + self.step) / (10 + self.step)) ** EMA_EVERY
+        for name, value in self.model.net.state_dict().items():
+            self.average[name].lerp_(value, 1 - keep)
+
+    def _log(self, loss: float) -> None:
+        row = {
+            "step": self.step,
+            "minutes": round(self.spent_s / 60, 2),
+            "size_px": self.work.size_px,
+            "frames": self.work.frames,
+            "loss": round(loss, 4),
+        }
+        with (self.folder / "log.jsonl").open("a") as log:
+            log.write(json.dumps(row) + "\n")
+        print(row, flush=True)
+
+
+def _pick_kind(generator: torch.Generator, kinds: dict[str, float]) -> str:
+    draw = float(torch.rand((), generator=generator, device=generator.device))
+    for kind, share in kinds.items():
+        draw -= share
+        if draw <= 0:
+            return kind
+    return next(reversed(kinds))
+
+
+def image_loss(
+    model: Sam2Model, images: Tensor, rows: Tensor, masks: Tensor, generator: torch.Generator
+) -> Tensor:
+    """A prompt on a still, then, half the time, a correcting click on top of the answer."""
+    kind = _pick_kind(generator, {"box": 0.55, "clicks:1": 0.2, "clicks:3": 0.25})
+    prompt = sample_prompt(masks, kind, generator)
+    weights = LossWeights()
+    features = model.encode_image(images).rows(rows)
+    embedding = model.condition(features, None)
+    answer = model.decode(embedding, features, prompt, first=True)
+    loss = answer_loss(
+        answer.all_logits,
+        answer.all_iou_pred,
+        answer.object_score,
+        masks,
+        alternatives=kind == "clicks:1",
+        weights=weights,
+    )
+    if _pick_kind(generator, {"correct": 0.5, "stop": 0.5}) == "stop":
+        return loss
+    prompt = sample_correction(masks, answer.raw_logits.detach(), generator, prompt)
+    answer = model.decode(embedding, features, prompt, first=True)
+    again = answer_loss(
+        answer.all_logits,
+        answer.all_iou_pred,
+        answer.object_score,
+        masks,
+        alternatives=False,
+        weights=weights,
+    )
+    return (loss + again) / 2
+
+
+def clip_loss(
+    model: Sam2Model, images: Tensor, rows: Tensor, masks: Tensor, generator: torch.Generator
+) -> Tensor:
+    """Track a clip from a first-frame prompt; sometimes a click corrects a later frame."""
+    kind = _pick_kind(generator, {"box": 0.4, "mask": 0.4, "clicks:1": 0.05, "clicks:3": 0.15})
+    frames = images.shape[1]
+    correct_at = -1
+    if _pick_kind(generator, {"correct": 0.15, "never": 0.85}) == "correct":
+        correct_at = int(torch.randint(1, frames, (), generator=generator, device=generator.device))
+    refiner, policy = NoRefiner(), Fifo()
+    banks: dict[int, MemoryBank] = {}
+    total = images.new_zeros(())
+    for t in range(frames):
+        prompts = {}
+        if t == 0:
+            prompts[1] = sample_prompt(masks[:, 0], kind, generator)
+        elif t == correct_at:
+            prompts[1] = sample_prompt(masks[:, t], "clicks:1", generator)
+        features = model.encode_image(images[:, t]).rows(rows)
+        decoded, banks = track_encoded(
+            model, refiner, policy, banks, features, {}, prompts, Step(frame_idx=t)
+        )
+        if t == 0 and kind == "mask":
+            continue
+        answer = decoded[1]
+        total = total + answer_loss(
+            answer.all_logits,
+            answer.all_iou_pred,
+            answer.object_score,
+            masks[:, t],
+            alternatives=t == 0 and kind == "clicks:1",
+            weights=LossWeights(),
+        )
+    return total / frames
+
+
+@torch.inference_mode()
+def evaluate(
+    model: Sam2Model,
+    *,
+    size_px: int,
+    clips: int = 100,
+    frames: int = 16,
+    kind: str = "box",
+    batch: int = 10,
+) -> list[float]:
+    """Mean J per frame position on the held-out set (fixed seeds), tracked from the first frame.
+
+    kind: "box" (tight), "mask" or "clicks:N". A mask prompt's own frame counts as J 1 by
+    construction.
+    """
+    model.set_image_size(size_px)
+    refiner, policy = NoRefiner(), Fifo()
+    sums = torch.zeros(frames)
+    for start in range(0, clips, batch):
+        data = generate_clips(batch, frames, size_px, EVAL_SEED + start, device=str(model.device))
+        generator = torch.Generator(device=model.device).manual_seed(EVAL_SEED + start)
+        images = normalise(data.frames.float() / 255.0)
+        banks: dict[int, MemoryBank] = {}
+        for t in range(frames):
+            prompts = {}
+            if t == 0:
+                first = data.masks[:, 0]
+                prompts[1] = sample_prompt(first, kind, generator)
+            decoded, banks = track_frame(
+                model, refiner, policy, banks, images[:, t], prompts, Step(frame_idx=t)
+            )
+            full = torch.nn.functional.interpolate(
+                decoded[1].mask_logits,
+                size=(size_px, size_px),
+                mode="bilinear",
+                align_corners=False,
+            )
+            sums[t] += mask_iou(full[:, 0], data.masks[:, t].float()).sum().cpu()
+    return (sums / clips).tolist()
+
+
+def export(checkpoint: Path, target: Path) -> None:
+    """Write the averaged weights of a run as the fp16 safetensors file that ships."""
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    card = {
+        "vos.trained_steps": str(state["step"]),
+        "vos.trained_minutes": f"{state['spent_s'] / 60:.0f}",
+        "vos.train_config": state["config"],
+    }
+    save_nano(target, state["average"], NanoConfig(), card)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=60.0)
+    parser.add_argument("--out", type=Path, default=Path("runs/nano"))
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--start-from", type=Path, help="exported weights to start from")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads, 0 for torch's default")
+    parser.add_argument("--export", type=Path, help="write --out's weights to this file and stop")
+    args = parser.parse_args()
+    if args.export:
+        export(args.out / "checkpoint.pt", args.export)
+        return
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    args.out.mkdir(parents=True, exist_ok=True)
+    trainer = Trainer(args.out, TrainConfig(), args.minutes, torch.device(args.device))
+    checkpoint = args.out / "checkpoint.pt"
+    if checkpoint.exists():
+        trainer.load(checkpoint)
+    elif args.start_from:
+        trainer.start_from(args.start_from)
+    trainer.run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""Simulated users: boxes, clicks and corrections drawn from ground-truth masks, batched."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from vos.model.types import ModelPrompt
+
+
+def boxes_from_masks(masks: Bool[Tensor, "b h w"]) -> Float[Tensor, "b 4"]:
+    """Tight x1, y1, x2, y2 with inclusive corners; the whole frame for an empty mask."""
+    _, h, w = masks.shape
+    columns, rows = masks.any(1), masks.any(2)
+    x1 = columns.float().argmax(1)
+    x2 = w - 1 - columns.flip(1).float().argmax(1)
+    y1 = rows.float().argmax(1)
+    y2 = h - 1 - rows.flip(1).float().argmax(1)
+    return torch.stack([x1, y1, x2, y2], dim=1).float()
+
+
+def sample_box(
+    masks: Bool[Tensor, "b h w"], generator: torch.Generator, jitter: float = 0.1
+) -> ModelPrompt:
+    """A user's box: tight, each side off by up to `jitter` of the box's size."""
+    box = boxes_from_masks(masks)
+    extent = (box[:, 2:] - box[:, :2] + 1).repeat(1, 2)
+    noise = _uniform(box.shape, generator, box.device) * 2 - 1
+    side = torch.tensor([masks.shape[2], masks.shape[1]], device=box.device).repeat(2) - 1
+    box = (box + noise * jitter * extent).clamp(min=torch.zeros_like(side), max=side)
+    labels = torch.tensor([2, 3], dtype=torch.int32, device=box.device).expand(len(box), 2)
+    return ModelPrompt(points_xy=box.view(-1, 2, 2), labels=labels)
+
+
+def sample_points(
+    region: Bool[Tensor, "b h w"], count: int, generator: torch.Generator
+) -> Float[Tensor, "b n 2"]:
+    """`count` random pixels (x, y) per row, drawn from the region (anywhere if it is empty)."""
+    w = region.shape[2]
+    weight = region.flatten(1).float()
+    weight = torch.where(weight.sum(1, keepdim=True) > 0, weight, torch.ones_like(weight))
+    index = torch.multinomial(weight, count, replacement=True, generator=generator)
+    return torch.stack([index % w, index // w], dim=-1).float()
+
+
+def interior(masks: Bool[Tensor, "b h w"], radius: int = 2) -> Bool[Tensor, "b h w"]:
+    """The masks eroded by `radius`, or as they are where nothing would be left."""
+    size = 2 * radius + 1
+    eroded = -F.max_pool2d(-masks.float()[:, None], size, stride=1, padding=radius)[:, 0] > 0.5
+    return torch.where(eroded.flatten(1).any(1)[:, None, None], eroded, masks)
+
+
+def sample_clicks(
+    masks: Bool[Tensor, "b h w"], count: int, generator: torch.Generator
+) -> ModelPrompt:
+    """Positive clicks inside the object."""
+    points = sample_points(interior(masks), count, generator)
+    return ModelPrompt(points_xy=points, labels=_ones(points))
+
+
+def sample_correction(
+    masks: Bool[Tensor, "b h w"],
+    logits: Float[Tensor, "b 1 r r"],
+    generator: torch.Generator,
+    before: ModelPrompt | None = None,
+) -> ModelPrompt:
+    """One click where the mask is wrong: positive on missed, negative on false parts, the larger
+    wins.
+
+    before: earlier points of the same frame, which are kept. The current logits go along as
+    `previous`.
+    """
+    full = F.interpolate(logits, size=masks.shape[-2:], mode="bilinear", align_corners=False)
+    mask = full[:, 0] > 0
+    missed, false = masks & ~mask, mask & ~masks
+    positive = missed.flatten(1).sum(1) >= false.flatten(1).sum(1)
+    region = interior(torch.where(positive[:, None, None], missed, false))
+    points = sample_points(region, 1, generator)
+    labels = positive.int()[:, None]
+    if before is not None and before.points_xy is not None and before.labels is not None:
+        points = torch.cat([before.points_xy, points], dim=1)
+        labels = torch.cat([before.labels, labels], dim=1)
+    return ModelPrompt(points_xy=points, labels=labels, previous=logits.detach())
+
+
+def sample_prompt(
+    masks: Bool[Tensor, "b h w"], kind: str, generator: torch.Generator
+) -> ModelPrompt:
+    """kind: "box", "mask", or "clicks:N"."""
+    if kind == "box":
+        return sample_box(masks, generator)
+    if kind == "mask":
+        return ModelPrompt(mask=masks[:, None].float())
+    return sample_clicks(masks, int(kind.partition(":")[2]), generator)
+
+
+def _ones(points: Float[Tensor, "b n 2"]) -> Int[Tensor, "b n"]:
+    return torch.ones(points.shape[:2], dtype=torch.int32, device=points.device)
+
+
+def _uniform(shape: torch.Size, generator: torch.Generator, device: torch.device) -> Tensor:
+    return torch.rand(shape, generator=generator, device=device)

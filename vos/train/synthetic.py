@@ -1,0 +1,206 @@
+"""Procedural video clips with exact masks, made on the device that trains on them.
+
+clips = generate_clips(batch=16, frames=8, size=128, seed=1)
+
+A clip has a textured backdrop under a moving camera, scenery, a target object of moving parts,
+look-alike distractors and things passing in front; see `scenes` for what is in a clip, `shapes`
+for the objects and `raster` for how they are drawn. `python -m vos.train.synthetic --out
+sheet.png` draws a contact sheet.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from random import Random
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from vos.errors import UsageError
+from vos.train.effects import camera_effects
+from vos.train.poses import View, camera_view
+from vos.train.raster import paint, texture_atlas
+from vos.train.scenes import ClipConfig, Scene, any_scene
+from vos.train.textures import backdrops, texture_pool
+
+__all__ = ["ClipConfig", "Clips", "generate_clips"]
+
+_BLUR_STEPS = 3
+_POOL = 16
+_SEEDS_PER_POOL = 64
+"""Consecutive seeds share a pool of textures, which costs as much as a batch of clips to make;
+clips roll, mix and tint it.
+"""
+_ATTEMPTS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Clips:
+    """A batch of clips.
+
+    frames: uint8 (b, t, 3, h, w), RGB. masks: bool (b, t, h, w), the visible part of the target.
+    labels: uint8 (b, t, h, w), 0 backdrop and scenery, 1 target, 2 and up other objects.
+    """
+
+    frames: Tensor
+    masks: Tensor
+    labels: Tensor
+
+
+@torch.no_grad()
+def generate_clips(
+    batch: int,
+    frames: int,
+    size: int,
+    seed: int,
+    device: torch.device | str = "cpu",
+    config: ClipConfig | None = None,
+) -> Clips:
+    """Makes `batch` clips of `frames` frames of `size` x `size` pixels. The same arguments on the
+    same device give the same clips.
+
+    The target covers at least `config.visible_area` of every clip's first frame.
+
+    Raises UsageError for a batch, frame count or size that is too small, or where no such target
+    can be drawn.
+    """
+    if batch < 1 or frames < 1 or size < 16:
+        raise UsageError(
+            f"batch {batch}, frames {frames}, size {size}: "
+            "need at least 1, 1 and 16; ask for larger clips"
+        )
+    config = config or ClipConfig()
+    device = torch.device(device)
+    clips = _attempt(batch, frames, size, seed, device, config, 0)
+    for attempt in range(1, _ATTEMPTS):
+        seen = clips.masks[:, 0].float().mean(dim=(1, 2))
+        failed = (seen < config.visible_area).nonzero()[:, 0]
+        if len(failed) == 0:
+            return clips
+        again = _attempt(len(failed), frames, size, seed, device, config, attempt)
+        clips.frames[failed], clips.masks[failed] = again.frames, again.masks
+        clips.labels[failed] = again.labels
+    raise UsageError(
+        f"{config.visible_area = }: no target of that visible area "
+        f"in {_ATTEMPTS} attempts; raise min_area or lower visible_area"
+    )
+
+
+def _attempt(
+    batch: int,
+    frames: int,
+    size: int,
+    seed: int,
+    device: torch.device,
+    config: ClipConfig,
+    attempt: int,
+) -> Clips:
+    """A batch of clips, whether or not the target is visible in the first frame."""
+    own = seed * _ATTEMPTS + attempt
+    rng = Random(own)
+    generator = torch.Generator(device).manual_seed(own % (1 << 62))
+    planes, atlas = _textures(seed // _SEEDS_PER_POOL, size * 3 // 2, device)
+    scenes = [any_scene(rng, config, frames, len(planes)) for _ in range(batch)]
+    side = size * 3 // 2 if frames > 1 else size * 9 // 8
+    backdrop = backdrops(scenes, planes, side, generator, config.texture)
+    picture = torch.empty(4, batch, frames, size, size, device=device)
+    labels = torch.empty(batch, frames, size, size, dtype=torch.uint8, device=device)
+    time = torch.arange(frames, device=device, dtype=torch.float32)
+    for blur in (False, True):
+        # A still image is drawn once: a second pass would cost more than its blur is worth.
+        chosen = [i for i, scene in enumerate(scenes) if (scene.blur and frames > 1) == blur]
+        if not chosen:
+            continue
+        steps = _BLUR_STEPS if blur else 1
+        shutter = (
+            torch.linspace(-0.3, 0.3, steps, device=device)
+            if blur
+            else torch.zeros(1, device=device)
+        )
+        times = (time[:, None] + shutter).reshape(1, -1).expand(len(chosen), -1)
+        image, label = _render([scenes[i] for i in chosen], backdrop[chosen], times, size, atlas)
+        index = torch.tensor(chosen, device=device)
+        picture[:, index] = image.unflatten(2, (frames, steps)).mean(dim=3) if blur else image
+        labels[index] = label.unflatten(1, (frames, steps))[:, :, steps // 2]
+    rgb = picture[:3].permute(1, 2, 0, 3, 4).contiguous()
+    masks = picture[3] > 0.5
+    labels = torch.where(masks, 1, labels.masked_fill(labels == 1, 0))
+    rgb = camera_effects(rgb, rng, generator, config)
+    return Clips((rgb * 255 + 0.5).clamp(0, 255).to(torch.uint8), masks, labels)
+
+
+@lru_cache(maxsize=2)
+def _textures(seed: int, side: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """A pool of textures, as planes (m, 3, side, side) and as an atlas."""
+    generator = torch.Generator(device).manual_seed(seed % (1 << 62))
+    planes = texture_pool(_POOL, side, generator)
+    return planes, texture_atlas(planes)
+
+
+def _render(
+    scenes: list[Scene], backdrop: Tensor, times: Tensor, size: int, atlas: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Pictures (4, b, t, size, size) and labels (b, t, size, size) of scenes at times (b, t)."""
+    view = camera_view(scenes, times)
+    canvas = _film(backdrop, view, size)
+    return canvas, paint(canvas, scenes, times, view, atlas)
+
+
+def _film(backdrop: Tensor, view: View, size: int) -> Tensor:
+    """The backdrop (b, 3, s, s) as the camera sees it, with a fourth channel of zeros: (4, b, t,
+    size, size).
+    """
+    batch, steps = view.x.shape
+    share = size / backdrop.shape[2]
+    axis = (torch.arange(size, device=backdrop.device) + 0.5) / size - 0.5
+    cos, sin = torch.cos(view.roll) / view.zoom, torch.sin(view.roll) / view.zoom
+    cos, sin = cos[..., None, None], sin[..., None, None]
+    dx = axis[None, None, None, :] - view.x[..., None, None]
+    dy = axis[None, None, :, None] - view.y[..., None, None]
+    grid = torch.stack([cos * dx + sin * dy, cos * dy - sin * dx], dim=-1) * (2 * share)
+    filmed = F.grid_sample(
+        backdrop,
+        grid.view(batch, steps * size, size, 2),
+        padding_mode="reflection",
+        align_corners=False,
+    )
+    canvas = torch.zeros(4, batch, steps, size, size, device=backdrop.device)
+    canvas[:3] = filmed.view(batch, 3, steps, size, size).transpose(0, 1)
+    return canvas
+
+
+def contact_sheet(clips: Clips, columns: int) -> Tensor:
+    """Rows are clips, columns evenly spaced frames, the mask's border in red: uint8 (h, w, 3)."""
+    count = clips.frames.shape[1]
+    chosen = [round(i * (count - 1) / max(columns - 1, 1)) for i in range(min(columns, count))]
+    frames = clips.frames[:, chosen].permute(0, 1, 3, 4, 2).clone()
+    masks = clips.masks[:, chosen].float()
+    wide = F.max_pool2d(masks, 3, 1, 1) > 0
+    frames[wide & (masks == 0)] = torch.tensor([255, 0, 0], dtype=torch.uint8, device=frames.device)
+    batch, steps, height, width, _ = frames.shape
+    return frames.permute(0, 2, 1, 3, 4).reshape(batch * height, steps * width, 3).cpu()
+
+
+def main() -> None:
+    """Writes a contact sheet of clips."""
+    from PIL import Image
+
+    parser = argparse.ArgumentParser(prog="python -m vos.train.synthetic", description=main.__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="picture to write, .png or .jpg")
+    parser.add_argument("--clips", type=int, default=10)
+    parser.add_argument("--frames", type=int, default=8, help="frames per clip")
+    parser.add_argument("--columns", type=int, default=8, help="frames shown per clip")
+    parser.add_argument("--size", type=int, default=128)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="cpu")
+    args = parser.parse_args()
+    clips = generate_clips(args.clips, args.frames, args.size, args.seed, args.device)
+    Image.fromarray(contact_sheet(clips, args.columns).numpy()).save(args.out)
+
+
+if __name__ == "__main__":
+    main()
