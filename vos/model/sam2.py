@@ -6,7 +6,7 @@ bit for bit (tests/unit/track/test_parity.py); the fifth verb, refine, belongs t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -194,7 +194,7 @@ class Sam2Model:
         s16 = features.s16
         if s16.shape[0] != mask.shape[0]:
             s16 = s16.expand(mask.shape[0], -1, -1, -1)
-        spatial = encoder(s16, mask, skip_mask_sigmoid=True)["vision_features"]
+        spatial = encoder(_rolled(s16), mask, skip_mask_sigmoid=True)["vision_features"]
         if net.no_obj_embed_spatial is not None:
             absent = 1 - (decoded.object_score > 0).float()
             spatial = spatial + absent[..., None, None] * net.no_obj_embed_spatial[
@@ -287,7 +287,7 @@ class Sam2Model:
         high = mask * (2 * MASK_PROMPT_LOGIT) - MASK_PROMPT_LOGIT
         low = _resize(high, (high.shape[-2] // 4, high.shape[-1] // 4), antialias=True)
         inner = self._run_decoder(
-            _expand(features.s16, b),
+            _rolled(_expand(features.s16, b)),
             features,
             torch.zeros(b, 1, 2, device=mask.device),
             -torch.ones(b, 1, dtype=torch.int32, device=mask.device),
@@ -367,8 +367,15 @@ def _tokens(image: Tensor) -> Tensor:
     return image.flatten(2).permute(2, 0, 1)
 
 
-def _image(tokens: Tensor, shape: tuple[int, int, int, int]) -> Tensor:
+def _image(tokens: Tensor, shape: Sequence[int]) -> Tensor:
     return tokens.permute(1, 2, 0).reshape(shape)
+
+
+def _rolled(image: Tensor) -> Tensor:
+    """To tokens and back: the same values with SAM 2's strides, by which convolution kernels (and so
+    the last bits of their results) are chosen.
+    """
+    return _image(_tokens(image), image.shape)
 
 
 def _expand(features: Tensor, batch: int) -> Tensor:
