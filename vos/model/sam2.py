@@ -372,8 +372,8 @@ def _image(tokens: Tensor, shape: Sequence[int]) -> Tensor:
 
 
 def _rolled(image: Tensor) -> Tensor:
-    """To tokens and back: the same values with SAM 2's strides, by which convolution kernels (and so
-    the last bits of their results) are chosen.
+    """To tokens and back: the same values with SAM 2's strides, which decide the convolution kernel
+    and so the last bits of its result.
     """
     return _image(_tokens(image), image.shape)
 

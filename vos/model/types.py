@@ -18,7 +18,8 @@ class FrameFeatures:
 
     image: the normalised network input. s4, s8: skip features of the mask decoder at strides 4 and
     8 (after `conv_s0` and `conv_s1`). s16: the image embedding. fpn4, fpn8: the same two levels
-    before those projections, for refiners. pos16: sine position encoding of s16, batch 1.
+    before those projections, for refiners. pos16: sine position encoding of s16, batch 1. image_2x:
+    the same frame at twice the side, for refiners that ask for it.
     """
 
     image: Float[Tensor, "b 3 s s"]
@@ -28,6 +29,7 @@ class FrameFeatures:
     fpn4: Float[Tensor, "b c h4 w4"]
     fpn8: Float[Tensor, "b c h8 w8"]
     pos16: Float[Tensor, "1 c h w"]
+    image_2x: Float[Tensor, "b 3 s2 s2"] | None = None
 
     def rows(self, index: Int[Tensor, " r"]) -> FrameFeatures:
         """These batch rows, in this order; a row may come several times (objects of one image)."""
@@ -39,6 +41,7 @@ class FrameFeatures:
             fpn4=self.fpn4[index],
             fpn8=self.fpn8[index],
             pos16=self.pos16,
+            image_2x=None if self.image_2x is None else self.image_2x[index],
         )
 
 
@@ -48,13 +51,17 @@ class ModelPrompt:
 
     Exactly one of points and mask is set. labels: 1 positive, 0 negative, 2 / 3 box corners, -1
     padding. mask: {0, 1} at S x S, taken as the answer. previous: logits of an earlier answer at
-    S/4 that the points correct.
+    S/4 that the points correct. segments: the line pieces of strokes and outlines as the user drew
+    them, two end points (x, y) each; segment_labels as labels. Only refiners look at segments:
+    SAM 2 itself takes a stroke as points and an outline as a mask.
     """
 
     points_xy: Float[Tensor, "b n 2"] | None = None
     labels: Int[Tensor, "b n"] | None = None
     mask: Float[Tensor, "b 1 s s"] | None = None
     previous: Float[Tensor, "b 1 s4 s4"] | None = None
+    segments: Float[Tensor, "b k 2 2"] | None = None
+    segment_labels: Int[Tensor, "b k"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +88,9 @@ class Decoded:
     object_score: visibility logit. obj_ptr: object pointer. state: None for a mask prompt taken as
     the answer. refined_logits: a refiner's mask logits at any size, suppressed like mask_logits;
     None without one. memory_logits: what the memory encoder shall see instead of mask_logits; None
-    for the same. from_prompt: the mask answers a prompt on this very frame.
+    for the same. from_prompt: the mask answers a prompt on this very frame. aux_logits: a refiner's
+    coarser masks, for its training loss; empty in eval mode. error_logits: where a refiner believes
+    the mask it was given is wrong; None if it does not say.
     """
 
     mask_logits: Float[Tensor, "b 1 s4 s4"]
@@ -95,6 +104,8 @@ class Decoded:
     state: DecoderState | None = None
     refined_logits: Float[Tensor, "b 1 r r"] | None = None
     memory_logits: Float[Tensor, "b 1 q q"] | None = None
+    aux_logits: tuple[Float[Tensor, "b 1 _ _"], ...] = ()
+    error_logits: Float[Tensor, "b 1 e e"] | None = None
 
     @property
     def output_logits(self) -> Float[Tensor, "b 1 r r"]:

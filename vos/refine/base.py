@@ -17,24 +17,28 @@ FrameCache = Mapping[str, Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the user asked of one object: on this frame (None on tracked frames), and at its
-    start.
+    """What the user asked of one object.
+
+    now: on this frame, None on tracked frames. first: what started the object. before: the answer
+    to the previous prompt on this very frame (interactive segmentation), None at the first one.
     """
 
     now: ModelPrompt | None
     first: ModelPrompt | None
+    before: Decoded | None = None
 
 
 class Refiner(Protocol):
     """Improves masks without touching the memory attention or the bank.
 
     augment: prompt-free work, once per frame, shared by all objects. fuse: per object, before
-    decoding. refine: per object, after decoding.
+    decoding. refine: per object, after decoding. wants_image_2x: augment reads `features.image_2x`.
     """
 
     name: str
+    wants_image_2x: bool
 
-    def augment(self, model: Sam2Model, features: FrameFeatures) -> FrameCache: ...
+    def augment(self, model: Sam2Model, features: FrameFeatures, frame_idx: int) -> FrameCache: ...
 
     def fuse(
         self, embedding: Float[Tensor, "b c h w"], cache: FrameCache, asked: Asked
@@ -49,8 +53,9 @@ class NoRefiner:
     """Plain SAM 2."""
 
     name = "none"
+    wants_image_2x = False
 
-    def augment(self, model: Sam2Model, features: FrameFeatures) -> FrameCache:
+    def augment(self, model: Sam2Model, features: FrameFeatures, frame_idx: int) -> FrameCache:
         return {}
 
     def fuse(

@@ -72,7 +72,11 @@ class Session:
         asked = self._take_prompts(frame)
         if not asked and not self.banks:
             return {}
-        image = image_to_input(frame.image, self.model.image_size, self.model.device)
+        size, device = self.model.image_size, self.model.device
+        image = image_to_input(frame.image, size, device)
+        double = None
+        if self.refiner.wants_image_2x:
+            double = image_to_input(frame.image, 2 * size, device)
         prompts = {
             object_id: to_model_prompt(prompt, frame.size_hw, self.model)
             for object_id, prompt in asked.items()
@@ -87,6 +91,7 @@ class Session:
                 image,
                 prompts,
                 Step(frame.frame_idx, self.reverse, self.frame_count),
+                double,
             )
         return {object_id: _off_graph(answer) for object_id, answer in decoded.items()}
 

@@ -23,14 +23,15 @@ def track_frame(
     image: Float[Tensor, "b 3 s s"],
     prompts: Mapping[int, ModelPrompt],
     step: Step,
+    image_2x: Float[Tensor, "b 3 s2 s2"] | None = None,
 ) -> tuple[dict[int, Decoded], dict[int, MemoryBank]]:
     """Mask every object on one frame and remember the answer.
 
     banks: per object id. prompts: this frame's, per object id; an id without a bank starts one.
     Objects are processed one by one (batch 1 for one video), which is SAM 2's own arithmetic.
     """
-    raw = model.encode_image(image)
-    cache = refiner.augment(model, raw)
+    raw = replace(model.encode_image(image), image_2x=image_2x)
+    cache = refiner.augment(model, raw, step.frame_idx)
     return track_encoded(model, refiner, policy, banks, raw, cache, prompts, step)
 
 

@@ -163,9 +163,10 @@ def pick_objects(
     per_clip.
     """
     b = labels.shape[0]
-    highest = int(labels[:, 0].max())
-    ids = torch.arange(1, highest + 1, device=labels.device, dtype=labels.dtype)
-    area = (labels[:, 0].flatten(1)[:, None] == ids[:, None]).sum(-1).float()
+    first = labels[:, 0].flatten(1).long()
+    highest = int(first.max())
+    ones = torch.ones_like(first, dtype=torch.float32)
+    area = ones.new_zeros(b, highest + 1).scatter_add_(1, first, ones)[:, 1:]
     draw = torch.rand(area.shape, generator=generator, device=labels.device)
     draw = torch.where(area >= MIN_VISIBLE_PX, draw, -torch.ones_like(draw))
     draw[:, 0] = 2.0

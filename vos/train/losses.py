@@ -28,10 +28,10 @@ def mask_bce(logits: Float[Tensor, "b h w"], target: Float[Tensor, "b h w"]) -> 
 
 def mask_iou(logits: Float[Tensor, "b h w"], target: Float[Tensor, "b h w"]) -> Float[Tensor, " b"]:
     """IoU of the thresholded mask with the target; 1 for two empty masks."""
-    mask, truth = logits > 0, target > 0.5
-    union = (mask | truth).flatten(1).sum(-1)
-    overlap = (mask & truth).flatten(1).sum(-1)
-    return torch.where(union > 0, overlap / union.clamp(min=1), torch.ones_like(overlap).float())
+    mask, truth = (logits > 0).float().flatten(1), (target > 0.5).float().flatten(1)
+    overlap = (mask * truth).sum(-1)
+    union = mask.sum(-1) + truth.sum(-1) - overlap
+    return torch.where(union > 0, overlap / union.clamp(min=1), torch.ones_like(overlap))
 
 
 @dataclass(frozen=True, slots=True)

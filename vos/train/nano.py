@@ -60,6 +60,27 @@ STILLS_192 = Work(size_px=192, batch=8, frames=1, objects=3)
 CLIPS_128 = Work(size_px=128, batch=4, frames=4, objects=3)
 CLIPS_256 = Work(size_px=256, batch=2, frames=5, objects=3)
 
+FROM_SCRATCH = (
+    Stage(until=0.40, work=(STILLS_128,)),
+    Stage(until=0.65, work=(CLIPS_128,)),
+    Stage(until=1.00, work=(CLIPS_256, *3 * (STILLS_128, STILLS_192))),
+)
+# Weights that already track need no plateau of stills, but clips longer than those they know.
+CONTINUED = (
+    Stage(
+        until=1.00,
+        work=(
+            Work(size_px=256, batch=2, frames=8, objects=3),
+            STILLS_128,
+            STILLS_192,
+            Work(size_px=128, batch=4, frames=6, objects=3),
+            STILLS_128,
+            Work(size_px=256, batch=4, frames=1, objects=3),
+            STILLS_192,
+        ),
+    ),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class TrainConfig:
@@ -79,11 +100,7 @@ class TrainConfig:
     checkpoint_s: float = 120.0
     reuse: int = 3
     pool: int = 16
-    stages: tuple[Stage, ...] = (
-        Stage(until=0.40, work=(STILLS_128,)),
-        Stage(until=0.65, work=(CLIPS_128,)),
-        Stage(until=1.00, work=(CLIPS_256, *3 * (STILLS_128, STILLS_192))),
-    )
+    stages: tuple[Stage, ...] = FROM_SCRATCH
 
 
 class Trainer:
@@ -359,7 +376,8 @@ def main() -> None:
     if args.threads:
         torch.set_num_threads(args.threads)
     args.out.mkdir(parents=True, exist_ok=True)
-    trainer = Trainer(args.out, TrainConfig(), args.minutes, torch.device(args.device))
+    config = TrainConfig(seed=2, stages=CONTINUED) if args.start_from else TrainConfig()
+    trainer = Trainer(args.out, config, args.minutes, torch.device(args.device))
     checkpoint = args.out / "checkpoint.pt"
     if checkpoint.exists():
         trainer.load(checkpoint)
