@@ -1,0 +1,106 @@
+"""From a refiner's logits to a `Decoded`: absence, memory and the residual all refiners share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from sam2.modeling.sam2_base import NO_OBJ_SCORE
+from torch import Tensor
+
+from vos.model.types import Decoded, FrameFeatures
+
+COARSE_LIMIT = 4.0
+
+MemoryMask = Literal["refined", "coarse"]
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryGate:
+    """When a refined mask may enter the memory, so that one bad refinement cannot poison the bank.
+
+    min_iou: of refined and coarse mask at model size. max_area_ratio: refined to coarse area, and
+    its inverse.
+    """
+
+    min_iou: float = 0.7
+    max_area_ratio: float = 2.0
+
+    def agrees(
+        self, refined: Float[Tensor, "b 1 s s"], coarse: Float[Tensor, "b 1 s s"]
+    ) -> Bool[Tensor, " b"]:
+        """Per batch row; two empty masks agree."""
+        a, b = refined.flatten(1) > 0, coarse.flatten(1) > 0
+        shared, area, coarse_area = (a & b).sum(1), a.sum(1), b.sum(1)
+        union = area + coarse_area - shared
+        return (
+            (shared >= self.min_iou * union)
+            & (area <= self.max_area_ratio * coarse_area)
+            & (coarse_area <= self.max_area_ratio * area)
+        )
+
+
+def gate_for(memory_mask: MemoryMask) -> MemoryGate | None:
+    """The gate of a config's `memory_mask`: None keeps the memory coarse."""
+    return MemoryGate() if memory_mask == "refined" else None
+
+
+def at_side(logits: Float[Tensor, "b k h w"], side: int) -> Float[Tensor, "b k s s"]:
+    """Bilinear and in fp32: the resampling SAM 2 applies before its memory encoder."""
+    if logits.shape[-1] == side:
+        return logits.float()
+    return F.interpolate(
+        logits.float(), size=(side, side), mode="bilinear", align_corners=False, antialias=False
+    )
+
+
+def coarse_base(decoded: Decoded, side: int) -> Float[Tensor, "b 1 s s"]:
+    """What refiners add their output to: the unsuppressed coarse logits, clamped to +-4.
+
+    The sign is the coarse mask's; the clamp leaves a refiner room to change it. The clamp comes
+    after resampling, so that an untrained refiner's mask is the base model's at model size.
+    """
+    return at_side(decoded.raw_logits, side).clamp(-COARSE_LIMIT, COARSE_LIMIT)
+
+
+def attach(
+    decoded: Decoded,
+    refined_logits: Float[Tensor, "b 1 r r"],
+    features: FrameFeatures,
+    *,
+    aux: Sequence[Float[Tensor, "b 1 _ _"]] = (),
+    error: Float[Tensor, "b 1 e e"] | None = None,
+    gate: MemoryGate | None,
+) -> Decoded:
+    """`decoded` with a refiner's answer beside the coarse one.
+
+    refined_logits: unsuppressed; -1024 is written over the rows of absent objects. aux: coarser
+    masks for a training loss. error: where the coarse mask is believed wrong. gate: None leaves the
+    memory as it was. Otherwise, in rows where the gate agrees, memory sees the refined logits at
+    the pixels whose sign the refiner changed, and the coarse ones elsewhere (their confidence is
+    what the frozen memory encoder was trained on).
+
+    A mask prompt taken as the answer (`decoded.state` is None) comes back as it is.
+    """
+    if decoded.state is None:
+        return decoded
+    absent = (decoded.object_score <= 0)[..., None, None]
+    refined = torch.where(absent, NO_OBJ_SCORE, refined_logits.float())
+    memory_logits = decoded.memory_logits
+    if gate is not None:
+        side = features.image.shape[-1]
+        seen = at_side(decoded.mask_logits if memory_logits is None else memory_logits, side)
+        new = at_side(refined, side)
+        changed = ((new > 0) != (seen > 0)) & gate.agrees(new, seen)[:, None, None, None]
+        memory_logits = torch.where(changed, new, seen)
+    return replace(
+        decoded,
+        refined_logits=refined,
+        memory_logits=memory_logits,
+        aux_logits=tuple(aux),
+        error_logits=error,
+    )
