@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import time
+from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import Protocol, Self, TextIO
 
@@ -107,7 +108,7 @@ class _Silent:
         return max(self.total - self.done, 0) / rate
 
 
-class _Periodic(_Silent):
+class _Periodic(_Silent, ABC):
     def __init__(self, total: int | None, stream: TextIO, period_s: float):
         super().__init__(total)
         self._stream = stream
@@ -121,8 +122,9 @@ class _Periodic(_Silent):
             self._last = now
             print(self.line(), file=self._stream, flush=True)
 
+    @abstractmethod
     def line(self) -> str:
-        raise NotImplementedError
+        """What is said now."""
 
 
 class _Lines(_Periodic):

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
 
 from av.container import InputContainer
 from av.video.frame import VideoFrame
@@ -25,10 +24,9 @@ from vos.io.decode import (
 )
 from vos.io.paths import display_name
 from vos.io.source import (
+    Source,
     SourceInfo,
     TimePoint,
-    check_range,
-    check_reversed_range,
     is_before,
     past_the_end,
     video_frame_name,
@@ -49,7 +47,7 @@ _COLOR_SPACES = {  # AVColorSpace
 _TAG_DURATION = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
 
 
-class ContainerSource:
+class ContainerSource(Source):
     """One video file. Nothing stays open between iterations; each opens and closes its own."""
 
     def __init__(self, path: Path) -> None:
@@ -76,28 +74,6 @@ class ContainerSource:
                 f"has {self.info.video_stream_count} video streams; stream "
                 f"{self.info.video_stream} ({width}x{height}) is used"
             )
-
-    def __enter__(self) -> ContainerSource:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Nothing to release: every iteration closes its own container."""
-
-    def frames(
-        self, start: TimePoint | None = None, end: TimePoint | None = None
-    ) -> Iterator[Frame]:
-        """See `Source.frames`. Decodes from the beginning and skips, so indices are exact."""
-        check_range(start, end)
-        return self._frames(start, end)
-
-    def frames_reversed(self, start: int, end: int | None = None) -> Iterator[Frame]:
-        """See `Source.frames_reversed` and `vos.io.backward`."""
-        return self._frames_reversed(start, check_reversed_range(start, end))
 
     def check_length(self, covered: Fraction, frame_count: int) -> None:
         """Warns if there are clearly fewer pictures than the container's duration and rate say.

@@ -10,7 +10,6 @@ import dataclasses
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from vos.errors import InputError, UsageError
@@ -18,9 +17,8 @@ from vos.frame import Frame
 from vos.io.container import ContainerSource
 from vos.io.paths import display_name
 from vos.io.source import (
+    Source,
     TimePoint,
-    check_range,
-    check_reversed_range,
     is_before,
     past_the_end,
     video_frame_name,
@@ -30,7 +28,7 @@ _MICROSECONDS = 1_000_000
 _REVERSE_CHUNK_FRAMES = 32
 
 
-class DecordSource:
+class DecordSource(Source):
     """One video file as decord sees it. `pts` is decord's float time rounded to microseconds."""
 
     def __init__(self, path: Path) -> None:
@@ -40,29 +38,6 @@ class DecordSource:
         self.warnings = container.warnings
         reader = self._open()
         self.info = dataclasses.replace(container.info, frame_count=len(reader))
-
-    def __enter__(self) -> DecordSource:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Nothing to release: every iteration opens its own reader."""
-
-    def frames(
-        self, start: TimePoint | None = None, end: TimePoint | None = None
-    ) -> Iterator[Frame]:
-        """See `Source.frames`. Decodes from the beginning and skips."""
-        check_range(start, end)
-        return self._frames(start, end)
-
-    def frames_reversed(self, start: int, end: int | None = None) -> Iterator[Frame]:
-        """See `Source.frames_reversed`. Decodes from the beginning for every 32 frames."""
-        last = check_reversed_range(start, end)
-        return self._frames_reversed(start, last)
 
     def _frames(self, start: TimePoint | None, end: TimePoint | None) -> Iterator[Frame]:
         reader = self._open()

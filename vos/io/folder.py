@@ -7,17 +7,15 @@ import re
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
 from typing import Literal
 
 from vos.errors import InputError
 from vos.frame import Frame
 from vos.io.paths import absolute, display_name, unreadable
 from vos.io.source import (
+    Source,
     SourceInfo,
     TimePoint,
-    check_range,
-    check_reversed_range,
     is_before,
     past_the_end,
 )
@@ -39,7 +37,7 @@ def natural_key(name: str) -> tuple[list[int | str], str]:
     return parts, name
 
 
-class ImageSource:
+class ImageSource(Source):
     """Stills of one size, one frame each, in natural order of their names.
 
     `pts` is index / 24 s. `name` is the file's stem, so gaps and first numbers survive.
@@ -104,29 +102,6 @@ class ImageSource:
     def from_file(cls, file: Path) -> ImageSource:
         """A single still."""
         return cls(file, "image", [file])
-
-    def __enter__(self) -> ImageSource:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Nothing to release: a file is open only while it is read."""
-
-    def frames(
-        self, start: TimePoint | None = None, end: TimePoint | None = None
-    ) -> Iterator[Frame]:
-        """See `Source.frames`."""
-        check_range(start, end)
-        return self._frames(start, end)
-
-    def frames_reversed(self, start: int, end: int | None = None) -> Iterator[Frame]:
-        """See `Source.frames_reversed`. Holds one picture."""
-        last = check_reversed_range(start, end)
-        return self._frames_reversed(start, last)
 
     def _frames(self, start: TimePoint | None, end: TimePoint | None) -> Iterator[Frame]:
         count = len(self._files)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import glob
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Protocol
+from typing import Literal, Self
 
 from vos.errors import InputError, UsageError
 from vos.frame import Frame
@@ -69,16 +70,16 @@ class SourceInfo:
     names: tuple[str, ...] | None = None
 
 
-class Source(Protocol):
-    """Footage that can be read any number of times, forward and backward."""
+class Source(ABC):
+    """Footage that can be read any number of times, forward and backward.
 
-    @property
-    def info(self) -> SourceInfo: ...
+    warnings: one line each: truncation, damage, repaired times; complete once iteration ended.
+    Nothing stays open between iterations: each opens and closes its own reader, so closing a source
+    releases nothing.
+    """
 
-    @property
-    def warnings(self) -> list[str]:
-        """One line each: truncation, damage, repaired times. Complete once iteration ended."""
-        ...
+    info: SourceInfo
+    warnings: list[str]
 
     def frames(
         self, start: TimePoint | None = None, end: TimePoint | None = None
@@ -89,23 +90,34 @@ class Source(Protocol):
         closes the file. Raises UsageError if `start` is past the last frame or not before `end`,
         InputError if the footage cannot be read.
         """
-        ...
+        check_range(start, end)
+        return self._frames(start, end)
 
     def frames_reversed(self, start: int, end: int | None = None) -> Iterator[Frame]:
         """The same frames from index `start` down to `end` (inclusive, default 0).
 
         Holds a bounded number of pictures. Raises as `frames`.
         """
-        ...
+        return self._frames_reversed(start, check_reversed_range(start, end))
 
-    def __enter__(self) -> Source: ...
+    def __enter__(self) -> Self:
+        return self
 
     def __exit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
-    ) -> None: ...
+    ) -> None:
+        return None
+
+    @abstractmethod
+    def _frames(self, start: TimePoint | None, end: TimePoint | None) -> Iterator[Frame]:
+        """`frames`, of a checked range."""
+
+    @abstractmethod
+    def _frames_reversed(self, start: int, last: int) -> Iterator[Frame]:
+        """From index `start` down to `last`, of a checked range."""
 
 
 def open_source(path: str | os.PathLike[str], *, decoder: Decoder = "pyav") -> Source:

@@ -8,12 +8,11 @@ public lists, among them copies of the Hugging Face Hub's own LFS records.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
 
+from vos.config import nearest
 from vos.errors import ModelError
 
 AUTO = "auto"
@@ -161,7 +160,7 @@ def get(name: str) -> ModelEntry:
         return REGISTRY[name]
     except KeyError:
         raise ModelError(
-            f"{name!r}: no such model{_nearest(name, REGISTRY)}; "
+            f"{name!r}: no such model{nearest(name, REGISTRY)}; "
             "list them with `vos models list`, or give the path of a weight file"
         ) from None
 
@@ -240,8 +239,3 @@ def _in_hub_cache(entry: ModelEntry) -> list[Path]:
     hub = Path(named).expanduser() if named else root / "hub"
     snapshots = hub / f"models--{entry.repository.replace('/', '--')}" / "snapshots"
     return sorted(snapshots.glob(f"*/{entry.file_name}"))
-
-
-def _nearest(name: str, valid: Iterable[str]) -> str:
-    found = get_close_matches(name, list(valid), n=1, cutoff=0.5)
-    return f" (did you mean {found[0]!r}?)" if found else ""
