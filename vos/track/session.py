@@ -124,10 +124,7 @@ class Session:
         if self._by_frame is None and self.prompts:
             missed = sorted({prompt.frame_idx for prompt in self.prompts})
         if missed:
-            raise PromptError(
-                f"prompt on frame {missed[0]}: the frames tracked do not include it; "
-                "give a frame inside the video and inside --start/--end"
-            )
+            raise _not_included(missed[0])
 
     def state_bytes(self) -> int:
         """Bytes of tensors held between two frames."""
@@ -138,10 +135,17 @@ class Session:
     ) -> dict[int, dict[int, ObjectPrompt]]:
         return collect(prompts, size_hw, direction="backward" if self.reverse else "forward")
 
+    def _check_none_passed(self, first_idx: int) -> None:
+        """A stream that starts behind a prompted frame will never reach it."""
+        for idx in sorted(self._by_frame or {}):
+            if idx > first_idx if self.reverse else idx < first_idx:
+                raise _not_included(idx)
+
     def _take_prompts(self, frame: Frame) -> dict[int, ObjectPrompt]:
         if self._by_frame is None:
             self._size_hw = frame.size_hw
             self._by_frame = self._collect(self.prompts, frame.size_hw)
+            self._check_none_passed(frame.frame_idx)
         return self._by_frame.pop(frame.frame_idx, {})
 
 
@@ -210,6 +214,13 @@ def at_video_size(
     if tuple(logits.shape[-2:]) == size_hw:
         return logits.float()
     return F.interpolate(logits.float(), size=size_hw, mode="bilinear", align_corners=False)
+
+
+def _not_included(frame_idx: int) -> PromptError:
+    return PromptError(
+        f"prompt on frame {frame_idx}: the frames tracked do not include it; "
+        "give a frame inside the video and inside --start/--end"
+    )
 
 
 def _off_graph(answer: Decoded) -> ObjectLogits:

@@ -126,3 +126,15 @@ def test_masks_of_a_result_never_overlap(make_frames, tiny_model):
     result = compose(frame, objects)
     assert list(result.objects) == [1, 2, 3]
     assert np.sum(list(result.masks.values()), axis=0).max() <= 1
+
+
+@pytest.mark.parametrize(("reverse", "asked"), [(False, 1), (True, 4)])
+def test_a_prompt_the_stream_has_already_passed_is_refused_at_once(
+    tiny_model, make_frames, reverse, asked
+):
+    session = Session(
+        tiny_model, [Box(1, BOX, frame_idx=2), Box(2, BOX, frame_idx=asked)], reverse=reverse
+    )
+    frame = make_frames(5)[2 if not reverse else 3]
+    with pytest.raises(PromptError, match=f"frame {asked}"):
+        session.decode(frame)
