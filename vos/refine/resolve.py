@@ -1,0 +1,148 @@
+"""From `--refiner` to a file: names, headers, the base it was trained for. No torch here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vos.errors import CheckpointError, ModelError
+from vos.model.registry import models_dir
+from vos.model.weight_file import sha256_of, unreadable
+
+AUTO = "auto"
+NONE = "none"
+EMBEDDED = "nano-refiner"
+SUFFIX = ".safetensors"
+WEIGHTS_DIR = Path(__file__).resolve().parent.parent / "weights"
+
+HEADER_KEY = "vos.refiner"
+FORMAT = 1
+_LENGTH_BYTES = 8
+_MAX_HEADER_BYTES = 100_000_000  # the safetensors format's own bound
+
+
+@dataclass(frozen=True, slots=True)
+class RefinerInfo:
+    """What a refiner file says of itself.
+
+    name: the file's name without its suffix. kind, options: its configuration. base_name,
+    base_sha256: the weights it was trained on; it fits no others. sha256: of the refiner file.
+    """
+
+    name: str
+    path: Path
+    sha256: str
+    kind: str
+    options: Mapping[str, Any]
+    base_name: str
+    base_sha256: str
+
+
+def header_text(kind: str, options: Mapping[str, Any], base_name: str, base_sha256: str) -> str:
+    """The value of HEADER_KEY in the file's metadata; `resolve_refiner` reads it."""
+    base = {"name": base_name, "sha256": base_sha256}
+    header = {"format": FORMAT, "kind": kind, "options": dict(options), "base": base}
+    return json.dumps(header, sort_keys=True)
+
+
+def resolve_refiner(spec: str, base_name: str, base_sha256: str) -> RefinerInfo | None:
+    """The file that `spec` means for this base; None for no refiner. Tensors are not read.
+
+    spec: "none"; "auto", the embedded refiner where it was trained for exactly this base, else
+    none; a name (NAME.safetensors in the package or in the models folder) or a path, which must
+    fit.
+
+    Raises: ModelError for an absent refiner or one of another base; CheckpointError for a file
+    that is truncated, foreign or of a later format.
+    """
+    if spec == NONE:
+        return None
+    if spec == AUTO:
+        path = WEIGHTS_DIR / f"{EMBEDDED}{SUFFIX}"
+        try:
+            info = _read_info(path) if path.is_file() else None
+        except CheckpointError:
+            return None
+        return info if info is not None and info.base_sha256 == base_sha256 else None
+    info = _read_info(_find(spec))
+    if info.base_sha256 != base_sha256:
+        raise ModelError(
+            f"{spec}: trained for {info.base_name} (SHA-256 {info.base_sha256[:12]}...), not for "
+            f"{base_name} ({base_sha256[:12]}...); use that model, or --refiner none"
+        )
+    return info
+
+
+def _find(spec: str) -> Path:
+    for folder in (WEIGHTS_DIR, models_dir()):
+        if (folder / f"{spec}{SUFFIX}").is_file():
+            return folder / f"{spec}{SUFFIX}"
+    path = Path(spec).expanduser()
+    if path.is_file():
+        return path
+    if path.is_dir():
+        raise ModelError(f"{spec}: is a folder, not a refiner; give its {SUFFIX} file")
+    raise ModelError(
+        f"--refiner {spec}: no such refiner; give auto, none, or the path of a {SUFFIX} file"
+    )
+
+
+def _read_info(path: Path) -> RefinerInfo:
+    text = _read_metadata(path).get(HEADER_KEY)
+    if text is None:
+        raise _foreign(path)
+    try:
+        header = json.loads(text)
+        written = int(header["format"])
+        if written > FORMAT:
+            raise CheckpointError(
+                f"{path}: refiner format {written}, this vos reads up to {FORMAT}; update vos"
+            )
+        kind, options, base = str(header["kind"]), dict(header["options"]), header["base"]
+        base_name, base_sha256 = str(base["name"]), str(base["sha256"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise _foreign(path) from error
+    return RefinerInfo(path.stem, path, sha256_of(path), kind, options, base_name, base_sha256)
+
+
+def _read_metadata(path: Path) -> dict[str, str]:
+    """The metadata of a safetensors file whose length is what its header promises."""
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(_LENGTH_BYTES), "little")
+            head = file.read(length) if length <= _MAX_HEADER_BYTES else b""
+    except OSError as error:
+        raise unreadable(path, error) from error
+    if not head.startswith(b"{"):
+        raise _foreign(path)
+    try:
+        header = json.loads(head) if len(head) == length else None
+    except ValueError as error:
+        raise _foreign(path) from error
+    if header is None:
+        raise _truncated(path, size)
+    metadata = header.pop("__metadata__", {})
+    if size != _LENGTH_BYTES + length + _data_bytes(path, header):
+        raise _truncated(path, size)
+    return metadata
+
+
+def _data_bytes(path: Path, tensors: Mapping[str, Any]) -> int:
+    try:
+        return max((int(tensor["data_offsets"][1]) for tensor in tensors.values()), default=0)
+    except (TypeError, KeyError, IndexError, ValueError) as error:
+        raise _foreign(path) from error
+
+
+def _foreign(path: Path) -> CheckpointError:
+    return CheckpointError(
+        f"{path}: not a refiner file of vos; give one ({SUFFIX}), or --refiner none"
+    )
+
+
+def _truncated(path: Path, size: int) -> CheckpointError:
+    return CheckpointError(f"{path}: truncated or damaged ({size} bytes); get the file again")
