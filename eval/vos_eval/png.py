@@ -7,7 +7,7 @@ import struct
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from zlib_ng import zlib_ng as zlib
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -77,6 +77,8 @@ def _decode_any(data: bytes) -> np.ndarray:
         with Image.open(io.BytesIO(data)) as image:
             _check_mode(image)
             return np.array(image, np.uint8)
+    except UnidentifiedImageError:
+        raise MaskError("not a readable image (of no known format)") from None
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
         raise MaskError(f"not a readable image ({_one_line(error)})") from error
 

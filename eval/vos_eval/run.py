@@ -1,55 +1,27 @@
-"""Decoding and scoring the frames of a plan, here or in worker processes.
+"""Scoring the frames of a plan, here and in helper processes.
 
-Frames are independent, so the digits do not depend on the number of workers; a worker that dies
-ends the run with an error instead of waiting for it.
+Frames are independent, so the digits do not depend on the number of processes. This process scores
+too, helpers start only once there is work for them, and in the end it scores what no helper has
+answered yet: more processes are never slower than one, and nothing waits for a helper that hangs. A
+helper that dies ends the run with an error.
 """
 
 from __future__ import annotations
 
-import multiprocessing
-from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
-from pathlib import Path
-
-import numpy as np
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from threading import Lock, Thread
 
 from vos_eval.boundary import Boundary
 from vos_eval.errors import EvalError
-from vos_eval.plan import FramePlan, Labels, Plan, SequencePlan
-from vos_eval.png import MaskError, check_header, read_labels
-from vos_eval.scores import JF, FramePair, Scorer
+from vos_eval.helper import Helper
+from vos_eval.plan import Plan, SequencePlan
+from vos_eval.png import MaskError, check_header
+from vos_eval.work import FrameOutcome, Task, keep_freed_memory, score_task, size_problem
 
 _FRAMES_PER_TASK = 32
-_TASKS_AHEAD = 4  # per worker: enough to keep it busy, few enough to keep memory flat
-
-FOREGROUND_ID = 1
-
-
-@dataclass(frozen=True, slots=True)
-class FrameOutcome:
-    """One scored frame.
-
-    scores: object id -> J and F, for the planned or the present objects.
-    gt_ids: ids present in the ground truth, where the masks decide what is scored.
-    problem: why the frame could not be scored.
-    """
-
-    scores: dict[int, JF]
-    gt_ids: frozenset[int] = frozenset()
-    problem: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Task:
-    sequence_index: int
-    title: str
-    frames: tuple[FramePlan, ...]
-    labels: Labels
-    max_label: int
-    boundary: Boundary
+_WORTH_A_HELPER_S = 2.0  # of work left: about ten times what starting one costs
 
 
 def run_plan(
@@ -57,8 +29,10 @@ def run_plan(
 ) -> list[list[FrameOutcome]]:
     """Outcomes per sequence and frame, in the plan's order.
 
+    jobs: processes at most, this one included.
+
     Raises:
-        EvalError: the plan has problems, a mask cannot be scored, or a worker died.
+        EvalError: the plan has problems, a mask cannot be scored, or a helper process died.
     """
     problems = list(plan.problems)
     if problems:
@@ -67,24 +41,22 @@ def run_plan(
         raise EvalError(problems)
     if not plan.sequences:
         raise EvalError("no video to score")
+    board = _Board(list(_tasks(plan, boundary)))
+    _score_all(board, jobs)
     outcomes: list[list[FrameOutcome]] = [[] for _ in plan.sequences]
-    tasks = _tasks(plan, boundary)
-    if jobs <= 1 or plan.frame_count <= _FRAMES_PER_TASK:
-        results = ((task, _score_task(task)) for task in tasks)
-    else:
-        results = _run_in_workers(tasks, jobs)
-    for task, scored in results:
-        outcomes[task.sequence_index].extend(scored)
-        problems += [outcome.problem for outcome in scored if outcome.problem is not None]
+    for task, answer in zip(board.tasks, board.answers, strict=True):
+        assert answer is not None
+        outcomes[task.sequence_index].extend(answer)
+        problems += [outcome.problem for outcome in answer if outcome.problem is not None]
     if problems:
         raise EvalError(problems)
     return outcomes
 
 
-def _tasks(plan: Plan, boundary: Boundary) -> Iterator[_Task]:
+def _tasks(plan: Plan, boundary: Boundary) -> Iterator[Task]:
     for index, sequence in enumerate(plan.sequences):
         for start in range(0, len(sequence.frames), _FRAMES_PER_TASK):
-            yield _Task(
+            yield Task(
                 index,
                 _title(sequence),
                 sequence.frames[start : start + _FRAMES_PER_TASK],
@@ -94,100 +66,93 @@ def _tasks(plan: Plan, boundary: Boundary) -> Iterator[_Task]:
             )
 
 
-def _run_in_workers(
-    tasks: Iterator[_Task], jobs: int
-) -> Iterator[tuple[_Task, list[FrameOutcome]]]:
-    # Fresh interpreters: a fork of a process that has threads or a GPU context may lock up.
-    pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
-    waiting: deque[tuple[_Task, Future[list[FrameOutcome]]]] = deque()
+@dataclass(slots=True)
+class _Board:
+    """Tasks and their answers, shared by the threads.
+
+    frames_left: of the tasks nobody has taken. failure: why a helper gave up.
+    """
+
+    tasks: list[Task]
+    answers: list[list[FrameOutcome] | None] = field(init=False)
+    frames_left: int = field(init=False)
+    failure: BaseException | None = None
+    _next: int = 0
+    _lock: Lock = field(default_factory=Lock)
+
+    def __post_init__(self) -> None:
+        self.answers = [None] * len(self.tasks)
+        self.frames_left = sum(len(task.frames) for task in self.tasks)
+
+    def take(self) -> int | None:
+        """A task nobody has; None where all are taken."""
+        with self._lock:
+            index = self._next
+            if index == len(self.tasks):
+                return None
+            self._next += 1
+            self.frames_left -= len(self.tasks[index].frames)
+            return index
+
+    def unanswered(self) -> int | None:
+        """Of the tasks without an answer the one taken last; None where all are done."""
+        for index in range(len(self.tasks) - 1, -1, -1):
+            if self.answers[index] is None:
+                return index
+        return None
+
+
+def _score_all(board: _Board, jobs: int) -> None:
+    keep_freed_memory()
+    helpers: list[tuple[Helper, Thread]] = []
+    frames_done = 0
+    start = time.perf_counter()
     try:
-        for task in tasks:
-            waiting.append((task, pool.submit(_score_task, task)))
-            if len(waiting) >= jobs * _TASKS_AHEAD:
-                done, future = waiting.popleft()
-                yield done, future.result()
-        while waiting:
-            done, future = waiting.popleft()
-            yield done, future.result()
-    except BrokenProcessPool as error:
-        raise EvalError(
-            "a scoring process died (killed, or out of memory), so there is no score; try again "
-            "with a smaller --jobs"
-        ) from error
+        while board.failure is None:
+            index = board.take()
+            if index is None:
+                index = board.unanswered()
+            if index is None:
+                return
+            board.answers[index] = score_task(board.tasks[index])
+            frames_done += len(board.tasks[index].frames)
+            left_s = (time.perf_counter() - start) / frames_done * board.frames_left
+            worth = min(jobs - 1, int(left_s / _WORTH_A_HELPER_S))
+            while len(helpers) < worth:
+                helpers.append(_start_helper(board))
+        raise board.failure
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        for helper, _ in helpers:
+            helper.kill()
+        for _, thread in helpers:
+            thread.join()
 
 
-def _score_task(task: _Task) -> list[FrameOutcome]:
-    scorer = Scorer(task.boundary)
-    queued = [_queue_frame(task, frame, scorer) for frame in task.frames]
-    scores = iter(scorer.scores())
-    return [
-        FrameOutcome({i: next(scores) for i in frame.ids}, frame.gt_ids, frame.problem)
-        for frame in queued
-    ]
+def _start_helper(board: _Board) -> tuple[Helper, Thread]:
+    helper = Helper()
+    thread = Thread(target=_feed, args=(helper, board), daemon=True)
+    thread.start()
+    return helper, thread
 
 
-@dataclass(frozen=True, slots=True)
-class _Queued:
-    """A decoded frame: the objects handed to the scorer, in order."""
-
-    ids: Sequence[int] = ()
-    gt_ids: frozenset[int] = frozenset()
-    problem: str | None = None
-
-
-def _queue_frame(task: _Task, frame: FramePlan, scorer: Scorer) -> _Queued:
+def _feed(helper: Helper, board: _Board) -> None:
+    """Give the helper tasks as long as there are any."""
     try:
-        gt = _read("ground truth", frame.gt)
-        pred = np.zeros(gt.shape, np.uint8)
-        if frame.pred is not None:
-            pred = _read("prediction", frame.pred)
-        if pred.shape != gt.shape:
-            raise MaskError(_size_problem(frame, pred.shape, gt.shape))
-        if task.labels is Labels.IDS_STRICT and pred.max() > task.max_label:
-            raise MaskError(
-                f"prediction {frame.pred} has label {pred.max()}; the video has objects 1-"
-                f"{task.max_label} (the labels of its first annotation)"
-            )
-        pair = FramePair(gt, pred)
-        if task.labels in (Labels.FOREGROUND, Labels.BINARY):
-            return _queue_foreground(task, frame, pair, scorer)
-    except MaskError as error:
-        return _Queued(problem=f"{task.title}: {error}")
-    ids, gt_ids = frame.object_ids, frozenset[int]()
-    if task.labels is Labels.PRESENT:
-        gt_ids, pred_ids = pair.object_ids()
-        ids = sorted(gt_ids | pred_ids)
-    for object_id in ids:
-        scorer.add(pair.crop(object_id), pair.radius_px)
-    return _Queued(ids, gt_ids)
-
-
-def _queue_foreground(task: _Task, frame: FramePlan, pair: FramePair, scorer: Scorer) -> _Queued:
-    """One object of any value; a sequence that waits for its first sighting skips empty frames."""
-    gt_ids, pred_ids = pair.object_ids()
-    is_binary = task.labels is Labels.BINARY
-    for what, path, ids in (
-        ("ground truth", frame.gt, gt_ids),
-        ("prediction", frame.pred, pred_ids),
-    ):
-        if len(ids) > 1 or (is_binary and not ids <= {FOREGROUND_ID, 255}):
-            raise MaskError(
-                f"{what} {path} has labels {', '.join(map(str, sorted(ids)))}; a mask of one "
-                f"object has {'1 or 255' if is_binary else 'one value'} beside 0"
-            )
-    if not is_binary and not gt_ids and not pred_ids:
-        return _Queued()
-    scorer.add(pair.crop_foreground(), pair.radius_px)
-    return _Queued((FOREGROUND_ID,), frozenset({FOREGROUND_ID} if gt_ids else ()))
-
-
-def _read(what: str, path: Path) -> np.ndarray:
-    try:
-        return read_labels(path)
-    except MaskError as error:
-        raise MaskError(f"{what} {path}: {error}") from error
+        with helper:
+            helper.wait_until_ready()
+            index = board.take()
+            if index is not None:
+                helper.send(board.tasks[index])
+            while index is not None:
+                following = board.take()
+                if following is None:
+                    helper.finish()
+                else:
+                    helper.send(board.tasks[following])
+                board.answers[index] = helper.receive()
+                index = following
+    except BaseException as error:
+        board.failure = error
 
 
 def _header_problems(sequence: SequencePlan) -> Iterator[str]:
@@ -202,14 +167,7 @@ def _header_problems(sequence: SequencePlan) -> Iterator[str]:
             except MaskError as error:
                 yield f"{_title(sequence)}: {what} {path}: {error}"
         if len(sizes) == 2 and sizes[0] != sizes[1]:
-            yield f"{_title(sequence)}: {_size_problem(frame, sizes[1], sizes[0])}"
-
-
-def _size_problem(frame: FramePlan, pred_hw: tuple[int, ...], gt_hw: tuple[int, ...]) -> str:
-    return (
-        f"prediction {frame.pred} is {pred_hw[1]}x{pred_hw[0]}; the ground truth is "
-        f"{gt_hw[1]}x{gt_hw[0]}, and a prediction must have its size"
-    )
+            yield f"{_title(sequence)}: {size_problem(frame, sizes[1], sizes[0])}"
 
 
 def _title(sequence: SequencePlan) -> str:

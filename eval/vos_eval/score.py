@@ -15,10 +15,11 @@ from vos_eval.davis import plan_davis
 from vos_eval.errors import EvalError, EvalUsageError
 from vos_eval.lvos import plan_lvos
 from vos_eval.plan import Fix, Labels, Missing, Plan, SequencePlan
-from vos_eval.run import FOREGROUND_ID, FrameOutcome, run_plan
+from vos_eval.run import run_plan
 from vos_eval.sav import plan_sav
 from vos_eval.scores import BOTH_EMPTY, JF
 from vos_eval.unseen import UNSEEN_HEAD, UNSEEN_V1_ERA, read_unseen
+from vos_eval.work import FOREGROUND_ID, FrameOutcome
 
 
 class Protocol(StrEnum):
@@ -51,7 +52,7 @@ class Options:
     missing: what to do about absent predictions.
     fixes: official quirks switched off.
     boundary: contour rule.
-    jobs: worker processes; the digits do not depend on it.
+    jobs: processes at most; the digits do not depend on it.
     only_videos: score these only. For LVOS an empty group then has no value instead of being
         an error.
     """

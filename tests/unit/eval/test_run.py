@@ -1,0 +1,167 @@
+"""Scoring with several processes: the same digits, and no way to hang or to score in part."""
+
+import os
+import signal
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vos_eval import run
+from vos_eval.errors import EvalError
+from vos_eval.helper import Helper
+from vos_eval.plan import FramePlan, Labels, Plan, SequencePlan
+from vos_eval.work import score_task
+
+
+def save(path, x):
+    rows, columns = np.ogrid[:40, :60]
+    labels = ((rows - 20) ** 2 + (columns - x) ** 2 < 90).astype(np.uint8)
+    labels[5:9, x : x + 7] = 2
+    Image.fromarray(labels).save(path)
+
+
+@pytest.fixture
+def plan(tmp_path):
+    """Three sequences of unequal length, each frame of its own."""
+    sequences = []
+    for video, count in (("a", 21), ("b", 3), ("c", 14)):
+        frames = []
+        for index in range(count):
+            gt, pred = (tmp_path / f"{video}{index}{side}.png" for side in ("gt", "pred"))
+            save(gt, 10 + index)
+            save(pred, 11 + index + index % 3)
+            frames.append(FramePlan(f"{index:05d}", gt, pred, (1, 2)))
+        sequences.append(SequencePlan(video, tuple(frames), (1, 2), Labels.IDS))
+    return Plan(sequences)
+
+
+@pytest.fixture
+def small_tasks(monkeypatch):
+    """Helpers start after the first task of two frames, and get their share."""
+    monkeypatch.setattr(run, "_FRAMES_PER_TASK", 2)
+    monkeypatch.setattr(run, "_WORTH_A_HELPER_S", 1e-9)
+
+
+def slow_down(monkeypatch, seconds):
+    """Of this process only, so that the helpers have time to do something."""
+
+    def slowly(task):
+        time.sleep(seconds)
+        return score_task(task)
+
+    monkeypatch.setattr(run, "score_task", slowly)
+
+
+def test_the_digits_do_not_depend_on_the_number_of_processes(plan, monkeypatch, small_tasks):
+    alone = run.run_plan(plan)
+    answered = []
+
+    class Counted(Helper):
+        def receive(self):
+            answer = super().receive()
+            answered.append(self.process.pid)
+            return answer
+
+    monkeypatch.setattr(run, "Helper", Counted)
+    slow_down(monkeypatch, 0.15)
+    assert run.run_plan(plan, jobs=2) == alone
+    assert len(set(answered)) == 1
+    answered.clear()
+    assert run.run_plan(plan, jobs=3) == alone
+    assert 1 <= len(set(answered)) <= 2
+    assert [len(frames) for frames in alone] == [21, 3, 14]
+
+
+def test_problems_come_in_order_from_any_process(plan, monkeypatch, small_tasks):
+    for index in (3, 12, 20):
+        plan.sequences[0].frames[index].pred.write_bytes(b"not a png")
+    slow_down(monkeypatch, 0.05)
+    with pytest.raises(EvalError) as alone:
+        run.run_plan(plan)
+    with pytest.raises(EvalError) as several:
+        run.run_plan(plan, jobs=3)
+    assert len(alone.value.problems) == 3
+    assert several.value.problems == alone.value.problems
+
+
+def test_little_work_starts_no_process(plan, monkeypatch):
+    def refuse():
+        raise AssertionError("a helper was started")
+
+    monkeypatch.setattr(run, "Helper", refuse)
+    assert run.run_plan(plan, jobs=8) == run.run_plan(plan)
+
+
+def test_no_more_processes_than_there_is_work_for(plan, monkeypatch, small_tasks):
+    started = []
+
+    class Counted(Helper):
+        def __init__(self):
+            started.append(1)
+            super().__init__()
+
+    monkeypatch.setattr(run, "Helper", Counted)
+    monkeypatch.setattr(run, "_WORTH_A_HELPER_S", 1.0)
+    slow_down(monkeypatch, 0.15)  # 19 tasks: 18 x 0.15 s are left after the first
+    run.run_plan(plan, jobs=16)
+    assert 1 <= len(started) <= 4
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.parametrize("at", [0, 2])
+def test_a_killed_helper_is_an_error(plan, monkeypatch, small_tasks, at):
+    """Killed before it is ready, and with a task at hand."""
+
+    class Killed(Helper):
+        loads = 0
+
+        def _load(self):
+            if self.loads == at:
+                os.kill(self.process.pid, signal.SIGKILL)
+            self.loads += 1
+            return super()._load()
+
+    monkeypatch.setattr(run, "Helper", Killed)
+    slow_down(monkeypatch, 0.3)
+    start = time.monotonic()
+    with pytest.raises(EvalError, match="a scoring process died"):
+        run.run_plan(plan, jobs=2)
+    assert time.monotonic() - start < 5, "it goes on only to the end of a task"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_a_stuck_helper_does_not_hold_up_the_score(plan, monkeypatch, small_tasks):
+    alone = run.run_plan(plan)
+    stopped = []
+
+    class Stopped(Helper):
+        def receive(self):
+            os.kill(self.process.pid, signal.SIGSTOP)
+            stopped.append(self.process)
+            return super().receive()
+
+    monkeypatch.setattr(run, "Helper", Stopped)
+    slow_down(monkeypatch, 0.1)
+    assert run.run_plan(plan, jobs=2) == alone
+    (process,) = stopped
+    assert process.returncode is not None, "it is gone afterwards"
+
+
+def test_a_bug_in_a_helper_shows_its_traceback(plan, monkeypatch, small_tasks):
+    class Confused(Helper):
+        def send(self, task):
+            super().send("not a task")
+
+    monkeypatch.setattr(run, "Helper", Confused)
+    slow_down(monkeypatch, 0.3)
+    with pytest.raises(RuntimeError, match="AttributeError"):
+        run.run_plan(plan, jobs=2)
+
+
+def test_no_process_to_be_had(plan, monkeypatch, small_tasks):
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with pytest.raises(EvalError, match=r"cannot be started .* smaller --jobs"):
+        run.run_plan(plan, jobs=2)
