@@ -231,3 +231,20 @@ def test_published_checksums_are_well_formed_and_distinct():
     sums = [registry.get(name).sha256 for name in SAM2_NAMES]
     assert all(s is not None and len(s) == 64 and int(s, 16) for s in sums)
     assert len(set(sums)) == len(sums)
+
+
+def test_a_file_is_hashed_once_until_it_changes(tmp_path, monkeypatch):
+    from vos.model import weight_file
+
+    path = tmp_path / "weights"
+    path.write_bytes(b"one")
+    hashed = []
+    original = weight_file.hashlib.file_digest
+    monkeypatch.setattr(
+        weight_file.hashlib, "file_digest", lambda *a: hashed.append(1) or original(*a)
+    )
+    first = weight_file.sha256_of(path)
+    assert weight_file.sha256_of(path) == first
+    assert len(hashed) == 1
+    path.write_bytes(b"other")
+    assert weight_file.sha256_of(path) != first

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from pathlib import Path
 
 from vos.errors import CheckpointError
@@ -10,16 +11,22 @@ from vos.model.registry import ModelEntry, ResolvedModel
 
 
 def sha256_of(path: Path) -> str:
-    """Hex SHA-256 of a file, read in chunks.
+    """Hex SHA-256 of a file. Reads it once per process, and again when its size or time changed.
 
     Raises:
         CheckpointError: the file cannot be read.
     """
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        state = path.stat()
+        return _digest(path, state.st_size, state.st_mtime_ns)
     except OSError as error:
         raise unreadable(path, error) from error
+
+
+@lru_cache(maxsize=8)
+def _digest(path: Path, _size: int, _mtime_ns: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def checked_sha256(resolved: ResolvedModel) -> str:
