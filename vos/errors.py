@@ -56,3 +56,7 @@ class VerificationError(VosError):
     """A finished output does not pass its own check."""
 
     exit_code = 8
+
+
+class TrainingError(VosError):
+    """A training run cannot go on: its loss is not a number any more."""
