@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from vos.errors import PromptError
-from vos.prompt_shapes import points_along, rasterise_polygon
+from vos.prompt_shapes import line_pieces, points_along, rasterise_polygon
 from vos.prompt_types import Box, MaskPrompt, ObjectPrompt, Points, Polygon, Prompt, Scribble
 
 Direction = Literal["forward", "backward", "both"]
@@ -112,12 +112,15 @@ def _join(group: Sequence[Prompt], size_hw: tuple[int, int]) -> ObjectPrompt:
     mask = _mask(shapes[0], size_hw) if shapes else None
     corners = np.asarray(boxes[0].box_xyxy_px if boxes else [], dtype=np.float64).reshape(-1, 2)
     points, labels = _points(group, where)
+    segments, segment_labels = _segments(group)
     return ObjectPrompt(
         object_id=group[0].object_id,
         frame_idx=group[0].frame_idx,
         points_xy_px=np.concatenate([corners, points]).astype(np.float32),
         labels=np.concatenate([[2, 3][: len(corners)], labels]).astype(np.int32),
         mask=mask,
+        segments_xy_px=segments.astype(np.float32),
+        segment_labels=segment_labels,
     )
 
 
@@ -151,6 +154,18 @@ def _points(group: Sequence[Prompt], where: str) -> tuple[np.ndarray, np.ndarray
                 "a pixel is one or the other: remove one of the two points"
             )
     return joined, marks
+
+
+def _segments(group: Sequence[Prompt]) -> tuple[np.ndarray, np.ndarray]:
+    pieces, labels = [np.zeros((0, 2, 2))], [np.zeros(0, dtype=np.int32)]
+    for prompt in group:
+        if isinstance(prompt, Polygon):
+            pieces.append(line_pieces(prompt.vertices_xy_px, closed=True))
+            labels.append(np.ones(len(pieces[-1]), dtype=np.int32))
+        elif isinstance(prompt, Scribble):
+            pieces.append(line_pieces(prompt.stroke_xy_px, closed=False))
+            labels.append(np.full(len(pieces[-1]), int(prompt.positive), dtype=np.int32))
+    return np.concatenate(pieces), np.concatenate(labels)
 
 
 def _check_first_prompts(

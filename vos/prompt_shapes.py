@@ -45,3 +45,15 @@ def points_along(stroke_xy_px: Sequence[tuple[float, float]]) -> np.ndarray:
     count = min(SCRIBBLE_MAX_POINTS, 1 + int(walked[-1] // SCRIBBLE_MIN_SPACING_PX))
     at = np.linspace(0.0, walked[-1], count) if count > 1 else walked[-1:] / 2
     return np.stack([np.interp(at, walked, stroke[:, axis]) for axis in (0, 1)], axis=1)
+
+
+def line_pieces(path_xy_px: Sequence[tuple[float, float]], *, closed: bool) -> np.ndarray:
+    """Float64 K x 2 x 2: a path's pieces from vertex to vertex; a lone point is a piece of no
+    length.
+    """
+    path = np.asarray(path_xy_px, dtype=np.float64)
+    if closed:
+        path = np.concatenate([path, path[:1]])
+    elif len(path) == 1:
+        path = np.repeat(path, 2, axis=0)
+    return np.stack([path[:-1], path[1:]], axis=1)

@@ -206,6 +206,8 @@ class ObjectPrompt:
     points_xy_px: float32 N x 2; the two corners of a box come first.
     labels: int32 N; 1 = on the object, 0 = not, 2 and 3 = top left and bottom right of the box.
     mask: bool H x W, or None. A mask stands alone: N is 0 then.
+    segments_xy_px: float32 K x 2 x 2; the line pieces of strokes and polygon outlines as drawn.
+    segment_labels: int32 K; 1 = on the object, 0 = not.
     """
 
     object_id: int
@@ -213,6 +215,8 @@ class ObjectPrompt:
     points_xy_px: np.ndarray
     labels: np.ndarray
     mask: np.ndarray | None
+    segments_xy_px: np.ndarray
+    segment_labels: np.ndarray
 
 
 def _check_ids(prompt: Any) -> None:

@@ -216,3 +216,22 @@ def test_scribbles_become_evenly_spaced_points():
     ]  # fmt: skip
     said = collect([Scribble(1, ((0, 0), (16, 0)), False), Box(1, (0, 0, 9, 9))], SIZE)
     assert said[0][1].labels.tolist() == [2, 3, 0, 0, 0]
+
+
+def test_strokes_and_outlines_keep_their_line_pieces_as_drawn():
+    stroke, dot = Scribble(1, ((1, 1), (9, 1), (9, 5))), Scribble(1, ((40, 40),), positive=False)
+    outline = Polygon(2, ((0, 0), (80, 0), (80, 60)))
+    drawn = collect([stroke, dot, Points(1, ((20, 20),), (1,)), outline], SIZE)[0]
+    assert drawn[1].segments_xy_px.tolist() == [
+        [[1, 1], [9, 1]],
+        [[9, 1], [9, 5]],
+        [[40, 40], [40, 40]],
+    ]
+    assert drawn[1].segment_labels.tolist() == [1, 1, 0]
+    assert drawn[2].segments_xy_px.tolist() == [
+        [[0, 0], [80, 0]],
+        [[80, 0], [80, 60]],
+        [[80, 60], [0, 0]],
+    ]
+    assert drawn[2].segment_labels.tolist() == [1, 1, 1]
+    assert collect([Box(1, (1, 1, 5, 5))], SIZE)[0][1].segments_xy_px.shape == (0, 2, 2)

@@ -156,6 +156,12 @@ def to_model_prompt(
     `SAM2VideoPredictor.add_new_*`.
     """
     size, device = model.image_size, model.device
+    height, width = size_hw
+    scale = torch.tensor([width, height])
+    segments = segment_labels = None
+    if len(prompt.segment_labels):
+        segments = (torch.from_numpy(prompt.segments_xy_px)[None] / scale * size).to(device)
+        segment_labels = torch.from_numpy(prompt.segment_labels)[None].to(device)
     if prompt.mask is not None:
         mask = torch.from_numpy(prompt.mask.astype(np.float32))[None, None].to(device)
         if mask.shape[-2:] != (size, size):
@@ -163,12 +169,16 @@ def to_model_prompt(
                 mask, size=(size, size), mode="bilinear", align_corners=False, antialias=True
             )
             mask = (mask >= 0.5).float()
-        return ModelPrompt(mask=mask)
-    height, width = size_hw
+        return ModelPrompt(mask=mask, segments=segments, segment_labels=segment_labels)
     points = torch.from_numpy(prompt.points_xy_px.astype(np.float32))[None]
-    points = points / torch.tensor([width, height]) * size
+    points = points / scale * size
     labels = torch.from_numpy(prompt.labels.astype(np.int32))[None]
-    return ModelPrompt(points_xy=points.to(device), labels=labels.to(device))
+    return ModelPrompt(
+        points_xy=points.to(device),
+        labels=labels.to(device),
+        segments=segments,
+        segment_labels=segment_labels,
+    )
 
 
 def compose(frame: Frame, objects: Mapping[int, ObjectLogits]) -> FrameResult:
