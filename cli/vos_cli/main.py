@@ -44,6 +44,7 @@ COMMANDS: dict[str, _Lazy] = {
         "vos info video.mp4",
     ),
     "eval": _Lazy("vos_cli.eval", "app", "Score masks against ground truth."),
+    "train": _Lazy("vos_cli.train", "app", "Train refiners on a frozen base model."),
     "models": _Lazy("vos_cli.models", "app", "List, get, find and check model weights."),
     "demo": _Lazy(
         "vos_cli.demo",
