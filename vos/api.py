@@ -21,7 +21,9 @@ from vos.io.source import Decoder, Source, TimePoint, open_source
 from vos.model.load import ModelInfo, load_model, pick_device, pick_dtype
 from vos.model.sam2 import Sam2Model
 from vos.prompts import Direction, Prompt
-from vos.refine.base import NoRefiner, Refiner
+from vos.refine.base import Refiner
+from vos.refine.file import load_refiner
+from vos.refine.resolve import RefinerInfo
 from vos.track.policy import Fifo, MemoryPolicy
 from vos.track.session import ObjectLogits, Session, compose
 from vos.track.spool import LogitSpool
@@ -34,7 +36,8 @@ PREFETCHED_FRAMES = 4
 class Tracker:
     """A loaded model with its refiner; tracks any number of videos.
 
-    model_info: name, file, sha256 and input size of the weights.
+    model_info: name, file, sha256 and input size of the weights. refiner_info: the refiner's file,
+    None where it has none.
     """
 
     model: Sam2Model
@@ -42,6 +45,7 @@ class Tracker:
     refiner: Refiner
     dtype: torch.dtype
     policy: MemoryPolicy
+    refiner_info: RefinerInfo | None = None
 
     def session(
         self,
@@ -152,22 +156,22 @@ def load(
     """Load a model and its refiner.
 
     model: registered name, path of a .pt or .safetensors file, or "auto" (the best SAM 2.1 on this
-    machine, else the embedded nano). refiner: "auto" (the one trained for this base, else none) or
-    "none". device: "auto", "cpu", "cuda", "cuda:1" ... dtype: "auto", "float32", "bfloat16".
-    policy: "fifo".
+    machine, else the embedded nano). refiner: "auto" (the embedded one where it was trained for
+    this base, else none), "none", a name, or the path of a refiner file; the last two never fall
+    back. device: "auto", "cpu", "cuda", "cuda:1" ... dtype: "auto", "float32", "bfloat16". policy:
+    "fifo".
 
-    Raises: ModelError, CheckpointError (no such model, wrong file), UsageError (device, dtype,
-    policy).
+    Raises: ModelError, CheckpointError (no such model or refiner, wrong file, another base),
+    UsageError (device, dtype, policy).
     """
-    if refiner not in ("auto", "none"):
-        raise UsageError(f"--refiner {refiner}: not one of auto, none")
     if policy not in POLICIES:
         raise UsageError(f"--policy {policy}: not one of {', '.join(POLICIES)}")
     chosen = pick_device(device)
     number_type = pick_dtype(dtype, chosen)
     loaded, info = load_model(model, device=chosen)
+    refine, refiner_info = load_refiner(refiner, loaded, info)
     memory = POLICIES[policy](loaded.memory_slots, loaded.pointer_span)
-    return Tracker(loaded, info, NoRefiner(), number_type, memory)
+    return Tracker(loaded, info, refine, number_type, memory, refiner_info)
 
 
 def _earliest(prompts: Sequence[Prompt]) -> list[Prompt]:

@@ -20,7 +20,6 @@ from typing import Literal, get_args, get_type_hints
 from vos.config import convert, nearest
 from vos.errors import ConfigError
 
-Refiner = Literal["auto", "none"]
 Policy = Literal["fifo"]
 Dtype = Literal["auto", "float32", "bfloat16"]
 Decoder = Literal["pyav", "decord"]
@@ -36,7 +35,7 @@ class Settings:
     """The choices that a flag, the environment or a file may make.
 
     model: a registered name, a path to a weight file, or "auto".
-    refiner: "auto" or "none".
+    refiner: "auto", "none", a name, or a path to a refiner file.
     policy: memory policy; "fifo" is the reference.
     device: "auto", "cpu", "cuda", "cuda:N" or "mps".
     dtype: arithmetic of the model; "auto" is bfloat16 on CUDA and float32 elsewhere.
@@ -46,7 +45,7 @@ class Settings:
     """
 
     model: str = "auto"
-    refiner: Refiner = "auto"
+    refiner: str = "auto"
     policy: Policy = "fifo"
     device: str = "auto"
     dtype: Dtype = "auto"

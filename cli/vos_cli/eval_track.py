@@ -49,7 +49,9 @@ Model = Annotated[
 ]
 Refiner = Annotated[
     str | None,
-    typer.Option("--refiner", metavar="auto|none|PATH", help="auto (default), none or a file."),
+    typer.Option(
+        "--refiner", metavar="auto|none|NAME|PATH", help="auto (default), none or a file."
+    ),
 ]
 Device = Annotated[
     str | None, typer.Option("--device", metavar="NAME", help="auto (default), cpu, cuda, cuda:N.")
@@ -270,7 +272,8 @@ def _record(run: _Run, tracker: Tracker) -> None:
         **run.parameters,
         "model": info.name,
         "model_sha256": info.sha256,
-        "refiner": type(tracker.refiner).__name__,
+        "refiner": tracker.refiner.name,
+        "refiner_sha256": tracker.refiner_info and tracker.refiner_info.sha256,
         "dtype": str(tracker.dtype).removeprefix("torch."),
         "policy": run.chosen.policy,
     }

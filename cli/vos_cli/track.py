@@ -146,9 +146,9 @@ def track(
         str | None,
         _option(
             "--refiner",
-            text="auto (default) or none.",
+            text="auto (default: the one trained for this model), none, or a refiner file.",
             panel=_MODEL,
-            metavar="auto|none",
+            metavar="auto|none|NAME|PATH",
         ),
     ] = None,
     policy: Annotated[

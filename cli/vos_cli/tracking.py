@@ -29,6 +29,7 @@ from vos.prompts import (
     prompts_text,
     save_prompts,
 )
+from vos.refine.resolve import NONE, RefinerInfo, resolve_refiner
 from vos.settings import Settings
 from vos_cli.errors import Interrupted
 from vos_cli.progress import Progress, open_progress
@@ -113,6 +114,7 @@ class Outcome:
     frames_per_s: float | None
     model: str
     model_sha256: str
+    refiner: RefinerInfo | None
     warnings: tuple[str, ...]
     is_skipped: bool
 
@@ -124,6 +126,7 @@ class Outcome:
             "frames": self.frames,
             "frames_per_s": None if self.frames_per_s is None else round(self.frames_per_s, 2),
             "model": {"name": self.model, "sha256": self.model_sha256},
+            "refiner": self.refiner and {"name": self.refiner.name, "sha256": self.refiner.sha256},
             "warnings": list(self.warnings),
             "skipped": self.is_skipped,
         }
@@ -159,11 +162,13 @@ def run(job: Job, *, say: Say, warn: Say) -> Outcome:
         info = source.info
         _check_prompts(job, info)
         sha256 = weight_file.checked_sha256(resolved)
-        fingerprint = Fingerprint(fingerprint_input(info.path), _parameters(job, info), sha256)
+        refiner = resolve_refiner(job.settings.refiner, resolved.name, sha256)
+        parameters = _parameters(job, info, refiner)
+        fingerprint = Fingerprint(fingerprint_input(info.path), parameters, sha256)
         with OutputFolder.open(job.output, fingerprint, overwrite=job.overwrite) as folder:
             if folder.is_complete:
-                return _skipped(job.output, resolved, sha256)
-            say(_model_line(resolved))
+                return _skipped(job.output, resolved, sha256, refiner)
+            say(_model_line(resolved, refiner))
             progress = open_progress(job.settings.progress, _frames_to_come(job, info))
             try:
                 frames, seconds, sink_warnings = _write(job, source, folder.part, progress)
@@ -183,6 +188,7 @@ def run(job: Job, *, say: Say, warn: Say) -> Outcome:
         frames_per_s=frames / seconds,
         model=resolved.name,
         model_sha256=sha256,
+        refiner=refiner,
         warnings=warnings,
         is_skipped=False,
     )
@@ -270,7 +276,7 @@ def _check_prompts(job: Job, info: SourceInfo) -> None:
             )
 
 
-def _parameters(job: Job, info: SourceInfo) -> dict[str, Any]:
+def _parameters(job: Job, info: SourceInfo, refiner: RefinerInfo | None) -> dict[str, Any]:
     """What decides the output besides input and weights."""
     settings = job.settings
     return {
@@ -279,7 +285,8 @@ def _parameters(job: Job, info: SourceInfo) -> dict[str, Any]:
         "end": _time_text(job.end),
         "direction": job.direction,
         "save": sorted(settings.save),
-        "refiner": settings.refiner,
+        "refiner": NONE if refiner is None else refiner.name,
+        "refiner_sha256": None if refiner is None else refiner.sha256,
         "policy": settings.policy,
         "dtype": settings.dtype,
         "decoder": settings.decoder,
@@ -310,16 +317,20 @@ def _as_index(when: TimePoint | None, info: SourceInfo) -> int | None:
     return when
 
 
-def _model_line(resolved: ResolvedModel) -> str:
-    """Which model is used, and how to get a better one where "auto" found less than the best."""
+def _model_line(resolved: ResolvedModel, refiner: RefinerInfo | None) -> str:
+    """What is used, and how to get a better model where "auto" found less than the best."""
     line = f"model {resolved.name}"
+    refined = "" if refiner is None else f", refiner {refiner.name}"
     if not resolved.is_automatic or resolved.name == registry.BEST:
-        return line
+        return line + refined
     why = "embedded" if resolved.name == registry.EMBEDDED else "the best here"
-    return f"{line} ({why}); better masks with `vos models pull {registry.BEST}`"
+    better = f"better masks with `vos models pull {registry.BEST}`"
+    return f"{line} ({why}){refined}; {better}"
 
 
-def _skipped(output: Path, resolved: ResolvedModel, sha256: str) -> Outcome:
+def _skipped(
+    output: Path, resolved: ResolvedModel, sha256: str, refiner: RefinerInfo | None
+) -> Outcome:
     manifest = read_manifest(output) or {}
     return Outcome(
         output=output,
@@ -328,6 +339,7 @@ def _skipped(output: Path, resolved: ResolvedModel, sha256: str) -> Outcome:
         frames_per_s=None,
         model=resolved.name,
         model_sha256=sha256,
+        refiner=refiner,
         warnings=tuple(manifest.get("warnings", ())),
         is_skipped=True,
     )

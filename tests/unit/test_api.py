@@ -84,7 +84,7 @@ def test_errors_name_the_next_step(tracker, folder):
         list(tracker.track(folder, [vos.Box(1, BOX, frame_idx=99)]))
     with pytest.raises(UsageError, match="sideways"):
         list(tracker.track(folder, [vos.Box(1, BOX)], direction="sideways"))
-    with pytest.raises(UsageError, match="--refiner"):
+    with pytest.raises(ModelError, match="--refiner"):
         load("nano", refiner="magic")
     with pytest.raises(UsageError, match="--policy"):
         load("nano", policy="lifo")
