@@ -72,11 +72,7 @@ class Session:
         asked = self._take_prompts(frame)
         if not asked and not self.banks:
             return {}
-        size, device = self.model.image_size, self.model.device
-        image = image_to_input(frame.image, size, device)
-        double = None
-        if self.refiner.wants_image_2x:
-            double = image_to_input(frame.image, 2 * size, device)
+        image, double = to_inputs(frame.image, self.model, self.refiner)
         prompts = {
             object_id: to_model_prompt(prompt, frame.size_hw, self.model)
             for object_id, prompt in asked.items()
@@ -93,7 +89,7 @@ class Session:
                 Step(frame.frame_idx, self.reverse, self.frame_count),
                 double,
             )
-        return {object_id: _off_graph(answer) for object_id, answer in decoded.items()}
+        return {object_id: off_graph(answer) for object_id, answer in decoded.items()}
 
     def add_prompt(self, prompt: Prompt) -> None:
         """Ask something of a frame the stream has not reached yet. Keeps everything asked
@@ -147,6 +143,15 @@ class Session:
             self._by_frame = self._collect(self.prompts, frame.size_hw)
             self._check_none_passed(frame.frame_idx)
         return self._by_frame.pop(frame.frame_idx, {})
+
+
+def to_inputs(
+    image: UInt8[np.ndarray, "h w 3"], model: Sam2Model, refiner: Refiner
+) -> tuple[Float[Tensor, "1 3 s s"], Float[Tensor, "1 3 s2 s2"] | None]:
+    """The network's input, and the same at twice the side where the refiner asks for it."""
+    size, device = model.image_size, model.device
+    double = image_to_input(image, 2 * size, device) if refiner.wants_image_2x else None
+    return image_to_input(image, size, device), double
 
 
 def to_model_prompt(
@@ -233,7 +238,8 @@ def _not_included(frame_idx: int) -> PromptError:
     )
 
 
-def _off_graph(answer: Decoded) -> ObjectLogits:
+def off_graph(answer: Decoded) -> ObjectLogits:
+    """What users get of one object's answer (batch 1)."""
     scores = ObjectResult(
         iou_pred=float(answer.iou_pred[0, 0]), object_score=float(answer.object_score[0, 0])
     )

@@ -69,13 +69,15 @@ def decode_object(
     cache: FrameCache,
     prompt: ModelPrompt | None,
     step: Step,
+    before: Decoded | None = None,
 ) -> Decoded:
     """One object's mask: recall, condition, fuse, decode, refine.
 
+    before: the answer to an earlier prompt on this very frame; only refiners look at it.
     Points on an object that is already tracked correct its mask: the tracked answer is decoded
     first and given to the decoder beside them, as SAM 2 does for a click on a tracked frame.
     """
-    asked = Asked(now=prompt, first=bank.first_prompt)
+    asked = Asked(now=prompt, first=bank.first_prompt, before=before)
     recall = None if bank.is_empty else policy.select(bank, step)
     takes_mask = prompt is not None and prompt.mask is not None
     embedding = raw.s16 if takes_mask else model.condition(raw, recall)
