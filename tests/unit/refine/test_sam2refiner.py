@@ -258,3 +258,16 @@ def test_parameter_counts(base, expected):
     refiner = build_refiner(load_refiner_config("sam2refiner"), Sam2Model(net))
     parts = (refiner.la, refiner.pr, refiner.mr)
     assert tuple(sum(p.numel() for p in part.parameters()) for part in parts) == expected
+
+
+@pytest.mark.parametrize("name", ["sam2refiner", "la_pr"])
+def test_mixed_precision_agrees(model, name):
+    config = load_refiner_config(name)
+    exact, mixed = (
+        Session(model, [Box(1, (10, 10, 40, 40))], refiner=build_refiner(config, model), dtype=d)
+        for d in (torch.float32, torch.bfloat16)
+    )
+    for frame in frames(3):
+        a, b = (s.decode(frame)[1].logits for s in (exact, mixed))
+        assert a.dtype == b.dtype == torch.float32
+        assert ((a > 0) == (b > 0)).float().mean() > 0.85
