@@ -4,6 +4,7 @@
     tracker = vos.load("auto")
     for result in tracker.track("video.mp4", prompts=[vos.Box(1, (100, 50, 400, 300))]):
         result.frame_idx, result.pts, result.masks[1]
+    vos.segment_image("photo.jpg", [vos.Box(1, (100, 50, 400, 300))]).masks[1]
 
 Names load on first use, so importing `vos` costs nothing.
 """
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from vos.version import __version__
 
 if TYPE_CHECKING:
-    from vos.api import Tracker, load
+    from vos.api import Tracker, load, segment_image
     from vos.errors import VosError
     from vos.frame import Frame, FrameResult, ObjectResult
     from vos.prompts import (
@@ -29,10 +30,13 @@ if TYPE_CHECKING:
         load_prompts,
         save_prompts,
     )
+    from vos.track.image_session import ImageSegmenter
 
 _HOME = {
     "Tracker": "vos.api",
     "load": "vos.api",
+    "segment_image": "vos.api",
+    "ImageSegmenter": "vos.track.image_session",
     "VosError": "vos.errors",
     "Frame": "vos.frame",
     "FrameResult": "vos.frame",
@@ -51,6 +55,7 @@ __all__ = [
     "Box",
     "Frame",
     "FrameResult",
+    "ImageSegmenter",
     "MaskPrompt",
     "ObjectResult",
     "Points",
@@ -63,6 +68,7 @@ __all__ = [
     "load",
     "load_prompts",
     "save_prompts",
+    "segment_image",
 ]
 
 

@@ -3,6 +3,7 @@
 tracker = vos.load("auto", refiner="auto", device="auto")
 for result in tracker.track("video.mp4", prompts=[vos.Box(1, (100, 50, 400, 300))]):
     result.masks[1]
+for one image: tracker.image("photo.jpg").segment([...]), or vos.segment_image("photo.jpg", [...])
 """
 
 from __future__ import annotations
@@ -10,20 +11,24 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import get_args
 
+import numpy as np
 import torch
 
 from vos.errors import PromptError, UsageError
 from vos.frame import Frame, FrameResult
 from vos.io.prefetch import prefetch
 from vos.io.source import Decoder, Source, TimePoint, open_source
+from vos.io.stills import read_still
 from vos.model.load import ModelInfo, load_model, pick_device, pick_dtype
 from vos.model.sam2 import Sam2Model
 from vos.prompts import Direction, Prompt
 from vos.refine.base import Refiner
 from vos.refine.file import load_refiner
 from vos.refine.resolve import RefinerInfo
+from vos.track.image_session import ImageSegmenter
 from vos.track.policy import Fifo, MemoryPolicy
 from vos.track.session import ObjectLogits, Session, compose
 from vos.track.spool import LogitSpool
@@ -64,6 +69,18 @@ class Tracker:
             reverse=reverse,
             frame_count=frame_count,
         )
+
+    def image(self, image: str | os.PathLike[str] | np.ndarray) -> ImageSegmenter:
+        """One image to click on; it is encoded here, once.
+
+        image: path of an image file, or uint8 H x W x 3, RGB.
+
+        Raises: InputError if it cannot be read or is no such array.
+        """
+        if isinstance(image, np.ndarray):
+            return self._image(image, "image")
+        path = Path(image)
+        return self._image(read_still(path), path.stem)
 
     def track(
         self,
@@ -125,6 +142,16 @@ class Tracker:
             if forward is not None:
                 forward.check_all_used()
 
+    def _image(self, image: np.ndarray, name: str) -> ImageSegmenter:
+        return ImageSegmenter(
+            self.model,
+            image,
+            refiner=self.refiner,
+            policy=self.policy,
+            dtype=self.dtype,
+            name=name,
+        )
+
     def _backward(
         self,
         source: Source,
@@ -172,6 +199,28 @@ def load(
     refine, refiner_info = load_refiner(refiner, loaded, info)
     memory = POLICIES[policy](loaded.memory_slots, loaded.pointer_span)
     return Tracker(loaded, info, refine, number_type, memory, refiner_info)
+
+
+def segment_image(
+    image: str | os.PathLike[str] | np.ndarray,
+    prompts: Sequence[Prompt],
+    *,
+    model: str = "auto",
+    refiner: str = "auto",
+    device: str = "auto",
+    dtype: str = "auto",
+) -> FrameResult:
+    """Masks and scores of the prompted objects of one image; `load(...).image(...)` for more.
+
+    image: path of an image file, or uint8 H x W x 3, RGB. prompts: at least one. The rest as in
+    `load`.
+
+    Raises: as `load`; InputError for the image, PromptError for the prompts.
+    """
+    if not prompts:
+        raise PromptError("no prompt: nothing to segment; give a box, point, polygon or mask")
+    tracker = load(model, refiner=refiner, device=device, dtype=dtype)
+    return tracker.image(image).segment(prompts)
 
 
 def _earliest(prompts: Sequence[Prompt]) -> list[Prompt]:
