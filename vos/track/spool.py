@@ -14,8 +14,8 @@ from vos.track.session import ObjectLogits
 
 
 class LogitSpool:
-    """A temporary file of half-precision logits (8 kB per object and frame with nano, 128 kB with
-    SAM 2).
+    """A temporary file of half-precision logits: 8 kB per object and frame with nano, 128 kB with
+    SAM 2, sixteen times that with a refiner that works at full size.
 
     A context manager; the file goes when it closes.
     """
