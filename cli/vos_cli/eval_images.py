@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
@@ -12,7 +11,6 @@ import numpy as np
 import typer
 
 from vos import settings
-from vos.frame import Frame
 from vos.prompts import Box, Points, Prompt
 from vos_cli.errors import one_line
 from vos_cli.eval_track import Device, Dtype, Form, Model, Refiner
@@ -36,6 +34,7 @@ from vos_eval.output import number
 
 if TYPE_CHECKING:
     from vos.api import Tracker
+    from vos.track.image_session import ImageSegmenter
 
 ImageProtocol = Literal["box", "points", "clicks"]
 _OBJECT = 1
@@ -157,7 +156,7 @@ def _box(tracker: Tracker, sets: list[ImageSet], advance: Callable[[], None]) ->
             label = read_label(pair.label)
             box = box_prompt(label)
             prompts = [] if box is None else [Box(_OBJECT, box)]
-            mask = _probability(tracker, _frame(pair.image, label, pair.name), prompts) > 0.5
+            mask = _probability(_open(tracker, pair.image, label), prompts) > 0.5
             found.append(score_image(pair.name, label, mask))
             advance()
         scores.append(score_set(one.name, found))
@@ -174,11 +173,11 @@ def _points(
     for index, one in enumerate(sets):
         for pair in one.pairs:
             label = read_label(pair.label)
-            frame = _frame(pair.image, label, pair.name)
+            image = _open(tracker, pair.image, label)
             for (count, seed), scores in found.items():
                 points = point_prompts(label, count, seed)
                 prompts = [_points_prompt(points, [1] * len(points))] if len(points) else []
-                mask = _probability(tracker, frame, prompts) > 0.5
+                mask = _probability(image, prompts) > 0.5
                 scores[index].append(score_image(pair.name, label, mask))
             advance()
     rows: dict[str, list[SetScore]] = {}
@@ -203,12 +202,12 @@ def _clicks(tracker: Tracker, sets: list[ImageSet], advance: Callable[[], None])
     for one in sets:
         for pair in one.pairs:
             label = read_label(pair.label)
-            frame = _frame(pair.image, label, pair.name)
+            image = _open(tracker, pair.image, label)
 
-            def predict(clicks: Sequence[Click], frame: Frame = frame) -> np.ndarray:
+            def predict(clicks: Sequence[Click], image: ImageSegmenter = image) -> np.ndarray:
                 points = np.array([(click.x_px, click.y_px) for click in clicks])
                 labels = [int(click.is_positive) for click in clicks]
-                return _probability(tracker, frame, [_points_prompt(points, labels)])
+                return _probability(image, [_points_prompt(points, labels)])
 
             curves.append(click_ious(label > 0, predict))
             advance()
@@ -219,24 +218,28 @@ def _points_prompt(points_xy_px: np.ndarray, labels: Sequence[int]) -> Points:
     return Points(_OBJECT, tuple((float(x), float(y)) for x, y in points_xy_px), tuple(labels))
 
 
-def _frame(path: Path, label: np.ndarray, name: str) -> Frame:
+def _open(tracker: Tracker, path: Path, label: np.ndarray) -> ImageSegmenter:
     image = read_image(path)
     if image.shape[:2] != label.shape:
         raise EvalError(
             f"{path}: {image.shape[1]}x{image.shape[0]}; its label is "
             f"{label.shape[1]}x{label.shape[0]}, and the two must have one size"
         )
-    return Frame(image, Fraction(0), 0, name)
+    return tracker.image(image)
 
 
-def _probability(tracker: Tracker, frame: Frame, prompts: Sequence[Prompt]) -> np.ndarray:
-    """float H x W at the image's size; zero without prompts."""
+def _probability(image: ImageSegmenter, prompts: Sequence[Prompt]) -> np.ndarray:
+    """float H x W at the image's size; zero without prompts.
+
+    Every call starts the object anew: the protocols give all clicks at once, and no earlier mask.
+    """
     if not prompts:
-        return np.zeros(frame.size_hw)
+        return np.zeros(image.size_hw)
     from vos.track.session import at_video_size
 
-    logits = tracker.session(prompts, frame_count=1).decode(frame)[_OBJECT].logits
-    return at_video_size(logits, frame.size_hw)[0, 0].sigmoid().cpu().numpy()
+    image.forget(_OBJECT)
+    logits = image.decode(prompts)[_OBJECT].logits
+    return at_video_size(logits, image.size_hw)[0, 0].sigmoid().cpu().numpy()
 
 
 def _set_json(one: SetScore) -> dict[str, Any]:

@@ -9,8 +9,10 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+import vos as public
 from e2e import clips
 
 BOX = ("--box", clips.BOX)
@@ -193,3 +195,21 @@ def test_default_output():
     assert default_output("a/frames/*.jpg") == Path("a/frames-vos")
     assert default_output(".") == Path.cwd().with_name(Path.cwd().name + "-vos")
     assert default_output("*.jpg") == Path.cwd().with_name(Path.cwd().name + "-vos")
+
+
+def test_one_image_gives_the_mask_of_segment_image(vos, tmp_path: Path, monkeypatch):
+    photo = tmp_path / "photo.jpg"
+    Image.fromarray(clips.picture(0)).save(photo, quality=95)
+    threads = str(torch.get_num_threads())  # their number decides the last bits
+    arguments = ("track", photo, *BOX, "--point", "2:70,10", "--model", "nano", "--device", "cpu")
+    ran = vos(*arguments, OMP_NUM_THREADS=threads)
+    assert ran.code == 0, ran.err
+    with Image.open(tmp_path / "photo.jpg-vos/masks/photo.png") as image:
+        tracked = np.array(image)
+    monkeypatch.setenv("VOS_MODELS", str(tmp_path / "models"))
+    box = public.Box(1, tuple(float(value) for value in clips.BOX.split(",")))
+    prompts = [box, public.Points(2, ((70.0, 10.0),), (1,))]
+    result = public.segment_image(photo, prompts, model="nano", device="cpu")
+    assert result.name == "photo"
+    assert np.array_equal(result.label_map, tracked)
+    assert result.masks[1].any()
