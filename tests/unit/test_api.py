@@ -10,7 +10,7 @@ from PIL import Image
 import vos
 from tests.unit.track.conftest import tiny_model  # noqa: F401 - a fixture
 from vos.api import Tracker, load
-from vos.errors import ModelError, PromptError, UsageError
+from vos.errors import InputError, ModelError, PromptError, UsageError
 from vos.io.source import open_source
 from vos.refine.base import NoRefiner
 from vos.track.policy import Fifo
@@ -75,6 +75,26 @@ def test_both_covers_all_frames_and_joins_objects(tracker, folder):
     both = list(tracker.track(folder, prompts[:1], direction="both"))
     for before, after in zip(forward[2:], both[2:], strict=True):
         assert np.array_equal(before.label_map, after.label_map)
+
+
+def test_an_image_by_path_or_array_gives_the_mask_of_tracking_it(tracker, folder):
+    path, prompts = folder / "shot.1001.png", [vos.Box(1, BOX), vos.Points(2, ((50, 40),), (1,))]
+    (tracked,) = tracker.track(path, prompts)
+    by_path = tracker.image(path).segment(prompts)
+    by_array = tracker.image(np.array(Image.open(path))).segment(prompts)
+    assert by_path.name == "shot.1001"
+    for result in (by_path, by_array):
+        assert np.array_equal(result.label_map, tracked.label_map)
+        assert result.objects == tracked.objects
+
+
+def test_an_image_that_cannot_be_segmented(tracker, folder):
+    with pytest.raises(InputError, match="nowhere"):
+        tracker.image(folder / "nowhere.png")
+    with pytest.raises(InputError, match="uint8"):
+        tracker.image(np.zeros((8, 8, 3)))
+    with pytest.raises(PromptError, match="no prompt"):
+        vos.segment_image(folder / "shot.1001.png", [])
 
 
 def test_errors_name_the_next_step(tracker, folder):

@@ -9,6 +9,7 @@ import torch
 from vos.errors import InputError, PromptError
 from vos.prompts import Box, MaskPrompt, Points, Polygon, Scribble
 from vos.refine.base import NoRefiner
+from vos.refine.sam2refiner import SAM2Refiner, SAM2RefinerConfig
 from vos.track.image_session import ImageSegmenter
 from vos.track.session import Session
 
@@ -80,6 +81,21 @@ def test_a_first_prompt_gives_the_first_frame_of_a_session(tiny_model, make_fram
     asked = ImageSegmenter(tiny_model, frame.image, dtype=dtype).decode([prompt])[1]
     assert torch.equal(asked.logits, streamed.logits)
     assert asked.scores == streamed.scores
+
+
+def test_a_trained_refiner_gives_what_it_gives_in_the_stream(tiny_model, make_frames):
+    (frame,) = make_frames(1)
+    torch.manual_seed(1)
+    refiner = SAM2Refiner(SAM2RefinerConfig(), tiny_model).eval()
+    for parameter in refiner.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    prompts = [Box(1, BOX), clicks(SECOND, object_id=2), MaskPrompt(3, a_mask())]
+    streamed = Session(tiny_model, prompts, refiner=refiner).decode(frame)
+    asked = ImageSegmenter(tiny_model, frame.image, refiner=refiner).decode(prompts)
+    plain = ImageSegmenter(tiny_model, frame.image).decode(prompts)
+    assert all(torch.equal(asked[i].logits, streamed[i].logits) for i in (1, 2, 3))
+    assert asked[1].logits.shape[-1] > plain[1].logits.shape[-1]
+    assert torch.equal(asked[3].logits, plain[3].logits), "a mask is the answer"
 
 
 def test_masks_and_scores_are_those_of_the_stream(tiny_model, make_frames):
