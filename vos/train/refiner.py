@@ -24,7 +24,7 @@ from vos.refine.base import NoRefiner
 from vos.refine.build import build_refiner, load_refiner_config
 from vos.refine.file import save_refiner
 from vos.train.refiner_config import RefinerTrainConfig
-from vos.train.refiner_data import Share, batches
+from vos.train.refiner_data import Share, batches, find_data
 from vos.train.refiner_eval import MaskScores, RefinerScores, evaluate_refiner
 from vos.train.refiner_log import RunLog
 from vos.train.refiner_objective import RefinerObjective
@@ -75,6 +75,7 @@ class RefinerTrainer:
         does not fit, is not here, or the folder holds another run.
         """
         self.config, self.out, self.minutes = config, out, minutes
+        pairs = find_data(config, data)
         self.fabric = _fabric(config, device)
         self.model, self.info = load_model(
             config.model, device=self.fabric.device, image_size_px=config.image_size_px
@@ -101,7 +102,7 @@ class RefinerTrainer:
             self._load(out / CHECKPOINT)
         share = Share(self.fabric.global_rank, self.fabric.world_size)
         self._batches = batches(
-            config, data, self.model.image_size, self.fabric.device, self.step, share
+            config, pairs, self.model.image_size, self.fabric.device, self.step, share
         )
         self._log = RunLog(out, self.step, writes=self.fabric.is_global_zero)
         self._empty: set[str] = set()
@@ -134,14 +135,13 @@ class RefinerTrainer:
                 if last or self.step % self.config.checkpoint_every == 0:
                     self.save()
                 on_step(Progress(self.step, self.config.steps, loss, scores))
+            best = self.best or self.evaluate()  # none where a resumed run has no time left
         except KeyboardInterrupt:
             self.save()
             raise
         finally:
             self._log.close()
-        if self.best is None:
-            raise CheckpointError(f"{self.out}: a finished run without scores; train into another")
-        return TrainOutcome(self.out / EXPORT, self.step, self.spent_s / 60, self.base, self.best)
+        return TrainOutcome(self.out / EXPORT, self.step, self.spent_s / 60, self.base, best)
 
     def train_step(self) -> float:
         """One step of the optimiser; returns the loss."""

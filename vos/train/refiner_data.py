@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 
 from vos.errors import UsageError
 from vos.train.fine_structure import generate_fine
-from vos.train.hqseg import HqSegSamples, Sample, find_hqseg
+from vos.train.hqseg import HqSegSamples, Pair, Sample, find_hqseg
 from vos.train.refiner_config import RefinerTrainConfig
 
 
@@ -40,24 +40,16 @@ class Share:
     world: int = 1
 
 
-def batches(
-    config: RefinerTrainConfig,
-    data: Path | None,
-    size_px: int,
-    device: torch.device,
-    start: int,
-    share: Share,
-) -> Iterator[Batch]:
-    """This process's part of every batch from step `start` on, on `device`, without end.
+def find_data(config: RefinerTrainConfig, data: Path | None) -> list[Pair] | None:
+    """The pairs to train on, None where the config draws its own images. data: HQ-SAM's folder.
 
-    data: the folder of "hqseg".
-
-    Raises: UsageError for a missing or needless folder; InputError as `find_hqseg`.
+    Raises: UsageError for a missing or needless folder, or one that does not fill a batch;
+    InputError as `find_hqseg`.
     """
     if config.data == "synthetic":
         if data is not None:
             raise UsageError(f"--data {data}: this config draws its own images; leave --data out")
-        return _synthetic(config, size_px, device, start, share)
+        return None
     if data is None:
         raise UsageError("--data: missing; this config trains on HQSeg-44K, give its data folder")
     pairs = find_hqseg(data, allow_partial=config.allow_partial)
@@ -66,6 +58,20 @@ def batches(
             f"{data}: {len(pairs)} pairs do not fill a batch of {config.batch}; "
             "get more images or lower batch"
         )
+    return pairs
+
+
+def batches(
+    config: RefinerTrainConfig,
+    pairs: list[Pair] | None,
+    size_px: int,
+    device: torch.device,
+    start: int,
+    share: Share,
+) -> Iterator[Batch]:
+    """This process's part of every batch from step `start` on, on `device`, without end."""
+    if pairs is None:
+        return _synthetic(config, size_px, device, start, share)
     return _hqseg(HqSegSamples(pairs, size_px, config.seed), config, device, start, share)
 
 

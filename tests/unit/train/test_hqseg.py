@@ -16,7 +16,7 @@ from vos.errors import InputError, UsageError
 from vos.train import refiner_data
 from vos.train.hqseg import FOLDERS, HqSegSamples, find_hqseg, jittered, read_pair
 from vos.train.refiner_config import RefinerTrainConfig
-from vos.train.refiner_data import Share, batches
+from vos.train.refiner_data import Share, batches, find_data
 
 SMALL = tuple(replace(folder, count=2) for folder in FOLDERS)
 CPU = torch.device("cpu")
@@ -164,10 +164,9 @@ def config(**values) -> RefinerTrainConfig:
     return RefinerTrainConfig(refiner="pr_mr", data="hqseg", batch=4, **values)
 
 
-@pytest.mark.usefixtures("small")
 def test_batches_go_on_where_a_run_stopped(root):
-    whole = list(islice(batches(config(), root, 32, CPU, 0, Share()), 5))
-    later = list(islice(batches(config(), root, 32, CPU, 2, Share()), 3))
+    whole = list(islice(batches(config(), find_hqseg(root, folders=SMALL), 32, CPU, 0, Share()), 5))
+    later = list(islice(batches(config(), find_hqseg(root, folders=SMALL), 32, CPU, 2, Share()), 3))
     for a, b in zip(whole[2:], later, strict=True):
         assert a.names == b.names
         assert torch.equal(a.images, b.images)
@@ -176,30 +175,32 @@ def test_batches_go_on_where_a_run_stopped(root):
     assert len(set(epoch)) == 12, "no image twice in one epoch"
 
 
-@pytest.mark.usefixtures("small")
 def test_processes_share_a_batch(root):
-    (one,) = islice(batches(config(), root, 32, CPU, 0, Share()), 1)
-    halves = [next(batches(config(), root, 32, CPU, 0, Share(rank, 2))) for rank in (0, 1)]
+    (one,) = islice(batches(config(), find_hqseg(root, folders=SMALL), 32, CPU, 0, Share()), 1)
+    halves = [
+        next(batches(config(), find_hqseg(root, folders=SMALL), 32, CPU, 0, Share(rank, 2)))
+        for rank in (0, 1)
+    ]
     assert sorted(one.names) == sorted(halves[0].names + halves[1].names)
     assert len(halves[0].names) == 2
 
 
-@pytest.mark.usefixtures("small")
 def test_worker_processes_give_the_same_batches(root):
-    alone = next(batches(config(), root, 32, CPU, 0, Share()))
-    helped = batches(config(workers=1), root, 32, CPU, 0, Share())
+    alone = next(batches(config(), find_hqseg(root, folders=SMALL), 32, CPU, 0, Share()))
+    helped = batches(config(workers=1), find_hqseg(root, folders=SMALL), 32, CPU, 0, Share())
     assert torch.equal(next(helped).images, alone.images)
 
 
 @pytest.mark.usefixtures("small")
 def test_too_few_images_for_a_batch(root):
     with pytest.raises(UsageError, match="14 pairs do not fill a batch of 20"):
-        next(batches(replace(config(), batch=20), root, 32, CPU, 0, Share()))
+        find_data(replace(config(), batch=20), root)
 
 
 def test_folder_and_data_kind_must_fit(tmp_path):
     with pytest.raises(UsageError, match="--data: missing"):
-        next(batches(config(), None, 32, CPU, 0, Share()))
+        find_data(config(), None)
     drawn = RefinerTrainConfig(refiner="pr_mr")
     with pytest.raises(UsageError, match="leave --data out"):
-        next(batches(drawn, tmp_path, 32, CPU, 0, Share()))
+        find_data(drawn, tmp_path)
+    assert find_data(drawn, None) is None
