@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -12,12 +12,18 @@ from vos.config import from_mapping, load_yaml, nearest, preset_path
 from vos.errors import ConfigError
 from vos.model.sam2 import Sam2Model
 from vos.refine.sam2refiner import SAM2Refiner, SAM2RefinerConfig
+from vos.refine.samref import SamRef, SamRefConfig
+from vos.refine.segnext import SegNextConfig, SegNextStyle
 
-RefinerConfig = SAM2RefinerConfig
-TrainableRefiner = SAM2Refiner
+RefinerConfig = SAM2RefinerConfig | SegNextConfig | SamRefConfig
+TrainableRefiner = SAM2Refiner | SegNextStyle | SamRef
 
-KINDS: Mapping[str, tuple[type[RefinerConfig], type[TrainableRefiner]]] = MappingProxyType(
-    {SAM2Refiner.name: (SAM2RefinerConfig, SAM2Refiner)}
+KINDS: Mapping[str, tuple[type[RefinerConfig], Callable[..., TrainableRefiner]]] = MappingProxyType(
+    {
+        SAM2Refiner.name: (SAM2RefinerConfig, SAM2Refiner),
+        SegNextStyle.name: (SegNextConfig, SegNextStyle),
+        SamRef.name: (SamRefConfig, SamRef),
+    }
 )
 
 
@@ -31,8 +37,8 @@ class RefinerSpec:
 
 def build_refiner(config: RefinerConfig, model: Sam2Model) -> TrainableRefiner:
     """An untrained refiner for this base, on its device, in eval mode. It changes no mask yet."""
-    _, module = KINDS[kind_of(config)]
-    return module(config, model).to(model.device).eval()
+    _, make = KINDS[kind_of(config)]
+    return make(config, model).to(model.device).eval()
 
 
 def kind_of(config: RefinerConfig) -> str:
