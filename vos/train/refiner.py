@@ -127,7 +127,8 @@ class RefinerTrainer:
         try:
             while self.progress < 1:
                 loss = self.train_step()
-                self.spent_s = before + time.monotonic() - began
+                # One clock, or processes would stop at different steps and wait for each other.
+                self.spent_s = self.fabric.broadcast(before + time.monotonic() - began)
                 last = self.progress >= 1
                 scores = None
                 if last or self.step % self.config.eval_every == 0:
@@ -156,6 +157,8 @@ class RefinerTrainer:
         self.refiner.train()
         parts: dict[str, Tensor] = self.objective(batch.images, batch.target, generator)
         losses = {name: float(value.detach()) for name, value in parts.items()}
+        # Over all processes, so that they stop together.
+        losses["total"] = float(_tensor(fabric.all_reduce(parts["total"].detach())))
         if not math.isfinite(losses["total"]):
             raise TrainingError(
                 f"step {self.step}: the loss is {losses['total']} on {', '.join(batch.names)}; "
@@ -234,6 +237,11 @@ class RefinerTrainer:
         part = self.out / f"{EXPORT}.part"
         save_refiner(part, self.refiner, self.info, card)
         part.replace(self.out / EXPORT)
+
+
+def _tensor(value: Any) -> Tensor:
+    """`all_reduce` of a tensor is one; its annotation says more."""
+    return value
 
 
 def _from_flat(values: dict[str, float] | None) -> RefinerScores | None:

@@ -68,8 +68,22 @@ def copied(module: torch.nn.Module) -> dict[str, torch.Tensor]:
     return {name: value.clone() for name, value in module.state_dict().items()}
 
 
-@pytest.mark.parametrize("refiner", preset_names("refiner"))
-def test_only_the_refiner_moves(tmp_path, refiner):
+REFINERS = {
+    "pr_mr": "pr_mr",
+    "la": "la",
+    "sam2refiner": "sam2refiner",
+    "segnext": "kind: segnext\n",
+    "samref": "kind: samref\n",
+    "samref_global": "kind: samref\noptions: {local: false}\n",
+}
+
+
+@pytest.mark.parametrize("name", REFINERS)
+def test_only_the_refiner_moves(tmp_path, name):
+    refiner = REFINERS[name]
+    if "kind" in refiner:
+        (tmp_path / "refiner.yaml").write_text(refiner)
+        refiner = str(tmp_path / "refiner.yaml")
     trainer = RefinerTrainer(config(refiner=refiner), tmp_path)
     base, before = copied(trainer.model.net), copied(trainer.refiner)
     for _ in range(3):
