@@ -128,6 +128,8 @@ def _assert_identity(model: Sam2Model, refiner: TrainableRefiner) -> None:
     assert not expected.all(), "a mask to compare"
     assert torch.equal(_mask(mine, model.image_size), expected)
     assert torch.equal(mine.raw_logits, base.raw_logits)
+    if mine.refined_logits is not None:
+        assert mine.refined_logits.shape == (1, 1, model.image_size, model.image_size)
     _assert_same_entry(
         model.encode_memory(features, mine, 0), model.encode_memory(features, base, 0)
     )
