@@ -55,7 +55,7 @@ def generated_table(tracker: Tracker) -> str:
         "|---" * 6 + "|",
     ]
     for kind in KINDS:
-        frames = evaluate(tracker.model, size_px=size_px, kind=kind)
+        frames = evaluate(tracker.model, size_px=size_px, kind=kind, refiner=tracker.refiner)
         mean = sum(frames) / len(frames)
         some = " | ".join(f"{frames[i]:.3f}" for i in (0, 1, 7, 15))
         lines.append(f"| {kind} | **{mean:.3f}** | {some} |")
@@ -88,13 +88,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--davis", type=Path, help="folder with JPEGImages and Annotations")
     parser.add_argument("--model", default="nano")
+    parser.add_argument("--refiner", default="none")
     args = parser.parse_args()
-    tracker = load(args.model, device="cuda" if torch.cuda.is_available() else "cpu")
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    tracker = load(args.model, refiner=args.refiner, device=device)
     info = tracker.model_info
     parts = [
         "# The embedded model\n",
-        f"{info.name}, sha256 {info.sha256[:16]}, {info.image_size_px} px. {machine()}",
-        "Command: `python -m benchmarks.nano --davis ROOT`\n",
+        f"{info.name}, sha256 {info.sha256[:16]}, {info.image_size_px} px, refiner "
+        f"{tracker.refiner.name}. {machine()}",
+        f"Command: `python -m benchmarks.nano --refiner {args.refiner} --davis ROOT`\n",
         "## Held-out generated clips (100 x 16 frames, fixed seeds)\n",
         generated_table(tracker) + "\n",
     ]
@@ -105,7 +108,8 @@ def main() -> None:
             "For scale, J&F from the first mask on the same nine: the first mask held still 17.7,",
             "dense optical flow carried forward 42.9.",
         ]
-    write_result("nano.md", "\n".join(parts) + "\n")
+    suffix = "" if args.refiner == "none" else "-refined"
+    write_result(f"nano{suffix}.md", "\n".join(parts) + "\n")
 
 
 if __name__ == "__main__":

@@ -71,6 +71,12 @@ class LocalizationAugment(nn.Module):
         """
         with torch.no_grad():
             local = patches2image(model.encode_image(self.crops(features)).s16)
+        return self.attend(model, features, local)
+
+    def attend(
+        self, model: Sam2Model, features: FrameFeatures, local: Float[Tensor, "b c h2 w2"]
+    ) -> Float[Tensor, "b c h w"]:
+        """The residual from the crops' embeddings, put together at twice the embedding's side."""
         position = model.net.sam_prompt_encoder.pe_layer
         pooled = [F.avg_pool2d(local, k, ceil_mode=True) for k in POOLS]
         with torch.no_grad():

@@ -22,7 +22,7 @@ from vos.model.load import save_nano
 from vos.model.nano import NanoConfig
 from vos.model.preprocess import normalise
 from vos.model.sam2 import Sam2Model
-from vos.refine.base import NoRefiner
+from vos.refine.base import NoRefiner, Refiner
 from vos.track.memory_bank import MemoryBank
 from vos.track.policy import Fifo, Step
 from vos.track.step import track_encoded, track_frame
@@ -318,14 +318,15 @@ def evaluate(
     frames: int = 16,
     kind: str = "box",
     batch: int = 10,
+    refiner: Refiner | None = None,
 ) -> list[float]:
     """Mean J per frame position on the held-out set (fixed seeds), tracked from the first frame.
 
-    kind: "box" (tight), "mask" or "clicks:N". A mask prompt's own frame counts as J 1 by
-    construction.
+    kind: "box" (tight), "mask" or "clicks:N". refiner: None for the model alone. A mask prompt's
+    own frame counts as J 1 by construction.
     """
     model.set_image_size(size_px)
-    refiner, policy = NoRefiner(), Fifo()
+    refiner, policy = refiner or NoRefiner(), Fifo()
     sums = torch.zeros(frames)
     for start in range(0, clips, batch):
         data = generate_clips(batch, frames, size_px, EVAL_SEED + start, device=str(model.device))
@@ -341,7 +342,7 @@ def evaluate(
                 model, refiner, policy, banks, images[:, t], prompts, Step(frame_idx=t)
             )
             full = torch.nn.functional.interpolate(
-                decoded[1].mask_logits,
+                decoded[1].output_logits,
                 size=(size_px, size_px),
                 mode="bilinear",
                 align_corners=False,

@@ -1,0 +1,223 @@
+"""What each refiner part costs: parameters, GFLOPs, milliseconds, memory.
+
+    python -m benchmarks.refiner                      # nano at 256 px, tiny and large at 1024 px
+    python -m benchmarks.refiner --bases nano         # seconds
+
+Random weights (cost does not depend on them), one object, batch 1, fp32. Every row is a fresh
+process. "frame" parts run once per frame for all objects, "object" parts once per object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks.common import machine, write_result
+from vos.model.build import build_nano, build_sam2
+from vos.model.nano import NanoConfig
+from vos.model.sam2 import Sam2Model
+from vos.model.types import ModelPrompt
+from vos.refine.base import Asked
+from vos.refine.build import build_refiner, load_refiner_config
+from vos.refine.localization_augment import LocalizationAugment, patches2image
+from vos.refine.mask_refinement import MaskRefinement
+from vos.refine.prompt_retargeting import PromptRetargeting
+
+BASES = ("nano", "tiny", "large")
+PARTS = (
+    "image encoder",
+    "LA, four crops",
+    "LA, attention",
+    "PR",
+    "MR, frame",
+    "MR, object",
+    "SAM-REF, frame",
+    "SAM-REF, object",
+    "SegNext-style",
+)
+WARM_UP = 2
+CLEAR, STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """parameters: of the part. ms: median. peak_mb: see `peak_mb`."""
+
+    parameters: int
+    gflops: float
+    ms: float
+    peak_mb: float
+
+
+def build_base(name: str) -> Sam2Model:
+    torch.manual_seed(0)
+    if name == "nano":
+        return Sam2Model(build_nano(NanoConfig()))
+    return Sam2Model(build_sam2(f"configs/sam2.1/sam2.1_hiera_{name[0]}.yaml"))
+
+
+def part_of(name: str, model: Sam2Model) -> tuple[nn.Module | None, Callable[[], object]]:
+    """The part's module and one run of it on a random image with one click."""
+    size, device = model.image_size, model.device
+    features = model.encode_image(torch.randn(1, 3, size, size, device=device))
+    click = ModelPrompt(
+        points_xy=torch.full((1, 1, 2), size / 2, device=device),
+        labels=torch.ones(1, 1, dtype=torch.int32, device=device),
+    )
+    asked = Asked(now=click, first=click)
+
+    def refiner(preset: str):
+        return build_refiner(load_refiner_config(preset), model)
+
+    def decoded():
+        return model.decode(model.condition(features, None), features, click, first=True)
+
+    if name == "image encoder":
+        return model.net.image_encoder, lambda: model.encode_image(features.image)
+    if name.startswith("LA"):
+        la = refiner("la").la
+        assert isinstance(la, LocalizationAugment)
+        if name == "LA, four crops":
+            return None, lambda: model.encode_image(la.crops(features))
+        local = patches2image(model.encode_image(la.crops(features)).s16)
+        return la, lambda: la.attend(model, features, local)
+    if name == "PR":
+        pr, answer = refiner("pr_mr").pr, decoded()
+        assert isinstance(pr, PromptRetargeting)
+        assert answer.state is not None
+        state = answer.state
+        return pr, lambda: pr(state, answer.raw_logits, asked, "first_frame", size)
+    if name.startswith("MR"):
+        mr, answer = refiner("mr").mr, decoded()
+        assert isinstance(mr, MaskRefinement)
+        assert answer.state is not None
+        if name == "MR, frame":
+            return None, lambda: mr.look(features)
+        embedding, maps = answer.state.embedding, mr.look(features)
+        coarse = torch.zeros(1, 1, size, size, device=device)
+        return mr, lambda: mr(embedding, maps, coarse)
+    if name.startswith("SAM-REF"):
+        samref, answer = refiner("samref"), decoded()
+        if name == "SAM-REF, frame":
+            return None, lambda: samref.augment(model, features, 0)
+        cache = samref.augment(model, features, 0)
+        return samref, lambda: samref.refine(answer, features, cache, asked)
+    segnext = refiner("segnext")
+    cache = segnext.augment(model, features, 0)
+    embedding = model.condition(features, None)
+    return segnext, lambda: segnext.fuse(embedding, cache, asked)
+
+
+def peak_mb(run: Callable[[], object], device: torch.device) -> float:
+    """Highest memory while `run` runs, above what was held before; NaN where nobody tells."""
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        run()
+        return (torch.cuda.max_memory_allocated() - before) / 1e6
+    try:
+        CLEAR.write_text("5")  # resets the high-water mark of resident memory
+        before = _resident("VmRSS")
+        run()
+        return _resident("VmHWM") - before
+    except OSError:
+        return float("nan")
+
+
+def _resident(field: str) -> float:
+    line = next(x for x in STATUS.read_text().splitlines() if x.startswith(f"{field}:"))
+    return int(line.split()[1]) * 1024 / 1e6
+
+
+@torch.inference_mode()
+def measure(base: str, part: str, device: torch.device, repeats: int) -> Cost:
+    model = build_base(base)
+    model.net.to(device)
+    module, run = part_of(part, model)
+    memory = peak_mb(run, device)
+    with FlopCounterMode(display=False) as counter:
+        run()
+    times = []
+    for _ in range(WARM_UP + repeats):
+        began = time.perf_counter()
+        run()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        times.append(1000 * (time.perf_counter() - began))
+    return Cost(
+        parameters=0 if module is None else sum(p.numel() for p in module.parameters()),
+        gflops=counter.get_total_flops() / 1e9,
+        ms=sorted(times[WARM_UP:])[repeats // 2],
+        peak_mb=memory,
+    )
+
+
+def in_fresh_process(base: str, part: str, device: str, repeats: int) -> Cost:
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "benchmarks.refiner", "--device", device),
+            *("--repeats", str(repeats), "--one", base, part),
+        ],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    return Cost(**json.loads(done.stdout))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--bases", nargs="+", choices=BASES, default=list(BASES))
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--one", nargs=2, metavar=("BASE", "PART"), help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.one:
+        base, part = args.one
+        print(json.dumps(asdict(measure(base, part, torch.device(args.device), args.repeats))))
+        return
+    tables = []
+    for base in args.bases:
+        rows = []
+        for part in PARTS:
+            cost = in_fresh_process(base, part, args.device, args.repeats)
+            count = f"{cost.parameters / 1e6:.3f}" if cost.parameters else ""
+            rows.append(
+                f"| {part} | {count} | {cost.gflops:.2f} | {cost.ms:.1f} | {cost.peak_mb:.0f} |"
+            )
+            print(base, rows[-1], file=sys.stderr, flush=True)
+        tables.append(
+            f"## {base} at {build_base(base).image_size} px\n\n"
+            "| part | parameters, M | GFLOPs | ms | peak MB |\n|---|---|---|---|---|\n"
+            + "\n".join(rows)
+        )
+    where = machine() if args.device == "cpu" else torch.cuda.get_device_name()
+    write_result(
+        f"refiner-{args.device.partition(':')[0]}.md",
+        f"""# Cost of the refiners' parts
+
+Random weights, batch 1, one object with one click, fp32. {where}
+Command: `python -m benchmarks.refiner --device {args.device} --repeats {args.repeats}`. GFLOPs are
+2 x multiply-adds of matrix products, convolutions and attention; ms is the median; peak MB is the
+highest memory while the part runs, above what was held before. "frame" parts run once for all
+objects, "object" parts per object; MR's and SAM-REF's parameters stand in the object row. One whole
+LA is its four crops plus its attention.
+
+{chr(10).join(tables)}
+""",
+    )
+
+
+if __name__ == "__main__":
+    main()
