@@ -177,6 +177,7 @@ def _points(
             for (count, seed), scores in found.items():
                 points = point_prompts(label, count, seed)
                 prompts = [_points_prompt(points, [1] * len(points))] if len(points) else []
+                image.forget(_OBJECT)
                 mask = _probability(image, prompts) > 0.5
                 scores[index].append(score_image(pair.name, label, mask))
             advance()
@@ -229,15 +230,11 @@ def _open(tracker: Tracker, path: Path, label: np.ndarray) -> ImageSegmenter:
 
 
 def _probability(image: ImageSegmenter, prompts: Sequence[Prompt]) -> np.ndarray:
-    """float H x W at the image's size; zero without prompts.
-
-    Every call starts the object anew: the protocols give all clicks at once, and no earlier mask.
-    """
+    """float H x W at the image's size; zero without prompts. Further clicks see the mask before."""
     if not prompts:
         return np.zeros(image.size_hw)
     from vos.track.session import at_video_size
 
-    image.forget(_OBJECT)
     logits = image.decode(prompts)[_OBJECT].logits
     return at_video_size(logits, image.size_hw)[0, 0].sigmoid().cpu().numpy()
 
