@@ -18,6 +18,7 @@ from vos.train.synthetic import generate_clips
 TARGET = 1
 MIN_VISIBLE_PX = 64
 _AHEAD = 2
+_LOOK_UP_S = 5.0
 
 
 Batch = tuple[Tensor, Tensor]
@@ -121,13 +122,18 @@ class _Worker:
 def _generate_while_wanted(asked: Queue, made: Queue) -> None:
     torch.set_num_threads(1)
     parent = multiprocessing.parent_process()
-    while parent is not None and parent.is_alive():
+    waiting: tuple[ClipShape, np.ndarray, np.ndarray] | None = None
+    while parent is not None and parent.is_alive():  # a killed parent takes this process with it
         try:
-            shape, seed = asked.get(timeout=5.0)
-        except queue.Empty:
+            if waiting is None:
+                shape, seed = asked.get(timeout=_LOOK_UP_S)
+                clips = generate_clips(shape.batch, shape.frames, shape.size_px, seed)
+                waiting = shape, clips.frames.numpy(), clips.labels.numpy()
+            made.put(waiting, timeout=_LOOK_UP_S)
+            waiting = None
+        except (queue.Empty, queue.Full):
             continue
-        clips = generate_clips(shape.batch, shape.frames, shape.size_px, seed)
-        made.put((shape, clips.frames.numpy(), clips.labels.numpy()))
+    made.cancel_join_thread()
 
 
 def augment(frames: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
+
+import psutil
 import pytest
 import torch
 from hypothesis import given, settings
@@ -186,3 +191,28 @@ def test_exported_weights_load_as_a_model(tmp_path, quick):
     again.start_from(target)
     for name, value in model.net.state_dict().items():
         assert torch.equal(again.model.net.state_dict()[name], value)
+
+
+@pytest.mark.slow
+def test_the_generating_process_ends_with_a_killed_trainer(tmp_path):
+    script = tmp_path / "feed.py"
+    script.write_text(
+        "import torch, time\n"
+        "from vos.train.clip_feed import ClipFeed, ClipShape\n"
+        "if __name__ == '__main__':\n"
+        "    feed = ClipFeed(torch.device('cpu'), reuse=1, pool=1)\n"
+        "    feed.next(ClipShape(1, 1, 64), 0, torch.Generator())\n"
+        "    feed.next(ClipShape(1, 1, 64), 0, torch.Generator())\n"
+        "    print(feed._worker._process.pid, flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    trainer = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True)
+    assert trainer.stdout is not None
+    worker = int(trainer.stdout.readline())
+    time.sleep(3)  # the queue is full by now, and the worker waits to put more
+    trainer.kill()
+    trainer.communicate()
+    deadline = time.monotonic() + 30
+    while psutil.pid_exists(worker) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert not psutil.pid_exists(worker)
