@@ -89,7 +89,8 @@ def refiner(
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder}: is a file; a run needs a folder: choose another --out")
     trainer = RefinerTrainer(chosen, folder, data=data, device=device, minutes=minutes)
-    say = _Reporter(quiet)
+    speaks = trainer.fabric.is_global_zero  # one of the processes that train together
+    say = _Reporter(quiet or not speaks)
     say.start(chosen, folder, trainer.info.name, trainer.step)
     try:
         outcome = trainer.run(say.progress)
@@ -97,6 +98,8 @@ def refiner(
         raise Interrupted(
             f"{folder}: stopped at step {trainer.step}; the same command goes on from there"
         ) from None
+    if not speaks:
+        return
     if as_json:
         print(json.dumps(_as_json(outcome)))
     else:

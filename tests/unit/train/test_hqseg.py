@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -15,7 +16,8 @@ from PIL import Image
 from vos.errors import InputError, UsageError
 from vos.train import refiner_data
 from vos.train.hqseg import FOLDERS, HqSegSamples, find_hqseg, jittered, read_pair
-from vos.train.refiner_config import RefinerTrainConfig
+from vos.train.refiner import RefinerTrainer
+from vos.train.refiner_config import LossConfig, RefinerTrainConfig
 from vos.train.refiner_data import Share, batches, find_data
 
 SMALL = tuple(replace(folder, count=2) for folder in FOLDERS)
@@ -204,3 +206,20 @@ def test_folder_and_data_kind_must_fit(tmp_path):
     with pytest.raises(UsageError, match="leave --data out"):
         find_data(drawn, tmp_path)
     assert find_data(drawn, None) is None
+
+
+def test_a_refiner_trains_on_the_pairs_and_counts_empty_masks(root, tmp_path):
+    for pair in find_hqseg(root, folders=SMALL)[::2]:
+        Image.new("L", (40, 30)).save(pair.mask)
+    quick = config(
+        model="nano",
+        image_size_px=64,
+        allow_partial=True,
+        steps=2,
+        eval_images=1,
+        loss=LossConfig(final_points=200, points=100),
+    )
+    trainer = RefinerTrainer(quick, tmp_path / "run", data=root, device="cpu")
+    assert all(np.isfinite(trainer.train_step()) for _ in range(2))
+    rows = (tmp_path / "run" / "log.jsonl").read_text().splitlines()
+    assert 1 <= json.loads(rows[-1])["empty_masks"] <= 7

@@ -127,8 +127,8 @@ def test_a_killed_run_goes_on_bit_for_bit(tmp_path):
 def test_the_loss_falls_on_a_batch_seen_again_and_again(tmp_path, monkeypatch):
     trainer = RefinerTrainer(config(warmup_steps=1, steps=100, lr=2e-3), tmp_path)
     batch = next(trainer._batches)
-    monkeypatch.setattr(trainer, "_batches", iter([batch] * 24))
-    losses = [trainer.train_step() for _ in range(24)]
+    monkeypatch.setattr(trainer, "_batches", iter([batch] * 40))
+    losses = [trainer.train_step() for _ in range(40)]
     assert np.mean(losses[-6:]) < 0.85 * np.mean(losses[:6])
 
 
@@ -362,3 +362,21 @@ def test_evaluation_is_repeatable_and_depends_on_the_refiner(untrained):
     assert full != first
     assert 0 < full.box.miou < 0.7
     assert full.box == full.points
+
+
+@pytest.mark.needs_cuda
+@pytest.mark.parametrize("name", REFINERS)
+def test_a_gpu_trains_in_bfloat16_and_leaves_the_base_alone(tmp_path, name):
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    refiner = REFINERS[name]
+    if "kind" in refiner:
+        (tmp_path / "refiner.yaml").write_text(refiner)
+        refiner = str(tmp_path / "refiner.yaml")
+    trainer = RefinerTrainer(config(refiner=refiner, needs_gpu=True), tmp_path)
+    assert trainer.fabric.device.type == "cuda"
+    base = copied(trainer.model.net)
+    outcome = trainer.run()
+    assert outcome.path.is_file()
+    for key, value in trainer.model.net.state_dict().items():
+        assert torch.equal(value, base[key]), key
