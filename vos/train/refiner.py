@@ -75,8 +75,9 @@ class RefinerTrainer:
         does not fit, is not here, or the folder holds another run.
         """
         self.config, self.out, self.minutes = config, out, minutes
+        place = _place(config, device)
         pairs = find_data(config, data)
-        self.fabric = _fabric(config, device)
+        self.fabric = _fabric(config, place)
         self.model, self.info = load_model(
             config.model, device=self.fabric.device, image_size_px=config.image_size_px
         )
@@ -263,15 +264,7 @@ def _groups(module: torch.nn.Module, weight_decay: float) -> list[dict[str, Any]
     ]
 
 
-def _fabric(config: RefinerTrainConfig, requested: str) -> Fabric:
-    """Where the run happens; bf16 autocast on a GPU only."""
-    try:
-        from lightning.fabric import Fabric
-        from lightning.fabric.strategies.ddp import DDPStrategy
-    except ImportError as error:
-        raise UsageError(
-            "training needs the package lightning; install it with `pip install 'vos[train]'`"
-        ) from error
+def _place(config: RefinerTrainConfig, requested: str) -> torch.device:
     device = pick_device(requested)
     on_gpu = device.type == "cuda"
     if config.needs_gpu and requested == "auto" and not on_gpu:
@@ -283,13 +276,25 @@ def _fabric(config: RefinerTrainConfig, requested: str) -> Fabric:
         raise UsageError(
             f"gpus {config.gpus}: there are {torch.cuda.device_count()} CUDA GPUs here; lower gpus"
         )
+    return device
+
+
+def _fabric(config: RefinerTrainConfig, device: torch.device) -> Fabric:
+    """Where the run happens; bf16 autocast on a GPU only."""
+    try:
+        from lightning.fabric import Fabric
+        from lightning.fabric.strategies.ddp import DDPStrategy
+    except ImportError as error:
+        raise UsageError(
+            "training needs the package lightning; install it with `pip install 'vos[train]'`"
+        ) from error
     devices: int | list[int] = config.gpus
     if config.gpus == 1 and device.index is not None:
         devices = [device.index]
     fabric = Fabric(
         accelerator=device.type,
         devices=devices,
-        precision="bf16-mixed" if on_gpu else "32-true",
+        precision="bf16-mixed" if device.type == "cuda" else "32-true",
         # A refiner's parts may be idle in a step, which plain DDP takes for an error.
         strategy=DDPStrategy(find_unused_parameters=True) if config.gpus > 1 else "auto",
     )
