@@ -24,7 +24,8 @@ TRACK_NAME = "track"
 _SIDE_PX = 320
 _FRAMES = 60
 _RATE = Fraction(24)
-_SEED = 13
+# A clip that shows what a good track looks like; over the seeds 1 to 39 nano's mean J is 0.54.
+_SEED = 5
 
 
 def demo(
