@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from vos.train.losses import dice_loss
+from vos.train.losses import dice_loss, mask_bce
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,3 +68,19 @@ def point_loss(
     answer, truth = sample_at(logits, points), sample_at(target, points)
     bce = F.binary_cross_entropy_with_logits(answer, truth, reduction="none").mean(1)
     return bce + dice_loss(answer[:, None], truth[:, None])
+
+
+def dense_loss(
+    logits: Float[Tensor, "b 1 h w"], target: Float[Tensor, "b 1 H W"]
+) -> Float[Tensor, " b"]:
+    """BCE (mean over pixels) plus dice of each mask, at the mask's own size.
+
+    target: in [0, 1], of any size; averaged down, or resampled bilinearly, to that size.
+    """
+    truth = target.float()
+    if truth.shape[-2:] != logits.shape[-2:]:
+        truth = F.interpolate(
+            truth, logits.shape[-2:], mode="bilinear", align_corners=False, antialias=True
+        )
+    answer = logits[:, 0].float()
+    return mask_bce(answer, truth[:, 0]) + dice_loss(answer, truth[:, 0])

@@ -14,7 +14,7 @@ from vos.model.sam2 import Sam2Model
 from vos.model.types import Decoded, FrameFeatures, ModelPrompt
 from vos.refine.base import Asked, FrameCache, Refiner
 from vos.refine.build import TrainableRefiner
-from vos.train.point_losses import PointConfig, point_loss
+from vos.train.point_losses import PointConfig, dense_loss, point_loss
 from vos.train.refiner_config import LossConfig
 from vos.train.refiner_prompts import KINDS, training_prompt
 
@@ -95,17 +95,22 @@ class RefinerObjective(nn.Module):
         then the decoder's mask is what it is trained by.
         """
         loss = self.loss
-        fine, coarse = PointConfig(loss.final_points), PointConfig(loss.points)
-        final, points = answer.refined_logits, fine
+        final, points = answer.refined_logits, loss.final_points
         if final is None:
-            final, points = answer.raw_logits, coarse
-        parts = {"final": loss.final * point_loss(final, truth, generator, points)}
+            final, points = answer.raw_logits, loss.points
+
+        def mask_loss(logits: Tensor, target: Tensor, points: int) -> Tensor:
+            if loss.mode == "dense":
+                return dense_loss(logits, target)
+            return point_loss(logits, target, generator, PointConfig(points))
+
+        parts = {"final": loss.final * mask_loss(final, truth, points)}
         for i, aux in enumerate(answer.aux_logits):
-            parts[f"aux{i}"] = loss.aux * point_loss(aux, truth, generator, coarse)
+            parts[f"aux{i}"] = loss.aux * mask_loss(aux, truth, loss.points)
         if answer.error_logits is not None:
             mask = F.interpolate(
                 answer.raw_logits, size=truth.shape[-2:], mode="bilinear", align_corners=False
             )
             wrong = ((mask > 0) != (truth > 0.5)).float()
-            parts["error"] = loss.error * point_loss(answer.error_logits, wrong, generator, coarse)
+            parts["error"] = loss.error * mask_loss(answer.error_logits, wrong, loss.points)
         return parts

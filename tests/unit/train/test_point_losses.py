@@ -8,7 +8,13 @@ import torch.nn.functional as F
 
 from vos.train.coarse_masks import coarse_mask, coarse_mask_prompt
 from vos.train.losses import dice_loss
-from vos.train.point_losses import PointConfig, point_loss, sample_at, uncertain_points
+from vos.train.point_losses import (
+    PointConfig,
+    dense_loss,
+    point_loss,
+    sample_at,
+    uncertain_points,
+)
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -56,6 +62,18 @@ def test_right_masks_cost_less_than_wrong_ones_at_any_size():
     right = point_loss(small, truth, seeded(), config)
     wrong = point_loss(-small, truth, seeded(), config)
     assert right.item() < 0.5 < wrong.item()
+
+
+def test_the_dense_loss_sees_a_wrong_region_far_from_any_doubt():
+    truth = disk(64, 20)
+    right = truth * 20 - 10
+    wrong = right.clone()
+    wrong[..., :8, :8] = 10
+    assert dense_loss(wrong, truth).item() > 10 * dense_loss(right, truth).item()
+    expected = F.binary_cross_entropy_with_logits(wrong, truth) + dice_loss(wrong[0], truth[0])
+    torch.testing.assert_close(dense_loss(wrong, truth), expected)
+    twice = F.interpolate(truth, scale_factor=2, mode="nearest")
+    assert dense_loss(right, twice).item() < dense_loss(wrong, twice).item() / 5
 
 
 def test_the_gradient_reaches_the_logits():
