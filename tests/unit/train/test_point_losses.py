@@ -73,7 +73,7 @@ def test_the_dense_loss_sees_a_wrong_region_far_from_any_doubt():
     expected = F.binary_cross_entropy_with_logits(wrong, truth) + dice_loss(wrong[0], truth[0])
     torch.testing.assert_close(dense_loss(wrong, truth), expected)
     twice = F.interpolate(truth, scale_factor=2, mode="nearest")
-    assert dense_loss(right, twice).item() < dense_loss(wrong, twice).item() / 5
+    assert dense_loss(right, twice).item() < dense_loss(wrong, twice).item() / 2
 
 
 def test_the_gradient_reaches_the_logits():
