@@ -1,10 +1,19 @@
-"""Skips that depend on the machine."""
+"""What depends on the machine and on how the tests were started."""
 
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
+
+
+def pytest_configure() -> None:
+    """A shell starts background jobs with Ctrl-C ignored, and programs inherit that: tests that
+    interrupt a program would wait for ever.
+    """
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
