@@ -16,7 +16,8 @@ ROOT = Path(__file__).parent.parent
 
 def main() -> None:
     tests = "tests/unit/track/test_parity.py"
-    command = [sys.executable, "-m", "pytest", tests, "-m", "slow or not slow", "-vv", "--no-header"]
+    pytest = [sys.executable, "-m", "pytest", "-vv", "--no-header"]
+    command = [*pytest, tests, "-m", "slow or not slow"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     rows = [
         f"| `{line.split('::')[1].split(' ')[0]}` | {line.split()[1].lower()} |"
