@@ -15,6 +15,7 @@ from vos.model.preprocess import normalise
 from vos.model.sam2 import Sam2Model
 from vos.refine.base import Refiner
 from vos.train.fine_structure import FineConfig, Stills, generate_fine
+from vos.train.losses import iou
 from vos.train.refiner_objective import answer_prompt
 from vos.train.refiner_prompts import at_model_size, positive_points, tight_box
 
@@ -88,15 +89,6 @@ def evaluate_refiner(
             sums[2 * k + 1] += boundary_iou(mask, truth).sum().cpu()
     box_iou, box_biou, points_iou, points_biou = (sums / images).tolist()
     return RefinerScores(MaskScores(box_iou, box_biou), MaskScores(points_iou, points_biou))
-
-
-def iou(mask: Bool[Tensor, "b h w"], truth: Bool[Tensor, "b h w"]) -> Float[Tensor, " b"]:
-    """Intersection over union; 1 for two empty masks."""
-    shared = (mask & truth).flatten(1).sum(1)
-    union = (mask | truth).flatten(1).sum(1)
-    return torch.where(
-        union > 0, shared / union.clamp(min=1), torch.ones_like(shared, dtype=torch.float32)
-    )
 
 
 def boundary_iou(mask: Bool[Tensor, "b h w"], truth: Bool[Tensor, "b h w"]) -> Float[Tensor, " b"]:
