@@ -28,6 +28,7 @@ from vos.track.policy import Fifo, Step
 from vos.track.step import track_encoded, track_frame
 from vos.train.clip_feed import ClipFeed, ClipShape, pick_objects
 from vos.train.losses import LossWeights, answer_loss, mask_iou
+from vos.train.parameter_groups import parameter_groups
 from vos.train.sample_prompts import sample_correction, sample_prompt
 from vos.train.synthetic import generate_clips
 
@@ -116,14 +117,8 @@ class Trainer:
         )
         self.model = Sam2Model(net)
         self.average = {name: p.detach().clone() for name, p in net.state_dict().items()}
-        decay = [p for p in net.parameters() if p.ndim >= 2]
-        plain = [p for p in net.parameters() if p.ndim < 2]
         self.optimiser = torch.optim.AdamW(
-            [{"params": decay}, {"params": plain, "weight_decay": 0.0}],
-            lr=config.lr,
-            betas=(0.9, 0.98),
-            weight_decay=config.weight_decay,
-            fused=True,
+            parameter_groups(net, config.weight_decay), lr=config.lr, betas=(0.9, 0.98), fused=True
         )
         self.step, self.spent_s = 0, 0.0
         self.feed = ClipFeed(device, reuse=config.reuse, pool=config.pool)

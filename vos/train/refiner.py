@@ -23,6 +23,7 @@ from vos.model.load import load_model, pick_device
 from vos.refine.base import NoRefiner
 from vos.refine.build import build_refiner, load_refiner_config
 from vos.refine.file import save_refiner
+from vos.train.parameter_groups import parameter_groups
 from vos.train.refiner_config import RefinerTrainConfig
 from vos.train.refiner_data import Share, batches, find_data
 from vos.train.refiner_eval import MaskScores, RefinerScores, evaluate_refiner
@@ -92,7 +93,7 @@ class RefinerTrainer:
             )
         objective = RefinerObjective(self.model, self.refiner, config.loss, config.box_jitter)
         optimiser = torch.optim.AdamW(
-            _groups(objective, config.weight_decay), lr=config.lr, fused=True
+            parameter_groups(objective, config.weight_decay), lr=config.lr, fused=True
         )
         self.objective, self.optimiser = self.fabric.setup(objective, optimiser)
         self.step, self.spent_s = 0, 0.0
@@ -252,16 +253,6 @@ def _from_flat(values: dict[str, float] | None) -> RefinerScores | None:
         MaskScores(values["box_miou"], values["box_mbiou"]),
         MaskScores(values["points_miou"], values["points_mbiou"]),
     )
-
-
-def _groups(module: torch.nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Decay on the weights of convolutions and linear layers only."""
-    wide = [p for p in module.parameters() if p.ndim >= 2]
-    flat = [p for p in module.parameters() if p.ndim < 2]
-    return [
-        {"params": wide, "weight_decay": weight_decay},
-        {"params": flat, "weight_decay": 0.0},
-    ]
 
 
 def _place(config: RefinerTrainConfig, requested: str) -> torch.device:
