@@ -58,6 +58,17 @@ def preset_path(kind: str, name: str) -> Path:
     return path
 
 
+def preset_or_file(kind: str, name_or_path: str) -> Path:
+    """The YAML file that a name means: a path where the text ends in .yaml or .yml, else a preset.
+
+    Raises:
+        ConfigError: there is no preset of that name.
+    """
+    if name_or_path.endswith((".yaml", ".yml")):
+        return Path(name_or_path)
+    return preset_path(kind, name_or_path)
+
+
 def load_preset(cls: type[T], kind: str, name: str) -> T:
     """A shipped preset as an instance of `cls`. Raises ConfigError."""
     return load_yaml(cls, preset_path(kind, name))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vos.config import load_preset, load_yaml
+from vos.config import load_yaml, preset_or_file
 from vos.errors import OutputError
 from vos_cli.errors import Interrupted, one_line
 
@@ -78,14 +78,11 @@ def refiner(
     from vos.train.refiner import RefinerTrainer
     from vos.train.refiner_config import RefinerTrainConfig
 
-    is_file = config.endswith((".yaml", ".yml"))
-    if is_file:
-        chosen = load_yaml(RefinerTrainConfig, Path(config))
-    else:
-        chosen = load_preset(RefinerTrainConfig, "train", config)
+    file = preset_or_file("train", config)
+    chosen = load_yaml(RefinerTrainConfig, file)
     if model is not None:
         chosen = dataclasses.replace(chosen, model=model)
-    folder = out or Path("runs") / (Path(config).stem if is_file else config)
+    folder = out or Path("runs") / file.stem
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder}: is a file; a run needs a folder: choose another --out")
     trainer = RefinerTrainer(chosen, folder, data=data, device=device, minutes=minutes)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from vos.config import from_mapping, load_yaml, nearest, preset_path
+from vos.config import from_mapping, load_yaml, nearest, preset_or_file
 from vos.errors import ConfigError
 from vos.model.sam2 import Sam2Model
 from vos.refine.sam2refiner import SAM2Refiner, SAM2RefinerConfig
@@ -69,6 +68,5 @@ def load_refiner_config(name_or_path: str) -> RefinerConfig:
 
     Raises: ConfigError for an unknown preset, or a file that does not fit.
     """
-    is_file = name_or_path.endswith((".yaml", ".yml"))
-    path = Path(name_or_path) if is_file else preset_path("refiner", name_or_path)
+    path = preset_or_file("refiner", name_or_path)
     return config_from(load_yaml(RefinerSpec, path), str(path))
