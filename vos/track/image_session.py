@@ -21,7 +21,7 @@ from vos.prompt_types import Box, ObjectPrompt, Prompt
 from vos.refine.base import FrameCache, NoRefiner, Refiner
 from vos.track.memory_bank import MemoryBank
 from vos.track.policy import Fifo, MemoryPolicy, Step
-from vos.track.session import ObjectLogits, compose, off_graph, to_inputs, to_model_prompt
+from vos.track.session import ObjectLogits, autocast, compose, off_graph, to_inputs, to_model_prompt
 from vos.track.step import decode_object
 
 
@@ -82,8 +82,7 @@ class ImageSegmenter:
     def decode(self, prompts: Sequence[Prompt]) -> dict[int, ObjectLogits]:
         """As `segment`, with the logits at the model's mask size."""
         asked = self._join(prompts)
-        mixed = self.dtype != torch.float32
-        with torch.autocast(self.model.device.type, self.dtype, enabled=mixed):
+        with autocast(self.model, self.dtype):
             for object_id, (prompt, before) in asked.items():
                 decoded = self._decode_object(prompt, before)
                 self._answers[object_id] = _Answer(prompt, decoded)
@@ -96,8 +95,7 @@ class ImageSegmenter:
     @torch.inference_mode()
     def _encode(self) -> tuple[FrameFeatures, FrameCache]:
         image, double = to_inputs(self.image, self.model, self.refiner)
-        mixed = self.dtype != torch.float32
-        with torch.autocast(self.model.device.type, self.dtype, enabled=mixed):
+        with autocast(self.model, self.dtype):
             features = replace(self.model.encode_image(image), image_2x=double)
             return features, self.refiner.augment(self.model, features, 0)
 

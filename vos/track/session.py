@@ -77,8 +77,7 @@ class Session:
             object_id: to_model_prompt(prompt, frame.size_hw, self.model)
             for object_id, prompt in asked.items()
         }
-        mixed = self.dtype != torch.float32
-        with torch.autocast(self.model.device.type, self.dtype, enabled=mixed):
+        with autocast(self.model, self.dtype):
             decoded, self.banks = track_frame(
                 self.model,
                 self.refiner,
@@ -143,6 +142,11 @@ class Session:
             self._by_frame = self._collect(self.prompts, frame.size_hw)
             self._check_none_passed(frame.frame_idx)
         return self._by_frame.pop(frame.frame_idx, {})
+
+
+def autocast(model: Sam2Model, dtype: torch.dtype) -> torch.autocast:
+    """Mixed precision on the model's device; nothing for float32."""
+    return torch.autocast(model.device.type, dtype, enabled=dtype != torch.float32)
 
 
 def to_inputs(
