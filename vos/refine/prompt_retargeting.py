@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import cast
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from sam2.modeling.sam.prompt_encoder import PromptEncoder
 from sam2.modeling.sam2_utils import LayerNorm2d
@@ -18,11 +17,10 @@ from vos.model.types import DecoderState, ModelPrompt
 from vos.refine.base import Asked
 from vos.refine.layers import to_image, to_tokens, zeroed
 from vos.refine.prompt_map import PromptMap, PromptMapConfig
+from vos.refine.prompt_reuse import PromptReuse, standing_prompt
 
 BRANCHES = (3, 5, 7)
 _CLICKS = 2  # channels of the map before the mask
-
-PromptReuse = Literal["first_frame", "none", "self"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +83,10 @@ class PromptRetargeting(nn.Module):
         """
         mask_logits = mask_logits.detach()
         prompt, tokens, token_pe = asked.now, state.tokens, state.token_pe
-        if prompt is None and reuse == "first_frame":
-            prompt = asked.first
-            if prompt is not None and prompt.points_xy is not None:
+        if prompt is None:
+            prompt = standing_prompt(asked, reuse, mask_logits, image_size)
+            if reuse == "first_frame" and prompt is not None and prompt.points_xy is not None:
                 tokens, token_pe = self._with_prompt(state, prompt)
-        elif prompt is None and reuse == "self":
-            prompt = deepest_point(mask_logits, image_size)
         drawn = self.map(
             prompt,
             mask_logits,
@@ -153,20 +149,3 @@ class _ReceptiveField(nn.Module):
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         fused = self.fuse(torch.cat([branch(x) for branch in self.branches], dim=1))
         return fused + self.shortcut(x)
-
-
-def deepest_point(logits: Float[Tensor, "b 1 h w"], image_size: int) -> ModelPrompt:
-    """A positive point per row where the mask is thickest (chessboard distance; the border counts
-    as outside); padding (label -1) where the mask is empty.
-    """
-    inside = (logits > 0).float()
-    depth = inside.clone()
-    while inside.any():
-        inside = 1 - F.max_pool2d(F.pad(1 - inside, (1, 1, 1, 1), value=1.0), 3, stride=1)
-        depth += inside
-    peak, index = depth.flatten(1).max(dim=1)
-    width = logits.shape[-1]
-    cell = torch.stack([index % width, index // width], dim=-1)
-    points_xy = (cell + 0.5) * (image_size / width)
-    labels = torch.where(peak > 0, 1, -1).to(torch.int32)
-    return ModelPrompt(points_xy=points_xy[:, None], labels=labels[:, None])

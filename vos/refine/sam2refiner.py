@@ -18,8 +18,8 @@ from vos.refine.mask_refinement import MaskRefinement, MaskRefinementConfig
 from vos.refine.prompt_retargeting import (
     PromptRetargeting,
     PromptRetargetingConfig,
-    PromptReuse,
 )
+from vos.refine.prompt_reuse import PromptReuse
 
 _DELTA = "la_delta"
 _KEYFRAME = "keyframe:"

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from vos.model.sam2 import Sam2Model
-from vos.model.types import Decoded, FrameFeatures, ModelPrompt
+from vos.model.types import Decoded, FrameFeatures
 from vos.refine.attach import MemoryMask, at_side, attach, coarse_base, gate_for
 from vos.refine.base import Asked, FrameCache
 from vos.refine.prompt_map import LOGIT_SCALE, PromptMap, PromptMapConfig
-from vos.refine.prompt_retargeting import PromptReuse, deepest_point
+from vos.refine.prompt_reuse import PromptReuse, check_prompt_reuse, standing_prompt
 from vos.refine.regions import changed_box, crop, paste
 from vos.refine.samref_net import FusionNet
 
@@ -46,10 +46,7 @@ class SamRefConfig:
     def __post_init__(self) -> None:
         if self.blocks < 1:
             raise ValueError(f"blocks {self.blocks} is not positive; the paper has 5")
-        if self.prompt_reuse not in get_args(PromptReuse):
-            raise ValueError(
-                f"prompt_reuse {self.prompt_reuse!r} is none of {', '.join(get_args(PromptReuse))}"
-            )
+        check_prompt_reuse(self.prompt_reuse)
 
 
 class SamRef(nn.Module):
@@ -101,10 +98,10 @@ class SamRef(nn.Module):
         """
         if decoded.state is None:
             return decoded
-        side = features.image.shape[-1]
+        side, coarse = features.image.shape[-1], decoded.raw_logits.detach()
         drawn = self.map(
-            self._prompt(decoded, asked, side),
-            decoded.raw_logits.detach(),
+            standing_prompt(asked, self.config.prompt_reuse, coarse, side),
+            coarse,
             image_size=side,
             batch=decoded.raw_logits.shape[0],
             device=decoded.raw_logits.device,
@@ -120,13 +117,6 @@ class SamRef(nn.Module):
                 self.local, refined, drawn, error, features, cache[_ENCODED_LOCAL], asked.before
             )
         return attach(decoded, refined, features, aux=aux, error=error, gate=self._gate)
-
-    def _prompt(self, decoded: Decoded, asked: Asked, side: int) -> ModelPrompt | None:
-        if asked.now is not None or self.config.prompt_reuse == "none":
-            return asked.now
-        if self.config.prompt_reuse == "self":
-            return deepest_point(decoded.raw_logits.detach(), side)
-        return asked.first
 
     def _locally(
         self,

@@ -5,7 +5,7 @@ before the decoder.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -18,7 +18,7 @@ from vos.model.types import Decoded, FrameFeatures, ModelPrompt
 from vos.refine.base import Asked, FrameCache
 from vos.refine.layers import to_image, to_tokens, zeroed
 from vos.refine.prompt_map import PromptMap, PromptMapConfig
-from vos.refine.prompt_retargeting import PromptReuse
+from vos.refine.prompt_reuse import PromptReuse, check_prompt_reuse
 
 HEADS = 8
 PATCH = 16
@@ -40,10 +40,7 @@ class SegNextConfig:
     prompt_reuse: PromptReuse = "first_frame"
 
     def __post_init__(self) -> None:
-        if self.prompt_reuse not in get_args(PromptReuse):
-            raise ValueError(
-                f"prompt_reuse {self.prompt_reuse!r} is none of {', '.join(get_args(PromptReuse))}"
-            )
+        check_prompt_reuse(self.prompt_reuse)
 
 
 class SegNextStyle(nn.Module):

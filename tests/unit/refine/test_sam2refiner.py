@@ -26,7 +26,8 @@ from vos.refine.localization_augment import (
     patches2image,
 )
 from vos.refine.mask_refinement import MaskRefinementConfig
-from vos.refine.prompt_retargeting import PromptRetargeting, PromptRetargetingConfig, deepest_point
+from vos.refine.prompt_retargeting import PromptRetargeting, PromptRetargetingConfig
+from vos.refine.prompt_reuse import deepest_point
 from vos.refine.sam2refiner import SAM2RefinerConfig, SAM2RefinerVideo
 from vos.track.session import Session
 

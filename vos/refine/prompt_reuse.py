@@ -1,0 +1,49 @@
+"""What stands for the prompt on tracked frames, which have none of their own."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from vos.model.types import ModelPrompt
+from vos.refine.base import Asked
+
+PromptReuse = Literal["first_frame", "none", "self"]
+
+
+def check_prompt_reuse(value: str) -> None:
+    """Raises ValueError for another value."""
+    if value not in get_args(PromptReuse):
+        raise ValueError(f"prompt_reuse {value!r} is none of {', '.join(get_args(PromptReuse))}")
+
+
+def standing_prompt(
+    asked: Asked, reuse: PromptReuse, mask_logits: Float[Tensor, "b 1 h w"], image_size: int
+) -> ModelPrompt | None:
+    """This frame's prompt, else what `reuse` puts in its place: "first_frame" the prompt that
+    started the object, "none" nothing, "self" a click at the deepest point of the mask.
+    """
+    if asked.now is not None or reuse == "none":
+        return asked.now
+    return asked.first if reuse == "first_frame" else deepest_point(mask_logits, image_size)
+
+
+def deepest_point(logits: Float[Tensor, "b 1 h w"], image_size: int) -> ModelPrompt:
+    """A positive point per row where the mask is thickest (chessboard distance; the border counts
+    as outside); padding (label -1) where the mask is empty.
+    """
+    inside = (logits > 0).float()
+    depth = inside.clone()
+    while inside.any():
+        inside = 1 - F.max_pool2d(F.pad(1 - inside, (1, 1, 1, 1), value=1.0), 3, stride=1)
+        depth += inside
+    peak, index = depth.flatten(1).max(dim=1)
+    width = logits.shape[-1]
+    cell = torch.stack([index % width, index // width], dim=-1)
+    points_xy = (cell + 0.5) * (image_size / width)
+    labels = torch.where(peak > 0, 1, -1).to(torch.int32)
+    return ModelPrompt(points_xy=points_xy[:, None], labels=labels[:, None])
