@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -22,11 +22,13 @@ from vos.model.load import save_nano
 from vos.model.nano import NanoConfig
 from vos.model.preprocess import normalise
 from vos.model.sam2 import Sam2Model
+from vos.model.types import FrameFeatures
 from vos.refine.base import NoRefiner, Refiner
 from vos.track.memory_bank import MemoryBank
 from vos.track.policy import Fifo, Step
 from vos.track.step import track_encoded, track_frame
 from vos.train.clip_feed import ClipFeed, ClipShape, pick_objects
+from vos.train.cpu_matmul import bf16_products
 from vos.train.losses import LossWeights, answer_loss, mask_iou
 from vos.train.parameter_groups import parameter_groups
 from vos.train.sample_prompts import sample_correction, sample_prompt
@@ -192,14 +194,15 @@ class Trainer:
         frames, labels = self.feed.next(shape, seed, generator)
         rows, masks = pick_objects(labels, work.objects, generator)
         amp = torch.autocast("cuda", dtype=torch.bfloat16, enabled=self.device.type == "cuda")
-        with amp:
+        with amp, bf16_products(self.device.type == "cpu"):
             images = normalise(frames.float() / 255.0)
             if work.frames == 1:
                 loss = image_loss(self.model, images[:, 0], rows, masks[:, 0], generator)
             else:
                 loss = clip_loss(self.model, images, rows, masks, generator)
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        with bf16_products(self.device.type == "cpu"):
+            loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.net.parameters(), config.clip_norm)
         self.optimiser.step()
         self.step += 1
@@ -235,6 +238,13 @@ def _pick_kind(generator: torch.Generator, kinds: dict[str, float]) -> str:
     return next(reversed(kinds))
 
 
+def _encode(model: Sam2Model, images: Tensor, rows: Tensor) -> FrameFeatures:
+    """Features once per image, repeated per object; without what only refiners read."""
+    found = model.encode_image(images)
+    found = replace(found, image=found.image[:, :0], fpn4=found.fpn4[:, :0], fpn8=found.fpn8[:, :0])
+    return found.rows(rows)
+
+
 def image_loss(
     model: Sam2Model, images: Tensor, rows: Tensor, masks: Tensor, generator: torch.Generator
 ) -> Tensor:
@@ -242,7 +252,7 @@ def image_loss(
     kind = _pick_kind(generator, {"box": 0.55, "clicks:1": 0.2, "clicks:3": 0.25})
     prompt = sample_prompt(masks, kind, generator)
     weights = LossWeights()
-    features = model.encode_image(images).rows(rows)
+    features = _encode(model, images, rows)
     embedding = model.condition(features, None)
     answer = model.decode(embedding, features, prompt, first=True)
     loss = answer_loss(
@@ -286,7 +296,7 @@ def clip_loss(
             prompts[1] = sample_prompt(masks[:, 0], kind, generator)
         elif t == correct_at:
             prompts[1] = sample_prompt(masks[:, t], "clicks:1", generator)
-        features = model.encode_image(images[:, t]).rows(rows)
+        features = _encode(model, images[:, t], rows)
         decoded, banks = track_encoded(
             model, refiner, policy, banks, features, {}, prompts, Step(frame_idx=t)
         )
