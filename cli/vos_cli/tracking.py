@@ -10,7 +10,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 from vos.config import nearest
 from vos.errors import PromptError, UsageError
@@ -32,7 +32,10 @@ from vos.prompts import (
 from vos.refine.resolve import NONE, RefinerInfo, resolve_refiner
 from vos.settings import Settings
 from vos_cli.errors import Interrupted
-from vos_cli.progress import Progress, open_progress
+from vos_cli.progress import Mode, Progress, open_progress
+
+if TYPE_CHECKING:
+    from vos.api import Tracker
 
 PROMPTS_NAME = "prompts.json"
 
@@ -147,12 +150,34 @@ def default_output(source: str) -> Path:
     return path.with_name(f"{path.name}-vos")
 
 
-def run(job: Job, *, say: Say, warn: Say) -> Outcome:
+def load_tracker(settings: Settings) -> Tracker:
+    """The tracker these settings name. Raises as `vos.api.load`."""
+    from vos.api import load
+
+    return load(
+        settings.model,
+        refiner=settings.refiner,
+        device=settings.device,
+        dtype=settings.dtype,
+        policy=settings.policy,
+    )
+
+
+def run(
+    job: Job,
+    *,
+    say: Say,
+    warn: Say,
+    load: Callable[[Settings], Tracker] = load_tracker,
+    show: Callable[[Mode, int | None], Progress] = open_progress,
+) -> Outcome:
     """Do the job, or find it already done.
 
     Whatever can be refused without the model is refused before torch is imported.
 
-    say: told which model is used. warn: told of everything that went less than well.
+    say: told which model is used. warn: told of everything that went less than well. load: called
+    once there is something to track. show: opens the progress report, given its form and the
+    number of frames to come.
 
     Raises:
         VosError: of every kind the parts raise. Interrupted: on Ctrl-C; no output is left then.
@@ -160,7 +185,7 @@ def run(job: Job, *, say: Say, warn: Say) -> Outcome:
     resolved = registry.resolve(job.settings.model)
     with open_source(job.source, decoder=job.settings.decoder) as source:
         info = source.info
-        _check_prompts(job, info)
+        check_prompts(job, info)
         sha256 = weight_file.checked_sha256(resolved)
         refiner = resolve_refiner(job.settings.refiner, resolved.name, sha256)
         parameters = _parameters(job, info, refiner)
@@ -169,9 +194,9 @@ def run(job: Job, *, say: Say, warn: Say) -> Outcome:
             if folder.is_complete:
                 return _skipped(job.output, resolved, sha256, refiner)
             say(_model_line(resolved, refiner))
-            progress = open_progress(job.settings.progress, _frames_to_come(job, info))
+            progress = show(job.settings.progress, _frames_to_come(job, info))
             try:
-                frames, seconds, sink_warnings = _write(job, source, folder.part, progress)
+                frames, seconds, sink_warnings = _write(job, source, folder.part, progress, load)
             except KeyboardInterrupt as error:
                 raise Interrupted(
                     f"stopped after {progress.done} frames, {job.output} was not made; "
@@ -195,23 +220,19 @@ def run(job: Job, *, say: Say, warn: Say) -> Outcome:
 
 
 def _write(
-    job: Job, source: Source, part: Path, progress: Progress
+    job: Job,
+    source: Source,
+    part: Path,
+    progress: Progress,
+    load: Callable[[Settings], Tracker],
 ) -> tuple[int, float, list[str]]:
     """Track and write everything but the manifest.
 
     Returns: frames written, seconds from the first frame's decoding to the last output's end, the
     sinks' warnings.
     """
-    from vos.api import load
-
     settings = job.settings
-    tracker = load(
-        settings.model,
-        refiner=settings.refiner,
-        device=settings.device,
-        dtype=settings.dtype,
-        policy=settings.policy,
-    )
+    tracker = load(settings)
     save_prompts(part / PROMPTS_NAME, job.prompts, size_hw=source.info.size_hw)
     started = time.monotonic()
     with ExitStack() as stack:
@@ -255,7 +276,7 @@ def _sinks(save: tuple[str, ...], part: Path, info: SourceInfo) -> Iterator[Sink
         yield StatsSink(part / "stats.jsonl")
 
 
-def _check_prompts(job: Job, info: SourceInfo) -> None:
+def check_prompts(job: Job, info: SourceInfo) -> None:
     """Refuse now what would otherwise be refused after hours of tracking."""
     check_range(job.start, job.end)
     collect(job.prompts, info.size_hw, direction=job.direction)
