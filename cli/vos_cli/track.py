@@ -1,4 +1,4 @@
-"""`vos track`: the flags; `tracking` does the work."""
+"""`vos track`: one video; `tracking` does the work."""
 
 from __future__ import annotations
 
@@ -9,35 +9,10 @@ from typing import Annotated
 
 import typer
 
-from vos import settings
-from vos.errors import UsageError
-from vos.prompts import (
-    Prompt,
-    load_prompts,
-    parse_box,
-    parse_mask,
-    parse_point,
-    parse_polygon,
-    parse_scribble,
-)
+from vos_cli import track_options as options
 from vos_cli.errors import one_line
-from vos_cli.tracking import DIRECTIONS, SAVES, Job, Outcome, default_output, run
-
-_PROMPTS = "Prompts (each may be repeated; ID 1-255, default 1; FRAME default 0)"
-_RANGE = "What to track"
-_MODEL = "Model"
-_OUTPUT = "Output"
-
-
-def _option(*names: str, text: str, panel: str, metavar: str, choices: tuple[str, ...] = ()):
-    return typer.Option(
-        *names,
-        help=text,
-        rich_help_panel=panel,
-        metavar=metavar,
-        show_default=False,
-        autocompletion=(lambda: list(choices)) if choices else None,
-    )
+from vos_cli.track_options import TrackFlags, form_of_progress
+from vos_cli.tracking import Outcome, default_output, run
 
 
 def track(
@@ -49,208 +24,67 @@ def track(
     ],
     output: Annotated[
         Path | None,
-        _option(
+        typer.Option(
             "-o",
             "--output",
-            text="Folder to write; default INPUT-vos beside the input.",
-            panel=_OUTPUT,
+            help="Folder to write; default INPUT-vos beside the input.",
+            rich_help_panel=options.OUTPUT_PANEL,
             metavar="DIR",
+            show_default=False,
         ),
     ] = None,
-    box: Annotated[
-        list[str] | None,
-        _option("--box", text="A box.", panel=_PROMPTS, metavar="[ID:]x1,y1,x2,y2[@FRAME]"),
-    ] = None,
-    point: Annotated[
-        list[str] | None,
-        _option(
-            "--point", text="A point on the object.", panel=_PROMPTS, metavar="[ID:]x,y[@FRAME]"
-        ),
-    ] = None,
-    neg_point: Annotated[
-        list[str] | None,
-        _option(
-            "--neg-point",
-            text="A point that is not on the object.",
-            panel=_PROMPTS,
-            metavar="[ID:]x,y[@FRAME]",
-        ),
-    ] = None,
-    polygon: Annotated[
-        list[str] | None,
-        _option(
-            "--polygon", text="An outline.", panel=_PROMPTS, metavar="[ID:]x,y,x,y,...[@FRAME]"
-        ),
-    ] = None,
-    scribble: Annotated[
-        list[str] | None,
-        _option(
-            "--scribble",
-            text="A stroke over the object.",
-            panel=_PROMPTS,
-            metavar="[ID:]x,y,x,y,...[@FRAME]",
-        ),
-    ] = None,
-    mask: Annotated[
-        list[str] | None,
-        _option(
-            "--mask",
-            text="A mask or label image of the video's size.",
-            panel=_PROMPTS,
-            metavar="[ID:]FILE.png[@FRAME]",
-        ),
-    ] = None,
-    prompts: Annotated[
-        Path | None,
-        _option("--prompts", text="A prompt file.", panel=_PROMPTS, metavar="FILE.json"),
-    ] = None,
-    start: Annotated[
-        str | None,
-        _option(
-            "--start", text="First frame: 300f, 10.5s or 00:00:10.5.", panel=_RANGE, metavar="T"
-        ),
-    ] = None,
-    end: Annotated[
-        str | None,
-        _option("--end", text="Where to stop, exclusive.", panel=_RANGE, metavar="T"),
-    ] = None,
-    direction: Annotated[
-        str,
-        _option(
-            "--direction",
-            text="forward (default), backward or both.",
-            panel=_RANGE,
-            metavar="WAY",
-            choices=DIRECTIONS,
-        ),
-    ] = "forward",
-    save: Annotated[
-        str | None,
-        _option(
-            "--save",
-            text=f"What to write, of {','.join(SAVES)}; default all.",
-            panel=_OUTPUT,
-            metavar="LIST",
-        ),
-    ] = None,
-    model: Annotated[
-        str | None,
-        _option(
-            "--model",
-            text="auto (default), a name of `vos models list`, or a weight file.",
-            panel=_MODEL,
-            metavar="NAME|PATH",
-        ),
-    ] = None,
-    refiner: Annotated[
-        str | None,
-        _option(
-            "--refiner",
-            text="auto (default: the one trained for this model), none, or a refiner file.",
-            panel=_MODEL,
-            metavar="auto|none|NAME|PATH",
-        ),
-    ] = None,
-    policy: Annotated[
-        str | None,
-        _option("--policy", text="Memory policy: fifo (default).", panel=_MODEL, metavar="NAME"),
-    ] = None,
-    device: Annotated[
-        str | None,
-        _option(
-            "--device",
-            text="auto (default), cpu, cuda, cuda:N or mps.",
-            panel=_MODEL,
-            metavar="NAME",
-        ),
-    ] = None,
-    dtype: Annotated[
-        str | None,
-        _option(
-            "--dtype",
-            text=f"One of {', '.join(settings.choices(settings.Dtype))}.",
-            panel=_MODEL,
-            metavar="NAME",
-        ),
-    ] = None,
-    decoder: Annotated[
-        str | None,
-        _option(
-            "--decoder",
-            text="Video reader: pyav (default) or decord.",
-            panel=_RANGE,
-            metavar="NAME",
-        ),
-    ] = None,
-    overwrite: Annotated[
-        bool,
-        typer.Option(
-            "--overwrite", help="Replace an earlier output of vos.", rich_help_panel=_OUTPUT
-        ),
-    ] = False,
-    as_json: Annotated[
-        bool,
-        typer.Option("--json", help="One JSON object on stdout.", rich_help_panel=_OUTPUT),
-    ] = False,
-    progress: Annotated[
-        str | None,
-        _option(
-            "--progress",
-            text="auto (default), rich, plain, json or none.",
-            panel=_OUTPUT,
-            metavar="FORM",
-        ),
-    ] = None,
-    quiet: Annotated[
-        bool,
-        typer.Option(
-            "-q", "--quiet", help="Only errors and warnings on stderr.", rich_help_panel=_OUTPUT
-        ),
-    ] = False,
-    verbose: Annotated[
-        bool,
-        typer.Option(
-            "-v", "--verbose", help="The traceback of an error too.", rich_help_panel=_OUTPUT
-        ),
-    ] = False,
+    box: options.Boxes = None,
+    point: options.PointsOn = None,
+    neg_point: options.PointsOff = None,
+    polygon: options.Polygons = None,
+    scribble: options.Scribbles = None,
+    mask: options.Masks = None,
+    prompts: options.PromptFile = None,
+    start: options.Start = None,
+    end: options.End = None,
+    direction: options.Way = "forward",
+    save: options.Save = None,
+    model: options.Model = None,
+    refiner: options.Refiner = None,
+    policy: options.Policy = None,
+    device: options.Device = None,
+    dtype: options.Dtype = None,
+    decoder: options.Decoder = None,
+    overwrite: options.Overwrite = False,
+    as_json: options.Json = False,
+    progress: options.ProgressForm = None,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
 ) -> None:
     """Follow the prompted objects through a video.
 
     Writes masks, an overlay video and statistics to a folder and prints its path.
     """
     del verbose  # read from the command line by the error handler, which must work before this
-    if quiet and progress not in (None, "none"):
-        raise UsageError(f"--quiet and --progress {progress} contradict each other; give one")
-    chosen = settings.resolve(
-        {
-            "model": model,
-            "refiner": refiner,
-            "policy": policy,
-            "device": device,
-            "dtype": dtype,
-            "decoder": decoder,
-            "save": save,
-            "progress": "none" if quiet else progress,
-        }
-    )
-    asked: list[Prompt] = [
-        *([] if prompts is None else load_prompts(prompts)),
-        *map(parse_box, box or ()),
-        *map(parse_point, point or ()),
-        *(parse_point(text, positive=False) for text in neg_point or ()),
-        *map(parse_polygon, polygon or ()),
-        *map(parse_scribble, scribble or ()),
-        *(one for text in mask or () for one in parse_mask(text)),
-    ]
-    job = Job.checked(
-        source=source,
-        output=default_output(source) if output is None else output,
-        prompts=tuple(asked),
+    flags = TrackFlags(
+        box=tuple(box or ()),
+        point=tuple(point or ()),
+        neg_point=tuple(neg_point or ()),
+        polygon=tuple(polygon or ()),
+        scribble=tuple(scribble or ()),
+        mask=tuple(mask or ()),
+        prompts=prompts,
         start=start,
         end=end,
         direction=direction,
-        settings=chosen,
+        save=save,
+        model=model,
+        refiner=refiner,
+        policy=policy,
+        device=device,
+        dtype=dtype,
+        decoder=decoder,
         overwrite=overwrite,
+    )
+    job = flags.job(
+        source,
+        default_output(source) if output is None else output,
+        progress=form_of_progress(progress, quiet=quiet),
     )
     outcome = run(job, say=_silent if quiet else _say, warn=_warn)
     print_outcome(outcome, as_json=as_json)

@@ -1,0 +1,263 @@
+"""The options of `vos track`, which `vos batch` takes too, and what they say together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vos import settings
+from vos.errors import UsageError
+from vos.prompts import (
+    Prompt,
+    load_prompts,
+    parse_box,
+    parse_mask,
+    parse_point,
+    parse_polygon,
+    parse_scribble,
+)
+from vos.settings import Settings
+from vos_cli.tracking import DIRECTIONS, SAVES, Job
+
+_PROMPTS = "Prompts (each may be repeated; ID 1-255, default 1; FRAME default 0)"
+_RANGE = "What to track"
+_MODEL = "Model"
+OUTPUT_PANEL = "Output"
+
+
+def _option(*names: str, text: str, panel: str, metavar: str, choices: tuple[str, ...] = ()):
+    return typer.Option(
+        *names,
+        help=text,
+        rich_help_panel=panel,
+        metavar=metavar,
+        show_default=False,
+        autocompletion=(lambda: list(choices)) if choices else None,
+    )
+
+
+Boxes = Annotated[
+    list[str] | None,
+    _option("--box", text="A box.", panel=_PROMPTS, metavar="[ID:]x1,y1,x2,y2[@FRAME]"),
+]
+PointsOn = Annotated[
+    list[str] | None,
+    _option("--point", text="A point on the object.", panel=_PROMPTS, metavar="[ID:]x,y[@FRAME]"),
+]
+PointsOff = Annotated[
+    list[str] | None,
+    _option(
+        "--neg-point",
+        text="A point that is not on the object.",
+        panel=_PROMPTS,
+        metavar="[ID:]x,y[@FRAME]",
+    ),
+]
+Polygons = Annotated[
+    list[str] | None,
+    _option("--polygon", text="An outline.", panel=_PROMPTS, metavar="[ID:]x,y,x,y,...[@FRAME]"),
+]
+Scribbles = Annotated[
+    list[str] | None,
+    _option(
+        "--scribble",
+        text="A stroke over the object.",
+        panel=_PROMPTS,
+        metavar="[ID:]x,y,x,y,...[@FRAME]",
+    ),
+]
+Masks = Annotated[
+    list[str] | None,
+    _option(
+        "--mask",
+        text="A mask or label image of the video's size.",
+        panel=_PROMPTS,
+        metavar="[ID:]FILE.png[@FRAME]",
+    ),
+]
+PromptFile = Annotated[
+    Path | None,
+    _option("--prompts", text="A prompt file.", panel=_PROMPTS, metavar="FILE.json"),
+]
+Start = Annotated[
+    str | None,
+    _option("--start", text="First frame: 300f, 10.5s or 00:00:10.5.", panel=_RANGE, metavar="T"),
+]
+End = Annotated[
+    str | None,
+    _option("--end", text="Where to stop, exclusive.", panel=_RANGE, metavar="T"),
+]
+Way = Annotated[
+    str,
+    _option(
+        "--direction",
+        text="forward (default), backward or both.",
+        panel=_RANGE,
+        metavar="WAY",
+        choices=DIRECTIONS,
+    ),
+]
+Save = Annotated[
+    str | None,
+    _option(
+        "--save",
+        text=f"What to write, of {','.join(SAVES)}; default all.",
+        panel=OUTPUT_PANEL,
+        metavar="LIST",
+    ),
+]
+Model = Annotated[
+    str | None,
+    _option(
+        "--model",
+        text="auto (default), a name of `vos models list`, or a weight file.",
+        panel=_MODEL,
+        metavar="NAME|PATH",
+    ),
+]
+Refiner = Annotated[
+    str | None,
+    _option(
+        "--refiner",
+        text="auto (default: the one trained for this model), none, or a refiner file.",
+        panel=_MODEL,
+        metavar="auto|none|NAME|PATH",
+    ),
+]
+Policy = Annotated[
+    str | None,
+    _option("--policy", text="Memory policy: fifo (default).", panel=_MODEL, metavar="NAME"),
+]
+Device = Annotated[
+    str | None,
+    _option(
+        "--device",
+        text="auto (default), cpu, cuda, cuda:N or mps.",
+        panel=_MODEL,
+        metavar="NAME",
+    ),
+]
+Dtype = Annotated[
+    str | None,
+    _option(
+        "--dtype",
+        text=f"One of {', '.join(settings.choices(settings.Dtype))}.",
+        panel=_MODEL,
+        metavar="NAME",
+    ),
+]
+Decoder = Annotated[
+    str | None,
+    _option(
+        "--decoder",
+        text="Video reader: pyav (default) or decord.",
+        panel=_RANGE,
+        metavar="NAME",
+    ),
+]
+Overwrite = Annotated[
+    bool,
+    typer.Option(
+        "--overwrite", help="Replace an earlier output of vos.", rich_help_panel=OUTPUT_PANEL
+    ),
+]
+Json = Annotated[
+    bool,
+    typer.Option("--json", help="One JSON object on stdout.", rich_help_panel=OUTPUT_PANEL),
+]
+ProgressForm = Annotated[
+    str | None,
+    _option(
+        "--progress",
+        text="auto (default), rich, plain, json or none.",
+        panel=OUTPUT_PANEL,
+        metavar="FORM",
+    ),
+]
+Quiet = Annotated[
+    bool,
+    typer.Option(
+        "-q", "--quiet", help="Only errors and warnings on stderr.", rich_help_panel=OUTPUT_PANEL
+    ),
+]
+Verbose = Annotated[
+    bool,
+    typer.Option(
+        "-v", "--verbose", help="The traceback of an error too.", rich_help_panel=OUTPUT_PANEL
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class TrackFlags:
+    """The options of one clip as they were written; None or () where not given."""
+
+    box: tuple[str, ...] = ()
+    point: tuple[str, ...] = ()
+    neg_point: tuple[str, ...] = ()
+    polygon: tuple[str, ...] = ()
+    scribble: tuple[str, ...] = ()
+    mask: tuple[str, ...] = ()
+    prompts: Path | None = None
+    start: str | None = None
+    end: str | None = None
+    direction: str = "forward"
+    save: str | None = None
+    model: str | None = None
+    refiner: str | None = None
+    policy: str | None = None
+    device: str | None = None
+    dtype: str | None = None
+    decoder: str | None = None
+    overwrite: bool = False
+
+    def all_prompts(self) -> tuple[Prompt, ...]:
+        """Every prompt these flags name. Raises PromptError."""
+        return (
+            *(() if self.prompts is None else load_prompts(self.prompts)),
+            *map(parse_box, self.box),
+            *map(parse_point, self.point),
+            *(parse_point(text, positive=False) for text in self.neg_point),
+            *map(parse_polygon, self.polygon),
+            *map(parse_scribble, self.scribble),
+            *(one for text in self.mask for one in parse_mask(text)),
+        )
+
+    def settings(self, progress: str | None) -> Settings:
+        """These choices joined with environment, file and defaults. Raises ConfigError."""
+        return settings.resolve(
+            {
+                "model": self.model,
+                "refiner": self.refiner,
+                "policy": self.policy,
+                "device": self.device,
+                "dtype": self.dtype,
+                "decoder": self.decoder,
+                "save": self.save,
+                "progress": progress,
+            }
+        )
+
+    def job(self, source: str, output: Path, *, progress: str | None) -> Job:
+        """The job of tracking `source` into `output`. Raises UsageError of every kind."""
+        chosen = self.settings(progress)
+        return Job.checked(
+            source=source,
+            output=output,
+            prompts=self.all_prompts(),
+            start=self.start,
+            end=self.end,
+            direction=self.direction,
+            settings=chosen,
+            overwrite=self.overwrite,
+        )
+
+
+def form_of_progress(progress: str | None, *, quiet: bool) -> str | None:
+    """What --progress and --quiet ask for together. Raises UsageError if they contradict."""
+    if quiet and progress not in (None, "none"):
+        raise UsageError(f"--quiet and --progress {progress} contradict each other; give one")
+    return "none" if quiet else progress
