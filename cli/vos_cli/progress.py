@@ -37,6 +37,10 @@ class Progress(Protocol):
         """One more frame is done."""
         ...
 
+    def skip(self, frames: int) -> None:
+        """So many frames were done by an earlier run: they count, but not for the speed."""
+        ...
+
 
 def open_progress(mode: Mode, total: int | None) -> Progress:
     """The progress report of that form.
@@ -79,6 +83,7 @@ class _Silent:
     def __init__(self, total: int | None):
         self.total = total
         self.done = 0
+        self._skipped = 0
         self._started = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -96,10 +101,14 @@ class _Silent:
     def advance(self) -> None:
         self.done += 1
 
+    def skip(self, frames: int) -> None:
+        self.done += frames
+        self._skipped += frames
+
     def rate(self) -> float:
         """Frames per second since the start."""
         elapsed = time.monotonic() - self._started
-        return self.done / elapsed if elapsed > 0 else 0.0
+        return (self.done - self._skipped) / elapsed if elapsed > 0 else 0.0
 
     def remaining_s(self) -> float | None:
         rate = self.rate()
