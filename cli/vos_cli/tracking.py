@@ -194,7 +194,7 @@ def run(
             if folder.is_complete:
                 return _skipped(job.output, resolved, sha256, refiner)
             say(_model_line(resolved, refiner))
-            progress = show(job.settings.progress, _frames_to_come(job, info))
+            progress = show(job.settings.progress, frames_to_come(job, info))
             try:
                 frames, seconds, sink_warnings = _write(job, source, folder.part, progress, load)
             except KeyboardInterrupt as error:
@@ -320,7 +320,7 @@ def _time_text(when: TimePoint | None) -> str | None:
     return f"{when}f" if isinstance(when, int) else f"{when}s"
 
 
-def _frames_to_come(job: Job, info: SourceInfo) -> int | None:
+def frames_to_come(job: Job, info: SourceInfo) -> int | None:
     """About how many frames the job works on, both passes; None where the input does not say."""
     if info.frame_count is None:
         return None
