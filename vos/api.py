@@ -12,14 +12,12 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import torch
 
 from vos.errors import PromptError, UsageError
 from vos.frame import Frame, FrameResult
-from vos.io.prefetch import prefetch
 from vos.io.source import Decoder, Source, TimePoint, open_source
 from vos.io.stills import read_still
 from vos.model.load import ModelInfo, load_model, pick_device, pick_dtype
@@ -28,13 +26,12 @@ from vos.prompts import Direction, Prompt
 from vos.refine.base import Refiner
 from vos.refine.file import load_refiner
 from vos.refine.resolve import RefinerInfo
+from vos.stream import Stream
 from vos.track.image_session import ImageSegmenter
 from vos.track.policy import Fifo, MemoryPolicy
-from vos.track.session import ObjectLogits, Session, compose
-from vos.track.spool import LogitSpool
+from vos.track.session import Session
 
 POLICIES = {"fifo": Fifo}
-PREFETCHED_FRAMES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,28 +116,10 @@ class Tracker:
 
         on_backward: called after each frame of the backward pass, which comes before any result.
         """
-        if not prompts:
-            raise PromptError("no prompt: nothing to track; give a box, point, polygon or mask")
-        if direction not in get_args(Direction):
-            raise UsageError(
-                f"direction {direction!r}: not one of {', '.join(get_args(Direction))}"
-            )
-        # Only a folder's length is certain, and only clips under 16 frames depend on it.
-        count = source.info.frame_count if source.info.kind != "video" else None
-        forward = None
-        if direction != "backward":
-            forward = self.session(prompts, frame_count=count)
-        with LogitSpool() as spool:
-            if direction != "forward":
-                self._backward(source, prompts, start, direction, count, spool, on_backward)
-            with prefetch(source.frames(start, end), PREFETCHED_FRAMES) as frames:
-                for frame in frames:
-                    objects: dict[int, ObjectLogits] = spool.get(frame.frame_idx)
-                    if forward is not None:
-                        objects |= forward.decode(frame)
-                    yield frame, compose(frame, objects)
-            if forward is not None:
-                forward.check_all_used()
+        with Stream(self, source, prompts, start=start, end=end, direction=direction) as stream:
+            for _ in stream.backward():
+                on_backward()
+            yield from stream.results()
 
     def _image(self, image: np.ndarray, name: str) -> ImageSegmenter:
         return ImageSegmenter(
@@ -151,25 +130,6 @@ class Tracker:
             dtype=self.dtype,
             name=name,
         )
-
-    def _backward(
-        self,
-        source: Source,
-        prompts: Sequence[Prompt],
-        start: TimePoint | None,
-        direction: Direction,
-        count: int | None,
-        spool: LogitSpool,
-        on_frame: Callable[[], None],
-    ) -> None:
-        """Run from the last prompted frame towards the start; answers go to the spool."""
-        used = prompts if direction == "backward" else _earliest(prompts)
-        last = max(prompt.frame_idx for prompt in used)
-        session = self.session(used, reverse=True, frame_count=count)
-        for frame in source.frames_reversed(last, _index_of(source, start)):
-            spool.put(frame.frame_idx, session.decode(frame))
-            on_frame()
-        session.check_all_used()
 
 
 def load(
@@ -221,18 +181,3 @@ def segment_image(
         raise PromptError("no prompt: nothing to segment; give a box, point, polygon or mask")
     tracker = load(model, refiner=refiner, device=device, dtype=dtype)
     return tracker.image(image).segment(prompts)
-
-
-def _earliest(prompts: Sequence[Prompt]) -> list[Prompt]:
-    """Each object's prompts on its first prompted frame."""
-    first: dict[int, int] = {}
-    for prompt in prompts:
-        known = first.get(prompt.object_id, prompt.frame_idx)
-        first[prompt.object_id] = min(known, prompt.frame_idx)
-    return [prompt for prompt in prompts if prompt.frame_idx == first[prompt.object_id]]
-
-
-def _index_of(source: Source, start: TimePoint | None) -> int:
-    if start is None or isinstance(start, int):
-        return start or 0
-    return next(source.frames(start)).frame_idx

@@ -46,15 +46,21 @@ class BackwardReader:
         self._times = array("q")
         self._keys: list[int] = []
 
-    def frames(self, start: int, last: int) -> Iterator[Frame]:
-        """Frames `start` down to `last`, both inclusive.
+    def frames(self, start: int, last: int, skip_to: int) -> Iterator[Frame]:
+        """Frames `start` down to `last`, both inclusive, without those above `skip_to`.
 
         Raises UsageError if the footage has no frame `start`, InputError if reading fails.
         """
         images, corrupt = self._index(start, last)
         top = start
+        if skip_to <= start - len(images):
+            top = skip_to
+            images = self._read_chunk(max(last, top - self._chunk + 1), top)
         while True:
             low = top - len(images) + 1
+            while top > skip_to:
+                images.pop()
+                top -= 1
             for frame_idx in range(top, low - 1, -1):
                 pts = Fraction(self._times[2 * frame_idx], self._times[2 * frame_idx + 1])
                 name = video_frame_name(frame_idx)

@@ -102,7 +102,9 @@ class ContainerSource(Source):
         if line not in self.warnings:
             self.warnings.append(line)
 
-    def _frames(self, start: TimePoint | None, end: TimePoint | None) -> Iterator[Frame]:
+    def _frames(
+        self, start: TimePoint | None, end: TimePoint | None, skip_to: int
+    ) -> Iterator[Frame]:
         frame_idx, has_started, has_ended = -1, False, True
         covered = Fraction(0)
         corrupt: list[int] = []
@@ -120,6 +122,9 @@ class ContainerSource(Source):
                 has_started = True
                 if picture.is_corrupt:
                     corrupt.append(frame_idx)
+                if frame_idx < skip_to:
+                    converter.pass_over(picture.frame)
+                    continue
                 image = converter.to_rgb(picture.frame)
                 name = video_frame_name(frame_idx)
                 yield Frame(image, pts, frame_idx, name, picture.is_corrupt)
@@ -129,8 +134,8 @@ class ContainerSource(Source):
             if start is not None and not has_started:
                 raise past_the_end(self._path, start, frame_idx + 1)
 
-    def _frames_reversed(self, start: int, last: int) -> Iterator[Frame]:
-        yield from BackwardReader(self._path, self.info, self._report).frames(start, last)
+    def _frames_reversed(self, start: int, last: int, skip_to: int) -> Iterator[Frame]:
+        yield from BackwardReader(self._path, self.info, self._report).frames(start, last, skip_to)
 
     def _report(self, corrupt: list[int], clock: Clock, converter: Converter) -> None:
         if corrupt:

@@ -270,11 +270,14 @@ class Converter:
         self._size_wh = (height, width) if self._quarter_turns % 2 else (width, height)
         self.resized = 0
 
+    def pass_over(self, frame: VideoFrame) -> None:
+        """Count a picture that nobody looks at."""
+        self.resized += (frame.width, frame.height) != self._size_wh
+
     def to_rgb(self, frame: VideoFrame) -> np.ndarray:
         """uint8 H x W x 3. Raises InputError if FFmpeg cannot convert the pixel format."""
         width, height = self._size_wh
-        if (frame.width, frame.height) != self._size_wh:
-            self.resized += 1
+        self.pass_over(frame)
         try:
             rgb = self._reformatter.reformat(
                 frame,

@@ -39,7 +39,9 @@ class DecordSource(Source):
         reader = self._open()
         self.info = dataclasses.replace(container.info, frame_count=len(reader))
 
-    def _frames(self, start: TimePoint | None, end: TimePoint | None) -> Iterator[Frame]:
+    def _frames(
+        self, start: TimePoint | None, end: TimePoint | None, skip_to: int
+    ) -> Iterator[Frame]:
         reader = self._open()
         times = _times(reader)
         if is_before(len(times) - 1, times[-1], start):
@@ -51,18 +53,20 @@ class DecordSource(Source):
                 image = reader.next()
             except (StopIteration, *_decord_errors()) as error:
                 raise self._failed(f"stopped at frame {frame_idx} of {len(times)}", error) from None
-            if not is_before(frame_idx, pts, start):
+            if frame_idx >= skip_to and not is_before(frame_idx, pts, start):
                 yield Frame(image.asnumpy(), pts, frame_idx, video_frame_name(frame_idx))
 
-    def _frames_reversed(self, start: int, last: int) -> Iterator[Frame]:
+    def _frames_reversed(self, start: int, last: int, skip_to: int) -> Iterator[Frame]:
         top = start
         while top >= last:
             low = max(last, top - _REVERSE_CHUNK_FRAMES + 1)
-            chunk = list(self._frames(low, top + 1))
+            chunk = list(self._frames(low, top + 1, 0))
             if not chunk or chunk[-1].frame_idx < start == top:
                 raise past_the_end(self._path, start, self.info.frame_count or 0)
             while chunk:
-                yield chunk.pop()
+                frame = chunk.pop()
+                if frame.frame_idx <= skip_to:
+                    yield frame
             top = low - 1
 
     def _open(self) -> Any:

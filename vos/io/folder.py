@@ -103,7 +103,9 @@ class ImageSource(Source):
         """A single still."""
         return cls(file, "image", [file])
 
-    def _frames(self, start: TimePoint | None, end: TimePoint | None) -> Iterator[Frame]:
+    def _frames(
+        self, start: TimePoint | None, end: TimePoint | None, skip_to: int
+    ) -> Iterator[Frame]:
         count = len(self._files)
         if is_before(count - 1, (count - 1) / IMAGE_RATE, start):
             raise past_the_end(self.info.path, start or 0, count)
@@ -111,13 +113,13 @@ class ImageSource(Source):
             pts = idx / IMAGE_RATE
             if end is not None and not is_before(idx, pts, end):
                 return
-            if not is_before(idx, pts, start):
+            if idx >= skip_to and not is_before(idx, pts, start):
                 yield self._read(idx)
 
-    def _frames_reversed(self, start: int, last: int) -> Iterator[Frame]:
+    def _frames_reversed(self, start: int, last: int, skip_to: int) -> Iterator[Frame]:
         if start >= len(self._files):
             raise past_the_end(self.info.path, start, len(self._files))
-        for idx in range(start, last - 1, -1):
+        for idx in range(skip_to, last - 1, -1):
             yield self._read(idx)
 
     def _read(self, idx: int) -> Frame:

@@ -1,8 +1,8 @@
 """The output folder, which is there complete or not at all.
 
 Everything is written to a hidden folder beside it (`.NAME.part`), the manifest last, and moved
-into place in one rename. A run that fails or is interrupted removes its part folder; what a killed
-one left is replaced by the next.
+into place in one rename. A run that ends early leaves its part folder for an equal run to continue
+from the last checkpoint; where it had saved none, nothing stays.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from __future__ import annotations
 import contextlib
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Any, Self
 
 from vos.errors import OutputError
+from vos.io.checkpoint import Checkpoint, CheckpointStore
 from vos.io.disk import output_errors, sync_folder, write_atomic
 from vos.io.manifest import (
     MANIFEST_NAME,
@@ -23,10 +24,14 @@ from vos.io.manifest import (
     inventory,
     manifest_text,
     read_manifest,
+    versions,
 )
 from vos.io.paths import display_name
 
 _LOCK_NAME = ".lock"
+_WORK_NAME = ".resume"
+_IDENTITY, _STATE = "identity", "state"
+_HARMLESS_VERSION = "python"
 
 
 class OutputFolder:
@@ -34,7 +39,10 @@ class OutputFolder:
 
     path: where the finished output is, or will be.
     part: the folder to write to until `commit`; absent when `is_complete`.
+    work: folder inside it for what only a continued run needs; not part of the output.
     is_complete: the output is already there, made by an equal run: there is nothing to do.
+    saved: what an equal run saved before it was interrupted, newest first.
+    damaged: how many of its checkpoints cannot be read.
     """
 
     def __init__(
@@ -42,20 +50,25 @@ class OutputFolder:
     ) -> None:
         self.path = path
         self.part = _part_of(path)
+        self.work = self.part / _WORK_NAME
         self.is_complete = is_complete
+        self.saved: list[Checkpoint] = []
+        self.damaged = 0
         self._fingerprint = fingerprint
         self._lock = lock
         self._is_over = is_complete
+        self._store = CheckpointStore(self.work)
+        self._has_saved = False
 
     @classmethod
     def open(cls, path: Path, fingerprint: Fingerprint, *, overwrite: bool = False) -> Self:
         """Look at what is there and, unless it is complete, make the part folder.
 
-        Nothing that was there is touched before `commit`, with `overwrite` either.
+        Nothing that was at `path` is touched before `commit`, with `overwrite` either.
 
         Raises OutputError: `path` is a file, or holds files that are not ours, or an output made
-        with other parameters or damaged (without `overwrite`); another run is writing it; the
-        place is not writable or full.
+        with other parameters or damaged, or an interrupted run did so (without `overwrite`);
+        another run is writing it; the place is not writable or full.
         """
         with output_errors(path):
             path = path.resolve()
@@ -66,7 +79,65 @@ class OutputFolder:
                 return cls(path, fingerprint, is_complete=True, lock=None)
             path.parent.mkdir(parents=True, exist_ok=True)
             lock = _make_part(_part_of(path), path)
-        return cls(path, fingerprint, is_complete=False, lock=lock)
+            output = cls(path, fingerprint, is_complete=False, lock=lock)
+            try:
+                output._take_up(overwrite=overwrite)
+            except BaseException:
+                lock.close()
+                raise
+        return output
+
+    def _take_up(self, *, overwrite: bool) -> None:
+        """Look at what an earlier run left in the part folder."""
+        manifest = read_manifest(self.part)
+        if manifest is not None and not self._fingerprint.differences(manifest):
+            self._move_into_place()  # it was ended between its last two steps
+            self.is_complete = True
+            return
+        self.saved, self.damaged = self._store.load()
+        if not self.saved:
+            self.restart()
+            return
+        self._has_saved = True
+        if differences := self._differences(self.saved[0].header[_IDENTITY]):
+            if not overwrite:
+                raise OutputError(
+                    f"{display_name(self.path)}: an interrupted run with other settings "
+                    f"({', '.join(differences)}) is half done there: give --overwrite to drop it, "
+                    "or choose another -o"
+                )
+            self.restart()
+            return
+        self.saved = [Checkpoint(one.header[_STATE], one.parts) for one in self.saved]
+
+    def restart(self) -> None:
+        """Forget what an earlier run left."""
+        with output_errors(self.path):
+            _empty(self.part)
+            self.work.mkdir()
+            sync_folder(self.path.parent)
+        self.saved, self._has_saved = [], False
+        self._store = CheckpointStore(self.work)
+
+    def save(self, state: Mapping[str, Any], parts: Mapping[str, bytes]) -> int:
+        """Save where the run is, once its files are safe; returns the bytes written.
+
+        From now on the part folder stays when the run ends early. Raises OutputError.
+        """
+        sync_folder(self.part)
+        size = self._store.write(Checkpoint({_IDENTITY: self._identity(), _STATE: state}, parts))
+        self._has_saved = True
+        return size
+
+    def _identity(self) -> dict[str, Any]:
+        return {**self._fingerprint.as_json(), "versions": versions()}
+
+    def _differences(self, identity: Mapping[str, Any]) -> list[str]:
+        """Names of the settings, and of the packages, that differ from an interrupted run's."""
+        mine, theirs = versions(), identity["versions"]
+        names = {*mine, *theirs} - {_HARMLESS_VERSION}
+        changed = sorted(name for name in names if mine.get(name) != theirs.get(name))
+        return [*self._fingerprint.differences(identity), *(f"{name} version" for name in changed)]
 
     def commit(self, *, frame_count: int, warnings: Sequence[str] = ()) -> None:
         """Write the manifest and move everything into place. Call it after the sinks are closed.
@@ -77,15 +148,13 @@ class OutputFolder:
             raise ValueError("this output is already over")
         with output_errors(self.path):
             files = inventory(self.part)
-            files.pop(_LOCK_NAME)
+            for name in (_LOCK_NAME, _WORK_NAME):
+                files.pop(name, None)
             text = manifest_text(
                 self._fingerprint, frame_count=frame_count, warnings=warnings, files=files
             )
             write_atomic(self.part / MANIFEST_NAME, text.encode())
-            self._unlock()
-            sync_folder(self.part)
-            _move_into_place(self.part, self.path)
-        self._is_over = True
+            self._move_into_place()
 
     def __enter__(self) -> Self:
         return self
@@ -96,12 +165,24 @@ class OutputFolder:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if not self._is_over:
-            self._is_over = True
-            with contextlib.suppress(OSError):
-                _empty(self.part)
-                self._unlock()
-                self.part.rmdir()
+        if self._is_over:
+            return
+        self._is_over = True
+        if self._has_saved and self._lock is not None:
+            self._lock.close()
+            return
+        with contextlib.suppress(OSError):
+            _empty(self.part)
+            self._unlock()
+            self.part.rmdir()
+
+    def _move_into_place(self) -> None:
+        sync_folder(self.part)
+        shutil.rmtree(self.work, ignore_errors=True)
+        self._unlock()
+        sync_folder(self.part)
+        _move_into_place(self.part, self.path)
+        self._is_over = True
 
     def _unlock(self) -> None:
         if self._lock is not None:
@@ -156,7 +237,7 @@ def _is_done(path: Path, fingerprint: Fingerprint, *, overwrite: bool) -> bool:
 
 
 def _make_part(part: Path, path: Path) -> IO[str]:
-    """A new, empty part folder, locked against other runs."""
+    """The part folder, new or an earlier run's, locked against other runs."""
     if part.exists():
         if not _is_leftover(part):
             raise OutputError(
@@ -165,9 +246,7 @@ def _make_part(part: Path, path: Path) -> IO[str]:
             )
     else:
         part.mkdir()
-    lock = _lock(part, path)
-    _empty(part)
-    return lock
+    return _lock(part, path)
 
 
 def _empty(part: Path) -> None:

@@ -1,27 +1,35 @@
-"""The overlay video: the source with the objects drawn over it, at the source's times."""
+"""The overlay video: the source with the objects drawn over it, at the source's times.
+
+Pictures are encoded as they come, in segments of `SEGMENT_FRAMES`; the packets wait in a file and
+are joined into the MP4 at the end. An interrupted overlay keeps the finished segments; the pictures
+of the open one are drawn and encoded again, from label maps that the checkpoint carries.
+"""
 
 from __future__ import annotations
 
-import contextlib
+import struct
+import zlib
+from collections import deque
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
-from av.container import OutputContainer
-from av.error import FFmpegError
-from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
-from av.video.stream import VideoStream
 
 from vos.frame import Frame, FrameResult
-from vos.io.audio_copy import AudioCopy
+from vos.io.append_file import AppendFile
+from vos.io.checkpoint import SavedState
 from vos.io.disk import output_errors
 from vos.io.overlay_draw import draw_overlay
-from vos.io.paths import display_name
+from vos.io.overlay_encode import REORDER_FRAMES, EncodedPacket, SegmentEncoder, VideoForm
+from vos.io.overlay_mux import Mp4Joiner, append_packet
 from vos.io.sink import SinkBase
 
-_HD_LINES = 720
+SEGMENT_FRAMES = 120
+_LEAST_FRAMES = 8
+_MOST_LABEL_BYTES = 16 * 2**20
 _FALLBACK_TICK = Fraction(1, 90_000)
+_LABELS_HEADER = struct.Struct("<qI")  # frame index, bytes of the packed label map
 
 
 class OverlaySink(SinkBase):
@@ -38,7 +46,12 @@ class OverlaySink(SinkBase):
     frame_rate: frames per second, about; tells how long the last picture stays.
     audio_from: a file whose sound to copy, or None.
     audio_start_time: that file's container clock where picture time is 0, in seconds.
+    work: folder for the encoded packets, which a sink that resumes needs and whose owner deletes
+        it; None for a temporary file.
+    resume: an earlier sink's state, in the same `work`. Raises ResumeError when packets lack.
     """
+
+    name = "overlay"
 
     def __init__(
         self,
@@ -48,128 +61,122 @@ class OverlaySink(SinkBase):
         frame_rate: Fraction | None = None,
         audio_from: Path | None = None,
         audio_start_time: Fraction = Fraction(0),
+        work: Path | None = None,
+        resume: SavedState | None = None,
     ) -> None:
         super().__init__()
         self._path = path
         self._tick = time_base or (1 / frame_rate if frame_rate else _FALLBACK_TICK)
-        self._period = max(1, round(1 / frame_rate / self._tick)) if frame_rate else 1
         self._rate = frame_rate
+        self._form: VideoForm | None = None
         self._audio_from = audio_from
         self._audio_start_time = audio_start_time
-        self._output: OutputContainer | None = None
-        self._audio: AudioCopy | None = None
-        self._last: int | None = None
+        state = {} if resume is None else resume.values
+        self._packets = AppendFile(work and work / "overlay.packets", state.get("packets"))
+        self._first: int | None = state.get("first")
+        if self._first is not None:
+            self._form = VideoForm(tuple(state["size_hw"]), self._tick, self._rate)
+        self._open_segment(tuple(state.get("earlier", ())))
+        self._replays = deque(() if resume is None else _unpack_labels(resume.blob))
+        self.replay_from = self._replays[0][0] if self._replays else None
 
     def write(self, frame: Frame, result: FrameResult) -> None:
         self._check(frame, result)
-        ticks = round(frame.pts / self._tick)
-        if self._last is not None and ticks <= self._last:
-            raise ValueError(f"frames must come in presentation order: {frame.pts=} {self._last=}")
-        with output_errors(self._path):
-            if self._output is None:
-                self._open(frame)
-            picture = _to_yuv(draw_overlay(frame.image, result.label_map))
-            picture.pts, picture.time_base = ticks, self._tick
-            self._encode(picture)
-            self._copy_audio(frame.pts)
-        if self._last is not None:
-            self._period = ticks - self._last
-        self._last = ticks
+        if self._replays:
+            raise ValueError(f"frame {self._replays[0][0]} is to be replayed first")
+        labels = zlib.compress(np.ascontiguousarray(result.label_map).data, 1)
+        self._add(frame, result.label_map, labels)
 
-    def _open(self, frame: Frame) -> None:
-        try:
-            self._start(frame, self._audio_from)
-        except (FFmpegError, ValueError) as error:
-            if self._audio_from is None:
-                raise
-            self._free()
-            self._start(frame, None)  # a full disk fails here again, and is reported
-            self.warnings.append(
-                f"{display_name(self._audio_from.name)}: its sound cannot be copied into an mp4 "
-                f"({error}); the overlay is silent: mux the sound with another tool if needed"
-            )
-
-    def _start(self, frame: Frame, audio_from: Path | None) -> None:
-        # Edit lists count in the movie's ticks, 1 ms by default: too coarse for a first pts.
-        options = {
-            "movie_timescale": str(self._tick.denominator),
-            "video_track_timescale": str(self._tick.denominator),
-        }
-        self._output = av.open(str(self._path), "w", format="mp4", options=options)
-        self._video = _video_stream(self._output, frame.size_hw, self._tick, self._rate)
-        if audio_from is not None:
-            self._audio = AudioCopy(
-                audio_from, self._output, self._audio_start_time, first=frame.pts
-            )
-        self._output.start_encoding()
-
-    def _encode(self, picture: av.VideoFrame | None) -> None:
-        assert self._output is not None
-        for packet in self._video.encode(picture):
-            packet.duration = self._period  # matters for the last picture only
-            self._output.mux_one(packet)
-
-    def _copy_audio(self, until: Fraction) -> None:
-        if self._audio is None:
+    def replay(self, frame: Frame) -> None:
+        if not self._replays or frame.frame_idx != self._replays[0][0]:
             return
-        assert self._output is not None
-        self._audio.pump(self._output, until)
-        if self._audio.problem is not None and self._audio_from is not None:
-            self.warnings.append(
-                f"{display_name(self._audio_from.name)}: its sound is damaged "
-                f"({self._audio.problem}); the overlay is silent from {float(until):.1f} s on"
-            )
-            self._audio.close()
-            self._audio = None
+        _, labels = self._replays.popleft()
+        values = np.frombuffer(zlib.decompress(labels), dtype=np.uint8)
+        self._add(frame, values.reshape(frame.size_hw), labels)
+
+    def checkpoint(self) -> SavedState:
+        self._packets.sync()
+        values = {
+            "packets": self._segment_start,
+            "size_hw": self._form and self._form.size_hw,
+            "first": self._first,
+            "earlier": self._earlier,
+        }
+        return SavedState(values, b"".join(self._labels))
+
+    def _add(self, frame: Frame, label_map: np.ndarray, labels: bytes) -> None:
+        ticks = round(frame.pts / self._tick)
+        if (last := self._last_ticks(1)) and ticks <= last[0]:
+            raise ValueError(f"frames must come in presentation order: {frame.pts=} {last=}")
+        if self._form is None:
+            self._first = ticks
+            self._form = VideoForm(frame.size_hw, self._tick, self._rate)
+        if self._encoder is None:
+            self._encoder = SegmentEncoder(self._form, self._earlier)
+        picture = draw_overlay(frame.image, label_map)
+        self._save(self._encoder.encode(picture, ticks))
+        self._ticks.append(ticks)
+        self._labels.append(_LABELS_HEADER.pack(frame.frame_idx, len(labels)) + labels)
+        self._label_bytes += len(labels)
+        is_heavy = self._label_bytes >= _MOST_LABEL_BYTES and len(self._ticks) >= _LEAST_FRAMES
+        if len(self._ticks) == SEGMENT_FRAMES or is_heavy:
+            self._save(self._encoder.flush())
+            self._open_segment(self._last_ticks(REORDER_FRAMES))
+
+    def _open_segment(self, earlier: tuple[int, ...]) -> None:
+        """earlier: ticks of the last pictures before it."""
+        self._earlier = earlier
+        self._segment_start = self._packets.mark()
+        self._encoder: SegmentEncoder | None = None
+        self._ticks: list[int] = []
+        self._labels: list[bytes] = []
+        self._label_bytes = 0
+
+    def _last_ticks(self, count: int) -> tuple[int, ...]:
+        return (*self._earlier, *self._ticks)[-count:]
+
+    def _save(self, packets: Iterable[EncodedPacket]) -> None:
+        with output_errors(self._path):
+            for packet in packets:
+                append_packet(self._packets, packet)
 
     def _finish(self) -> None:
-        if self._output is None or self._last is None:
-            return
+        try:
+            if self._replays:
+                raise ValueError(f"frame {self._replays[0][0]} was not replayed")
+            if self._form is None or self._first is None:
+                return
+            if self._encoder is not None:
+                self._save(self._encoder.flush())
+                self._encoder = None
+            self._join(self._form, self._first)
+        finally:
+            self._packets.abandon()
+
+    def _join(self, form: VideoForm, first: int) -> None:
+        *before, last = self._last_ticks(2)
+        period = max(1, round(1 / self._rate / self._tick)) if self._rate else 1
+        joiner = Mp4Joiner(
+            form,
+            first=first,
+            last=last,
+            last_period=last - before[0] if before else period,
+            audio_from=self._audio_from,
+            audio_start_time=self._audio_start_time,
+        )
         with output_errors(self._path):
-            try:
-                self._encode(None)
-                self._copy_audio((self._last + self._period) * self._tick)
-                self._output.close()  # writes the index: a full disk may only show here
-            finally:
-                self._free()
+            joiner.write(self._packets, self._path)
+        self.warnings += joiner.warnings
 
     def _abandon(self) -> None:
-        self._free()
-
-    def _free(self) -> None:
-        with contextlib.suppress(FFmpegError, OSError, ValueError):
-            if self._audio is not None:
-                self._audio.close()
-        with contextlib.suppress(FFmpegError, OSError, ValueError):
-            if self._output is not None:
-                self._output.close()
-        self._audio = self._output = None
+        self._encoder = None
+        self._packets.abandon()
 
 
-def _video_stream(
-    output: OutputContainer, size_hw: tuple[int, int], tick: Fraction, rate: Fraction | None
-) -> VideoStream:
-    height, width = size_hw
-    stream = output.add_stream("libx264", rate=rate, options={"preset": "veryfast", "crf": "18"})
-    stream.width, stream.height = width + width % 2, height + height % 2
-    stream.pix_fmt = "yuv420p"
-    stream.time_base = tick
-    context = stream.codec_context
-    context.time_base = tick
-    context.thread_type = "FRAME"
-    is_hd = stream.height >= _HD_LINES
-    context.color_range = ColorRange.MPEG
-    context.colorspace = Colorspace.ITU709 if is_hd else Colorspace.ITU601
-    context.color_primaries = ColorPrimaries.BT709 if is_hd else ColorPrimaries.SMPTE170M
-    context.color_trc = ColorTrc.BT709 if is_hd else ColorTrc.SMPTE170M
-    return stream
-
-
-def _to_yuv(image: np.ndarray) -> av.VideoFrame:
-    height, width = image.shape[:2]
-    if height % 2 or width % 2:
-        image = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-    matrix = Colorspace.ITU709 if image.shape[0] >= _HD_LINES else Colorspace.ITU601
-    return av.VideoFrame.from_ndarray(image, format="rgb24").reformat(
-        format="yuv420p", dst_colorspace=matrix, dst_color_range=ColorRange.MPEG
-    )
+def _unpack_labels(blob: bytes) -> Iterator[tuple[int, bytes]]:
+    offset = 0
+    while offset < len(blob):
+        frame_idx, size = _LABELS_HEADER.unpack_from(blob, offset)
+        offset += _LABELS_HEADER.size
+        yield frame_idx, blob[offset : offset + size]
+        offset += size

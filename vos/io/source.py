@@ -82,23 +82,32 @@ class Source(ABC):
     warnings: list[str]
 
     def frames(
-        self, start: TimePoint | None = None, end: TimePoint | None = None
+        self, start: TimePoint | None = None, end: TimePoint | None = None, *, skip_to: int = 0
     ) -> Iterator[Frame]:
         """Frames from `start` (inclusive) to `end` (exclusive), in presentation order.
+
+        skip_to: frames with a lower index are gone through, so that times, damage and warnings are
+        those of the whole, but not given.
 
         `frame_idx` always counts from the beginning of the footage. A generator: closing it
         closes the file. Raises UsageError if `start` is past the last frame or not before `end`,
         InputError if the footage cannot be read.
         """
         check_range(start, end)
-        return self._frames(start, end)
+        return self._frames(start, end, skip_to)
 
-    def frames_reversed(self, start: int, end: int | None = None) -> Iterator[Frame]:
+    def frames_reversed(
+        self, start: int, end: int | None = None, *, skip_to: int | None = None
+    ) -> Iterator[Frame]:
         """The same frames from index `start` down to `end` (inclusive, default 0).
+
+        skip_to: frames with a higher index are not given, as in `frames`.
 
         Holds a bounded number of pictures. Raises as `frames`.
         """
-        return self._frames_reversed(start, check_reversed_range(start, end))
+        last = check_reversed_range(start, end)
+        top = start if skip_to is None else min(skip_to, start)
+        return self._frames_reversed(start, last, top)
 
     def __enter__(self) -> Self:
         return self
@@ -112,12 +121,14 @@ class Source(ABC):
         return None
 
     @abstractmethod
-    def _frames(self, start: TimePoint | None, end: TimePoint | None) -> Iterator[Frame]:
+    def _frames(
+        self, start: TimePoint | None, end: TimePoint | None, skip_to: int
+    ) -> Iterator[Frame]:
         """`frames`, of a checked range."""
 
     @abstractmethod
-    def _frames_reversed(self, start: int, last: int) -> Iterator[Frame]:
-        """From index `start` down to `last`, of a checked range."""
+    def _frames_reversed(self, start: int, last: int, skip_to: int) -> Iterator[Frame]:
+        """From index `start` down to `last`, of a checked range; given from `skip_to` on."""
 
 
 def open_source(path: str | os.PathLike[str], *, decoder: Decoder = "pyav") -> Source:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 
 from vos.frame import Frame, FrameResult
-from vos.io.disk import output_errors, write_atomic
+from vos.io.append_file import AppendFile
+from vos.io.checkpoint import SavedState
+from vos.io.disk import write_atomic
 from vos.io.sink import SinkBase
 
 
@@ -22,38 +23,45 @@ class StatsSink(SinkBase):
     float), object_id, area_px, box_xyxy_px (right and bottom edge exclusive) and centroid_xy_px
     (pixel centres at .5), both null where the object has no pixel, iou_pred (0-1), object_score
     (logit; <= 0 means absent), is_corrupt.
+
+    resume: an earlier sink's state; rows written after it are removed. Raises ResumeError when
+    earlier ones are missing.
     """
 
-    def __init__(self, path: Path) -> None:
+    name = "stats"
+
+    def __init__(self, path: Path, *, resume: SavedState | None = None) -> None:
         super().__init__()
         self._path = path
-        self._last_frame = -1
-        self._is_sorted = True
-        with output_errors(path):
-            self._file: TextIO = path.open("w", encoding="utf-8", newline="\n")
+        self._last_frame = -1 if resume is None else resume.values["last_frame"]
+        self._is_sorted = resume is None or resume.values["is_sorted"]
+        self._file = AppendFile(path, resume and resume.values["file"])
 
     def write(self, frame: Frame, result: FrameResult) -> None:
         self._check(frame, result)
         self._is_sorted &= result.frame_idx > self._last_frame
         self._last_frame = result.frame_idx
-        with output_errors(self._path):
-            for row in frame_rows(result):
-                self._file.write(json.dumps(row, allow_nan=False) + "\n")
+        rows = (json.dumps(row, allow_nan=False) + "\n" for row in frame_rows(result))
+        self._file.append("".join(rows).encode())
+
+    def checkpoint(self) -> SavedState:
+        file = self._file.sync()
+        return SavedState(
+            {"file": file, "last_frame": self._last_frame, "is_sorted": self._is_sorted}
+        )
 
     def _finish(self) -> None:
-        with output_errors(self._path):
-            try:
-                self._file.flush()
-            finally:
-                self._abandon()
+        try:
+            self._file.sync()
+        finally:
+            self._abandon()
         if not self._is_sorted:  # tracked backward
             lines = self._path.read_text(encoding="utf-8").splitlines(keepends=True)
             lines.sort(key=lambda line: _order(json.loads(line)))
             write_atomic(self._path, "".join(lines).encode())
 
     def _abandon(self) -> None:
-        with contextlib.suppress(OSError):  # closing flushes, which fails again on a full disk
-            self._file.close()
+        self._file.abandon()
 
 
 def frame_rows(result: FrameResult) -> list[dict[str, Any]]:

@@ -19,6 +19,7 @@ from vos.model.types import Decoded, ModelPrompt
 from vos.prompt_collect import collect
 from vos.prompt_types import ObjectPrompt, Prompt
 from vos.refine.base import NoRefiner, Refiner
+from vos.track.checkpoint import SessionState
 from vos.track.memory_bank import MemoryBank
 from vos.track.policy import Fifo, MemoryPolicy, Step
 from vos.track.step import track_frame
@@ -120,6 +121,29 @@ class Session:
             missed = sorted({prompt.frame_idx for prompt in self.prompts})
         if missed:
             raise _not_included(missed[0])
+
+    def snapshot(self) -> SessionState:
+        """What the next frame depends on. Costs nothing: banks are immutable."""
+        waiting = None
+        if self._by_frame is not None:
+            waiting = tuple((idx, who) for idx, asked in self._by_frame.items() for who in asked)
+        return SessionState(dict(self.banks), waiting)
+
+    def restore(self, state: SessionState, size_hw: tuple[int, int]) -> None:
+        """Go on where `snapshot` was taken, with the same model, settings and prompts.
+
+        size_hw: height and width of the frames in pixels.
+        """
+        self.banks = dict(state.banks)
+        self._by_frame = None
+        if state.waiting is None:
+            return
+        self._size_hw = size_hw
+        self._by_frame = {}
+        for frame_idx, asked in self._collect(self.prompts, size_hw).items():
+            left = {i: prompt for i, prompt in asked.items() if (frame_idx, i) in state.waiting}
+            if left:
+                self._by_frame[frame_idx] = left
 
     def state_bytes(self) -> int:
         """Bytes of tensors held between two frames."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
+import struct
 from collections.abc import Mapping
-from types import TracebackType
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -12,47 +12,53 @@ import torch
 from vos.frame import ObjectResult
 from vos.track.session import ObjectLogits
 
+_HEADER = struct.Struct("<qqqdd")  # frame index, object id, side, predicted IoU, object score
+
+
+class SpoolFile(Protocol):
+    """Where the spool writes: bytes added at the end, read anywhere. `length`: bytes so far."""
+
+    length: int
+
+    def append(self, data: bytes) -> int: ...
+
+    def read(self, offset: int, size: int) -> bytes: ...
+
 
 class LogitSpool:
-    """A temporary file of half-precision logits: 8 kB per object and frame with nano, 128 kB with
-    SAM 2, sixteen times that with a refiner that works at full size.
+    """Half-precision logits in a file: 8 kB per object and frame with nano, 128 kB with SAM 2,
+    sixteen times that with a refiner that works at full size.
 
-    A context manager; the file goes when it closes.
+    file: what an earlier spool left in it is found again.
     """
 
-    def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
-        self._index: dict[int, list[tuple[int, int, int, ObjectResult]]] = {}
+    def __init__(self, file: SpoolFile) -> None:
+        self._file = file
+        self._offsets: dict[int, list[int]] = {}
+        offset = 0
+        while offset < file.length:
+            frame_idx, _, side, _, _ = _HEADER.unpack(file.read(offset, _HEADER.size))
+            self._offsets.setdefault(frame_idx, []).append(offset)
+            offset += _HEADER.size + side * side * 2
 
     def put(self, frame_idx: int, objects: Mapping[int, ObjectLogits]) -> None:
         """Keep one frame's answers."""
-        rows = self._index.setdefault(frame_idx, [])
         for object_id, answer in objects.items():
-            offset = self._file.seek(0, 2)
-            side = answer.logits.shape[-1]
-            self._file.write(answer.logits.to("cpu", torch.float16).numpy().tobytes())
-            rows.append((object_id, offset, side, answer.scores))
+            side, scores = answer.logits.shape[-1], answer.scores
+            head = _HEADER.pack(frame_idx, object_id, side, scores.iou_pred, scores.object_score)
+            values = answer.logits.to("cpu", torch.float16).numpy().tobytes()
+            self._offsets.setdefault(frame_idx, []).append(self._file.append(head + values))
 
     def get(self, frame_idx: int) -> dict[int, ObjectLogits]:
         """What was kept of that frame; empty if nothing was."""
         found = {}
-        for object_id, offset, side, scores in self._index.get(frame_idx, []):
-            self._file.seek(offset)
-            values = np.frombuffer(self._file.read(side * side * 2), dtype=np.float16)
-            logits = torch.from_numpy(values.astype(np.float32)).view(1, 1, side, side)
-            found[object_id] = ObjectLogits(logits, scores)
+        for offset in self._offsets.get(frame_idx, []):
+            head = _HEADER.unpack(self._file.read(offset, _HEADER.size))
+            _, object_id, side, iou_pred, object_score = head
+            values = self._file.read(offset + _HEADER.size, side * side * 2)
+            logits = np.frombuffer(values, dtype=np.float16).astype(np.float32)
+            found[object_id] = ObjectLogits(
+                torch.from_numpy(logits).view(1, 1, side, side),
+                ObjectResult(iou_pred, object_score),
+            )
         return found
-
-    def close(self) -> None:
-        self._file.close()
-
-    def __enter__(self) -> LogitSpool:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -1,0 +1,110 @@
+"""Checkpoint files: written so that a power cut leaves the one before, read so that damage shows.
+
+A file is 8 magic bytes, the SHA-256 of the rest, the length of a JSON header, the header, and the
+binary parts one after the other. The last two checkpoints are kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from vos.io.disk import output_errors, sync_folder, write_atomic
+
+_MAGIC = b"vosckpt1"
+_DIGEST_BYTES = 32
+_LENGTH_BYTES = 8
+_KEPT = 2
+_NAME = re.compile(r"checkpoint-(\d{8})")
+
+
+@dataclass(frozen=True, slots=True)
+class SavedState:
+    """Where one part of a run is: JSON values, and bytes for what is no text."""
+
+    values: Mapping[str, Any]
+    blob: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A saved state. header: JSON values. parts: binary values by name."""
+
+    header: Mapping[str, Any]
+    parts: Mapping[str, bytes] = field(default_factory=dict)
+
+
+class CheckpointStore:
+    """The checkpoints in one folder, which is made when the first is written."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._next = max(self._numbers(), default=-1) + 1
+
+    def write(self, checkpoint: Checkpoint) -> int:
+        """Save; once it returns, a power cut does no harm. Returns the bytes written.
+
+        Raises OutputError; the checkpoints before are untouched then.
+        """
+        data = _encoded(checkpoint)
+        with output_errors(self._folder):
+            self._folder.mkdir(exist_ok=True)
+            write_atomic(self._path(self._next), data)
+            sync_folder(self._folder)
+            self._next += 1
+            for number in self._numbers()[:-_KEPT]:
+                self._path(number).unlink()
+        return len(data)
+
+    def load(self) -> tuple[list[Checkpoint], int]:
+        """The checkpoints that are whole, newest first, and how many are damaged."""
+        whole: list[Checkpoint] = []
+        damaged = 0
+        for number in reversed(self._numbers()):
+            checkpoint = _read(self._path(number))
+            if checkpoint is None:
+                damaged += 1
+            else:
+                whole.append(checkpoint)
+        return whole, damaged
+
+    def _path(self, number: int) -> Path:
+        return self._folder / f"checkpoint-{number:08d}"
+
+    def _numbers(self) -> list[int]:
+        if not self._folder.is_dir():
+            return []
+        found = (_NAME.fullmatch(entry.name) for entry in self._folder.iterdir())
+        return sorted(int(match[1]) for match in found if match)
+
+
+def _encoded(checkpoint: Checkpoint) -> bytes:
+    sizes = {name: len(part) for name, part in checkpoint.parts.items()}
+    header = json.dumps({"header": checkpoint.header, "sizes": sizes}).encode()
+    length = len(header).to_bytes(_LENGTH_BYTES, "little")
+    body = b"".join((length, header, *checkpoint.parts.values()))
+    return _MAGIC + hashlib.sha256(body).digest() + body
+
+
+def _read(path: Path) -> Checkpoint | None:
+    """None for a file that is damaged, or not there any more."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return None
+    start = len(_MAGIC) + _DIGEST_BYTES
+    body = data[start:]
+    if data[:start] != _MAGIC + hashlib.sha256(body).digest():
+        return None
+    end = _LENGTH_BYTES + int.from_bytes(body[:_LENGTH_BYTES], "little")
+    content = json.loads(body[_LENGTH_BYTES:end])
+    parts = {}
+    for name, size in content["sizes"].items():
+        parts[name] = body[end : end + size]
+        end += size
+    return Checkpoint(content["header"], parts)

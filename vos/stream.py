@@ -1,0 +1,173 @@
+"""One video through a tracker, in a form that can be left and taken up again between two frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, get_args
+
+from vos.errors import PromptError, UsageError
+from vos.frame import Frame, FrameResult
+from vos.io.append_file import AppendFile
+from vos.io.checkpoint import SavedState
+from vos.io.prefetch import prefetch
+from vos.io.source import Source, TimePoint
+from vos.prompts import Direction, Prompt
+from vos.track.checkpoint import from_bytes, to_bytes
+from vos.track.session import ObjectLogits, Session, compose
+from vos.track.spool import LogitSpool
+
+if TYPE_CHECKING:
+    from vos.api import Tracker
+
+PREFETCHED_FRAMES = 4
+
+
+class Stream:
+    """First the backward pass, where the direction asks for one, then the results in order.
+
+    prompts: at least one. start (inclusive), end (exclusive): frame index, or seconds as a
+    Fraction. spool: file for what the backward pass leaves; None for a temporary one. resume: what
+    `checkpoint` returned in a run with the same tracker, source and arguments, and the same
+    `spool`; the results are those of that run from the checkpoint on, to the last bit.
+
+    frame_idx: of the frame done last in this pass, None at its start. steps: frames done in both
+    passes. frames: results given. All count those before `resume` too.
+
+    Raises: PromptError without prompts, UsageError for another direction, ResumeError if the spool
+    does not hold what `resume` says.
+    """
+
+    def __init__(
+        self,
+        tracker: Tracker,
+        source: Source,
+        prompts: Sequence[Prompt],
+        *,
+        start: TimePoint | None = None,
+        end: TimePoint | None = None,
+        direction: Direction = "forward",
+        spool: Path | None = None,
+        resume: SavedState | None = None,
+    ) -> None:
+        if not prompts:
+            raise PromptError("no prompt: nothing to track; give a box, point, polygon or mask")
+        if direction not in get_args(Direction):
+            raise UsageError(
+                f"direction {direction!r}: not one of {', '.join(get_args(Direction))}"
+            )
+        self._source, self._start, self._end = source, start, end
+        # Only a folder's length is certain, and only clips under 16 frames depend on it.
+        count = source.info.frame_count if source.info.kind != "video" else None
+        self._backward: Session | None = None
+        self._forward: Session | None = None
+        if direction != "forward":
+            used = prompts if direction == "backward" else _earliest(prompts)
+            self._top = max(prompt.frame_idx for prompt in used)
+            self._backward = tracker.session(used, reverse=True, frame_count=count)
+        if direction != "backward":
+            self._forward = tracker.session(prompts, frame_count=count)
+        self.frame_idx: int | None = None
+        self.steps = self.frames = 0
+        self._spool_file = AppendFile(spool, resume and resume.values["spool"])
+        self._spool = LogitSpool(self._spool_file)
+        if resume is not None:
+            self._resume(resume)
+
+    def backward(self) -> Iterator[int]:
+        """Run what is left of the backward pass; yields the index of each frame done."""
+        if self._backward is None:
+            return
+        first = _index_of(self._source, self._start)
+        skip_to = None if self.frame_idx is None else self.frame_idx - 1
+        if skip_to is None or skip_to >= first:
+            for frame in self._source.frames_reversed(self._top, first, skip_to=skip_to):
+                self._spool.put(frame.frame_idx, self._backward.decode(frame))
+                self.frame_idx = frame.frame_idx
+                self.steps += 1
+                yield frame.frame_idx
+        self._backward.check_all_used()
+        self._backward = self.frame_idx = None
+
+    def results(
+        self,
+        replay_from: int | None = None,
+        replay: Callable[[Frame], None] = lambda _frame: None,
+    ) -> Iterator[tuple[Frame, FrameResult]]:
+        """What is left of the results, after the backward pass.
+
+        replay: called first with the frames from `replay_from` on whose results an earlier run
+        gave.
+        """
+        next_idx = 0 if self.frame_idx is None else self.frame_idx + 1
+        skip_to = next_idx if replay_from is None else replay_from
+        source = self._source.frames(self._start, self._end, skip_to=skip_to)
+        with prefetch(source, PREFETCHED_FRAMES) as frames:
+            for frame in frames:
+                if frame.frame_idx < next_idx:
+                    replay(frame)
+                    continue
+                objects: dict[int, ObjectLogits] = self._spool.get(frame.frame_idx)
+                if self._forward is not None:
+                    objects |= self._forward.decode(frame)
+                result = compose(frame, objects)
+                self.frame_idx = frame.frame_idx
+                self.steps += 1
+                self.frames += 1
+                yield frame, result
+        if self._forward is not None:
+            self._forward.check_all_used()
+
+    def checkpoint(self) -> SavedState:
+        """Where this stream is, with the spool safe on the disk. Call it between two frames."""
+        session = self._backward or self._forward
+        values = {
+            "is_backward": self._backward is not None,
+            "frame_idx": self.frame_idx,
+            "steps": self.steps,
+            "frames": self.frames,
+            "spool": self._spool_file.sync(),
+            "warnings": list(self._source.warnings),
+        }
+        return SavedState(values, b"" if session is None else to_bytes(session.snapshot()))
+
+    def _resume(self, saved: SavedState) -> None:
+        values = saved.values
+        self.frame_idx = values["frame_idx"]
+        self.steps, self.frames = values["steps"], values["frames"]
+        for text in values["warnings"]:
+            if text not in self._source.warnings:
+                self._source.warnings.append(text)
+        if not values["is_backward"]:
+            self._backward = None
+        session = self._backward or self._forward
+        if session is not None:
+            state = from_bytes(saved.blob, session.model.device)
+            session.restore(state, self._source.info.size_hw)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._spool_file.abandon()
+
+
+def _earliest(prompts: Sequence[Prompt]) -> list[Prompt]:
+    """Each object's prompts on its first prompted frame."""
+    first: dict[int, int] = {}
+    for prompt in prompts:
+        known = first.get(prompt.object_id, prompt.frame_idx)
+        first[prompt.object_id] = min(known, prompt.frame_idx)
+    return [prompt for prompt in prompts if prompt.frame_idx == first[prompt.object_id]]
+
+
+def _index_of(source: Source, start: TimePoint | None) -> int:
+    if start is None or isinstance(start, int):
+        return start or 0
+    return next(source.frames(start)).frame_idx

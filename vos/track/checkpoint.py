@@ -1,0 +1,74 @@
+"""What a session holds between two frames, to bytes and back, to the last bit."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vos.model.types import MemoryEntry, ModelPrompt
+from vos.track.memory_bank import MemoryBank
+
+_KINDS = {kind.__name__: kind for kind in (MemoryBank, MemoryEntry, ModelPrompt)}
+_KIND = "kind"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionState:
+    """All that the next frame's masks depend on, besides model, settings and prompts.
+
+    banks: per object id. waiting: (frame index, object id) of the prompts whose frame has not come
+    yet; None before the first frame.
+    """
+
+    banks: Mapping[int, MemoryBank]
+    waiting: tuple[tuple[int, int], ...] | None = None
+
+
+def to_bytes(state: SessionState) -> bytes:
+    """The state as a file of plain values and tensors, in their memory layout."""
+    buffer = io.BytesIO()
+    torch.save(
+        {
+            "banks": {object_id: _packed(bank) for object_id, bank in state.banks.items()},
+            "waiting": None if state.waiting is None else [list(pair) for pair in state.waiting],
+        },
+        buffer,
+    )
+    return buffer.getvalue()
+
+
+def from_bytes(data: bytes, device: torch.device) -> SessionState:
+    """The inverse of `to_bytes`, with the tensors on `device`. Executes nothing of `data`."""
+    content = torch.load(io.BytesIO(data), map_location=device, weights_only=True)
+    waiting = content["waiting"]
+    return SessionState(
+        banks={object_id: _unpacked(bank) for object_id, bank in content["banks"].items()},
+        waiting=None if waiting is None else tuple((idx, who) for idx, who in waiting),
+    )
+
+
+def _packed(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.detach().clone()  # a view would bring all of its storage along
+    if isinstance(value, tuple):
+        return [_packed(item) for item in value]
+    if type(value).__name__ in _KINDS:
+        items = {field.name: _packed(getattr(value, field.name)) for field in fields(value)}
+        return {_KIND: type(value).__name__, **items}
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    raise TypeError(f"{type(value).__name__}: a memory bank holds tensors and plain values only")
+
+
+def _unpacked(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(_unpacked(item) for item in value)
+    if isinstance(value, dict):
+        items = {name: _unpacked(item) for name, item in value.items() if name != _KIND}
+        return _KINDS[value[_KIND]](**items)
+    return value
