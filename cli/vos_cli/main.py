@@ -37,6 +37,12 @@ COMMANDS: dict[str, _Lazy] = {
         "Follow the prompted objects through a video.",
         "vos track video.mp4 --box 100,50,400,300 -o out",
     ),
+    "batch": _Lazy(
+        "vos_cli.batch.command",
+        "batch",
+        "Track a folder or list of clips; a report says how each went.",
+        "vos batch footage/ -o results --save masks,stats",
+    ),
     "info": _Lazy(
         "vos_cli.info",
         "info",

@@ -1,0 +1,1 @@
+"""`vos batch`: many clips, one folder, a report that tells the truth."""

@@ -1,0 +1,132 @@
+"""From rows to clips: a name of its own for each, its options, and where its prompts are."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from vos.errors import UsageError
+from vos_cli.batch.rows import PROMPT_OPTIONS, Row
+from vos_cli.track_options import TrackFlags
+
+SIDECAR = "sidecar"
+_LONGEST = 120
+_NO_PROMPTS = {name: None if name == "prompts" else () for name in PROMPT_OPTIONS}
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """One clip of a batch.
+
+    name: of its folder, log and status; unique, also where upper and lower case are one. source:
+    absolute path or pattern. problem: why it cannot be tracked, as far as its row tells.
+    """
+
+    name: str
+    place: str
+    source: str
+    flags: TrackFlags
+    problem: str | None = None
+
+
+def make_clips(rows: Sequence[Row], base: TrackFlags, prompts_from: str | None) -> list[Clip]:
+    """The clips of all rows, in order.
+
+    base: the command line's options. prompts_from: "sidecar", a folder, or one prompt file for all;
+    None is "sidecar" where the command line has no prompts. A row's own prompts come first, then
+    those found there, then the command line's.
+
+    Raises UsageError if `prompts_from` names nothing.
+    """
+    place = None
+    if prompts_from not in (None, SIDECAR):
+        place = Path(prompts_from).absolute()
+        if not place.exists():
+            raise UsageError(
+                f"--prompts-from {prompts_from}: no such folder or file; give one, or 'sidecar'"
+            )
+    has_prompts = any(getattr(base, name) for name in PROMPT_OPTIONS)
+    is_looking = prompts_from is not None or not has_prompts
+    clips: list[Clip] = []
+    taken: set[str] = set()
+    for row, name in zip(rows, _names(rows), strict=True):
+        flags = _flags(row, base, place) if is_looking else _own(row, base)
+        problem = row.problem
+        if name.lower() in taken:
+            problem = problem or (
+                "an earlier row is this clip with these options, or has its name; remove one"
+            )
+            name = f"{name[:_LONGEST]}-{_digest(row.place)}"
+        taken.add(name.lower())
+        clips.append(Clip(name, row.place, row.source, flags, problem))
+    return clips
+
+
+def prompt_files(source: Path, place: Path | None) -> list[Path]:
+    """Where a clip's prompts may be, best first: beside it, in `place`, or `place` itself."""
+    if place is not None and not place.is_dir():
+        return [place]
+    folder = source.parent if place is None else place
+    stems = dict.fromkeys((source.name, source.stem))
+    names = [f"{stem}.prompts.json" for stem in stems]
+    if place is not None:
+        names += [f"{stem}.json" for stem in stems]
+    return [folder / name for name in names]
+
+
+def _own(row: Row, base: TrackFlags) -> TrackFlags:
+    """The command line's options with the row's over them; prompts are never mixed."""
+    if any(name in row.options for name in PROMPT_OPTIONS):
+        base = replace(base, **_NO_PROMPTS)
+    return replace(base, **row.options)
+
+
+def _flags(row: Row, base: TrackFlags, place: Path | None) -> TrackFlags:
+    flags = _own(row, base)
+    if any(name in row.options for name in PROMPT_OPTIONS):
+        return flags
+    for file in prompt_files(Path(row.source), place):
+        if file.exists():
+            return replace(flags, **(_NO_PROMPTS | {"prompts": file}))
+    return flags
+
+
+def _names(rows: Sequence[Row]) -> list[str]:
+    """A name per row that depends on the row alone unless two would be equal.
+
+    Equal ones all get the checksum of what tells them apart, so their order does not matter.
+    """
+    plain = [row.name or _tidy(_label(row)) for row in rows]
+    count = Counter(name.lower() for name in plain)
+    return [
+        name if count[name.lower()] == 1 else f"{name[:_LONGEST]}-{_digest(_identity(row))}"
+        for name, row in zip(plain, rows, strict=True)
+    ]
+
+
+def _label(row: Row) -> str:
+    """The relative path for a folder's clip, the last part of the path for a manifest's."""
+    if row.source and row.source.endswith(os.sep + row.place):
+        return "__".join(Path(row.place).parts)
+    return Path(row.source).name or row.place
+
+
+def _tidy(text: str) -> str:
+    """`text` as one visible, printable file name; what had to change is told by a checksum."""
+    kept = "".join(c if c.isprintable() and c not in '/\\:*?"<>|' else "_" for c in text)
+    kept = kept.encode("utf-8", "replace")[:_LONGEST].decode("utf-8", "ignore").strip()
+    kept = kept.lstrip(".") or "clip"
+    return kept if kept == text else f"{kept}-{_digest(text)}"
+
+
+def _identity(row: Row) -> str:
+    return json.dumps([row.source, dict(row.options)], default=str, sort_keys=True)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:8]

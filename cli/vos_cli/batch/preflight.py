@@ -1,0 +1,157 @@
+"""Before any model is loaded: open every clip, check its prompts, say what will not work."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from vos.errors import PromptError
+from vos.io.manifest import fingerprint_input, read_manifest
+from vos.io.scan import scan_video
+from vos.io.source import SourceInfo, open_source
+from vos_cli import tracking
+from vos_cli.batch.clips import Clip
+from vos_cli.batch.folder import BatchFolder, check_inside
+from vos_cli.errors import report
+from vos_cli.tracking import Job
+
+_MOST_AT_ONCE = 8
+_SCAN_LIMIT_BYTES = 256 * 10**6
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What is known of a clip before it is tracked.
+
+    job: what to do; None where `problem` says why not. exit_code: of the problem. frames: in the
+    whole file, exact where its packets were counted. has_output: an output of this very input is
+    there; whether its settings are the same is found out when its turn comes.
+    """
+
+    clip: Clip
+    job: Job | None
+    problem: str | None = None
+    exit_code: int = 0
+    info: SourceInfo | None = None
+    frames: int | None = None
+    is_vfr: bool | None = None
+    notes: tuple[str, ...] = ()
+    has_output: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """What a report tells of the input."""
+        info = self.info
+        if info is None:
+            return {}
+        height, width = info.size_hw
+        return {
+            "codec": info.codec,
+            "width": width,
+            "height": height,
+            "frame_count": self.frames,
+            "duration_s": None if info.duration is None else round(float(info.duration), 3),
+            "rate": None if info.average_rate is None else round(float(info.average_rate), 3),
+            "rotation_deg": info.rotation_deg,
+            "is_vfr": self.is_vfr,
+            "objects": 0 if self.job is None else len({p.object_id for p in self.job.prompts}),
+        }
+
+
+def probe_all(clips: Sequence[Clip], folder: BatchFolder, progress: str | None) -> list[Probe]:
+    """Every clip's probe, in order; several are read at once."""
+    with ThreadPoolExecutor(min(_MOST_AT_ONCE, 2 * (os.cpu_count() or 1))) as pool:
+        return list(pool.map(lambda clip: probe(clip, folder, progress), clips))
+
+
+def probe(clip: Clip, folder: BatchFolder, progress: str | None) -> Probe:
+    """Look at one clip; what is wrong with it is in the answer."""
+    if clip.problem is not None:
+        return Probe(clip, None, f"{clip.place}: {clip.problem}", exit_code=2)
+    info = frames = is_vfr = None
+    notes: tuple[str, ...] = ()
+    try:
+        output = folder.output(clip.name)
+        check_inside(folder.root, output)
+        decoder = clip.flags.settings(progress).decoder
+        with open_source(clip.source, decoder=decoder) as source:
+            info = source.info
+            frames, is_vfr = _length(info)
+            notes = tuple(source.warnings)
+        job = _job(clip, output, progress)
+        tracking.check_prompts(job, info)
+        return Probe(
+            clip, job, None, 0, info, frames, is_vfr, notes, _has_output(output, info.path)
+        )
+    except Exception as error:
+        text = io.StringIO()
+        code = report(error, verbose=False, stream=text)
+        reason = text.getvalue().strip().removeprefix("vos: ").removeprefix("error: ")
+        return Probe(clip, None, reason, code, info, frames, is_vfr, notes)
+
+
+def _job(clip: Clip, output: Path, progress: str | None) -> Job:
+    flags = clip.flags
+    if not flags.all_prompts():
+        name = Path(clip.source).name
+        raise PromptError(
+            f"no prompt; put {name}.prompts.json beside it (see --prompts-from), "
+            "name it in a manifest, or give --box for all"
+        )
+    return flags.job(clip.source, output, progress=progress)
+
+
+def _length(info: SourceInfo) -> tuple[int | None, bool | None]:
+    """Frames and whether their intervals vary; from the packets unless the file is very large."""
+    if info.kind != "video":
+        return info.frame_count, None
+    if info.path.stat().st_size > _SCAN_LIMIT_BYTES:
+        return info.frame_count, None
+    scan = scan_video(info.path)
+    return scan.frame_count, scan.is_vfr
+
+
+def _has_output(output: Path, source: Path) -> bool:
+    manifest = read_manifest(output)
+    if manifest is None or not isinstance(manifest.get("input"), dict):
+        return False
+    known = fingerprint_input(source)
+    return manifest["input"].get("sha256") == known.sha256
+
+
+def frames_to_track(one: Probe) -> int | None:
+    """About how many frames are worked on; None where the input does not say."""
+    if one.job is None or one.info is None:
+        return None
+    return tracking.frames_to_come(one.job, replace(one.info, frame_count=one.frames))
+
+
+def table(probes: Sequence[Probe]) -> list[list[str]]:
+    """Rows for people, a header first."""
+    rows = [["clip", "codec", "size", "frames", "seconds", "turned", "rate", "objects", "state"]]
+    for one in probes:
+        known = one.as_json()
+        rate = known.get("rate")
+        state = one.problem or ("output is there" if one.has_output else "ok")
+        rows.append(
+            [
+                one.clip.name,
+                known.get("codec") or "-",
+                f"{known['width']}x{known['height']}" if known else "-",
+                _text(one.frames),
+                _text(known.get("duration_s"), digits=1),
+                f"{known['rotation_deg']}" if known.get("rotation_deg") else "-",
+                "-" if rate is None else f"{rate:g}{' vfr' if one.is_vfr else ''}",
+                _text(known.get("objects") or None),
+                state,
+            ]
+        )
+    return rows
+
+
+def _text(value: float | None, *, digits: int = 0) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"

@@ -1,0 +1,201 @@
+"""Manifests: a plain list, CSV or JSON lines, one clip per row with options of its own."""
+
+from __future__ import annotations
+
+import csv
+import glob
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from vos.config import nearest
+from vos.errors import InputError, UsageError
+from vos.io.paths import display_name, unreadable
+from vos_cli.track_options import TrackFlags
+
+PROMPT_OPTIONS = ("box", "point", "neg_point", "polygon", "scribble", "mask", "prompts")
+_OPTIONS = tuple(option.name for option in fields(TrackFlags))
+_REPEATED = PROMPT_OPTIONS[:-1]
+_KEYS = ("source", "name", *_OPTIONS)
+_MASK = re.compile(r"(\d{1,3}:)?(.+)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One clip as it was asked for.
+
+    place: where that was said, for messages. source: absolute path or pattern. name: the name it
+    asks for. options: fields of TrackFlags that this row sets. problem: why it cannot be used.
+    """
+
+    place: str
+    source: str
+    name: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    problem: str | None = None
+
+
+def read_rows(manifest: str) -> list[Row]:
+    """The rows of a manifest file, or of stdin for "-".
+
+    Paths in it are relative to its folder, on stdin to the current one. Lines that start with `#`
+    are comments. A bad row has a `problem`; the others are not touched by it.
+
+    Raises: InputError if it cannot be read, UsageError for a CSV header that is wrong.
+    """
+    if manifest == "-":
+        name, folder = "stdin", Path.cwd()
+        data = sys.stdin.buffer.read()
+    else:
+        path = Path(manifest)
+        name, folder = display_name(path.name), path.absolute().parent
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise unreadable(path, error) from None
+    text = data.decode("utf-8-sig", errors="surrogateescape")
+    lines = [
+        (number, line)
+        for number, line in enumerate(text.splitlines(), start=1)
+        if line.strip() and not line.lstrip().startswith("#")
+    ]
+    if not lines:
+        raise InputError(f"{name}: names no clip; give one path per line, CSV or JSON lines")
+    kind = _kind(Path(manifest).suffix.lower(), lines[0][1])
+    reader = {"csv": _csv_rows, "jsonl": _json_rows, "plain": _plain_rows}[kind]
+    return [_row(f"{name}:{number}", values, folder) for number, values in reader(name, lines)]
+
+
+Lines = list[tuple[int, str]]
+Values = tuple[int, Mapping[str, Any] | str]
+"""Line number and the row's values, or what is wrong with it."""
+
+
+def _kind(suffix: str, first: str) -> str:
+    if suffix == ".csv" or "source" in [cell.strip() for cell in first.split(",")][:-1]:
+        return "csv"
+    if suffix in (".jsonl", ".ndjson") or first.lstrip().startswith("{"):
+        return "jsonl"
+    return "plain"
+
+
+def _plain_rows(_name: str, lines: Lines) -> Iterator[Values]:
+    for number, line in lines:
+        yield number, {"source": line.strip()}
+
+
+def _csv_rows(name: str, lines: Lines) -> Iterator[Values]:
+    reader = csv.reader(line for _, line in lines)
+    header = [cell.strip() for cell in next(reader)]
+    if "source" not in header:
+        raise UsageError(f"{name}: the first row names no column 'source'; add it")
+    for cell in header:
+        if cell not in _KEYS:
+            raise UsageError(f"{name}: {_unknown('column', cell)}")
+    for cells in reader:
+        number = lines[reader.line_num - 1][0]
+        if len(cells) > len(header):
+            yield number, f"{len(cells)} cells under {len(header)} columns; quote commas"
+            continue
+        given = {
+            key: cell.strip() for key, cell in zip(header, cells, strict=False) if cell.strip()
+        }
+        yield (
+            number,
+            {key: _split(value) if key in _REPEATED else value for key, value in given.items()},
+        )
+
+
+def _split(cell: str) -> list[str]:
+    return [part.strip() for part in cell.split(";") if part.strip()]
+
+
+def _json_rows(_name: str, lines: Lines) -> Iterator[Values]:
+    for number, line in lines:
+        try:
+            values = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            yield number, f"not JSON ({error}); one object per line"
+            continue
+        if isinstance(values, str):
+            values = {"source": values}
+        yield number, values if isinstance(values, dict) else 'not an object; give {"source": ...}'
+
+
+def _row(place: str, values: Mapping[str, Any] | str, folder: Path) -> Row:
+    if isinstance(values, str):
+        return Row(place, "", problem=values)
+    source = values.get("source")
+    if not isinstance(source, str) or not source or "\0" in source:
+        return Row(place, "", problem="no source; each row names a clip")
+    where = _in_folder(folder, source)
+    try:
+        options = {
+            key: _option(key, value, folder)
+            for key, value in values.items()
+            if key not in ("source", "name")
+        }
+        name = values.get("name")
+        if name is not None:
+            _check_name(name)
+    except UsageError as error:
+        return Row(place, where, problem=str(error))
+    return Row(place, where, name, options)
+
+
+def _in_folder(folder: Path, source: str) -> str:
+    """`source` from `folder` on; only `source` may be a pattern."""
+    path = folder / source
+    if glob.has_magic(source) and not os.path.lexists(path):
+        return str(Path(glob.escape(str(folder))) / source)
+    return os.path.abspath(path)  # noqa: PTH100  (Path.resolve would follow links)
+
+
+def _option(key: str, value: Any, folder: Path) -> Any:
+    if key not in _OPTIONS:
+        raise UsageError(_unknown("key", key))
+    if key == "overwrite":
+        truth = {True: True, False: False, "true": True, "false": False}
+        if not isinstance(value, bool | str) or value not in truth:
+            raise UsageError(f"overwrite {value!r}: not true or false; correct it")
+        return truth[value]
+    if key in _REPEATED:
+        texts = [value] if isinstance(value, str) else value
+        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+            raise UsageError(f"{key} {value!r}: not a text or a list of texts; correct it")
+        return tuple(_mask_in(folder, text) if key == "mask" else text for text in texts)
+    if not isinstance(value, str):
+        raise UsageError(f"{key} {value!r}: not a text; put it in quotes")
+    return folder / value if key == "prompts" else value
+
+
+def _mask_in(folder: Path, text: str) -> str:
+    parts = _MASK.fullmatch(text)
+    return text if parts is None else f"{parts[1] or ''}{folder / parts[2]}"
+
+
+def _check_name(name: object) -> None:
+    """Raises UsageError for a name that is no single, visible, printable file name."""
+    is_plain = (
+        isinstance(name, str)
+        and name.isprintable()
+        and not name.startswith(".")
+        and not set(name) & set('/\\:*?"<>|')
+        and 0 < len(name.encode()) <= 150
+        and name == name.strip()
+    )
+    if not is_plain:
+        raise UsageError(
+            f"name {name!r}: it is one file name inside the output, without '/', '..' or control "
+            "characters, 150 bytes at most; choose another"
+        )
+
+
+def _unknown(what: str, key: object) -> str:
+    text = str(key)
+    return f"unknown {what} {text!r}{nearest(text, _KEYS)}; valid: {', '.join(_KEYS)}"
