@@ -20,6 +20,7 @@ from vos.model.checkpoint import (
     load_metadata,
     load_state_dict,
 )
+from vos.model.host_memory import keep_freed_memory
 from vos.model.nano import NanoConfig
 from vos.model.sam2 import Sam2Model
 from vos.model.weight_file import checked_sha256
@@ -66,6 +67,8 @@ def load_model(
             raise ModelError(f"{architecture}: no packaged config; use `--model nano`")
         net = build_sam2(config)
     _fill(net, state, resolved.path)
+    if device.type == "cpu":
+        keep_freed_memory()
     model = Sam2Model(net.to(device))
     if image_size_px is not None:
         model.set_image_size(image_size_px)

@@ -16,6 +16,7 @@ from sam2.modeling.sam2_base import NO_OBJ_SCORE, SAM2Base
 from sam2.modeling.sam2_utils import get_1d_sine_pe
 from torch import Tensor, nn
 
+from vos.model.once import compute_once
 from vos.model.types import (
     Decoded,
     DecoderState,
@@ -36,29 +37,12 @@ def best_iou(iou_pred: Float[Tensor, "b k"]) -> Int[Tensor, " b"]:
     return torch.argmax(iou_pred, dim=-1)
 
 
-class _CoarsePositionEncoding(nn.Module):
-    """Sine encoding of the stride-16 map only; nothing reads the fine levels' (120 MB at 1024
-    px).
-    """
-
-    def __init__(self, sine: nn.Module, side: Callable[[], int]):
-        super().__init__()
-        self.sine = sine
-        self._side = side
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.sine(x[:1]) if x.shape[-1] <= self._side() else x.new_zeros(0)
-
-
 class Sam2Model:
     """SAM 2's parts as stateless verbs. `net` holds the modules and weights."""
 
     def __init__(self, net: SAM2Base):
         self.net = net.eval()
-        neck = net.image_encoder.neck
-        neck.position_encoding = _CoarsePositionEncoding(
-            neck.position_encoding, lambda: net.sam_image_embedding_size
-        )
+        compute_once(net)
         self._memory_pos: Tensor | None = None
         self._image_pe: Tensor | None = None
 
