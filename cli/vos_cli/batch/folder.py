@@ -72,7 +72,7 @@ class BatchFolder:
     def status(self, name: str) -> Path:
         return self.root / "status" / f"{name}.json"
 
-    def strip(self, name: str) -> Path:
+    def thumbnails(self, name: str) -> Path:
         return self.root / "status" / f"{name}.jpg"
 
     def report(self, suffix: str) -> Path:

@@ -242,7 +242,7 @@ def _facts(clip: dict[str, Any]) -> str:
 
 def _strip(name: str, folder: BatchFolder) -> str:
     try:
-        data = base64.b64encode(folder.strip(name).read_bytes()).decode()
+        data = base64.b64encode(folder.thumbnails(name).read_bytes()).decode()
     except OSError:
         return ""
     return f'<img loading="lazy" alt="" src="data:image/jpeg;base64,{data}">'

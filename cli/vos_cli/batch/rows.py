@@ -61,7 +61,7 @@ def read_rows(manifest: str) -> list[Row]:
     text = data.decode("utf-8-sig", errors="surrogateescape")
     lines = [
         (number, line)
-        for number, line in enumerate(text.splitlines(), start=1)
+        for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), start=1)
         if line.strip() and not line.lstrip().startswith("#")
     ]
     if not lines:

@@ -79,7 +79,7 @@ def run_task(task: Task, worker: str, tell: Tell) -> ClipResult:
                 warnings=outcome.warnings,
                 model=outcome.model,
             )
-            if not outcome.is_skipped or not folder.strip(task.name).exists():
+            if not outcome.is_skipped or not folder.thumbnails(task.name).exists():
                 result = _with_highlights(result, task, log)
         if not result.was_there:
             result = replace(result, seconds=round(time.monotonic() - started, 3))
@@ -129,7 +129,7 @@ def _with_highlights(result: ClipResult, task: Task, log: TextIO) -> ClipResult:
     try:
         strip = thumbnail_strip(task.job.output)
         if strip is not None:
-            write_atomic(task.folder.strip(task.name), strip)
+            write_atomic(task.folder.thumbnails(task.name), strip)
         stats = task.job.output / "stats.jsonl"
         if stats.exists():
             result = replace(result, low_scores=low_score_spans(stats))
