@@ -23,6 +23,7 @@ from vos.model.load import load_model, pick_device
 from vos.refine.base import NoRefiner
 from vos.refine.build import build_refiner, load_refiner_config
 from vos.refine.file import save_refiner
+from vos.train.cpu_matmul import bf16_products
 from vos.train.parameter_groups import parameter_groups
 from vos.train.refiner_config import RefinerTrainConfig
 from vos.train.refiner_data import Share, batches, find_data
@@ -91,7 +92,13 @@ class RefinerTrainer:
                 f"{config.refiner}: la.source native: training data has no finer image; "
                 "train with source: input, the weights serve both"
             )
-        objective = RefinerObjective(self.model, self.refiner, config.loss, config.box_jitter)
+        objective = RefinerObjective(
+            self.model,
+            self.refiner,
+            config.loss,
+            box_jitter=config.box_jitter,
+            corrections=config.corrections,
+        )
         optimiser = torch.optim.AdamW(
             parameter_groups(objective, config.weight_decay), lr=config.lr, fused=True
         )
@@ -157,7 +164,9 @@ class RefinerTrainer:
         torch.manual_seed(seed)  # a refiner's own dropout
         generator = torch.Generator(fabric.device).manual_seed(seed)
         self.refiner.train()
-        parts: dict[str, Tensor] = self.objective(batch.images, batch.target, generator)
+        on_cpu = fabric.device.type == "cpu"
+        with bf16_products(on_cpu):
+            parts: dict[str, Tensor] = self.objective(batch.images, batch.target, generator)
         losses = {name: float(value.detach()) for name, value in parts.items()}
         # Over all processes, so that they stop together.
         losses["total"] = float(_tensor(fabric.all_reduce(parts["total"].detach())))
@@ -167,7 +176,8 @@ class RefinerTrainer:
                 "lower lr or look at these images, then start again from the last checkpoint"
             )
         self.optimiser.zero_grad(set_to_none=True)
-        fabric.backward(parts["total"])
+        with bf16_products(on_cpu):
+            fabric.backward(parts["total"])
         fabric.clip_gradients(self.objective, self.optimiser, max_norm=config.clip_norm)
         self.optimiser.step()
         self.step += 1

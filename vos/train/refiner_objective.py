@@ -16,7 +16,7 @@ from vos.refine.base import Asked, FrameCache, Refiner
 from vos.refine.build import TrainableRefiner
 from vos.train.point_losses import PointConfig, dense_loss, point_loss
 from vos.train.refiner_config import LossConfig
-from vos.train.refiner_prompts import KINDS, training_prompt
+from vos.train.refiner_prompts import KINDS, correcting_click, training_prompt
 
 PRESENT = 10.0
 """An object score that hides nothing."""
@@ -28,13 +28,14 @@ def answer_prompt(
     features: FrameFeatures,
     cache: FrameCache,
     prompt: ModelPrompt,
+    before: Decoded | None = None,
 ) -> Decoded:
-    """A prompt on a still, decoded and refined.
+    """A prompt on a still, decoded and refined. before: the answer that the prompt corrects.
 
     The object is known to be there, so the object score is overruled: a wrong "absent" would
     replace the mask, and its gradient, by a constant.
     """
-    asked = Asked(now=prompt, first=prompt)
+    asked = Asked(now=prompt, first=prompt, before=before)
     embedding = refiner.fuse(model.condition(features, None), cache, asked)
     coarse = model.decode(embedding, features, prompt, first=True)
     present = torch.full_like(coarse.object_score, PRESENT)
@@ -48,11 +49,19 @@ class RefinerObjective(nn.Module):
     """
 
     def __init__(
-        self, model: Sam2Model, refiner: TrainableRefiner, loss: LossConfig, box_jitter: float
+        self,
+        model: Sam2Model,
+        refiner: TrainableRefiner,
+        loss: LossConfig,
+        *,
+        box_jitter: float = 0.0,
+        corrections: float = 0.0,
     ):
+        """box_jitter, corrections: as `RefinerTrainConfig`'s."""
         super().__init__()
         self.refiner = refiner
-        self.model, self.loss, self.box_jitter = model, loss, box_jitter
+        self.model, self.loss = model, loss
+        self.box_jitter, self.corrections = box_jitter, corrections
 
     def forward(
         self,
@@ -62,7 +71,8 @@ class RefinerObjective(nn.Module):
     ) -> dict[str, Float[Tensor, ""]]:
         """Mean losses over the batch: "total" and its weighted parts.
 
-        The rows are shared out at random among the three kinds of prompt. images: in [0, 1].
+        The rows are shared out at random among the three kinds of prompt; what a click corrects is
+        an answer of the refiner itself, without a gradient. images: in [0, 1].
         """
         b, size = images.shape[0], images.shape[-1]
         with torch.no_grad():
@@ -76,13 +86,14 @@ class RefinerObjective(nn.Module):
                 continue
             truth = target[rows]
             prompt = training_prompt(kind, truth, size, generator, self.box_jitter)
-            answer = answer_prompt(
-                self.model,
-                self.refiner,
-                features.rows(rows),
-                {name: value[rows] for name, value in cache.items()},
-                prompt,
-            )
+            seen = features.rows(rows), {name: value[rows] for name, value in cache.items()}
+            before = None
+            chance = torch.rand((), generator=generator, device=images.device)
+            if kind != "mask" and chance < self.corrections:
+                with torch.no_grad():
+                    before = answer_prompt(self.model, self.refiner, *seen, prompt)
+                prompt = correcting_click(before, truth, prompt, size, generator)
+            answer = answer_prompt(self.model, self.refiner, *seen, prompt, before)
             for name, value in self.parts(answer, truth, generator).items():
                 parts[name] = parts.get(name, 0) + value.sum() / b
         parts["total"] = torch.stack(list(parts.values())).sum()

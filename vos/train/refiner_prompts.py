@@ -10,9 +10,14 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from vos.model.types import ModelPrompt
+from vos.model.types import Decoded, ModelPrompt
 from vos.train.coarse_masks import coarse_mask_prompt
-from vos.train.sample_prompts import boxes_from_masks, sample_box, sample_points
+from vos.train.sample_prompts import (
+    boxes_from_masks,
+    sample_box,
+    sample_correction,
+    sample_points,
+)
 
 PromptKind = Literal["box", "points", "mask"]
 KINDS: tuple[PromptKind, ...] = get_args(PromptKind)
@@ -59,6 +64,23 @@ def mixed_points(
     negative = torch.where((draw[1] < 0.5)[..., None], close, outside)
     points = torch.where(positive[..., None], inside, negative)
     return ModelPrompt(points_xy=points, labels=positive.to(torch.int32))
+
+
+def correcting_click(
+    answer: Decoded,
+    target: Float[Tensor, "b 1 l l"],
+    prompt: ModelPrompt,
+    image_size: int,
+    generator: torch.Generator,
+) -> ModelPrompt:
+    """`prompt` with one more click per row, where its answer is most wrong; the decoder's own mask
+    goes along, as when a user clicks again.
+    """
+    truth = F.interpolate(
+        target, (image_size, image_size), mode="bilinear", align_corners=False, antialias=True
+    )
+    clicked = sample_correction(truth[:, 0] > 0.5, answer.output_logits, generator, prompt)
+    return replace(clicked, previous=answer.raw_logits)
 
 
 def tight_box(mask: Bool[Tensor, "b l l"]) -> ModelPrompt:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from vos.errors import CheckpointError, ConfigError, TrainingError, UsageError
 from vos.model.build import build_nano
 from vos.model.nano import NanoConfig
 from vos.model.sam2 import Sam2Model
-from vos.refine.base import NoRefiner
+from vos.refine.base import Asked, NoRefiner
 from vos.refine.build import load_refiner_config
 from vos.refine.file import load_refiner
 from vos.train import refiner as loop
@@ -28,6 +29,7 @@ from vos.train.refiner_objective import RefinerObjective, answer_prompt
 from vos.train.refiner_prompts import (
     KINDS,
     at_model_size,
+    correcting_click,
     mixed_points,
     positive_points,
     tight_box,
@@ -239,7 +241,7 @@ class Fixed:
     name, wants_image_2x = "fixed", False
 
     def __init__(self, **answer):
-        self.answer = answer
+        self.answer, self.asked = answer, ()
 
     def augment(self, model, features, frame_idx):
         return {}
@@ -248,7 +250,7 @@ class Fixed:
         return embedding
 
     def refine(self, decoded, features, cache, asked):
-        self.seen = decoded
+        self.seen, self.asked = decoded, (*self.asked, asked)
         return replace(decoded, **self.answer)
 
 
@@ -271,7 +273,7 @@ def test_losses_follow_what_the_refiner_gives(untrained):
     truth = disk()[None].float()
     right = truth * 20 - 10
     loss = LossConfig(final_points=500, points=500)
-    objective = RefinerObjective(untrained, Fixed(), loss, 0.0)
+    objective = RefinerObjective(untrained, Fixed(), loss)
     features = untrained.encode_image(torch.randn(1, 3, SIZE, SIZE, generator=seeded()))
     prompt = at_model_size(tight_box(disk()), 128, SIZE)
     plain = answer_prompt(untrained, Fixed(), features, {}, prompt)
@@ -291,6 +293,43 @@ def test_losses_follow_what_the_refiner_gives(untrained):
     missed = replace(good, error_logits=-wrong)
     assert objective.parts(known, truth, seeded())["error"] < 0.3
     assert objective.parts(missed, truth, seeded())["error"] > 1
+
+
+def asked_in_training(model: Sam2Model, corrections: float) -> list[Asked]:
+    refiner = Fixed(refined_logits=torch.full((1, 1, SIZE, SIZE), -9.0))
+    objective = RefinerObjective(model, refiner, LossConfig(mode="dense"), corrections=corrections)
+    images = torch.rand(3, 3, SIZE, SIZE, generator=seeded())
+    objective(images, disk()[None].float().expand(3, -1, -1, -1), seeded())
+    return list(refiner.asked)
+
+
+def test_every_prompt_but_masks_can_be_corrected(untrained):
+    assert [a.before is None for a in asked_in_training(untrained, 0.0)] == [True] * len(KINDS)
+
+    asked = asked_in_training(untrained, 1.0)
+    pairs = [(a, b) for a, b in pairwise(asked) if b.before is not None]
+    assert len(pairs) == len(KINDS) - 1
+    for first, second in pairs:
+        assert second.now.labels.shape[1] == first.now.labels.shape[1] + 1
+        assert torch.equal(second.now.points_xy[:, :-1], first.now.points_xy)
+        assert torch.equal(second.now.previous, second.before.raw_logits)
+
+
+def test_the_correcting_click_lies_where_the_answer_is_wrong(untrained):
+    truth = disk()[None].float()
+    features = untrained.encode_image(torch.randn(1, 3, SIZE, SIZE, generator=seeded()))
+    prompt = at_model_size(tight_box(disk()), 128, SIZE)
+    for missed in (True, False):
+        left = torch.arange(SIZE) < SIZE / 2
+        said = (truth[..., ::2, ::2] > 0.5) & ~left if missed else torch.ones(1, 1, SIZE, SIZE)
+        answer = answer_prompt(
+            untrained, Fixed(refined_logits=said.float() * 20 - 10), features, {}, prompt
+        )
+        click = correcting_click(answer, truth, prompt, SIZE, seeded())
+        x, y = click.points_xy[0, -1].round().int().tolist()
+        assert int(click.labels[0, -1]) == int(missed)
+        assert bool(disk(SIZE, 15)[0, y, x]) == missed
+        assert not missed or x < SIZE / 2
 
 
 @pytest.mark.parametrize("kind", KINDS)

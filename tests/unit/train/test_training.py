@@ -50,6 +50,17 @@ def test_absent_frames_train_only_the_score():
     assert (score.grad > 0).all()
 
 
+def test_a_frame_without_the_object_weighs_more_in_the_score():
+    score = torch.zeros(2, 1, requires_grad=True)
+    target = torch.stack([disk()[0], torch.zeros_like(disk()[0])])
+    logits, iou = torch.zeros(2, 1, 8, 8), torch.zeros(2, 1)
+    weights = LossWeights(absent=4.0)
+    answer_loss(logits, iou, score, target, alternatives=False, weights=weights).backward()
+    present, absent = score.grad[:, 0].tolist()
+    assert present < 0 < absent
+    assert absent == pytest.approx(-4 * present)
+
+
 def test_alternatives_train_only_the_best_of_three():
     logits = torch.randn(1, 4, 8, 8)
     logits[0, 2] = torch.nn.functional.avg_pool2d(disk().float()[None], 4)[0, 0] * 20 - 10
