@@ -18,7 +18,7 @@ from typing import Any
 
 from vos_cli.batch.events import Event, Finished, Progressed, Started
 from vos_cli.batch.folder import ATTEMPTS, ClipResult, hold_shared
-from vos_cli.batch.work import Task, run_task
+from vos_cli.batch.work import Task, Work, run_task
 from vos_cli.errors import Interrupted
 
 _STOP_S = 60.0
@@ -34,10 +34,16 @@ class WorkerSetup:
     device: str | None
     threads: int | None
     lock: Path
+    do: Work
 
 
 def run_local(
-    tasks: Sequence[Task], *, jobs: int, devices: Sequence[str], threads: int | None
+    tasks: Sequence[Task],
+    *,
+    jobs: int,
+    devices: Sequence[str] = (),
+    threads: int | None = None,
+    do: Work = run_task,
 ) -> Iterator[Event]:
     """Run the tasks, first come first served; closing the iterator stops every worker.
 
@@ -45,6 +51,7 @@ def run_local(
     stopped leave their clips resumable.
 
     jobs: number of workers. devices: dealt out to them in turn; empty for the settings' own.
+    threads: as in `WorkerSetup`. do: what is done with a task; a function of a module.
     """
     if not tasks:
         return
@@ -54,7 +61,7 @@ def run_local(
     try:
         for number in range(min(jobs, len(tasks))):
             device = devices[number % len(devices)] if devices else None
-            crew.append(_Worker(WorkerSetup(f"w{number + 1}", device, threads, lock)))
+            crew.append(_Worker(WorkerSetup(f"w{number + 1}", device, threads, lock, do)))
         for worker in crew:
             yield worker.give(queue.popleft())
         while busy := [worker for worker in crew if worker.task is not None]:
@@ -176,7 +183,7 @@ def _work(connection: Any, setup: WorkerSetup) -> None:
                 def tell(frames: int, total: int | None, name: str = task.name) -> None:
                     connection.send(Progressed(name, setup.name, frames, total))
 
-                connection.send(Finished(run_task(task, setup.name, tell)))
+                connection.send(Finished(setup.do(task, setup.name, tell)))
     except (KeyboardInterrupt, Interrupted, EOFError, BrokenPipeError):
         return
 

@@ -24,7 +24,7 @@ from vos.version import __version__
 from vos_cli.batch.engines import core_count, threads_each
 from vos_cli.batch.events import Event, Finished, Progressed
 from vos_cli.batch.folder import ATTEMPTS, ClipResult, hold_shared, host
-from vos_cli.batch.work import Task, run_task
+from vos_cli.batch.work import Task, Work, run_task
 
 _TOKEN = ".visible"
 _LOOK_S = 0.5
@@ -37,12 +37,14 @@ class RayPlan:
     """Tasks of Ray, each with a GPU where the cluster has some.
 
     jobs: most clips at once; 0 for as many as the cluster has room for. address: of a cluster; None
-    starts a Ray on this machine for the time of the batch. device: the settings' own.
+    starts a Ray on this machine for the time of the batch. device: the settings' own. do: what is
+    done with a task.
     """
 
     jobs: int
     address: str | None
     device: str
+    do: Work = run_task
 
     @property
     def name(self) -> str:
@@ -76,6 +78,7 @@ class _Cluster:
         )
         self._threads = None if has_gpus else _threads(ray, plan.jobs)
         self._most = plan.jobs
+        self._do = plan.do
         self._per_task = {"num_gpus": 1} if has_gpus else {"num_cpus": self._threads}
         self._track = ray.remote(**self._per_task, max_retries=0)(track_on_node)
         here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
@@ -103,7 +106,8 @@ class _Cluster:
         most = self._most or 2 * max(1, int(room))
         while self._queue and len(self._running) < most:
             task = self._queue.popleft()
-            one = self._track.remote(task, self._threads, self._token, __version__, self._mailbox)
+            setup = NodeSetup(self._threads, self._token, __version__, self._do)
+            one = self._track.remote(task, setup, self._mailbox)
             self._running[one] = task
 
     def _result(self, one: Any) -> ClipResult | None:
@@ -149,15 +153,23 @@ class Mailbox:
         return latest
 
 
-def track_on_node(
-    task: Task, threads: int | None, token: str, version: str, mailbox: Any
-) -> ClipResult:
+@dataclass(frozen=True, slots=True)
+class NodeSetup:
+    """What a node is told. token: must be found in the batch's folder. version: of vos."""
+
+    threads: int | None
+    token: str
+    version: str
+    do: Work
+
+
+def track_on_node(task: Task, setup: NodeSetup, mailbox: Any) -> ClipResult:
     """One clip, on whatever machine Ray chose."""
-    if threads is not None:
-        os.environ["OMP_NUM_THREADS"] = str(threads)  # read when torch is imported
+    if setup.threads is not None:
+        os.environ["OMP_NUM_THREADS"] = str(setup.threads)  # read when torch is imported
     worker = f"{host()}:{os.getpid()}"
     try:
-        _check_node(task, token, version)
+        _check_node(task, setup.token, setup.version)
     except VosError as error:
         return ClipResult(
             task.name,
@@ -172,7 +184,7 @@ def track_on_node(
         mailbox.put.remote(Progressed(task.name, worker, frames, total))
 
     with hold_shared(task.folder.workers_lock):
-        return run_task(task, worker, tell)
+        return setup.do(task, worker, tell)
 
 
 def _check_node(task: Task, token: str, version: str) -> None:

@@ -45,6 +45,10 @@ class Task:
     attempt: int = 1
 
 
+Work = Callable[[Task, str, Tell], ClipResult]
+"""Does one clip, given the worker's name and whom to tell of its progress."""
+
+
 def run_task(task: Task, worker: str, tell: Tell) -> ClipResult:
     """Do one clip and write its log, its status and its thumbnails.
 
