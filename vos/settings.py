@@ -9,6 +9,8 @@ names of `Settings`, at top level:
 
 from __future__ import annotations
 
+import contextlib
+import math
 import os
 import re
 import tomllib
@@ -42,6 +44,7 @@ class Settings:
     decoder: video reader.
     save: outputs to write.
     progress: form of the progress report on stderr.
+    checkpoint_s: seconds between two checkpoints of a run; 0 saves after every frame.
     """
 
     model: str = "auto"
@@ -52,6 +55,7 @@ class Settings:
     decoder: Decoder = "pyav"
     save: tuple[str, ...] = ("masks", "overlay", "stats")
     progress: Progress = "auto"
+    checkpoint_s: float = 10.0
 
 
 SETTING_NAMES = tuple(field.name for field in fields(Settings))
@@ -96,6 +100,8 @@ def resolve(
     for name, (value, origin) in values.items():
         if name == "save":
             value = _as_list(value)
+        if name == "checkpoint_s":
+            value = _as_seconds(value, origin)
         checked[name] = convert(hints[name], value, origin)
         if name == "device" and not _DEVICE.fullmatch(str(value)):
             raise ConfigError(f"{origin}: {value!r} is not one of auto, cpu, cuda, cuda:N, mps")
@@ -111,6 +117,14 @@ def _as_list(value: object) -> object:
     if isinstance(value, str):
         return [part.strip() for part in value.split(",") if part.strip()]
     return value
+
+
+def _as_seconds(value: object, origin: str) -> float:
+    with contextlib.suppress(TypeError, ValueError):
+        seconds = float(value)  # pyright: ignore[reportArgumentType]
+        if 0 <= seconds < math.inf:
+            return seconds
+    raise ConfigError(f"{origin}: {value!r} is no number of seconds; give 0 or more, such as 10")
 
 
 def _toml_path(environ: Mapping[str, str], folder: Path) -> Path | None:

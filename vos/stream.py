@@ -33,7 +33,7 @@ class Stream:
     `spool`; the results are those of that run from the checkpoint on, to the last bit.
 
     frame_idx: of the frame done last in this pass, None at its start. steps: frames done in both
-    passes. frames: results given. All count those before `resume` too.
+    passes. frames: results given. All count those before `resume` too. device: of the model.
 
     Raises: PromptError without prompts, UsageError for another direction, ResumeError if the spool
     does not hold what `resume` says.
@@ -68,12 +68,20 @@ class Stream:
             self._backward = tracker.session(used, reverse=True, frame_count=count)
         if direction != "backward":
             self._forward = tracker.session(prompts, frame_count=count)
+        self.device = tracker.model.device
         self.frame_idx: int | None = None
         self.steps = self.frames = 0
         self._spool_file = AppendFile(spool, resume and resume.values["spool"])
         self._spool = LogitSpool(self._spool_file)
         if resume is not None:
             self._resume(resume)
+
+    @property
+    def next_idx(self) -> int:
+        """Index of the frame that comes next, if there is one."""
+        if self.frame_idx is None:
+            return 0 if self._backward is None else self._top
+        return self.frame_idx + 1 if self._backward is None else max(self.frame_idx - 1, 0)
 
     def backward(self) -> Iterator[int]:
         """Run what is left of the backward pass; yields the index of each frame done."""
@@ -100,7 +108,7 @@ class Stream:
         replay: called first with the frames from `replay_from` on whose results an earlier run
         gave.
         """
-        next_idx = 0 if self.frame_idx is None else self.frame_idx + 1
+        next_idx = self.next_idx
         skip_to = next_idx if replay_from is None else replay_from
         source = self._source.frames(self._start, self._end, skip_to=skip_to)
         with prefetch(source, PREFETCHED_FRAMES) as frames:

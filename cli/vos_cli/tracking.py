@@ -5,15 +5,17 @@ from __future__ import annotations
 import glob
 import json
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 from vos.config import nearest
 from vos.errors import PromptError, UsageError
+from vos.io.checkpoint import SavedState
 from vos.io.manifest import Fingerprint, fingerprint_input, read_manifest
 from vos.io.output_folder import OutputFolder
 from vos.io.scan import scan_video
@@ -31,11 +33,13 @@ from vos.prompts import (
 )
 from vos.refine.resolve import NONE, RefinerInfo, resolve_refiner
 from vos.settings import Settings
+from vos_cli.checkpointing import take_up
 from vos_cli.errors import Interrupted
 from vos_cli.progress import Mode, Progress, open_progress
 
 if TYPE_CHECKING:
     from vos.api import Tracker
+    from vos.stream import Stream
 
 PROMPTS_NAME = "prompts.json"
 
@@ -108,7 +112,9 @@ class Job:
 class Outcome:
     """What a job left behind.
 
-    files: entries of the output folder. frames_per_s: loading left out; None where it was skipped.
+    files: entries of the output folder. frames: in the output. frames_per_s: of this run, loading
+    left out; None where it was skipped. resumed_at: index of the frame at which this run continued
+    an interrupted one, else None.
     """
 
     output: Path
@@ -120,6 +126,7 @@ class Outcome:
     refiner: RefinerInfo | None
     warnings: tuple[str, ...]
     is_skipped: bool
+    resumed_at: int | None = None
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -132,13 +139,16 @@ class Outcome:
             "refiner": self.refiner and {"name": self.refiner.name, "sha256": self.refiner.sha256},
             "warnings": list(self.warnings),
             "skipped": self.is_skipped,
+            "resumed_at": self.resumed_at,
         }
 
     def summary(self) -> str:
         """One line for people."""
         if self.frames_per_s is None:
             return "already complete with these parameters, skipped (--overwrite makes it again)"
-        return f"{self.frames} frames, {self.frames_per_s:.1f} frames/s, model {self.model}"
+        resumed = "" if self.resumed_at is None else f", continued at frame {self.resumed_at}"
+        speed = f"{self.frames_per_s:.1f} frames/s"
+        return f"{self.frames} frames, {speed}, model {self.model}{resumed}"
 
 
 def default_output(source: str) -> Path:
@@ -180,7 +190,8 @@ def run(
     number of frames to come.
 
     Raises:
-        VosError: of every kind the parts raise. Interrupted: on Ctrl-C; no output is left then.
+        VosError: of every kind the parts raise. Interrupted: on Ctrl-C. There is no output then,
+        but the same job goes on from the last checkpoint.
     """
     resolved = registry.resolve(job.settings.model)
     with open_source(job.source, decoder=job.settings.decoder) as source:
@@ -196,13 +207,28 @@ def run(
             say(_model_line(resolved, refiner))
             progress = show(job.settings.progress, frames_to_come(job, info))
             try:
-                frames, seconds, sink_warnings = _write(job, source, folder.part, progress, load)
+                tracker = load(job.settings)
+                work = take_up(
+                    folder,
+                    partial(_open_parts, job, source, tracker, folder),
+                    period_s=job.settings.checkpoint_s,
+                    warn=warn,
+                )
+                if work.resumed_at is not None:
+                    say(f"continued at frame {work.resumed_at}")
+                save_prompts(folder.part / PROMPTS_NAME, job.prompts, size_hw=info.size_hw)
+                begun, started = work.stream.frames, time.monotonic()
+                with work, progress:
+                    work.run(progress)
+                seconds = max(time.monotonic() - started, 1e-9)
+            except PromptError:
+                folder.restart()  # the same command will never do
+                raise
             except KeyboardInterrupt as error:
-                raise Interrupted(
-                    f"stopped after {progress.done} frames, {job.output} was not made; "
-                    "the same command starts again"
-                ) from error
-            warnings = (*source.warnings, *sink_warnings)
+                raise Interrupted(_left_behind(job, folder, progress.done)) from error
+            frames = work.stream.frames
+            sink_warnings = [text for sink in work.sinks for text in sink.warnings]
+            warnings = (*source.warnings, *sink_warnings, *work.notes)
             folder.commit(frame_count=frames, warnings=warnings)
     for text in warnings:
         warn(text)
@@ -210,7 +236,8 @@ def run(
         output=job.output,
         files=_entries(job.output),
         frames=frames,
-        frames_per_s=frames / seconds,
+        frames_per_s=(frames - begun) / seconds,
+        resumed_at=work.resumed_at,
         model=resolved.name,
         model_sha256=sha256,
         refiner=refiner,
@@ -219,51 +246,50 @@ def run(
     )
 
 
-def _write(
+def _left_behind(job: Job, folder: OutputFolder, done: int) -> str:
+    """What to say of an interrupted job."""
+    stopped = f"stopped after {done} frames, {job.output} is not made yet"
+    if folder.is_resumable:
+        return f"{stopped}; the same command continues where it was saved last"
+    return f"{stopped}; nothing was saved, so the same command starts again"
+
+
+def _open_parts(
     job: Job,
     source: Source,
-    part: Path,
-    progress: Progress,
-    load: Callable[[Settings], Tracker],
-) -> tuple[int, float, list[str]]:
-    """Track and write everything but the manifest.
+    tracker: Tracker,
+    folder: OutputFolder,
+    saved: Mapping[str, SavedState],
+    stack: ExitStack,
+) -> tuple[Stream, list[Sink]]:
+    """The job's stream and sinks, new or as saved."""
+    from vos.stream import Stream
 
-    Returns: frames written, seconds from the first frame's decoding to the last output's end, the
-    sinks' warnings.
-    """
-    settings = job.settings
-    tracker = load(settings)
-    save_prompts(part / PROMPTS_NAME, job.prompts, size_hw=source.info.size_hw)
-    started = time.monotonic()
-    with ExitStack() as stack:
-        sinks = [stack.enter_context(sink) for sink in _sinks(settings.save, part, source.info)]
-        stack.enter_context(progress)
-        pairs = tracker.stream(
-            source,
-            job.prompts,
-            start=job.start,
-            end=job.end,
-            direction=job.direction,
-            on_backward=progress.advance,
-        )
-        stack.enter_context(closing(pairs))  # pyright: ignore[reportArgumentType]
-        frames = 0
-        for frame, result in pairs:
-            for sink in sinks:
-                sink.write(frame, result)
-            frames += 1
-            progress.advance()
-    seconds = max(time.monotonic() - started, 1e-9)
-    return frames, seconds, [text for sink in sinks for text in sink.warnings]
+    stream = Stream(
+        tracker,
+        source,
+        job.prompts,
+        start=job.start,
+        end=job.end,
+        direction=job.direction,
+        spool=folder.work / "spool",
+        resume=saved.get("stream"),
+    )
+    stack.enter_context(stream)
+    sinks = _sinks(job.settings.save, folder, source.info, saved)
+    return stream, [stack.enter_context(sink) for sink in sinks]
 
 
-def _sinks(save: tuple[str, ...], part: Path, info: SourceInfo) -> Iterator[Sink]:
+def _sinks(
+    save: tuple[str, ...], folder: OutputFolder, info: SourceInfo, saved: Mapping[str, SavedState]
+) -> Iterator[Sink]:
     from vos.io.overlay import OverlaySink
     from vos.io.sink import MaskSink
     from vos.io.stats import StatsSink
 
+    part, work = folder.part, folder.work
     if "masks" in save:
-        yield MaskSink(part / "masks")
+        yield MaskSink(part / "masks", work=work, resume=saved.get("masks"))
     if "overlay" in save:
         yield OverlaySink(
             part / "overlay.mp4",
@@ -271,9 +297,11 @@ def _sinks(save: tuple[str, ...], part: Path, info: SourceInfo) -> Iterator[Sink
             frame_rate=info.average_rate,
             audio_from=info.path if info.has_audio else None,
             audio_start_time=info.start_time,
+            work=work,
+            resume=saved.get("overlay"),
         )
     if "stats" in save:
-        yield StatsSink(part / "stats.jsonl")
+        yield StatsSink(part / "stats.jsonl", resume=saved.get("stats"))
 
 
 def check_prompts(job: Job, info: SourceInfo) -> None:

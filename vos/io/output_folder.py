@@ -119,6 +119,11 @@ class OutputFolder:
         self.saved, self._has_saved = [], False
         self._store = CheckpointStore(self.work)
 
+    @property
+    def is_resumable(self) -> bool:
+        """Whether an equal run can continue from a checkpoint."""
+        return self._has_saved
+
     def save(self, state: Mapping[str, Any], parts: Mapping[str, bytes]) -> int:
         """Save where the run is, once its files are safe; returns the bytes written.
 

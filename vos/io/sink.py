@@ -143,7 +143,11 @@ class MaskSink(SinkBase):
         if work is not None:
             self._written = AppendFile(work / "masks.jsonl", resume and resume.values)
         if resume is not None:
-            self._keep_only_written()
+            try:
+                self._keep_only_written()
+            except BaseException:
+                self._abandon()
+                raise
 
     def write(self, frame: Frame, result: FrameResult) -> None:
         self._check(frame, result)
