@@ -56,6 +56,12 @@ def refiner(
         str | None,
         typer.Option("--model", metavar="NAME|PATH", help="The base, instead of the config's."),
     ] = None,
+    start_from: Annotated[
+        Path | None,
+        typer.Option(
+            "--start-from", metavar="FILE", help="Begin with this refiner, of this or another base."
+        ),
+    ] = None,
     minutes: Annotated[
         float | None,
         typer.Option("--minutes", min=0.01, help="Finish the schedule within this time."),
@@ -85,7 +91,9 @@ def refiner(
     folder = out or Path("runs") / file.stem
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder}: is a file; a run needs a folder: choose another --out")
-    trainer = RefinerTrainer(chosen, folder, data=data, device=device, minutes=minutes)
+    trainer = RefinerTrainer(
+        chosen, folder, data=data, device=device, minutes=minutes, start_from=start_from
+    )
     speaks = trainer.fabric.is_global_zero  # one of the processes that train together
     say = _Reporter(quiet or not speaks)
     say.start(chosen, folder, trainer.info.name, trainer.step)

@@ -64,11 +64,11 @@ def resolve_refiner(spec: str, base_name: str, base_sha256: str) -> RefinerInfo 
     if spec == AUTO:
         path = WEIGHTS_DIR / f"{EMBEDDED}{SUFFIX}"
         try:
-            info = _read_info(path) if path.is_file() else None
+            info = read_info(path) if path.is_file() else None
         except CheckpointError:
             return None
         return info if info is not None and info.base_sha256 == base_sha256 else None
-    info = _read_info(_find(spec))
+    info = read_info(_find(spec))
     if info.base_sha256 != base_sha256:
         raise ModelError(
             f"{spec}: trained for {info.base_name} (SHA-256 {info.base_sha256[:12]}...), not for "
@@ -91,7 +91,11 @@ def _find(spec: str) -> Path:
     )
 
 
-def _read_info(path: Path) -> RefinerInfo:
+def read_info(path: Path) -> RefinerInfo:
+    """What the file says of itself, whichever base it is for. Tensors are not read.
+
+    Raises: CheckpointError for a file that is truncated, foreign or of a later format.
+    """
     text = _read_metadata(path).get(HEADER_KEY)
     if text is None:
         raise _foreign(path)

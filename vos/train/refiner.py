@@ -21,8 +21,14 @@ from torch import Tensor
 from vos.errors import CheckpointError, ConfigError, TrainingError, UsageError
 from vos.model.load import load_model, pick_device
 from vos.refine.base import NoRefiner
-from vos.refine.build import build_refiner, load_refiner_config
-from vos.refine.file import save_refiner
+from vos.refine.build import (
+    TrainableRefiner,
+    build_refiner,
+    config_as_data,
+    load_refiner_config,
+)
+from vos.refine.file import read_refiner, save_refiner
+from vos.refine.resolve import read_info
 from vos.train.cpu_matmul import bf16_products
 from vos.train.parameter_groups import parameter_groups
 from vos.train.refiner_config import RefinerTrainConfig
@@ -70,8 +76,10 @@ class RefinerTrainer:
         data: Path | None = None,
         device: str = "auto",
         minutes: float | None = None,
+        start_from: Path | None = None,
     ):
-        """minutes: end the schedule by then even if steps are left.
+        """minutes: end the schedule by then even if steps are left. start_from: a refiner file of
+        the same configuration, whose base may be another one, to begin with.
 
         Raises: UsageError, ConfigError, InputError, ModelError, CheckpointError: what is asked for
         does not fit, is not here, or the folder holds another run.
@@ -84,9 +92,8 @@ class RefinerTrainer:
             config.model, device=self.fabric.device, image_size_px=config.image_size_px
         )
         self.model.net.requires_grad_(False)
-        refiner_config = load_refiner_config(config.refiner)
         torch.manual_seed(config.seed)
-        self.refiner = build_refiner(refiner_config, self.model)
+        self.refiner = self._beginning(start_from)
         if self.refiner.wants_image_2x:
             raise ConfigError(
                 f"{config.refiner}: la.source native: training data has no finer image; "
@@ -233,6 +240,18 @@ class RefinerTrainer:
         self.optimiser.load_state_dict(state["optimiser"])
         self.step, self.spent_s = state["step"], state["spent_s"]
         self.base, self.best = (_from_flat(state[name]) for name in ("base", "best"))
+
+    def _beginning(self, start_from: Path | None) -> TrainableRefiner:
+        wanted = load_refiner_config(self.config.refiner)
+        if start_from is None:
+            return build_refiner(wanted, self.model)
+        refiner = read_refiner(read_info(start_from), self.model)
+        if config_as_data(refiner.config) != config_as_data(wanted):
+            raise UsageError(
+                f"--start-from {start_from}: not the configuration of {self.config.refiner}; "
+                "start from a refiner trained with it, or leave --start-from out"
+            )
+        return refiner
 
     def _scores(self, refiner: Any) -> RefinerScores:
         return evaluate_refiner(

@@ -14,6 +14,7 @@ import torch
 from vos.config import load_preset, preset_names
 from vos.errors import CheckpointError, ConfigError, TrainingError, UsageError
 from vos.model.build import build_nano
+from vos.model.load import load_model, save_nano
 from vos.model.nano import NanoConfig
 from vos.model.sam2 import Sam2Model
 from vos.refine.base import Asked, NoRefiner
@@ -144,6 +145,21 @@ def test_the_export_loads_for_its_base_with_the_trained_weights(tmp_path):
     for name, value in trainer.refiner.state_dict().items():
         torch.testing.assert_close(refiner.state_dict()[name], value, atol=1e-3, rtol=1e-3)
     assert any((tmp_path / "tensorboard").iterdir())
+
+
+def test_a_run_can_begin_with_a_refiner_of_another_base(tmp_path):
+    torch.manual_seed(3)
+    other = tmp_path / "other.safetensors"
+    save_nano(other, build_nano(NanoConfig()).state_dict(), NanoConfig(), {})
+    first = RefinerTrainer(config(steps=1), tmp_path / "first").run()
+    trainer = RefinerTrainer(config(model=str(other)), tmp_path / "second", start_from=first.path)
+    base, info = load_model("nano", device=torch.device("cpu"), image_size_px=SIZE)
+    begun, _ = load_refiner(str(first.path), base, info)
+    for name, value in begun.state_dict().items():
+        assert torch.equal(trainer.refiner.state_dict()[name], value)
+    assert trainer.info.sha256 != info.sha256
+    with pytest.raises(UsageError, match="not the configuration of mr"):
+        RefinerTrainer(config(refiner="mr"), tmp_path / "third", start_from=first.path)
 
 
 def test_the_best_scores_are_kept_not_the_last(tmp_path, monkeypatch):
