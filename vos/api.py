@@ -139,6 +139,8 @@ def load(
     device: str = "auto",
     dtype: str = "auto",
     policy: str = "fifo",
+    exact: bool = False,
+    size_px: int | None = None,
 ) -> Tracker:
     """Load a model and its refiner.
 
@@ -146,7 +148,9 @@ def load(
     machine, else the embedded nano). refiner: "auto" (the embedded one where it was trained for
     this base, else none), "none", a name, or the path of a refiner file; the last two never fall
     back. device: "auto", "cpu", "cuda", "cuda:1" ... dtype: "auto", "float32", "bfloat16". policy:
-    "fifo".
+    "fifo". exact: SAM 2's own arithmetic to the last bit, one object after the other; otherwise
+    only rounding differs. size_px: side of the model's input, a multiple of 32; None is what the
+    model was trained at, and less is faster and coarser.
 
     Raises: ModelError, CheckpointError (no such model or refiner, wrong file, another base),
     UsageError (device, dtype, policy).
@@ -155,7 +159,7 @@ def load(
         raise UsageError(f"--policy {policy}: not one of {', '.join(POLICIES)}")
     chosen = pick_device(device)
     number_type = pick_dtype(dtype, chosen)
-    loaded, info = load_model(model, device=chosen)
+    loaded, info = load_model(model, device=chosen, image_size_px=size_px, exact=exact)
     refine, refiner_info = load_refiner(refiner, loaded, info)
     memory = POLICIES[policy](loaded.memory_slots, loaded.pointer_span)
     return Tracker(loaded, info, refine, number_type, memory, refiner_info)

@@ -41,6 +41,8 @@ class Settings:
     policy: memory policy; "fifo" is the reference.
     device: "auto", "cpu", "cuda", "cuda:N" or "mps".
     dtype: arithmetic of the model; "auto" is bfloat16 on CUDA and float32 elsewhere.
+    exact: SAM 2's own arithmetic to the last bit (in float32), at a lower speed.
+    size: side of the model's input in pixels, a multiple of 32; None is what it was trained at.
     decoder: video reader.
     save: outputs to write.
     progress: form of the progress report on stderr.
@@ -52,6 +54,8 @@ class Settings:
     policy: Policy = "fifo"
     device: str = "auto"
     dtype: Dtype = "auto"
+    exact: bool = False
+    size: int | None = None
     decoder: Decoder = "pyav"
     save: tuple[str, ...] = ("masks", "overlay", "stats")
     progress: Progress = "auto"
@@ -102,6 +106,10 @@ def resolve(
             value = _as_list(value)
         if name == "checkpoint_s":
             value = _as_seconds(value, origin)
+        if name == "exact":
+            value = _as_switch(value)
+        if name == "size":
+            value = _as_pixels(value, origin)
         checked[name] = convert(hints[name], value, origin)
         if name == "device" and not _DEVICE.fullmatch(str(value)):
             raise ConfigError(f"{origin}: {value!r} is not one of auto, cpu, cuda, cuda:N, mps")
@@ -125,6 +133,22 @@ def _as_seconds(value: object, origin: str) -> float:
         if 0 <= seconds < math.inf:
             return seconds
     raise ConfigError(f"{origin}: {value!r} is no number of seconds; give 0 or more, such as 10")
+
+
+def _as_switch(value: object) -> object:
+    """An environment variable's text as a switch; anything else is left to the type check."""
+    texts = {"1": True, "true": True, "0": False, "false": False}
+    return texts.get(value.lower(), value) if isinstance(value, str) else value
+
+
+def _as_pixels(value: object, origin: str) -> int:
+    with contextlib.suppress(TypeError, ValueError):
+        pixels = int(value)  # pyright: ignore[reportArgumentType]
+        if pixels > 0 and pixels % 32 == 0:
+            return pixels
+    raise ConfigError(
+        f"{origin}: {value!r} is no side of a model's input; give a multiple of 32, such as 512"
+    )
 
 
 def _toml_path(environ: Mapping[str, str], folder: Path) -> Path | None:

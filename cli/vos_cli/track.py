@@ -49,6 +49,8 @@ def track(
     policy: options.Policy = None,
     device: options.Device = None,
     dtype: options.Dtype = None,
+    exact: options.Exact = False,
+    size: options.Size = None,
     decoder: options.Decoder = None,
     overwrite: options.Overwrite = False,
     as_json: options.Json = False,
@@ -78,6 +80,8 @@ def track(
         policy=policy,
         device=device,
         dtype=dtype,
+        exact=exact,
+        size=size,
         decoder=decoder,
         overwrite=overwrite,
     )

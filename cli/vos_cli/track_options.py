@@ -149,6 +149,23 @@ Dtype = Annotated[
         metavar="NAME",
     ),
 ]
+Exact = Annotated[
+    bool,
+    typer.Option(
+        "--exact",
+        help="SAM 2's own arithmetic to the last bit, one object after the other; slower.",
+        rich_help_panel=_MODEL,
+    ),
+]
+Size = Annotated[
+    int | None,
+    _option(
+        "--size",
+        text="Side of the model's input: 512 or 768 is faster and coarser than SAM 2's 1024.",
+        panel=_MODEL,
+        metavar="PX",
+    ),
+]
 Decoder = Annotated[
     str | None,
     _option(
@@ -211,6 +228,8 @@ class TrackFlags:
     policy: str | None = None
     device: str | None = None
     dtype: str | None = None
+    exact: bool = False
+    size: int | None = None
     decoder: str | None = None
     overwrite: bool = False
 
@@ -235,6 +254,8 @@ class TrackFlags:
                 "policy": self.policy,
                 "device": self.device,
                 "dtype": self.dtype,
+                "exact": self.exact or None,
+                "size": self.size,
                 "decoder": self.decoder,
                 "save": self.save,
                 "progress": progress,

@@ -170,6 +170,8 @@ def load_tracker(settings: Settings) -> Tracker:
         device=settings.device,
         dtype=settings.dtype,
         policy=settings.policy,
+        exact=settings.exact,
+        size_px=settings.size,
     )
 
 
@@ -338,6 +340,8 @@ def _parameters(job: Job, info: SourceInfo, refiner: RefinerInfo | None) -> dict
         "refiner_sha256": None if refiner is None else refiner.sha256,
         "policy": settings.policy,
         "dtype": settings.dtype,
+        "exact": settings.exact,
+        "size_px": settings.size,
         "decoder": settings.decoder,
     }
 

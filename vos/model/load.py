@@ -41,14 +41,21 @@ class ModelInfo:
 
 
 def load_model(
-    spec: str = registry.AUTO, *, device: torch.device, image_size_px: int | None = None
+    spec: str = registry.AUTO,
+    *,
+    device: torch.device,
+    image_size_px: int | None = None,
+    exact: bool = True,
 ) -> tuple[Sam2Model, ModelInfo]:
     """Load weights by registered name, "auto", or path; the architecture is read off the tensors.
 
-    image_size_px: input side; None is the model's own (1024 for SAM 2, as trained for nano).
+    image_size_px: input side; None is the model's own (1024 for SAM 2, as trained for nano). exact:
+    see `Sam2Model`.
 
     Raises: ModelError for an unknown or absent model; CheckpointError for a wrong file.
     """
+    if image_size_px is not None and (image_size_px < 32 or image_size_px % 32):
+        raise UsageError(f"input side {image_size_px}: give a multiple of 32, such as 512")
     resolved = registry.resolve(spec)
     sha256 = checked_sha256(resolved)
     state = load_state_dict(resolved.path)
@@ -69,7 +76,7 @@ def load_model(
     _fill(net, state, resolved.path)
     if device.type == "cpu":
         keep_freed_memory()
-    model = Sam2Model(net.to(device))
+    model = Sam2Model(net.to(device), exact=exact)
     if image_size_px is not None:
         model.set_image_size(image_size_px)
     info = ModelInfo(

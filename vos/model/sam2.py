@@ -38,11 +38,20 @@ def best_iou(iou_pred: Float[Tensor, "b k"]) -> Int[Tensor, " b"]:
 
 
 class Sam2Model:
-    """SAM 2's parts as stateless verbs. `net` holds the modules and weights."""
+    """SAM 2's parts as stateless verbs. `net` holds the modules and weights.
 
-    def __init__(self, net: SAM2Base):
+    exact: SAM 2's own arithmetic, bit for bit, one object after the other. Otherwise rounding
+    differs: objects go in batches, what they have in common is computed once, and fp32 values are
+    projected after attending where that is less work.
+    """
+
+    def __init__(self, net: SAM2Base, *, exact: bool = True):
         self.net = net.eval()
+        self.exact = exact
         compute_once(net)
+        for layer in net.memory_attention.layers:
+            # One head and a gradient-free pass are what the folded form is written for.
+            layer.cross_attn_image.fold_values = not exact and layer.cross_attn_image.num_heads == 1
         self._memory_pos: Tensor | None = None
         self._image_pe: Tensor | None = None
 
@@ -96,32 +105,43 @@ class Sam2Model:
 
         Source: `SAM2Base._prepare_memory_conditioned_features`.
         """
+        if recall is None:
+            current = _tokens(features.s16)
+            return _image(current + self.net.no_mem_embed, features.s16.shape)
+        return self.condition_all(features, (recall,))
+
+    def condition_all(
+        self, features: FrameFeatures, recalls: Sequence[Recall]
+    ) -> Float[Tensor, "r c h w"]:
+        """As `condition`, for several objects of one image: recalls of equal `shape`, a row each.
+
+        One recall may instead hold a batch, one row per row of `features`.
+        """
         net = self.net
         b, c, h, w = features.s16.shape
-        current = _tokens(features.s16)
-        if recall is None:
-            return _image(current + net.no_mem_embed, (b, c, h, w))
         memories, positions = [], []
-        for slot, entry in recall.spatial:
-            if entry.spatial is None:
-                raise ValueError(f"frame {entry.frame_idx} has no spatial memory any more")
-            memories.append(_tokens(entry.spatial))
-            space = _tokens(self._spatial_memory_pos(entry.spatial)).expand(-1, b, -1)
+        for column in zip(*(recall.spatial for recall in recalls), strict=True):
+            spatial = torch.cat([_spatial(entry, self.device) for _, entry in column])
+            memories.append(_tokens(spatial))
+            slot = column[0][0]
+            space = _tokens(self._spatial_memory_pos(spatial)).expand(-1, len(spatial), -1)
             positions.append(space + net.maskmem_tpos_enc[net.num_maskmem - slot - 1])
         pointer_tokens = 0
-        if net.use_obj_ptrs_in_encoder and recall.pointers:
-            pointers, pointer_pos = self._pointer_tokens(recall, b, c)
+        if net.use_obj_ptrs_in_encoder and recalls[0].pointers:
+            pointers, pointer_pos = self._pointer_tokens(recalls, c)
             memories.append(pointers)
             positions.append(pointer_pos)
             pointer_tokens = pointers.shape[0]
-        attended = net.memory_attention(
-            curr=[current],
-            curr_pos=[_tokens(features.pos16).expand(-1, b, -1)],
-            memory=torch.cat(memories, dim=0),
-            memory_pos=torch.cat(positions, dim=0),
+        memory, memory_pos = torch.cat(memories, dim=0), torch.cat(positions, dim=0)
+        attend = net.memory_attention if self.exact else self._attend_together
+        attended = attend(
+            curr=_tokens(features.s16),
+            curr_pos=_tokens(features.pos16).expand(-1, b, -1),
+            memory=memory,
+            memory_pos=memory_pos,
             num_obj_ptr_tokens=pointer_tokens,
         )
-        return _image(attended, (b, c, h, w))
+        return _image(attended, (memory.shape[1], c, h, w))
 
     def decode(
         self,
@@ -166,7 +186,7 @@ class Sam2Model:
     ) -> MemoryEntry:
         """What this frame leaves in the bank. Source: `SAM2Base._encode_new_memory`."""
         net = self.net
-        seen = decoded.mask_logits if decoded.memory_logits is None else decoded.memory_logits
+        seen = decoded.seen_logits
         if seen.shape[-1] != net.image_size:
             seen = _resize(seen, (net.image_size, net.image_size))
         if decoded.from_prompt and net.binarize_mask_from_pts_for_mem_enc:
@@ -174,11 +194,8 @@ class Sam2Model:
         else:
             mask = torch.sigmoid(seen)
         mask = mask * net.sigmoid_scale_for_mem_enc + net.sigmoid_bias_for_mem_enc
-        encoder = net.memory_encoder
-        s16 = features.s16
-        if s16.shape[0] != mask.shape[0]:
-            s16 = s16.expand(mask.shape[0], -1, -1, -1)
-        spatial = encoder(_rolled(s16), mask, skip_mask_sigmoid=True)["vision_features"]
+        image = _rolled(features.s16)
+        spatial = net.memory_encoder(image, mask, skip_mask_sigmoid=True)["vision_features"]
         if net.no_obj_embed_spatial is not None:
             absent = 1 - (decoded.object_score > 0).float()
             spatial = spatial + absent[..., None, None] * net.no_obj_embed_spatial[
@@ -245,7 +262,7 @@ class Sam2Model:
         raw = raw.float()
         present = object_score > 0
         memory_logits = None
-        if multimask and not from_prompt:
+        if multimask and not from_prompt and self.exact:
             # Bit parity: SAM 2 upsamples the alternatives together, then picks; one alone rounds
             # otherwise.
             visible = torch.where(present[:, None, None], all_logits[:, 1:].float(), NO_OBJ_SCORE)
@@ -303,23 +320,54 @@ class Sam2Model:
             pointer = weight * pointer
         return pointer + (1 - weight) * net.no_obj_ptr
 
-    def _pointer_tokens(self, recall: Recall, b: int, c: int) -> tuple[Tensor, Tensor]:
+    def _pointer_tokens(self, recalls: Sequence[Recall], c: int) -> tuple[Tensor, Tensor]:
         net = self.net
         m = net.mem_dim
-        pointers = torch.stack([entry.obj_ptr for _, entry in recall.pointers], dim=0)
+        columns = list(zip(*(recall.pointers for recall in recalls), strict=True))
+        pointers = torch.stack(
+            [
+                torch.cat([entry.obj_ptr.to(self.device) for _, entry in column])
+                for column in columns
+            ]
+        )
+        b = pointers.shape[1]
         if net.add_tpos_enc_to_obj_ptrs:
             signed = net.use_signed_tpos_enc_to_obj_ptrs
-            distance = [d if signed else abs(d) for d, _ in recall.pointers]
+            distance = [[d if signed else abs(d) for d, _ in column] for column in columns]
             steps = torch.tensor(distance, device=pointers.device)
             dim = c if net.proj_tpos_enc_in_obj_ptrs else m
-            position = get_1d_sine_pe(steps / (recall.pointer_span - 1), dim=dim)
-            position = net.obj_ptr_tpos_proj(position).unsqueeze(1).expand(-1, b, m)
+            position = get_1d_sine_pe(steps / (recalls[0].pointer_span - 1), dim=dim)
+            position = net.obj_ptr_tpos_proj(position).expand(-1, b, m)
         else:
-            position = pointers.new_zeros(len(recall.pointers), b, m)
+            position = pointers.new_zeros(len(columns), b, m)
         if m < c:
             pointers = pointers.reshape(-1, b, c // m, m).permute(0, 2, 1, 3).flatten(0, 1)
             position = position.repeat_interleave(c // m, dim=0)
         return pointers, position
+
+    def _attend_together(
+        self,
+        curr: Float[Tensor, "n b c"],
+        curr_pos: Float[Tensor, "n b c"],
+        memory: Float[Tensor, "k r m"],
+        memory_pos: Float[Tensor, "k r m"],
+        num_obj_ptr_tokens: int,
+    ) -> Float[Tensor, "n r c"]:
+        """`MemoryAttention` for r objects of one image; what comes before the first look at the
+        memory is computed once.
+        """
+        attention = self.net.memory_attention
+        x, position = curr.transpose(0, 1), curr_pos.transpose(0, 1)
+        memory, memory_pos = memory.transpose(0, 1), memory_pos.transpose(0, 1)
+        if attention.pos_enc_at_input:
+            x = x + 0.1 * position
+        for layer in attention.layers:
+            x = layer._forward_sa(x, position)
+            if len(x) != len(memory):
+                x = x.expand(len(memory), -1, -1)
+            x = layer._forward_ca(x, memory, position, memory_pos, num_obj_ptr_tokens)
+            x = x + layer.linear2(layer.activation(layer.linear1(layer.norm3(x))))
+        return attention.norm(x).transpose(0, 1)
 
     def _spatial_memory_pos(self, spatial: Tensor) -> Tensor:
         cached = self._memory_pos
@@ -345,6 +393,12 @@ class Sam2Model:
 def _four(answer: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """`predict_masks` returns four tensors; its annotation says two."""
     return answer
+
+
+def _spatial(entry: MemoryEntry, device: torch.device) -> Tensor:
+    if entry.spatial is None:
+        raise ValueError(f"frame {entry.frame_idx} has no spatial memory any more")
+    return entry.spatial.to(device)
 
 
 def _tokens(image: Tensor) -> Tensor:

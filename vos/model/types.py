@@ -6,8 +6,10 @@ width (256 for SAM 2), m the memory width (64 for SAM 2), n prompt points.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -77,6 +79,11 @@ class DecoderState:
     token_pe: Float[Tensor, "b t c"]
     image_pe: Float[Tensor, "1 c h w"]
 
+    def row(self, index: int) -> DecoderState:
+        """One object of a batch, sharing its memory."""
+        at = slice(index, index + 1)
+        return DecoderState(self.embedding[at], self.tokens[at], self.token_pe[at], self.image_pe)
+
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
@@ -112,6 +119,46 @@ class Decoded:
         """The logits users get: refined where there is a refiner, at whatever size it works."""
         return self.mask_logits if self.refined_logits is None else self.refined_logits
 
+    @property
+    def seen_logits(self) -> Float[Tensor, "b 1 q q"]:
+        """What the memory encoder sees."""
+        return self.mask_logits if self.memory_logits is None else self.memory_logits
+
+    def row(self, index: int) -> Decoded:
+        """One object of a batch straight from the decoder, sharing its memory."""
+        at = slice(index, index + 1)
+        return Decoded(
+            mask_logits=self.mask_logits[at],
+            raw_logits=self.raw_logits[at],
+            all_logits=self.all_logits[at],
+            all_iou_pred=self.all_iou_pred[at],
+            iou_pred=self.iou_pred[at],
+            object_score=self.object_score[at],
+            obj_ptr=self.obj_ptr[at],
+            from_prompt=self.from_prompt,
+            state=None if self.state is None else self.state.row(index),
+            memory_logits=None if self.memory_logits is None else self.memory_logits[at],
+        )
+
+
+def for_memory(answers: Sequence[Decoded]) -> Decoded:
+    """One batch of several objects' answers with what the memory encoder reads, and no more.
+
+    Their `seen_logits` have one size, and all or none answer a prompt.
+    """
+    mask_logits = torch.cat([one.seen_logits for one in answers])
+    all_iou_pred = torch.cat([one.iou_pred for one in answers])
+    return Decoded(
+        mask_logits=mask_logits,
+        raw_logits=mask_logits,
+        all_logits=mask_logits,
+        all_iou_pred=all_iou_pred,
+        iou_pred=all_iou_pred,
+        object_score=torch.cat([one.object_score for one in answers]),
+        obj_ptr=torch.cat([one.obj_ptr for one in answers]),
+        from_prompt=answers[0].from_prompt,
+    )
+
 
 @dataclass(frozen=True, slots=True)
 class MemoryEntry:
@@ -126,6 +173,29 @@ class MemoryEntry:
     iou_pred: Float[Tensor, "b 1"]
     object_score: Float[Tensor, "b 1"]
 
+    def rows(self) -> tuple[MemoryEntry, ...]:
+        """One entry per object of a batch, each with its own memory."""
+        return tuple(
+            MemoryEntry(
+                frame_idx=self.frame_idx,
+                spatial=None if self.spatial is None else self.spatial[i : i + 1].clone(),
+                obj_ptr=self.obj_ptr[i : i + 1].clone(),
+                iou_pred=self.iou_pred[i : i + 1].clone(),
+                object_score=self.object_score[i : i + 1].clone(),
+            )
+            for i in range(self.obj_ptr.shape[0])
+        )
+
+    def to(self, device: torch.device) -> MemoryEntry:
+        """The entry with its tensors on this device."""
+        return MemoryEntry(
+            frame_idx=self.frame_idx,
+            spatial=None if self.spatial is None else self.spatial.to(device),
+            obj_ptr=self.obj_ptr.to(device),
+            iou_pred=self.iou_pred.to(device),
+            object_score=self.object_score.to(device),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Recall:
@@ -139,3 +209,8 @@ class Recall:
     spatial: tuple[tuple[int, MemoryEntry], ...]
     pointers: tuple[tuple[int, MemoryEntry], ...]
     pointer_span: int
+
+    @property
+    def shape(self) -> tuple[object, ...]:
+        """Recalls of equal shape can be attended to in one batch."""
+        return tuple(slot for slot, _ in self.spatial), len(self.pointers), self.pointer_span

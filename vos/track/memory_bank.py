@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import torch
+
 from vos.model.types import MemoryEntry, ModelPrompt
 
 
@@ -39,6 +41,14 @@ class MemoryBank:
             old if old.spatial is None else replace(old, spatial=None) for old in kept[:forget]
         )
         return replace(self, recent=pointers_only + kept[forget:])
+
+    def to(self, device: torch.device) -> MemoryBank:
+        """The bank with its tensors on this device."""
+        return replace(
+            self,
+            prompted=tuple(entry.to(device) for entry in self.prompted),
+            recent=tuple(entry.to(device) for entry in self.recent),
+        )
 
     def state_bytes(self) -> int:
         """Bytes held by the tensors of this bank."""

@@ -19,10 +19,10 @@ from vos.model.types import Decoded, ModelPrompt
 from vos.prompt_collect import collect
 from vos.prompt_types import ObjectPrompt, Prompt
 from vos.refine.base import NoRefiner, Refiner
+from vos.track.capacity import Capacity, track_within
 from vos.track.checkpoint import SessionState
 from vos.track.memory_bank import MemoryBank
 from vos.track.policy import Fifo, MemoryPolicy, Step
-from vos.track.step import track_frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,8 @@ class Session:
     prompts: any mix of objects and frames; an object exists from the first of its prompted frames
     that the stream reaches. dtype: float32, or bfloat16 for mixed precision. reverse: frames
     arrive in descending order. frame_count: clip length where known (it changes nothing for clips
-    of 16 frames and more). State: one immutable bank per object.
+    of 16 frames and more). capacity: objects per batch; None suits the device. State: one immutable
+    bank per object.
     """
 
     model: Sam2Model
@@ -50,6 +51,7 @@ class Session:
     dtype: torch.dtype = torch.float32
     reverse: bool = False
     frame_count: int | None = None
+    capacity: Capacity | None = None
     banks: Mapping[int, MemoryBank] = field(default_factory=dict)
     _by_frame: dict[int, dict[int, ObjectPrompt]] | None = None
     _size_hw: tuple[int, int] | None = None
@@ -79,7 +81,10 @@ class Session:
             for object_id, prompt in asked.items()
         }
         with autocast(self.model, self.dtype):
-            decoded, self.banks = track_frame(
+            if self.capacity is None:
+                self.capacity = Capacity.of(self.model)
+            decoded, self.banks = track_within(
+                self.capacity,
                 self.model,
                 self.refiner,
                 self.policy,

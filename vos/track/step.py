@@ -13,6 +13,7 @@ from vos.model.types import Decoded, FrameFeatures, ModelPrompt
 from vos.refine.base import Asked, FrameCache, Refiner
 from vos.track.memory_bank import MemoryBank
 from vos.track.policy import MemoryPolicy, Step
+from vos.track.together import track_together
 
 
 def track_frame(
@@ -24,15 +25,19 @@ def track_frame(
     prompts: Mapping[int, ModelPrompt],
     step: Step,
     image_2x: Float[Tensor, "b 3 s2 s2"] | None = None,
+    objects_per_batch: int = 1,
 ) -> tuple[dict[int, Decoded], dict[int, MemoryBank]]:
     """Mask every object on one frame and remember the answer.
 
     banks: per object id. prompts: this frame's, per object id; an id without a bank starts one.
-    Objects are processed one by one (batch 1 for one video), which is SAM 2's own arithmetic.
+    objects_per_batch: how many unprompted objects go through the model at once; an exact model
+    takes them one by one (batch 1 for one video), which is SAM 2's own arithmetic.
     """
     raw = replace(model.encode_image(image), image_2x=image_2x)
     cache = refiner.augment(model, raw, step.frame_idx)
-    return track_encoded(model, refiner, policy, banks, raw, cache, prompts, step)
+    return track_encoded(
+        model, refiner, policy, banks, raw, cache, prompts, step, objects_per_batch
+    )
 
 
 def track_encoded(
@@ -44,11 +49,17 @@ def track_encoded(
     cache: FrameCache,
     prompts: Mapping[int, ModelPrompt],
     step: Step,
+    objects_per_batch: int = 1,
 ) -> tuple[dict[int, Decoded], dict[int, MemoryBank]]:
     """As `track_frame`, from an image that is already encoded."""
     decoded: dict[int, Decoded] = {}
     remembered: dict[int, MemoryBank] = {}
+    tracked = {} if model.exact else {i: bank for i, bank in banks.items() if i not in prompts}
+    together = track_together(model, refiner, policy, tracked, raw, cache, step, objects_per_batch)
     for object_id in sorted({*banks, *prompts}):
+        if object_id in together:
+            decoded[object_id], remembered[object_id] = together[object_id]
+            continue
         bank = banks.get(object_id, MemoryBank())
         prompt = prompts.get(object_id)
         if bank.first_prompt is None:

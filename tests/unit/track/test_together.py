@@ -1,0 +1,145 @@
+"""Objects in batches give what one after the other gives, up to rounding."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+
+from vos.model.sam2 import Sam2Model
+from vos.prompts import Box, Points
+from vos.refine.base import NoRefiner
+from vos.track.capacity import Capacity
+from vos.track.session import Session
+
+BOX = (10.0, 8.0, 50.0, 40.0)
+# fp32 logits of a random network reach +-20; rounding alone moves them by about 1e-5.
+TOLERANCE = 2e-3
+
+
+@pytest.fixture
+def fast_model(tiny_model) -> Sam2Model:
+    return Sam2Model(copy.deepcopy(tiny_model.net), exact=False)
+
+
+def _run(model, frames, prompts, **options):
+    session = Session(model, prompts, **options)
+    return [session.decode(frame) for frame in frames], session
+
+
+def _compare(fast, slow):
+    for ours, theirs in zip(fast, slow, strict=True):
+        assert list(ours) == list(theirs)
+        for object_id, answer in ours.items():
+            difference = (answer.logits - theirs[object_id].logits).abs().max()
+            assert difference < TOLERANCE
+            assert answer.scores.iou_pred == pytest.approx(
+                theirs[object_id].scores.iou_pred, abs=1e-4
+            )
+
+
+def test_objects_from_different_frames_corrections_and_all(tiny_model, fast_model, make_frames):
+    prompts = [
+        Box(1, BOX),
+        Points(2, ((20.0, 20.0),), (1,)),
+        Box(3, BOX, frame_idx=3),
+        Points(1, ((12.0, 12.0),), (0,), frame_idx=5),
+    ]
+    frames = make_frames(20)
+    fast, fast_session = _run(fast_model, frames, prompts)
+    slow, slow_session = _run(tiny_model, frames, prompts)
+    _compare(fast, slow)
+    assert fast_session.state_bytes() == slow_session.state_bytes()
+
+
+def test_objects_go_through_the_model_together_once_their_memories_are_alike(
+    fast_model, make_frames, monkeypatch
+):
+    sizes: list[int] = []
+    real = Sam2Model.condition_all
+
+    def spy(self, features, recalls):
+        sizes.append(len(recalls))
+        return real(self, features, recalls)
+
+    monkeypatch.setattr(Sam2Model, "condition_all", spy)
+    prompts = [Box(1, BOX), Box(2, BOX), Box(3, BOX), Box(4, BOX, frame_idx=2)]
+    frames = make_frames(20)
+    _run(fast_model, frames[:2], prompts[:3])
+    assert sizes == [3]
+    sizes.clear()
+    _run(fast_model, frames, prompts)
+    assert sizes[-1] == 4  # the late one has caught up
+    assert sizes[1:4] == [3, 3, 1]
+
+
+def test_one_object_alone_and_batches_of_two_agree(fast_model, make_frames, monkeypatch):
+    prompts = [Box(i, BOX) for i in range(1, 6)]
+    frames = make_frames(6)
+    whole, _ = _run(fast_model, frames, prompts)
+    pairs, _ = _run(fast_model, frames, prompts, capacity=Capacity(2))
+    _compare(pairs, whole)
+
+
+def test_refiners_see_one_object_at_a_time(tiny_model, fast_model, make_frames):
+    class Shift(NoRefiner):
+        """Depends on the object's own prompt, so mixing objects up would show."""
+
+        def fuse(self, embedding, cache, asked):
+            assert len(embedding) == 1
+            return embedding * (1 + asked.first.points_xy.mean() / 100)
+
+    frames = make_frames(8)
+    prompts = [Box(1, BOX), Box(2, (0.0, 0.0, 12.0, 12.0))]
+    fast, _ = _run(fast_model, frames, prompts, refiner=Shift())
+    slow, _ = _run(tiny_model, frames, prompts, refiner=Shift())
+    _compare(fast, slow)
+
+
+def test_values_folded_behind_the_attention_change_rounding_only(fast_model, tiny_model):
+    layer = fast_model.net.memory_attention.layers[0].cross_attn_image
+    torch.manual_seed(0)
+    q, memory = torch.randn(2, 16, 32), torch.randn(2, 3 * 16 + 2, 16)
+    with torch.inference_mode():
+        layer.fold_values = True
+        folded = layer(q, memory, memory, num_k_exclude_rope=2)
+        layer.fold_values = False
+        plain = layer(q, memory, memory, num_k_exclude_rope=2)
+    assert not torch.equal(folded, plain)
+    torch.testing.assert_close(folded, plain, rtol=1e-4, atol=1e-5)
+
+
+def test_out_of_memory_shrinks_in_announced_steps_and_finishes(
+    fast_model, make_frames, monkeypatch, caplog
+):
+    frames, prompts = make_frames(6), [Box(i, BOX) for i in range(1, 5)]
+    undisturbed, _ = _run(fast_model, frames, prompts)
+    real = Sam2Model.condition_all
+    failures = iter((False, True, True, True, *[False] * 99))
+
+    def sometimes(self, features, recalls):
+        if next(failures):
+            raise torch.OutOfMemoryError("no memory")
+        return real(self, features, recalls)
+
+    monkeypatch.setattr(Sam2Model, "condition_all", sometimes)
+    capacity = Capacity(8)
+    answers, session = _run(fast_model, frames, prompts, capacity=capacity)
+    _compare(answers, undisturbed)
+    assert capacity == Capacity(1, banks_on_cpu=True)
+    assert [r.getMessage().rpartition("; ")[2] for r in caplog.records] == [
+        "objects per batch: 2",
+        "objects per batch: 1",
+        "memory banks move to host memory",
+    ]
+    assert len(session.banks) == 4
+
+
+def test_out_of_memory_with_nothing_left_to_give_up_is_raised(fast_model, make_frames, monkeypatch):
+    def never(self, features, recalls):
+        raise torch.OutOfMemoryError("no memory")
+
+    monkeypatch.setattr(Sam2Model, "condition_all", never)
+    with pytest.raises(torch.OutOfMemoryError):
+        _run(fast_model, make_frames(2), [Box(1, BOX)])
