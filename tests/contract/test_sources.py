@@ -184,3 +184,23 @@ def test_through_prefetch(source: Source, frames: list[Frame]) -> None:
         assert same(list(ahead), frames)
     with prefetch(source.frames(), depth=2) as ahead:
         assert _key(next(ahead)) == _key(frames[0])
+
+
+@pytest.mark.parametrize("share", [0.4, 1])
+def test_frames_passed_over_change_nothing_after_them(
+    footage: Footage, frames: list[Frame], share: float
+) -> None:
+    """What a continued run reads is the rest of what an uninterrupted one reads."""
+    count = len(frames)
+    middle = round(share * count)
+    with (
+        open_source(footage.path, decoder=footage.decoder) as whole,
+        open_source(footage.path, decoder=footage.decoder) as rest,
+    ):
+        assert same(list(rest.frames(skip_to=middle)), frames[middle:])
+        list(whole.frames())
+        assert rest.warnings == whole.warnings
+        top = max(0, middle - 1)
+        assert same(list(rest.frames_reversed(count - 1, skip_to=top)), frames[top::-1])
+        list(whole.frames_reversed(count - 1))
+        assert rest.warnings == whole.warnings
