@@ -147,8 +147,6 @@ def test_dry_run_writes_nothing(cli, footage: Path, tmp_path: Path):
         (("none", "-o", "out"), 3, "none"),
         (("in", "-o", "out", "--shard", "3/2"), 2, "--shard"),
         (("in", "-o", "out", "--fail-fast", "--max-failures", "2"), 2, "--max-failures"),
-        (("in", "-o", "out", "--ray-address", "x:1"), 2, "--engine ray"),
-        (("in", "-o", "out", "--engine", "spark"), 2, "spark"),
         (("in", "-o", "in/text.mp4"), 2, "text.mp4"),
         (("in/empty.mp4", "-o", "out"), 3, "names no clip"),
     ],

@@ -13,10 +13,10 @@ from vos.errors import UsageError
 from vos.io.disk import output_errors
 from vos_cli import track_options as options
 from vos_cli.batch.clips import make_clips
-from vos_cli.batch.engines import Engines, Plan, pick_local
 from vos_cli.batch.find import find_rows
 from vos_cli.batch.folder import BatchFolder
 from vos_cli.batch.measure import Estimate, estimate
+from vos_cli.batch.plan import make_plan
 from vos_cli.batch.preflight import Probe, frames_to_track, probe_all, table
 from vos_cli.batch.rows import Row, read_rows
 from vos_cli.batch.run import Limits, run_batch
@@ -82,19 +82,6 @@ def batch(
             min=1,
         ),
     ] = None,
-    engine: Annotated[
-        Engines,
-        typer.Option("--engine", help="Processes here, or Ray.", rich_help_panel=_BATCH),
-    ] = Engines.LOCAL,
-    ray_address: Annotated[
-        str | None,
-        typer.Option(
-            "--ray-address",
-            help="An existing Ray cluster; default: a Ray of its own on this machine.",
-            rich_help_panel=_BATCH,
-            metavar="ADDR",
-        ),
-    ] = None,
     shard: Annotated[
         str | None,
         typer.Option(
@@ -153,6 +140,8 @@ def batch(
     device: options.Device = None,
     dtype: options.Dtype = None,
     decoder: options.Decoder = None,
+    exact: options.Exact = False,
+    size: options.Size = None,
     overwrite: options.Overwrite = False,
     progress: options.ProgressForm = None,
     quiet: options.Quiet = False,
@@ -167,8 +156,6 @@ def batch(
     form = form_of_progress(progress, quiet=quiet)
     if fail_fast and max_failures is not None:
         raise UsageError("--fail-fast and --max-failures contradict each other; give one")
-    if ray_address is not None and engine is not Engines.RAY:
-        raise UsageError("--ray-address: only with --engine ray; add it")
     base = TrackFlags(
         box=tuple(box or ()),
         point=tuple(point or ()),
@@ -187,6 +174,8 @@ def batch(
         device=device,
         dtype=dtype,
         decoder=decoder,
+        exact=exact,
+        size=size,
         overwrite=overwrite,
     )
     chosen = base.settings(form)
@@ -199,10 +188,10 @@ def batch(
     say = _silent if quiet else _say
     if dry_run:
         probes = probe_all(clips, folder, form)
-        guess = estimate(probes, pick_local(jobs, chosen.device), warn=_warn)
+        guess = estimate(probes, make_plan(jobs, chosen.device), warn=_warn)
         _print_plan(probes, guess, folder, as_json=as_json)
         return
-    plan = _plan(engine, jobs, chosen.device, ray_address)
+    plan = make_plan(jobs, chosen.device)
     folder.make()
     with folder.locked():
         probes = probe_all(clips, folder, form)
@@ -223,14 +212,6 @@ def batch(
     say(f"{counts['done']} done, {counts['failed']} failed, {counts['left']} left; {page}")
     if counts["failed"]:
         raise typer.Exit(EXIT_SOME_FAILED)
-
-
-def _plan(engine: Engines, jobs: int | None, device: str, address: str | None) -> Plan:
-    if engine is Engines.LOCAL:
-        return pick_local(jobs, device)
-    from vos_cli.batch.ray_engine import RayPlan
-
-    return RayPlan(jobs or 0, address, device)
 
 
 def _rows(source: str, recursive: bool, match: str | None, output: Path) -> list[Row]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
 import sys
 import time
@@ -175,8 +174,3 @@ def _lock(file: IO[str], *, is_shared: bool) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def host() -> str:
-    """This machine's name, for messages."""
-    return os.uname().nodename if hasattr(os, "uname") else "this machine"

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vos_cli.batch.engines import LocalPlan
 from vos_cli.batch.events import Finished
 from vos_cli.batch.folder import BatchFolder
+from vos_cli.batch.plan import Plan
 from vos_cli.batch.preflight import Probe, frames_to_track
 from vos_cli.batch.work import Task
 
@@ -31,7 +31,7 @@ class Estimate:
 
 
 def estimate(
-    probes: Sequence[Probe], plan: LocalPlan, *, warn: Callable[[str], None]
+    probes: Sequence[Probe], plan: Plan, *, warn: Callable[[str], None]
 ) -> Estimate | None:
     """Track 24 frames of the middle-sized clip on every worker at once.
 

@@ -28,7 +28,6 @@ class Run:
     """What is told of the run as a whole. state: "finished", "interrupted" or "stopped"."""
 
     state: str
-    engine: str
     jobs: int
     seconds: float
     started: float
@@ -57,7 +56,6 @@ def report_json(entries: Sequence[Entry], run: Run, folder: BatchFolder) -> dict
         "output": str(folder.root),
         "state": run.state,
         "shard": None if folder.shard is None else f"{folder.shard[0] + 1}/{folder.shard[1]}",
-        "engine": run.engine,
         "jobs": run.jobs,
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(run.started)),
         "seconds": round(run.seconds, 2),
@@ -152,11 +150,8 @@ def _lead(content: dict[str, Any]) -> str:
         "stopped": "Stopped at the limit of failures; the same command continues",
     }[content["state"]]
     shard = f", shard {content['shard']}" if content["shard"] else ""
-    workers = f", {content['jobs']} worker{'s' * (content['jobs'] != 1)}" if content["jobs"] else ""
-    return _html(
-        f"{how}. Started {content['started'][:16].replace('T', ' ')}, "
-        f"{content['engine']} engine{workers}{shard}."
-    )
+    workers = f"{content['jobs']} worker{'s' * (content['jobs'] != 1)}"
+    return _html(f"{how}. Started {content['started'][:16].replace('T', ' ')}, {workers}{shard}.")
 
 
 def _tiles(content: dict[str, Any]) -> str:

@@ -9,9 +9,9 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from vos.config import nearest
 from vos.errors import InputError, UsageError
@@ -19,7 +19,8 @@ from vos.io.paths import display_name, unreadable
 from vos_cli.track_options import TrackFlags
 
 PROMPT_OPTIONS = ("box", "point", "neg_point", "polygon", "scribble", "mask", "prompts")
-_OPTIONS = tuple(option.name for option in fields(TrackFlags))
+_TYPES = get_type_hints(TrackFlags)
+_OPTIONS = tuple(_TYPES)
 _REPEATED = PROMPT_OPTIONS[:-1]
 _KEYS = ("source", "name", *_OPTIONS)
 _MASK = re.compile(r"(\d{1,3}:)?(.+)", re.DOTALL)
@@ -159,11 +160,15 @@ def _in_folder(folder: Path, source: str) -> str:
 def _option(key: str, value: Any, folder: Path) -> Any:
     if key not in _OPTIONS:
         raise UsageError(_unknown("key", key))
-    if key == "overwrite":
+    if _TYPES[key] is bool:
         truth = {True: True, False: False, "true": True, "false": False}
         if not isinstance(value, bool | str) or value not in truth:
-            raise UsageError(f"overwrite {value!r}: not true or false; correct it")
+            raise UsageError(f"{key} {value!r}: not true or false; correct it")
         return truth[value]
+    if _TYPES[key] == int | None:
+        if isinstance(value, bool) or not str(value).isdecimal():
+            raise UsageError(f"{key} {value!r}: not a whole number; correct it")
+        return int(value)
     if key in _REPEATED:
         texts = [value] if isinstance(value, str) else value
         if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):

@@ -8,9 +8,9 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
-from vos_cli.batch.engines import Plan
 from vos_cli.batch.events import Finished
 from vos_cli.batch.folder import BatchFolder, ClipResult
+from vos_cli.batch.plan import Plan
 from vos_cli.batch.preflight import Probe, frames_to_track
 from vos_cli.batch.report import Entry, Run, write_reports
 from vos_cli.batch.view import Board, open_view
@@ -71,7 +71,7 @@ def run_batch(
         if earlier is not None and earlier.state == "done" and one.has_output:
             results[name] = replace(earlier, was_there=True)
     entries = [Entry(one, results.get(one.clip.name)) for one in probes]
-    run = Run(state, plan.name, plan.jobs, time.monotonic() - clock, started)
+    run = Run(state, plan.jobs, time.monotonic() - clock, started)
     content = write_reports(entries, run, folder)
     if state == "interrupted":
         counts = content["counts"]

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from unit.cli import batch_fakes as fakes
-from vos_cli.batch.engines import pick_local, threads_each
 from vos_cli.batch.events import Event, Finished, Progressed, Started
 from vos_cli.batch.folder import ClipResult
 from vos_cli.batch.local import run_local
+from vos_cli.batch.plan import make_plan, threads_each
 
 
 def results(events: list[Event]) -> dict[str, ClipResult]:
@@ -76,5 +76,5 @@ def test_threads_are_divided(monkeypatch: pytest.MonkeyPatch):
     assert [threads_each(16, jobs) for jobs in (1, 4, 5, 32)] == [16, 4, 3, 1]
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     assert threads_each(16, 4) == 2
-    assert pick_local(3, "cpu").jobs == 3
-    assert pick_local(None, "cuda:1").threads is None
+    assert make_plan(3, "cpu").jobs == 3
+    assert make_plan(None, "cuda:1").threads is None

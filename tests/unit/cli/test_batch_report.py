@@ -72,7 +72,7 @@ def test_the_page_is_whole_and_escapes_every_name(tmp_path: Path):
     good = ClipResult("good", "done", frames=8, seconds=2.0, frames_per_s=4.0, model="nano")
     bad = ClipResult("bad & worse", "failed", reason=hostile, exit_code=3)
     entries = [Entry(probes[0], good), Entry(probes[1], bad), Entry(probes[2], None)]
-    content = write_reports(entries, Run("interrupted", "local", 2, 4.0, 0.0), folder)
+    content = write_reports(entries, Run("interrupted", 2, 4.0, 0.0), folder)
     assert content["counts"] == {"clips": 3, "done": 1, "already_done": 0, "failed": 1, "left": 1}
     assert json.loads(folder.report(".json").read_text()) == content
     page = folder.report(".html").read_text()

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import glob
+import inspect
 import io
 import json
 import sys
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 
 from vos.errors import InputError, UsageError
+from vos_cli.batch.command import batch
 from vos_cli.batch.rows import read_rows
+from vos_cli.track_options import TrackFlags
 
 
 def write(folder: Path, name: str, text: str) -> str:
@@ -120,6 +125,18 @@ def test_names_that_could_leave_the_output_fail(name: str, tmp_path: Path):
 def test_a_row_sets_only_options_of_one_clip(key: str, tmp_path: Path):
     (row,) = read_rows(write(tmp_path, "c.jsonl", json.dumps({"source": "a.mp4", key: "/tmp/x"})))
     assert row.problem is not None
+
+
+def test_every_option_of_track_is_an_option_of_batch_and_of_a_row(tmp_path: Path):
+    names = {field.name for field in dataclasses.fields(TrackFlags)}
+    assert names <= inspect.signature(batch).parameters.keys()
+    samples = {bool: "true", int | None: "512"}
+    kinds = get_type_hints(TrackFlags)
+    values = {name: samples.get(kinds[name], "text") for name in names}
+    (row,) = read_rows(write(tmp_path, "c.jsonl", json.dumps({"source": "a.mp4", **values})))
+    assert row.problem is None
+    flags = dataclasses.replace(TrackFlags(), **row.options)
+    assert (flags.overwrite, flags.size, flags.box) == (True, 512, ("text",))
 
 
 def test_whole_manifests_that_are_wrong(tmp_path: Path):

@@ -1,12 +1,10 @@
-"""Which engine runs a batch, with how many workers on which devices."""
+"""How many workers a batch has, on which devices, with how many threads."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Protocol
 
 from vos_cli.batch.events import Event
 from vos_cli.batch.local import run_local
@@ -15,27 +13,8 @@ from vos_cli.batch.work import Task
 _CORES_PER_JOB = 4
 
 
-class Engines(StrEnum):
-    LOCAL = "local"
-    RAY = "ray"
-
-
-class Plan(Protocol):
-    """How a batch is run. name: of the engine. jobs: clips at once, as far as known."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def jobs(self) -> int: ...
-
-    def run(self, tasks: Sequence[Task]) -> Iterator[Event]:
-        """Run the tasks; closing the iterator stops them, resumable."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
-class LocalPlan:
+class Plan:
     """Worker processes on this machine.
 
     devices: dealt out to the workers in turn; empty for the settings' own. threads: of each worker;
@@ -46,24 +25,21 @@ class LocalPlan:
     devices: tuple[str, ...] = ()
     threads: int | None = None
 
-    @property
-    def name(self) -> str:
-        return "local"
-
     def run(self, tasks: Sequence[Task]) -> Iterator[Event]:
+        """Run the tasks; closing the iterator stops them, resumable."""
         return run_local(tasks, jobs=self.jobs, devices=self.devices, threads=self.threads)
 
 
-def pick_local(jobs: int | None, device: str) -> LocalPlan:
+def make_plan(jobs: int | None, device: str) -> Plan:
     """One worker per GPU where "auto" finds some; on a CPU one per four cores, threads divided."""
     gpus = gpu_count() if device == "auto" else 0
     if gpus:
-        return LocalPlan(jobs or gpus, tuple(f"cuda:{number}" for number in range(gpus)))
+        return Plan(jobs or gpus, tuple(f"cuda:{number}" for number in range(gpus)))
     if device.startswith("cuda"):
-        return LocalPlan(jobs or 1)
+        return Plan(jobs or 1)
     cores = core_count()
     workers = jobs or max(1, cores // _CORES_PER_JOB)
-    return LocalPlan(workers, threads=threads_each(cores, workers))
+    return Plan(workers, threads=threads_each(cores, workers))
 
 
 def threads_each(cores: int, workers: int) -> int:
