@@ -58,6 +58,12 @@ COMMANDS: dict[str, _Lazy] = {
         "Make a clip, track it, and say how well that went.",
         "vos demo -o demo",
     ),
+    "bench": _Lazy(
+        "vos_cli.bench",
+        "bench",
+        "Measure how fast this machine tracks.",
+        "vos bench --model nano --objects 8",
+    ),
     "doctor": _Lazy("vos_cli.doctor", "doctor", "Check this installation.", "vos doctor"),
 }
 

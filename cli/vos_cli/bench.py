@@ -1,0 +1,93 @@
+"""`vos bench`: how fast this machine tracks, and where the time goes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vos_cli.output import print_table
+
+if TYPE_CHECKING:
+    from vos.bench import Bench, Case
+
+
+def bench(
+    model: Annotated[
+        str, typer.Option(help="A registered name (random weights if absent), or a weight file.")
+    ] = "nano",
+    size: Annotated[
+        int | None, typer.Option(help="Input side in pixels, a multiple of 32.", metavar="PX")
+    ] = None,
+    objects: Annotated[int, typer.Option(help="Objects tracked at once.", metavar="N")] = 1,
+    refiner: Annotated[str, typer.Option(help="none, auto, or a refiner's name or file.")] = "none",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    dtype: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
+    exact: Annotated[bool, typer.Option("--exact", help="SAM 2's own bits.")] = False,
+    frames: Annotated[
+        int, typer.Option(help="Timed frames, after those that fill the memory.", metavar="N")
+    ] = 10,
+    vs_sam2: Annotated[
+        bool,
+        typer.Option(
+            "--vs-sam2", help="The official predictor takes turns with ours, same weights."
+        ),
+    ] = False,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="The costliest operations of one frame, on stderr.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Measure frames/s, time per stage, memory and arithmetic on a generated clip."""
+    from vos.bench import Bench, Case
+
+    case = Case(model, size, objects, refiner, device, dtype, exact, frames)
+    ours = Bench.open(case)
+    report = _run(case, ours, vs_sam2=vs_sam2, profile=profile)
+    if as_json:
+        print(json.dumps({"schema": 1, **report}))
+    else:
+        print_table([(key, _text(value)) for key, value in report.items()])
+
+
+def _run(case: Case, ours: Bench, *, vs_sam2: bool, profile: bool) -> dict[str, Any]:
+    from contextlib import ExitStack
+
+    from vos.bench import STEADY_FRAME, matmul_peak_gflops, moving_frames
+    from vos.bench_official import Official, agreement, jpeg_folder
+
+    clip = list(moving_frames(STEADY_FRAME + case.frames + 2, case.size_hw))
+    *tracked, counted, profiled = clip
+    agreements: list[float] = []
+    with ExitStack() as stack:
+        theirs = None
+        if vs_sam2:
+            folder, tracked = stack.enter_context(jpeg_folder(tracked))
+            theirs = Official(case.model, ours.model, ours.session.dtype, folder, case.objects)
+        for frame in tracked:
+            masks = ours.step(frame)
+            if theirs is not None:
+                agreements.append(agreement(masks, theirs.step()))
+    report = ours.report(counted, matmul_peak_gflops(ours.model.device, ours.session.dtype))
+    if theirs is not None:
+        report |= {
+            "official_cpu_ms_per_frame": 1e3 * min(theirs.cpu_s),
+            "cpu_time_ratio": min(theirs.cpu_s) / min(ours.cpu_s),
+            "speed_ratio": sum(theirs.wall_s) / sum(ours.wall_s),
+            "mask_iou": sum(agreements) / len(agreements),
+        }
+    if profile:
+        print(ours.operations(profiled), file=sys.stderr)
+    return report
+
+
+def _text(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_text(item)}" for key, item in value.items())
+    return f"{value:.3g}" if isinstance(value, float) and value < 100 else _whole(value)
+
+
+def _whole(value: object) -> str:
+    return f"{value:.0f}" if isinstance(value, float) else str(value)

@@ -1,0 +1,33 @@
+"""`vos bench` measures what it says, on the embedded model."""
+
+from __future__ import annotations
+
+import json
+
+from vos_cli.main import run
+
+
+def test_report_has_every_measurement(capsys):
+    assert run(["bench", "--objects", "2", "--frames", "1", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["schema"] == 1
+    assert (report["model"], report["size_px"], report["objects"]) == ("nano", 256, 2)
+    assert set(report["stage_ms"]) == {"encode_image", "condition", "decode", "encode_memory"}
+    assert all(ms > 0 for ms in report["stage_ms"].values())
+    assert sum(report["stage_ms"].values()) <= 1.2 * report["cpu_ms_per_frame"]
+    assert 0 < report["fraction_of_peak"] < 1.5
+    assert report["gflop_per_frame"] > 1
+    assert report["peak_rss_mb"] > 100
+
+
+def test_the_official_predictor_takes_turns(capsys):
+    flags = ["--model", "sam2.1-tiny", "--size", "64", "--frames", "1", "--vs-sam2", "--json"]
+    assert run(["bench", *flags, "--exact", "--device", "cpu"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["official_cpu_ms_per_frame"] > 0
+    assert report["mask_iou"] == 1.0
+
+
+def test_nano_has_no_official_configuration(capsys):
+    assert run(["bench", "--vs-sam2", "--frames", "1"]) == 2
+    assert "sam2.1-tiny" in capsys.readouterr().err
