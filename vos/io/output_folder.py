@@ -173,8 +173,9 @@ class OutputFolder:
         if self._is_over:
             return
         self._is_over = True
-        if self._has_saved and self._lock is not None:
-            self._lock.close()
+        if self._has_saved:
+            if self._lock is not None:
+                self._lock.close()
             return
         with contextlib.suppress(OSError):
             _empty(self.part)
