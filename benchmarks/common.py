@@ -7,14 +7,13 @@ from __future__ import annotations
 import platform
 import resource
 import subprocess
-from collections.abc import Iterator
-from fractions import Fraction
 from pathlib import Path
 
-import numpy as np
 import torch
 
-from vos.frame import Frame
+from vos.bench import disk_boxes, moving_frames
+
+__all__ = ["disk_box", "machine", "moving_frames", "peak_rss_mb", "write_result"]
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -41,32 +40,9 @@ def peak_rss_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def moving_frames(count: int, size_hw: tuple[int, int], seed: int = 0) -> Iterator[Frame]:
-    """A bright disk circling over a fixed texture, drawn one frame at a time."""
-    height, width = size_hw
-    rng = np.random.default_rng(seed)
-    coarse = rng.integers(0, 160, (height // 8 + 1, width // 8 + 1, 3), dtype=np.uint8)
-    texture = coarse.repeat(8, axis=0).repeat(8, axis=1)[:height, :width]
-    rows, columns = np.mgrid[:height, :width]
-    for index in range(count):
-        y, x = disk_centre(index, size_hw)
-        image = texture.copy()
-        image[(rows - y) ** 2 + (columns - x) ** 2 <= (height // 6) ** 2] = (240, 200, 40)
-        yield Frame(image, Fraction(index, 30), index, f"{index:05d}")
-
-
-def disk_centre(index: int, size_hw: tuple[int, int]) -> tuple[float, float]:
-    """Row and column of the disk's centre."""
-    height, width = size_hw
-    angle = index / 20
-    return height * (0.5 + 0.2 * np.sin(angle)), width * (0.5 + 0.25 * np.cos(angle))
-
-
 def disk_box(size_hw: tuple[int, int]) -> tuple[float, float, float, float]:
     """The disk's box on frame 0."""
-    y, x = disk_centre(0, size_hw)
-    radius = size_hw[0] // 6
-    return x - radius, y - radius, x + radius, y + radius
+    return disk_boxes(1, size_hw)[0]
 
 
 def write_result(name: str, text: str) -> None:
