@@ -30,6 +30,10 @@ class OutputError(UsageError):
     """The output place cannot be used: a file is in the way, no space, no permission."""
 
 
+class BusyError(OutputError):
+    """Another run is writing this output."""
+
+
 class ResumeError(OutputError):
     """A saved state does not fit what lies beside it, so an older one or none must do."""
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from vos import settings
-from vos.errors import OutputError, UsageError
+from vos.errors import OutputError
 from vos.io.disk import output_errors, write_atomic
 from vos.io.mask_png import encode_label_png
 from vos.prompts import MaskPrompt
@@ -21,6 +21,7 @@ from vos.version import __version__
 from vos_cli.errors import one_line
 from vos_cli.eval_score import Csv, Html, Jobs, Json, default_jobs, fail, score_and_print
 from vos_cli.progress import open_progress
+from vos_cli.shard import parse_shard
 from vos_eval.errors import EvalError
 from vos_eval.output import failure_json
 from vos_eval.score import Options, Protocol
@@ -133,7 +134,7 @@ def lvos(
             output=output or Path(f"vos-eval-lvos{version}-{split}"),
             parameters={"data_set": f"LVOS v{version} {split}"},
             limit=limit,
-            shard=_parse_shard(shard),
+            shard=(0, 1) if shard is None else parse_shard(shard),
             overwrite=overwrite,
             chosen=chosen,
         )
@@ -172,7 +173,7 @@ def davis(
             output=output or Path("vos-eval-davis"),
             parameters={"data_set": f"DAVIS {split}" if split else "DAVIS"},
             limit=limit,
-            shard=_parse_shard(shard),
+            shard=(0, 1) if shard is None else parse_shard(shard),
             overwrite=overwrite,
             chosen=chosen,
         )
@@ -196,16 +197,6 @@ def _settings(
             "progress": progress,
         }
     )
-
-
-def _parse_shard(text: str | None) -> tuple[int, int]:
-    """The 0-based index and the count of `i/n`."""
-    if text is None:
-        return 0, 1
-    first, _, count = text.partition("/")
-    if not (first.isdecimal() and count.isdecimal() and 1 <= int(first) <= int(count)):
-        raise UsageError(f"--shard {text}: expected i/n with 1 <= i <= n, such as 1/4")
-    return int(first) - 1, int(count)
 
 
 def _evaluate(

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
-from vos.errors import OutputError
+from vos.errors import BusyError, OutputError
 from vos.io.checkpoint import Checkpoint, CheckpointStore
 from vos.io.disk import output_errors, sync_folder, write_atomic
 from vos.io.manifest import (
@@ -283,7 +283,7 @@ def _lock(part: Path, path: Path) -> IO[str]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.close()
-            raise OutputError(
+            raise BusyError(
                 f"{display_name(path)}: another run is writing this output: wait for it, or choose "
                 "another -o"
             ) from None

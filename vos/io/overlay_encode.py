@@ -1,7 +1,8 @@
 """Pictures to H.264 packets, in segments that can be encoded again with the same result.
 
 A segment is encoded by an encoder of its own, so what comes out depends on the segment's pictures
-and on nothing before them. With a fixed number of threads x264 gives the same bits every time.
+and on nothing before them. With a fixed number of threads and without its macroblock tree, x264
+gives the same bits every time.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ _HD_LINES = 720
 _DEFAULT_RATE = 24
 # x264's output depends on the number of threads, so the machine must not choose it.
 _THREADS = 4
+# With AVX-512, x264's macroblock tree reads memory it has not written where the chroma width is no
+# multiple of 32: the same pictures then come out differently from run to run.
+_REPEATABLE = "no-mbtree=1"
 REORDER_FRAMES = 2
 """How many pictures x264 veryfast (B-pyramid) decodes ahead of the one shown."""
 
@@ -52,7 +56,7 @@ class VideoForm:
         context.pix_fmt = "yuv420p"
         context.time_base = self.tick
         context.framerate = self.rate or Fraction(_DEFAULT_RATE)
-        context.options = {"preset": "veryfast", "crf": "18"}
+        context.options = {"preset": "veryfast", "crf": "18", "x264-params": _REPEATABLE}
         context.thread_type, context.thread_count = "FRAME", _THREADS
         context.flags |= Flags.global_header
         is_hd = context.height >= _HD_LINES

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
-from vos.errors import OutOfMemoryError, OutputError
+from vos.errors import BusyError, OutOfMemoryError
 from vos.io.disk import write_atomic
 from vos.settings import Settings
 from vos_cli import tracking
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 TELL_PERIOD_S = 0.5
 _BUSY_WAIT_S = 30.0
-_BUSY = "another run is writing this output"
 
 Tell = Callable[[int, int | None], None]
 """Told frames so far and frames in all, twice a second."""
@@ -103,8 +102,8 @@ def _track(task: Task, log: TextIO, tell: Tell) -> tracking.Outcome:
                 load=_load,
                 show=lambda _mode, total: _Told(total, tell),
             )
-        except OutputError as error:
-            if _BUSY not in str(error) or time.monotonic() > until:
+        except BusyError:
+            if time.monotonic() > until:
                 raise
             time.sleep(0.5)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from vos.errors import OutputError
+from vos.errors import BusyError, OutputError
 from vos.io import output_folder
 from vos.io.manifest import Fingerprint, InputFingerprint, read_manifest
 from vos.io.output_folder import OutputFolder
@@ -187,7 +187,7 @@ def test_a_link_to_a_folder_is_followed(tmp_path):
 
 def test_two_runs_at_once(tmp_path):
     with OutputFolder.open(tmp_path / "out", ONE) as output:
-        with pytest.raises(OutputError, match="another run is writing"):
+        with pytest.raises(BusyError, match="another run is writing"):
             OutputFolder.open(tmp_path / "out", TWO)
         (output.part / "stats.jsonl").write_text("first")
         output.commit(frame_count=1)
