@@ -54,7 +54,10 @@ def track_encoded(
     """As `track_frame`, from an image that is already encoded."""
     decoded: dict[int, Decoded] = {}
     remembered: dict[int, MemoryBank] = {}
-    tracked = {} if model.exact else {i: bank for i, bank in banks.items() if i not in prompts}
+    several_videos = raw.s16.shape[0] > 1  # a batch already
+    tracked = {i: bank for i, bank in banks.items() if i not in prompts}
+    if model.exact or several_videos:
+        tracked = {}
     together = track_together(model, refiner, policy, tracked, raw, cache, step, objects_per_batch)
     for object_id in sorted({*banks, *prompts}):
         if object_id in together:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vos.errors import UsageError
+from vos_cli.batch.find import PROMPTS_SUFFIX
 from vos_cli.batch.rows import PROMPT_OPTIONS, Row
 from vos_cli.track_options import TrackFlags
 
@@ -73,7 +74,7 @@ def prompt_files(source: Path, place: Path | None) -> list[Path]:
         return [place]
     folder = source.parent if place is None else place
     stems = dict.fromkeys((source.name, source.stem))
-    names = [f"{stem}.prompts.json" for stem in stems]
+    names = [f"{stem}{PROMPTS_SUFFIX}" for stem in stems]
     if place is not None:
         names += [f"{stem}.json" for stem in stems]
     return [folder / name for name in names]

@@ -21,6 +21,10 @@ VIDEO_SUFFIXES = frozenset(
 )  # fmt: skip
 
 
+PROMPTS_SUFFIX = ".prompts.json"
+"""Of a prompt file beside its clip, which no pattern takes for a clip."""
+
+
 def find_rows(folder: Path, *, recursive: bool, match: str | None, leave_out: Path) -> list[Row]:
     """The clips directly in `folder`, or anywhere below it; hidden entries are left out.
 
@@ -56,7 +60,7 @@ def _walk(folder: Path, recursive: bool, match: str | None, leave_out: Path) -> 
             and read_manifest(here / name) is None
         ]
         for name in files:
-            if name.startswith("."):
+            if name.startswith(".") or name.endswith(PROMPTS_SUFFIX):
                 continue
             if fnmatch(name, match) if match else Path(name).suffix.lower() in VIDEO_SUFFIXES:
                 yield here / name

@@ -8,10 +8,13 @@ import pytest
 import torch
 
 from vos.model.sam2 import Sam2Model
+from vos.model.types import ModelPrompt
 from vos.prompts import Box, Points
 from vos.refine.base import NoRefiner
 from vos.track.capacity import Capacity
+from vos.track.policy import Fifo, Step
 from vos.track.session import Session
+from vos.track.step import track_frame
 
 BOX = (10.0, 8.0, 50.0, 40.0)
 # fp32 logits of a random network reach +-20; rounding alone moves them by about 1e-5.
@@ -143,3 +146,26 @@ def test_out_of_memory_with_nothing_left_to_give_up_is_raised(fast_model, make_f
     monkeypatch.setattr(Sam2Model, "condition_all", never)
     with pytest.raises(torch.OutOfMemoryError):
         _run(fast_model, make_frames(2), [Box(1, BOX)])
+
+
+@torch.inference_mode()
+def test_a_batch_of_videos_gives_what_each_gives_alone(fast_model):
+    size = fast_model.image_size
+    videos = torch.randn(2, 4, 3, size, size, generator=torch.Generator().manual_seed(0))
+    corners = torch.tensor([[[10.0, 8.0], [50.0, 40.0]]])
+    labels = torch.tensor([[2, 3]], dtype=torch.int32)
+
+    def logits(rows: slice) -> torch.Tensor:
+        clips, banks, found = videos[rows], {}, []
+        count = len(clips)
+        box = ModelPrompt(corners.expand(count, -1, -1), labels.expand(count, -1))
+        for t in range(clips.shape[1]):
+            prompts = {1: box} if t == 0 else {}
+            decoded, banks = track_frame(
+                fast_model, NoRefiner(), Fifo(), banks, clips[:, t], prompts, Step(t)
+            )
+            found.append(decoded[1].output_logits)
+        return torch.stack(found, dim=1)
+
+    alone = torch.cat([logits(slice(0, 1)), logits(slice(1, 2))])
+    assert (logits(slice(0, 2)) - alone).abs().max() < TOLERANCE
