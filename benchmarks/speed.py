@@ -18,11 +18,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from sam2.build_sam import build_sam2_video_predictor
 
 from benchmarks.common import machine, write_result
 from vos.api import load
 from vos.bench import STEADY_FRAME, Bench, Case, disk_boxes, moving_frames
+from vos.bench_official import official_predictor
 from vos.io.source import open_source
 from vos.model.build import build_sam2
 from vos.model.host_memory import keep_freed_memory
@@ -100,18 +100,11 @@ def our_step(
 def tiny_rows(rounds: int, size: int) -> list[str]:
     torch.manual_seed(0)
     net = build_sam2(TINY, image_size=size)
-    side = size // 16
-    overrides = [f"++model.image_size={size}"] + [
-        f"++model.memory_attention.layer.{kind}.feat_sizes=[{side},{side}]"
-        for kind in ("self_attention", "cross_attention")
-    ]
-    predictor = build_sam2_video_predictor(
-        TINY, None, device="cpu", hydra_overrides_extra=overrides
-    )
+    predictor = official_predictor(TINY, size)
     predictor.load_state_dict(net.state_dict())
     exact, fast = Sam2Model(net), Sam2Model(build_sam2(TINY, image_size=size), exact=False)
     fast.net.load_state_dict(net.state_dict())
-    memories, image = entries(side), torch.randn(1, 3, size, size)
+    memories, image = entries(size // 16), torch.randn(1, 3, size, size)
     programs: dict[str, Callable[[], torch.Tensor]] = {
         "official": lambda: official_step(predictor, memories, image),
         "`--exact`, fp32": lambda: our_step(exact, memories, image, torch.float32),

@@ -20,9 +20,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from sam2.build_sam import build_sam2_video_predictor
 
 from benchmarks.common import disk_box, machine, moving_frames, peak_rss_mb, write_result
+from vos.bench_official import official_predictor
 from vos.io.source import open_source
 from vos.model.build import build_sam2
 from vos.model.sam2 import Sam2Model
@@ -50,15 +50,7 @@ def track_ours(image_size: int, objects: int, folder: Path) -> None:
 
 def track_official(image_size: int, objects: int, folder: Path) -> None:
     torch.manual_seed(0)
-    side = image_size // 16
-    overrides = [f"++model.image_size={image_size}"] + [
-        f"++model.memory_attention.layer.{kind}.feat_sizes=[{side},{side}]"
-        for kind in ("self_attention", "cross_attention")
-    ]
-    predictor = build_sam2_video_predictor(
-        TINY, None, device="cpu", hydra_overrides_extra=overrides
-    )
-    predictor.fill_hole_area = 0
+    predictor = official_predictor(TINY, image_size)
     state = predictor.init_state(str(folder))
     for object_id, box in enumerate(boxes(objects), start=1):
         predictor.add_new_points_or_box(state, 0, object_id, box=np.array(box, dtype=np.float32))

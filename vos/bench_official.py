@@ -14,12 +14,29 @@ import numpy as np
 import torch
 from PIL import Image
 from sam2.build_sam import build_sam2_video_predictor
+from sam2.sam2_video_predictor import SAM2VideoPredictor
 
 from vos.bench import STEADY_FRAME, disk_boxes, now
 from vos.errors import UsageError
 from vos.frame import Frame
 from vos.model import registry
 from vos.model.sam2 import Sam2Model
+
+
+def official_predictor(
+    packaged_config: str, image_size: int, device: torch.device | str = "cpu"
+) -> SAM2VideoPredictor:
+    """With random weights, at this input side in pixels; arguments as `build_sam2`'s."""
+    side = image_size // 16
+    overrides = [f"++model.image_size={image_size}"] + [
+        f"++model.memory_attention.layer.{kind}.feat_sizes=[{side},{side}]"
+        for kind in ("self_attention", "cross_attention")
+    ]
+    predictor = build_sam2_video_predictor(
+        packaged_config, None, device=str(device), hydra_overrides_extra=overrides
+    )
+    predictor.fill_hole_area = 0  # its CUDA extension is not in the published package
+    return predictor
 
 
 class Official:
@@ -34,18 +51,10 @@ class Official:
         entry = registry.REGISTRY.get(name)
         if entry is None or entry.config is None:
             raise UsageError(f"--vs-sam2 with {name}: give a SAM 2 model, such as sam2.1-tiny")
-        side = model.image_size // 16
-        overrides = [f"++model.image_size={model.image_size}"] + [
-            f"++model.memory_attention.layer.{kind}.feat_sizes=[{side},{side}]"
-            for kind in ("self_attention", "cross_attention")
-        ]
         self.device, self.dtype = model.device, dtype
         self.cpu_s: list[float] = []
         self.wall_s: list[float] = []
-        predictor = build_sam2_video_predictor(
-            entry.config, None, device=str(model.device), hydra_overrides_extra=overrides
-        )
-        predictor.fill_hole_area = 0  # its CUDA extension is not in the published package
+        predictor = official_predictor(entry.config, model.image_size, model.device)
         predictor.load_state_dict(model.net.state_dict())
         with self._context():
             state = predictor.init_state(str(folder))

@@ -49,9 +49,7 @@ def open_progress(mode: Mode, total: int | None) -> Progress:
     total: frames to come, None when unknown; it may be an estimate.
     """
     stream = sys.stderr
-    if mode == "auto":
-        is_terminal = stream.isatty() and os.environ.get("TERM") != "dumb"
-        mode = "rich" if is_terminal else "plain"
+    mode = form_on(stream, mode)
     if mode == "rich":
         return _Bar(total, stream)
     if mode == "plain":
@@ -59,6 +57,14 @@ def open_progress(mode: Mode, total: int | None) -> Progress:
     if mode == "json":
         return _JsonLines(total, stream, JSON_PERIOD_S)
     return _Silent(total)
+
+
+def form_on(stream: TextIO, mode: Mode) -> Mode:
+    """`mode`, with "auto" settled by whether the stream is a terminal that can draw."""
+    if mode != "auto":
+        return mode
+    is_terminal = stream.isatty() and os.environ.get("TERM") != "dumb"
+    return "rich" if is_terminal else "plain"
 
 
 def memory_mb() -> int:
@@ -140,7 +146,7 @@ class _Lines(_Periodic):
     def line(self) -> str:
         of = "" if self.total is None else f"/{self.total}"
         left = self.remaining_s()
-        ends = "" if left is None else f", {_clock(left)} left"
+        ends = "" if left is None else f", {clock(left)} left"
         return f"vos: {self.done}{of} frames, {self.rate():.1f} frames/s{ends}, {memory_mb()} MB"
 
 
@@ -198,7 +204,8 @@ class _Bar(_Silent):
         )
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """h:mm:ss"""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}"

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from vos_cli import track_options as options
-from vos_cli.errors import one_line
+from vos_cli.notices import say, silent, warn
 from vos_cli.track_options import TrackFlags, form_of_progress
 from vos_cli.tracking import Outcome, default_output, run
 
@@ -90,24 +89,12 @@ def track(
         default_output(source) if output is None else output,
         progress=form_of_progress(progress, quiet=quiet),
     )
-    outcome = run(job, say=_silent if quiet else _say, warn=_warn)
+    outcome = run(job, say=silent if quiet else say, warn=warn)
     print_outcome(outcome, as_json=as_json)
     if not quiet:
-        _say(outcome.summary())
+        say(outcome.summary())
 
 
 def print_outcome(outcome: Outcome, *, as_json: bool) -> None:
     """The result on stdout: the folder, or one JSON object."""
     print(json.dumps(outcome.as_json()) if as_json else outcome.output)
-
-
-def _say(text: str) -> None:
-    print(f"vos: {one_line(text)}", file=sys.stderr)
-
-
-def _warn(text: str) -> None:
-    print(f"vos: warning: {one_line(text)}", file=sys.stderr)
-
-
-def _silent(_text: str) -> None:
-    pass

@@ -25,19 +25,14 @@ def bf16_products(enabled: bool) -> Iterator[None]:
     if not (enabled and torch.cpu._is_amx_tile_supported()):
         yield
         return
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("medium")
-    try:
-        with _AttentionInFp32():
-            yield
-    finally:
-        torch.set_float32_matmul_precision(before)
+    with _precision("medium"), _AttentionInFp32():
+        yield
 
 
 @contextmanager
-def _fp32() -> Iterator[None]:
+def _precision(name: str) -> Iterator[None]:
     before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
+    torch.set_float32_matmul_precision(name)
     try:
         yield
     finally:
@@ -62,7 +57,7 @@ class _Attention(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: FunctionCtx, q: Tensor, k: Tensor, v: Tensor) -> Tensor:  # pyright: ignore
-        with _fp32():
+        with _precision("highest"):
             out, log_sum = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(q, k, v)
         ctx.save_for_backward(q, k, v, out, log_sum)
         return out
@@ -70,7 +65,7 @@ class _Attention(torch.autograd.Function):
     @staticmethod
     def backward(ctx: FunctionCtx, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:  # pyright: ignore
         q, k, v, out, log_sum = ctx.saved_tensors  # pyright: ignore
-        with _fp32():
+        with _precision("highest"):
             return torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward(
                 grad, q, k, v, out, log_sum, 0.0, False
             )

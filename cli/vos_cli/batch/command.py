@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,9 +19,10 @@ from vos_cli.batch.plan import make_plan
 from vos_cli.batch.preflight import Probe, frames_to_track, probe_all, table
 from vos_cli.batch.rows import Row, read_rows
 from vos_cli.batch.run import Limits, run_batch
-from vos_cli.batch.view import clock
 from vos_cli.errors import one_line
+from vos_cli.notices import say, silent, warn
 from vos_cli.output import print_table
+from vos_cli.progress import clock
 from vos_cli.shard import parse_shard
 from vos_cli.track_options import TrackFlags, form_of_progress
 
@@ -185,20 +185,20 @@ def batch(
     if folder.shard is not None:
         index, count = folder.shard
         clips = clips[index::count]
-    say = _silent if quiet else _say
+    tell = silent if quiet else say
     if dry_run:
         probes = probe_all(clips, folder, form)
-        guess = estimate(probes, make_plan(jobs, chosen.device), warn=_warn)
+        guess = estimate(probes, make_plan(jobs, chosen.device), warn=warn)
         _print_plan(probes, guess, folder, as_json=as_json)
         return
     plan = make_plan(jobs, chosen.device)
     folder.make()
     with folder.locked():
         probes = probe_all(clips, folder, form)
-        say(_summary(probes))
+        tell(_summary(probes))
         for one in probes:
             if one.problem is not None:
-                _warn(f"{one.clip.name}: {one.problem}")
+                warn(f"{one.clip.name}: {one.problem}")
         content = run_batch(
             probes,
             folder,
@@ -209,7 +209,7 @@ def batch(
     counts = content["counts"]
     page = folder.report(".html")
     print(json.dumps(content) if as_json else page)
-    say(f"{counts['done']} done, {counts['failed']} failed, {counts['left']} left; {page}")
+    tell(f"{counts['done']} done, {counts['failed']} failed, {counts['left']} left; {page}")
     if counts["failed"]:
         raise typer.Exit(EXIT_SOME_FAILED)
 
@@ -275,15 +275,3 @@ def _plan_json(
         },
         "free_bytes": free,
     }
-
-
-def _say(text: str) -> None:
-    print(f"vos: {one_line(text)}", file=sys.stderr)
-
-
-def _warn(text: str) -> None:
-    print(f"vos: warning: {one_line(text)}", file=sys.stderr)
-
-
-def _silent(_text: str) -> None:
-    pass

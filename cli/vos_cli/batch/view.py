@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from collections import deque
@@ -12,10 +11,10 @@ from types import TracebackType
 from typing import Any, Protocol, Self, TextIO
 
 from vos.io.paths import display_name
+from vos.settings import Progress as Mode
 from vos_cli.batch.events import Event, Finished, Progressed, Started
+from vos_cli.progress import JSON_PERIOD_S, PLAIN_PERIOD_S, clock, form_on
 
-PLAIN_PERIOD_S = 10.0
-JSON_PERIOD_S = 1.0
 _RATE_WINDOW_S = 60.0
 
 
@@ -89,12 +88,10 @@ class View(Protocol):
     def show(self, event: Event) -> None: ...
 
 
-def open_view(mode: str, board: Board) -> View:
+def open_view(mode: Mode, board: Board) -> View:
     """The view of that form: "auto" is the live one on a terminal and plain lines elsewhere."""
     stream = sys.stderr
-    if mode == "auto":
-        is_terminal = stream.isatty() and os.environ.get("TERM") != "dumb"
-        mode = "rich" if is_terminal else "plain"
+    mode = form_on(stream, mode)
     if mode == "rich":
         return _Live(board, stream)
     if mode == "plain":
@@ -242,10 +239,3 @@ def totals_text(board: Board) -> str:
         f"{board.done}/{board.clips} clips, {board.failed} failed, "
         f"{board.rate():.1f} frames/s{ends}"
     )
-
-
-def clock(seconds: float) -> str:
-    """h:mm:ss"""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}"

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from sam2.build_sam import build_sam2_video_predictor
 from sam2.sam2_video_predictor import SAM2VideoPredictor
 
+from vos.bench_official import official_predictor
 from vos.frame import Frame
 from vos.model.build import build_sam2
 from vos.model.sam2 import Sam2Model
@@ -32,15 +32,7 @@ class Pair:
 def build_pair(image_size: int, *, config: str = TINY, seed: int = 0) -> Pair:
     torch.manual_seed(seed)
     net = build_sam2(config, image_size=image_size)
-    side = image_size // 16
-    overrides = [f"++model.image_size={image_size}"] + [
-        f"++model.memory_attention.layer.{kind}.feat_sizes=[{side},{side}]"
-        for kind in ("self_attention", "cross_attention")
-    ]
-    predictor = build_sam2_video_predictor(
-        config, None, device="cpu", hydra_overrides_extra=overrides
-    )
-    predictor.fill_hole_area = 0  # its CUDA extension is not in the published package
+    predictor = official_predictor(config, image_size)
     predictor.load_state_dict(net.state_dict())
     return Pair(Sam2Model(net), predictor)
 
