@@ -28,10 +28,10 @@ from vos.refine.file import load_refiner
 from vos.refine.resolve import RefinerInfo
 from vos.stream import Stream
 from vos.track.image_session import ImageSegmenter
-from vos.track.policy import Fifo, MemoryPolicy
+from vos.track.policy import Fifo, MemoryPolicy, Visible
 from vos.track.session import Session
 
-POLICIES = {"fifo": Fifo}
+POLICIES = {"fifo": Fifo, "visible": Visible}
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +148,10 @@ def load(
     machine, else the embedded nano). refiner: "auto" (the embedded one where it was trained for
     this base, else none), "none", a name, or the path of a refiner file; the last two never fall
     back. device: "auto", "cpu", "cuda", "cuda:1" ... dtype: "auto", "float32", "bfloat16". policy:
-    "fifo". exact: SAM 2's own arithmetic to the last bit, one object after the other; otherwise
-    only rounding differs. size_px: side of the model's input, a multiple of 32; None is what the
-    model was trained at, and less is faster and coarser.
+    "fifo" (SAM 2's own) or "visible" (frames without the object are forgotten). exact: SAM 2's own
+    arithmetic to the last bit, one object after the other; otherwise only rounding differs.
+    size_px: side of the model's input, a multiple of 32; None is what the model was trained at, and
+    less is faster and coarser.
 
     Raises: ModelError, CheckpointError (no such model or refiner, wrong file, another base),
     UsageError (device, dtype, policy).

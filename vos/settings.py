@@ -22,7 +22,7 @@ from typing import Literal, get_args, get_type_hints
 from vos.config import convert, nearest
 from vos.errors import ConfigError
 
-Policy = Literal["fifo"]
+Policy = Literal["fifo", "visible"]
 Dtype = Literal["auto", "float32", "bfloat16"]
 Decoder = Literal["pyav", "decord"]
 Progress = Literal["auto", "rich", "plain", "json", "none"]
@@ -38,7 +38,7 @@ class Settings:
 
     model: a registered name, a path to a weight file, or "auto".
     refiner: "auto", "none", a name, or a path to a refiner file.
-    policy: memory policy; "fifo" is the reference.
+    policy: memory policy; "fifo" is SAM 2's own, "visible" forgets frames without the object.
     device: "auto", "cpu", "cuda", "cuda:N" or "mps".
     dtype: arithmetic of the model; "auto" is bfloat16 on CUDA and float32 elsewhere.
     exact: SAM 2's own arithmetic to the last bit (in float32), at a lower speed.

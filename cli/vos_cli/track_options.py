@@ -129,7 +129,12 @@ Refiner = Annotated[
 ]
 Policy = Annotated[
     str | None,
-    _option("--policy", text="Memory policy: fifo (default).", panel=_MODEL, metavar="NAME"),
+    _option(
+        "--policy",
+        text="Memory: fifo (default), or visible: forget frames on which the object is hidden.",
+        panel=_MODEL,
+        metavar="fifo|visible",
+    ),
 ]
 Device = Annotated[
     str | None,

@@ -4,9 +4,10 @@ chosen.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -88,3 +89,35 @@ class Fifo:
         others = sorted(entries[1:], key=lambda entry: abs(step.frame_idx - entry.frame_idx))
         kept = {id(entry) for entry in others[: self.max_prompted - 1]}
         return (entries[0], *(entry for entry in entries[1:] if id(entry) in kept))
+
+
+@dataclass(frozen=True, slots=True)
+class Visible(Fifo):
+    """Frames without the object are forgotten, so a hidden one is known again when it comes back.
+
+    Slots and distances count the kept frames, not the stream's. SAM 3 selects by the same measure
+    but always keeps the very last frame, which tells a small model that the object is gone.
+
+    least_worth: a frame is kept if `iou_pred * (2 * sigmoid(object_score) - 1)` exceeds this.
+    Source: `use_memory_selection` of SAM 3's tracker.
+    """
+
+    least_worth: float = 0.01
+
+    def admit(self, bank: MemoryBank, entry: MemoryEntry, *, prompted: bool) -> MemoryBank:
+        if not prompted and not self._is_worth_keeping(entry):
+            return bank
+        return Fifo.admit(self, bank, entry, prompted=prompted)
+
+    def select(self, bank: MemoryBank, step: Step) -> Recall:
+        sign = -1 if step.reverse else 1
+        consecutive = tuple(
+            replace(entry, frame_idx=step.frame_idx - sign * away)
+            for away, entry in zip(range(len(bank.recent), 0, -1), bank.recent, strict=True)
+        )
+        return Fifo.select(self, replace(bank, recent=consecutive), step)
+
+    def _is_worth_keeping(self, entry: MemoryEntry) -> bool:
+        """In a batch of videos: worth keeping for one of them."""
+        presence = 2 * torch.sigmoid(entry.object_score) - 1
+        return bool((entry.iou_pred * presence > self.least_worth).any())

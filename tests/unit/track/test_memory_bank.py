@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from vos.model.types import MemoryEntry
 from vos.track.memory_bank import MemoryBank
-from vos.track.policy import Fifo, Step
+from vos.track.policy import Fifo, Step, Visible
 
 
-def entry(frame_idx: int) -> MemoryEntry:
-    one = torch.zeros(1, 1)
-    return MemoryEntry(frame_idx, torch.zeros(1, 2, 2, 2), torch.zeros(1, 4), one, one)
+def entry(frame_idx: int, *, iou_pred: float = 0.9, object_score: float = 5.0) -> MemoryEntry:
+    spatial, obj_ptr = torch.zeros(1, 2, 2, 2), torch.zeros(1, 4)
+    scores = torch.tensor([[iou_pred]]), torch.tensor([[object_score]])
+    return MemoryEntry(frame_idx, spatial, obj_ptr, *scores)
 
 
 def track(prompted: set[int], last: int, policy: Fifo, *, reverse: bool = False) -> MemoryBank:
@@ -89,3 +91,53 @@ def test_pushing_leaves_the_old_bank_as_it_was():
     policy.admit(before, entry(31), prompted=False)
     assert before.recent is recent
     assert [e.frame_idx for e in recent] == list(range(16, 31))
+
+
+@given(prompts=st.sets(st.integers(1, 40), max_size=5), last=st.integers(0, 60))
+def test_an_object_always_in_view_is_remembered_alike_by_both_policies(prompts, last):
+    """With prompts further back than a policy looks; nearer ones leave a gap in one only."""
+    prompts = {t for t in prompts if t < last - 15}
+    fifo, visible = Fifo(), Visible()
+    now = Step(last + 1)
+    recall = fifo.select(track({0, *prompts}, last, fifo), now)
+    same = visible.select(track({0, *prompts}, last, visible), now)
+    assert [slot for slot, _ in same.spatial] == [slot for slot, _ in recall.spatial]
+    assert [away for away, _ in same.pointers[len(prompts) + 1 :]] == [
+        away for away, _ in recall.pointers[len(prompts) + 1 :]
+    ]
+
+
+def track_hidden(policy: Fifo, hidden: range, last: int, *, reverse: bool = False) -> MemoryBank:
+    bank = MemoryBank()
+    for away in range(last + 1):
+        frame_idx = 1000 - away if reverse else away
+        score = -2.0 if away in hidden else 5.0
+        bank = policy.admit(bank, entry(frame_idx, object_score=score), prompted=away == 0)
+    return bank
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_what_a_hidden_object_looked_like_is_not_forgotten(reverse):
+    bank = track_hidden(Visible(), range(30, 91), last=90, reverse=reverse)
+    now = Step(909 if reverse else 91, reverse)
+    recall = Visible().select(bank, now)
+    sign = -1 if reverse else 1
+    assert [slot for slot, _ in recall.spatial] == [0, 1, 2, 3, 4, 5, 6]
+    assert [away for away, _ in recall.pointers] == [91, *range(1, 16)]
+    kept = [(e.frame_idx - (1000 if reverse else 0)) * sign for e in bank.recent]
+    assert kept == [*range(15, 30)]
+    assert all(e.spatial is not None for e in bank.recent[-6:])
+
+
+def test_a_frame_with_a_low_iou_prediction_is_forgotten():
+    policy = Visible()
+    bank = policy.admit(track({0}, 5, policy), entry(6, iou_pred=0.005), prompted=False)
+    bank = policy.admit(bank, entry(7), prompted=False)
+    assert [e.frame_idx for e in bank.recent] == [1, 2, 3, 4, 5, 7]
+
+
+@given(hidden=st.integers(0, 60), length=st.integers(16, 80))
+def test_a_hidden_object_does_not_grow_the_state(hidden, length):
+    settled = track_hidden(Visible(), range(0), last=40).state_bytes()
+    later = track_hidden(Visible(), range(40, 40 + hidden), last=40 + length)
+    assert later.state_bytes() == settled
