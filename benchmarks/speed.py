@@ -1,7 +1,7 @@
 """One steady frame of the official predictor, of our exact path and of our fast paths, in turns.
 
     python -m benchmarks.speed                   # tiny at 1024 px, nano with 8 objects
-    python -m benchmarks.speed --clip VIDEO      # adds how far bf16 masks of nano agree on it
+    python -m benchmarks.speed --clip VIDEO      # adds how far nano's faster masks agree on it
 
 Steady: one prompted and six recent memories, 16 pointers, as from frame 16 on. Their values are
 random, like tiny's weights; cost depends on neither. CPU time of one thread, best of the rounds:
@@ -11,6 +11,7 @@ on a busy machine wall time says more about the neighbours.
 from __future__ import annotations
 
 import argparse
+import copy
 import time
 from collections.abc import Callable
 from itertools import islice
@@ -102,14 +103,16 @@ def tiny_rows(rounds: int, size: int) -> list[str]:
     net = build_sam2(TINY, image_size=size)
     predictor = official_predictor(TINY, size)
     predictor.load_state_dict(net.state_dict())
-    exact, fast = Sam2Model(net), Sam2Model(build_sam2(TINY, image_size=size), exact=False)
-    fast.net.load_state_dict(net.state_dict())
+    exact, fast = Sam2Model(net), Sam2Model(copy.deepcopy(net), exact=False)
+    pooled = Sam2Model(fast.net, exact=False, pool_memory=2)
     memories, image = entries(size // 16), torch.randn(1, 3, size, size)
     programs: dict[str, Callable[[], torch.Tensor]] = {
         "official": lambda: official_step(predictor, memories, image),
         "`--exact`, fp32": lambda: our_step(exact, memories, image, torch.float32),
         "default, fp32": lambda: our_step(fast, memories, image, torch.float32),
+        "`--pool-memory 2`, fp32": lambda: our_step(pooled, memories, image, torch.float32),
         "`--dtype bfloat16`": lambda: our_step(fast, memories, image, torch.bfloat16),
+        "both": lambda: our_step(pooled, memories, image, torch.bfloat16),
     }
     best = dict.fromkeys(programs, float("inf"))
     logits: dict[str, torch.Tensor] = {}
@@ -146,7 +149,9 @@ def nano_rows(frames: int, objects: int) -> list[str]:
     cases = {
         "`--exact` (one by one)": Case(objects=objects, exact=True, device="cpu"),
         "default": Case(objects=objects, device="cpu"),
+        "`--pool-memory 2`": Case(objects=objects, device="cpu", pool_memory=2),
         "`--dtype bfloat16`": Case(objects=objects, device="cpu", dtype="bfloat16"),
+        "both": Case(objects=objects, device="cpu", dtype="bfloat16", pool_memory=2),
     }
     benches = {name: Bench.open(case) for name, case in cases.items()}
     for frame in moving_frames(STEADY_FRAME + frames, (360, 640)):
@@ -161,12 +166,13 @@ def nano_rows(frames: int, objects: int) -> list[str]:
 
 
 def clip_line(path: str, frames: int) -> str:
-    """Mean and lowest IoU of nano's bf16 and default masks with its exact ones on real footage."""
+    """Mean and lowest IoU of nano's faster masks with its exact ones on real footage."""
     masks: dict[str, list[np.ndarray]] = {}
     for name, options in {
         "exact": {"exact": True, "dtype": "float32"},
         "default": {"dtype": "float32"},
         "bfloat16": {"dtype": "bfloat16"},
+        "pooled": {"dtype": "float32", "pool_memory": 2},
     }.items():
         tracker = load("nano", refiner="none", device="cpu", **options)
         with open_source(path) as source:
@@ -176,7 +182,7 @@ def clip_line(path: str, frames: int) -> str:
                 session.track(frame).label_map > 0 for frame in islice(source.frames(), frames)
             ]
     parts = []
-    for name in ("default", "bfloat16"):
+    for name in ("default", "bfloat16", "pooled"):
         pairs = zip(masks[name], masks["exact"], strict=True)
         values = [iou(torch.from_numpy(a), torch.from_numpy(b)) for a, b in pairs]
         parts.append(f"{name}: mean {np.mean(values):.4f}, lowest {min(values):.4f}")

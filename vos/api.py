@@ -141,6 +141,7 @@ def load(
     policy: str = "fifo",
     exact: bool = False,
     size_px: int | None = None,
+    pool_memory: int = 1,
 ) -> Tracker:
     """Load a model and its refiner.
 
@@ -151,16 +152,19 @@ def load(
     "fifo" (SAM 2's own) or "visible" (frames without the object are forgotten). exact: SAM 2's own
     arithmetic to the last bit, one object after the other; otherwise only rounding differs.
     size_px: side of the model's input, a multiple of 32; None is what the model was trained at, and
-    less is faster and coarser.
+    less is faster and coarser. pool_memory: side of the squares of memory tokens attended to as
+    one; 2 is faster and slightly coarser.
 
     Raises: ModelError, CheckpointError (no such model or refiner, wrong file, another base),
-    UsageError (device, dtype, policy).
+    UsageError (device, dtype, policy, sizes).
     """
     if policy not in POLICIES:
         raise UsageError(f"--policy {policy}: not one of {', '.join(POLICIES)}")
     chosen = pick_device(device)
     number_type = pick_dtype(dtype, chosen)
-    loaded, info = load_model(model, device=chosen, image_size_px=size_px, exact=exact)
+    loaded, info = load_model(
+        model, device=chosen, image_size_px=size_px, exact=exact, pool_memory=pool_memory
+    )
     refine, refiner_info = load_refiner(refiner, loaded, info)
     memory = POLICIES[policy](loaded.memory_slots, loaded.pointer_span)
     return Tracker(loaded, info, refine, number_type, memory, refiner_info)

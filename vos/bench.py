@@ -49,6 +49,7 @@ class Case:
     device: str = "auto"
     dtype: str = "auto"
     exact: bool = False
+    pool_memory: int = 1
     frames: int = 10
     size_hw: tuple[int, int] = (360, 640)
 
@@ -57,7 +58,7 @@ class TimedModel(Sam2Model):
     """Sam2Model whose verbs add to `seconds`."""
 
     def __init__(self, model: Sam2Model):
-        super().__init__(model.net, exact=model.exact)
+        super().__init__(model.net, exact=model.exact, pool_memory=model.pool_memory)
         self.seconds: dict[str, float] = defaultdict(float)
 
     def encode_image(self, *args: Any, **kwargs: Any) -> Any:
@@ -150,6 +151,7 @@ class Bench:
             "device": str(self.model.device),
             "dtype": str(self.session.dtype).removeprefix("torch."),
             "exact": self.model.exact,
+            "pool_memory": self.model.pool_memory,
             "frames": len(self.cpu_s),
             "frames_per_s": len(self.wall_s) / sum(self.wall_s),
             "cpu_ms_per_frame": 1e3 * min(self.cpu_s),
@@ -235,7 +237,11 @@ def _load(case: Case, device: torch.device) -> tuple[Sam2Model, Refiner]:
     entry = registry.REGISTRY.get(case.model)
     if entry is None or entry.config is None or registry.find(entry) is not None:
         model, info = load_model(
-            case.model, device=device, image_size_px=case.size_px, exact=case.exact
+            case.model,
+            device=device,
+            image_size_px=case.size_px,
+            exact=case.exact,
+            pool_memory=case.pool_memory,
         )
         return model, load_refiner(case.refiner, model, info)[0]
     if case.refiner != "none":
@@ -243,7 +249,9 @@ def _load(case: Case, device: torch.device) -> tuple[Sam2Model, Refiner]:
             f"{case.model} is not here; `vos models pull {case.model}` to add refiners"
         )
     torch.manual_seed(0)
-    model = Sam2Model(build_sam2(entry.config).to(device), exact=case.exact)
+    model = Sam2Model(
+        build_sam2(entry.config).to(device), exact=case.exact, pool_memory=case.pool_memory
+    )
     if device.type == "cpu":
         keep_freed_memory()
     if case.size_px is not None:

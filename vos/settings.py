@@ -43,6 +43,7 @@ class Settings:
     dtype: arithmetic of the model; "auto" is bfloat16 on CUDA and float32 elsewhere.
     exact: SAM 2's own arithmetic to the last bit (in float32), at a lower speed.
     size: side of the model's input in pixels, a multiple of 32; None is what it was trained at.
+    pool_memory: side of the squares of memory tokens attended to as one; 1 is none.
     decoder: video reader.
     save: outputs to write.
     progress: form of the progress report on stderr.
@@ -56,6 +57,7 @@ class Settings:
     dtype: Dtype = "auto"
     exact: bool = False
     size: int | None = None
+    pool_memory: int = 1
     decoder: Decoder = "pyav"
     save: tuple[str, ...] = ("masks", "overlay", "stats")
     progress: Progress = "auto"
@@ -98,7 +100,7 @@ def resolve(
         if name not in SETTING_NAMES:
             raise TypeError(f"{name!r} is not a setting")
         if value is not None:
-            values[name] = (value, f"--{name}")
+            values[name] = (value, f"--{name.replace('_', '-')}")
     hints = get_type_hints(Settings)
     checked: dict[str, object] = {}
     for name, (value, origin) in values.items():
@@ -110,6 +112,8 @@ def resolve(
             value = _as_switch(value)
         if name == "size":
             value = _as_pixels(value, origin)
+        if name == "pool_memory":
+            value = _as_count(value, origin)
         checked[name] = convert(hints[name], value, origin)
         if name == "device" and not _DEVICE.fullmatch(str(value)):
             raise ConfigError(f"{origin}: {value!r} is not one of auto, cpu, cuda, cuda:N, mps")
@@ -149,6 +153,14 @@ def _as_pixels(value: object, origin: str) -> int:
     raise ConfigError(
         f"{origin}: {value!r} is no side of a model's input; give a multiple of 32, such as 512"
     )
+
+
+def _as_count(value: object, origin: str) -> int:
+    with contextlib.suppress(TypeError, ValueError):
+        count = int(value)  # pyright: ignore[reportArgumentType]
+        if count > 0:
+            return count
+    raise ConfigError(f"{origin}: {value!r} is no whole number above zero")
 
 
 def _toml_path(environ: Mapping[str, str], folder: Path) -> Path | None:

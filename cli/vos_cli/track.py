@@ -50,6 +50,7 @@ def track(
     dtype: options.Dtype = None,
     exact: options.Exact = False,
     size: options.Size = None,
+    pool_memory: options.PoolMemory = None,
     decoder: options.Decoder = None,
     overwrite: options.Overwrite = False,
     as_json: options.Json = False,
@@ -81,6 +82,7 @@ def track(
         dtype=dtype,
         exact=exact,
         size=size,
+        pool_memory=pool_memory,
         decoder=decoder,
         overwrite=overwrite,
     )

@@ -171,6 +171,15 @@ Size = Annotated[
         metavar="PX",
     ),
 ]
+PoolMemory = Annotated[
+    int | None,
+    _option(
+        "--pool-memory",
+        text="2: attend to 2 x 2 memory tokens as one; faster, slightly coarser.",
+        panel=_MODEL,
+        metavar="N",
+    ),
+]
 Decoder = Annotated[
     str | None,
     _option(
@@ -235,6 +244,7 @@ class TrackFlags:
     dtype: str | None = None
     exact: bool = False
     size: int | None = None
+    pool_memory: int | None = None
     decoder: str | None = None
     overwrite: bool = False
 
@@ -261,6 +271,7 @@ class TrackFlags:
                 "dtype": self.dtype,
                 "exact": self.exact or None,
                 "size": self.size,
+                "pool_memory": self.pool_memory,
                 "decoder": self.decoder,
                 "save": self.save,
                 "progress": progress,

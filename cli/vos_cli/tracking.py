@@ -172,6 +172,7 @@ def load_tracker(settings: Settings) -> Tracker:
         policy=settings.policy,
         exact=settings.exact,
         size_px=settings.size,
+        pool_memory=settings.pool_memory,
     )
 
 
@@ -342,6 +343,7 @@ def _parameters(job: Job, info: SourceInfo, refiner: RefinerInfo | None) -> dict
         "dtype": settings.dtype,
         "exact": settings.exact,
         "size_px": settings.size,
+        "pool_memory": settings.pool_memory,
         "decoder": settings.decoder,
     }
 

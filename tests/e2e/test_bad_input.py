@@ -181,6 +181,8 @@ FLAGS = {
     "save": (("--save", "masks,overlays"), 2, ("overlays", "overlay")),
     "direction": (("--direction", "up"), 2, ("up", "forward")),
     "policy": (("--policy", "lifo"), 2, ("lifo", "fifo")),
+    "pooled and exact": (("--exact", "--pool-memory", "2"), 2, ("--pool-memory 2", "--exact")),
+    "pooled unevenly": (("--pool-memory", "3"), 2, ("--pool-memory 3", "16")),
     "decoder": (("--decoder", "gstreamer"), 2, ("gstreamer", "pyav")),
     "device": (("--device", "tpu"), 2, ("tpu",)),
     "dtype": (("--dtype", "int3"), 2, ("int3", "float32")),

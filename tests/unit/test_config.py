@@ -167,6 +167,12 @@ def test_precedence(tmp_path: Path):
     assert settings.resolve({"model": "x.pt"}, environ, tmp_path).model == "x.pt"
 
 
+def test_numbers_and_switches_come_from_the_environment_too():
+    environ = {"VOS_SIZE": "512", "VOS_POOL_MEMORY": "2", "VOS_EXACT": "1"}
+    chosen = settings.resolve({}, environ, Path("/nonexistent"))
+    assert (chosen.size, chosen.pool_memory, chosen.exact) == (512, 2, True)
+
+
 def test_config_file_can_be_named(tmp_path: Path):
     path = tmp_path / "other.toml"
     path.write_text('policy = "fifo"\ndtype = "bfloat16"\n')
@@ -197,6 +203,11 @@ def test_wrong_toml(text: str, words: str, tmp_path: Path):
         ({"device": "tpu"}, {}, "^--device: 'tpu' is not one of auto, cpu, cuda"),
         ({"device": "cuda:"}, {}, "^--device: 'cuda:'"),
         ({}, {"VOS_PROGRESS": "loud"}, "^VOS_PROGRESS: 'loud' is not one of"),
+        ({"size": 500}, {}, "^--size: 500 is no side of a model's input"),
+        ({}, {"VOS_SIZE": "big"}, "^VOS_SIZE: 'big' is no side"),
+        ({"pool_memory": 0}, {}, "^--pool-memory: 0 is no whole number above zero"),
+        ({}, {"VOS_POOL_MEMORY": "half"}, "^VOS_POOL_MEMORY: 'half'"),
+        ({}, {"VOS_EXACT": "perhaps"}, "^VOS_EXACT: 'perhaps'"),
     ],
 )
 def test_the_error_names_the_source(flags: dict[str, object], environ: dict[str, str], words: str):

@@ -46,16 +46,19 @@ def load_model(
     device: torch.device,
     image_size_px: int | None = None,
     exact: bool = True,
+    pool_memory: int = 1,
 ) -> tuple[Sam2Model, ModelInfo]:
     """Load weights by registered name, "auto", or path; the architecture is read off the tensors.
 
-    image_size_px: input side; None is the model's own (1024 for SAM 2, as trained for nano). exact:
-    see `Sam2Model`.
+    image_size_px: input side; None is the model's own (1024 for SAM 2, as trained for nano). exact,
+    pool_memory: see `Sam2Model`.
 
     Raises: ModelError for an unknown or absent model; CheckpointError for a wrong file.
     """
     if image_size_px is not None and (image_size_px < 32 or image_size_px % 32):
         raise UsageError(f"input side {image_size_px}: give a multiple of 32, such as 512")
+    if exact and pool_memory != 1:
+        raise UsageError(f"--pool-memory {pool_memory}: never with --exact; leave out one of them")
     resolved = registry.resolve(spec)
     sha256 = checked_sha256(resolved)
     state = load_state_dict(resolved.path)
@@ -76,9 +79,14 @@ def load_model(
     _fill(net, state, resolved.path)
     if device.type == "cpu":
         keep_freed_memory()
-    model = Sam2Model(net.to(device), exact=exact)
+    model = Sam2Model(net.to(device), exact=exact, pool_memory=pool_memory)
     if image_size_px is not None:
         model.set_image_size(image_size_px)
+    side = model.image_size // 16
+    if pool_memory < 1 or side % pool_memory:
+        raise UsageError(
+            f"--pool-memory {pool_memory}: must divide the memory's side of {side}, such as 2"
+        )
     info = ModelInfo(
         name=resolved.name,
         architecture=architecture,

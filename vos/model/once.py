@@ -15,8 +15,6 @@ from sam2.modeling.sam2_base import SAM2Base
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-QUERIES_PER_CHUNK = 256
-
 
 def compute_once(net: SAM2Base) -> None:
     """Make `net` keep its position encodings and rotary tables between frames; works in place."""
@@ -64,29 +62,20 @@ class _Hiera(Hiera):
 
 
 class MemoryRopeAttention(RoPEAttention):
-    """Rotates queries and keys in place, by a table for one map however many maps there are.
-
-    fold_values: on a CPU in fp32, project values after attending to them instead of before. Rows of
-    attention weights sum to 1, so exact arithmetic would give the same; memories are a quarter as
-    wide as queries, and so is half of the work.
-    """
-
-    fold_values = False
+    """Rotates queries and keys in place, by a table for one map however many maps there are."""
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor, num_k_exclude_rope: int = 0) -> Tensor:
         q = self._separate_heads(self.q_proj(q), self.num_heads)
         k = self._separate_heads(self.k_proj(k), self.num_heads)
-        table = self._table(q)
-        _rotate(q, table)
-        _rotate(k[:, :, : k.shape[-2] - num_k_exclude_rope], table)
-        if self.fold_values and q.device.type == "cpu" and q.dtype == torch.float32:
-            return self.out_proj(self.v_proj(_attend_in_chunks(q[:, 0], k[:, 0], v.float())))
+        table = self.table(q)
+        rotate(q, table)
+        rotate(k[:, :, : k.shape[-2] - num_k_exclude_rope], table)
         v = self._separate_heads(self.v_proj(v), self.num_heads)
         dropout = self.dropout_p if self.training else 0.0
         out = F.scaled_dot_product_attention(q, k, v, dropout_p=dropout)
         return self.out_proj(self._recombine_heads(out))
 
-    def _table(self, q: Tensor) -> Tensor:
+    def table(self, q: Tensor) -> Tensor:
         """Unit complex numbers, tokens x channel pairs, on q's device."""
         tokens = q.shape[-2]
         if self.freqs_cis.shape[0] != tokens or self.freqs_cis.device != q.device:
@@ -96,21 +85,11 @@ class MemoryRopeAttention(RoPEAttention):
         return self.freqs_cis
 
 
-def _attend_in_chunks(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """One head. The CPU's own attention kernels want values as wide as keys."""
-    out = q.new_empty(*q.shape[:2], v.shape[-1])
-    scale = q.shape[-1] ** -0.5
-    for row in range(len(q)):
-        keys = k[row].transpose(0, 1)
-        for at in range(0, q.shape[1], QUERIES_PER_CHUNK):
-            chunk = slice(at, at + QUERIES_PER_CHUNK)
-            weights = torch.softmax(torch.mm(q[row, chunk] * scale, keys), dim=-1)
-            torch.mm(weights, v[row], out=out[row, chunk])
-    return out
+def rotate(x: Tensor, table: Tensor) -> None:
+    """Turn channel pairs by their token's angles, in place.
 
-
-def _rotate(x: Tensor, table: Tensor) -> None:
-    """In place. x: b x heads x (maps * tokens) x channels."""
+    x: b x heads x (maps * tokens) x channels. table: tokens x channel pairs, unit complex numbers.
+    """
     pairs = torch.view_as_complex(x.float().unflatten(-1, (-1, 2)))
     pairs.unflatten(2, (-1, len(table))).mul_(table)
     if x.dtype != torch.float32:

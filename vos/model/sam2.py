@@ -16,6 +16,7 @@ from sam2.modeling.sam2_base import NO_OBJ_SCORE, SAM2Base
 from sam2.modeling.sam2_utils import get_1d_sine_pe
 from torch import Tensor, nn
 
+from vos.model.attend import MemoryReader
 from vos.model.once import compute_once
 from vos.model.types import (
     Decoded,
@@ -45,13 +46,16 @@ class Sam2Model:
     projected after attending where that is less work.
     """
 
-    def __init__(self, net: SAM2Base, *, exact: bool = True):
+    def __init__(self, net: SAM2Base, *, exact: bool = True, pool_memory: int = 1):
+        """pool_memory: side of the squares of memory tokens attended to as one; 1 if exact."""
         self.net = net.eval()
-        self.exact = exact
+        self.exact, self.pool_memory = exact, pool_memory
         compute_once(net)
-        for layer in net.memory_attention.layers:
-            # One head and a gradient-free pass are what the folded form is written for.
-            layer.cross_attn_image.fold_values = not exact and layer.cross_attn_image.num_heads == 1
+        self._reader = None if exact else MemoryReader(net, pool_memory)
+        if not exact:
+            for block in net.memory_encoder.fuser.layers:
+                # In bfloat16 a strided operand makes `linear` repeat its weights per row.
+                block.pwconv1.register_forward_pre_hook(_contiguous)
         self._memory_pos: Tensor | None = None
         self._image_pe: Tensor | None = None
 
@@ -117,31 +121,21 @@ class Sam2Model:
 
         One recall may instead hold a batch, one row per row of `features`.
         """
-        net = self.net
         b, c, h, w = features.s16.shape
-        memories, positions = [], []
-        for column in zip(*(recall.spatial for recall in recalls), strict=True):
-            spatial = torch.cat([_spatial(entry, self.device) for _, entry in column])
-            memories.append(_tokens(spatial))
-            slot = column[0][0]
-            space = _tokens(self._spatial_memory_pos(spatial)).expand(-1, len(spatial), -1)
-            positions.append(space + net.maskmem_tpos_enc[net.num_maskmem - slot - 1])
-        pointer_tokens = 0
-        if net.use_obj_ptrs_in_encoder and recalls[0].pointers:
-            pointers, pointer_pos = self._pointer_tokens(recalls, c)
-            memories.append(pointers)
-            positions.append(pointer_pos)
-            pointer_tokens = pointers.shape[0]
-        memory, memory_pos = torch.cat(memories, dim=0), torch.cat(positions, dim=0)
-        attend = net.memory_attention if self.exact else self._attend_together
-        attended = attend(
-            curr=_tokens(features.s16),
-            curr_pos=_tokens(features.pos16).expand(-1, b, -1),
-            memory=memory,
-            memory_pos=memory_pos,
-            num_obj_ptr_tokens=pointer_tokens,
-        )
-        return _image(attended, (memory.shape[1], c, h, w))
+        pointers, pointer_pos = self._pointer_tokens(recalls, b)
+        current, current_pos = _tokens(features.s16), _tokens(features.pos16).expand(-1, b, -1)
+        if self._reader is not None:
+            attended = self._reader.attend(
+                current.transpose(0, 1),
+                current_pos.transpose(0, 1),
+                recalls,
+                pointers.transpose(0, 1).contiguous(),
+                pointer_pos.transpose(0, 1).contiguous(),
+            ).transpose(0, 1)
+        else:
+            (recall,) = recalls
+            attended = self._attend(current, current_pos, recall, pointers, pointer_pos)
+        return _image(attended, (pointers.shape[1], c, h, w))
 
     def decode(
         self,
@@ -320,9 +314,13 @@ class Sam2Model:
             pointer = weight * pointer
         return pointer + (1 - weight) * net.no_obj_ptr
 
-    def _pointer_tokens(self, recalls: Sequence[Recall], c: int) -> tuple[Tensor, Tensor]:
+    def _pointer_tokens(self, recalls: Sequence[Recall], b: int) -> tuple[Tensor, Tensor]:
+        """Tokens of the object pointers and their encodings, p x rows x m; p may be 0."""
         net = self.net
-        m = net.mem_dim
+        c, m = net.hidden_dim, net.mem_dim
+        if not net.use_obj_ptrs_in_encoder or not recalls[0].pointers:
+            none = torch.zeros(0, b * len(recalls), m, device=self.device)
+            return none, none
         columns = list(zip(*(recall.pointers for recall in recalls), strict=True))
         pointers = torch.stack(
             [
@@ -330,44 +328,47 @@ class Sam2Model:
                 for column in columns
             ]
         )
-        b = pointers.shape[1]
+        rows = pointers.shape[1]
         if net.add_tpos_enc_to_obj_ptrs:
             signed = net.use_signed_tpos_enc_to_obj_ptrs
             distance = [[d if signed else abs(d) for d, _ in column] for column in columns]
             steps = torch.tensor(distance, device=pointers.device)
             dim = c if net.proj_tpos_enc_in_obj_ptrs else m
             position = get_1d_sine_pe(steps / (recalls[0].pointer_span - 1), dim=dim)
-            position = net.obj_ptr_tpos_proj(position).expand(-1, b, m)
+            position = net.obj_ptr_tpos_proj(position).expand(-1, rows, m)
         else:
-            position = pointers.new_zeros(len(columns), b, m)
+            position = pointers.new_zeros(len(columns), rows, m)
         if m < c:
-            pointers = pointers.reshape(-1, b, c // m, m).permute(0, 2, 1, 3).flatten(0, 1)
+            pointers = pointers.reshape(-1, rows, c // m, m).permute(0, 2, 1, 3).flatten(0, 1)
             position = position.repeat_interleave(c // m, dim=0)
         return pointers, position
 
-    def _attend_together(
+    def _attend(
         self,
-        curr: Float[Tensor, "n b c"],
-        curr_pos: Float[Tensor, "n b c"],
-        memory: Float[Tensor, "k r m"],
-        memory_pos: Float[Tensor, "k r m"],
-        num_obj_ptr_tokens: int,
-    ) -> Float[Tensor, "n r c"]:
-        """`MemoryAttention` for r objects of one image; what comes before the first look at the
-        memory is computed once.
-        """
-        attention = self.net.memory_attention
-        x, position = curr.transpose(0, 1), curr_pos.transpose(0, 1)
-        memory, memory_pos = memory.transpose(0, 1), memory_pos.transpose(0, 1)
-        if attention.pos_enc_at_input:
-            x = x + 0.1 * position
-        for layer in attention.layers:
-            x = layer._forward_sa(x, position)
-            if len(x) != len(memory):
-                x = x.expand(len(memory), -1, -1)
-            x = layer._forward_ca(x, memory, position, memory_pos, num_obj_ptr_tokens)
-            x = x + layer.linear2(layer.activation(layer.linear1(layer.norm3(x))))
-        return attention.norm(x).transpose(0, 1)
+        current: Tensor,
+        current_pos: Tensor,
+        recall: Recall,
+        pointers: Tensor,
+        pointer_pos: Tensor,
+    ) -> Tensor:
+        """SAM 2's own memory attention, all memories as one sequence."""
+        net = self.net
+        memories, positions = [], []
+        for slot, entry in recall.spatial:
+            spatial = _spatial(entry, self.device)
+            memories.append(_tokens(spatial))
+            space = _tokens(self._spatial_memory_pos(spatial)).expand(-1, len(spatial), -1)
+            positions.append(space + net.maskmem_tpos_enc[net.num_maskmem - slot - 1])
+        if len(pointers):
+            memories.append(pointers)
+            positions.append(pointer_pos)
+        return net.memory_attention(
+            curr=current,
+            curr_pos=current_pos,
+            memory=torch.cat(memories, dim=0),
+            memory_pos=torch.cat(positions, dim=0),
+            num_obj_ptr_tokens=len(pointers),
+        )
 
     def _spatial_memory_pos(self, spatial: Tensor) -> Tensor:
         cached = self._memory_pos
@@ -388,6 +389,10 @@ class Sam2Model:
                 cached = self.net.sam_prompt_encoder.get_dense_pe()
             self._image_pe = cached
         return cached
+
+
+def _contiguous(_module: nn.Module, args: tuple[Tensor]) -> tuple[Tensor]:
+    return (args[0].contiguous(),)
 
 
 def _four(answer: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -142,6 +142,7 @@ def batch(
     decoder: options.Decoder = None,
     exact: options.Exact = False,
     size: options.Size = None,
+    pool_memory: options.PoolMemory = None,
     overwrite: options.Overwrite = False,
     progress: options.ProgressForm = None,
     quiet: options.Quiet = False,
@@ -176,6 +177,7 @@ def batch(
         decoder=decoder,
         exact=exact,
         size=size,
+        pool_memory=pool_memory,
         overwrite=overwrite,
     )
     chosen = base.settings(form)
