@@ -152,6 +152,10 @@ def nano_rows(frames: int, objects: int) -> list[str]:
         "`--pool-memory 2`": Case(objects=objects, device="cpu", pool_memory=2),
         "`--dtype bfloat16`": Case(objects=objects, device="cpu", dtype="bfloat16"),
         "both": Case(objects=objects, device="cpu", dtype="bfloat16", pool_memory=2),
+        "`--compile`": Case(objects=objects, device="cpu", compiled=True),
+        "`--compile --dtype bfloat16`": Case(
+            objects=objects, device="cpu", dtype="bfloat16", compiled=True
+        ),
     }
     benches = {name: Bench.open(case) for name, case in cases.items()}
     for frame in moving_frames(STEADY_FRAME + frames, (360, 640)):

@@ -20,6 +20,7 @@ from vos.errors import PromptError, UsageError
 from vos.frame import Frame, FrameResult
 from vos.io.source import Decoder, Source, TimePoint, open_source
 from vos.io.stills import read_still
+from vos.model.compiled import compile_parts
 from vos.model.load import ModelInfo, load_model, pick_device, pick_dtype
 from vos.model.sam2 import Sam2Model
 from vos.prompts import Direction, Prompt
@@ -140,6 +141,7 @@ def load(
     dtype: str = "auto",
     policy: str = "fifo",
     exact: bool = False,
+    compiled: bool = False,
     size_px: int | None = None,
     pool_memory: int = 1,
 ) -> Tracker:
@@ -151,9 +153,10 @@ def load(
     back. device: "auto", "cpu", "cuda", "cuda:1" ... dtype: "auto", "float32", "bfloat16". policy:
     "fifo" (SAM 2's own) or "visible" (frames without the object are forgotten). exact: SAM 2's own
     arithmetic to the last bit, one object after the other; otherwise only rounding differs.
-    size_px: side of the model's input, a multiple of 32; None is what the model was trained at, and
-    less is faster and coarser. pool_memory: side of the squares of memory tokens attended to as
-    one; 2 is faster and slightly coarser.
+    compiled: compile the network's parts at first use. size_px: side of the model's input, a
+    multiple of 32; None is what the model was trained at, and less is faster and coarser.
+    pool_memory: side of the squares of memory tokens attended to as one; 2 is faster and slightly
+    coarser.
 
     Raises: ModelError, CheckpointError (no such model or refiner, wrong file, another base),
     UsageError (device, dtype, policy, sizes).
@@ -165,6 +168,10 @@ def load(
     loaded, info = load_model(
         model, device=chosen, image_size_px=size_px, exact=exact, pool_memory=pool_memory
     )
+    if compiled:
+        if exact:
+            raise UsageError("--compile and --exact contradict each other; leave out one of them")
+        compile_parts(loaded.net)
     refine, refiner_info = load_refiner(refiner, loaded, info)
     memory = POLICIES[policy](loaded.memory_slots, loaded.pointer_span)
     return Tracker(loaded, info, refine, number_type, memory, refiner_info)

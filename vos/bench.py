@@ -21,6 +21,7 @@ from vos.errors import ModelError, UsageError
 from vos.frame import Frame
 from vos.model import registry
 from vos.model.build import build_sam2
+from vos.model.compiled import compile_parts
 from vos.model.host_memory import keep_freed_memory
 from vos.model.load import load_model, pick_device, pick_dtype
 from vos.model.sam2 import Sam2Model
@@ -49,6 +50,7 @@ class Case:
     device: str = "auto"
     dtype: str = "auto"
     exact: bool = False
+    compiled: bool = False
     pool_memory: int = 1
     frames: int = 10
     size_hw: tuple[int, int] = (360, 640)
@@ -109,6 +111,8 @@ class Bench:
         if case.objects < 1 or case.frames < 1:
             raise UsageError("--objects and --frames: at least 1 each")
         loaded, refiner = _load(case, device)
+        if case.compiled:
+            compile_parts(loaded.net)
         model = TimedModel(loaded)
         prompts = [Box(i + 1, box) for i, box in enumerate(disk_boxes(case.objects, case.size_hw))]
         policy = Fifo(model.memory_slots, model.pointer_span)
@@ -151,6 +155,7 @@ class Bench:
             "device": str(self.model.device),
             "dtype": str(self.session.dtype).removeprefix("torch."),
             "exact": self.model.exact,
+            "compile": self.case.compiled,
             "pool_memory": self.model.pool_memory,
             "frames": len(self.cpu_s),
             "frames_per_s": len(self.wall_s) / sum(self.wall_s),

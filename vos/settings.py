@@ -42,6 +42,7 @@ class Settings:
     device: "auto", "cpu", "cuda", "cuda:N" or "mps".
     dtype: arithmetic of the model; "auto" is bfloat16 on CUDA and float32 elsewhere.
     exact: SAM 2's own arithmetic to the last bit (in float32), at a lower speed.
+    compile: compile the network's parts for this device first.
     size: side of the model's input in pixels, a multiple of 32; None is what it was trained at.
     pool_memory: side of the squares of memory tokens attended to as one; 1 is none.
     decoder: video reader.
@@ -56,6 +57,7 @@ class Settings:
     device: str = "auto"
     dtype: Dtype = "auto"
     exact: bool = False
+    compile: bool = False
     size: int | None = None
     pool_memory: int = 1
     decoder: Decoder = "pyav"
@@ -108,7 +110,7 @@ def resolve(
             value = _as_list(value)
         if name == "checkpoint_s":
             value = _as_seconds(value, origin)
-        if name == "exact":
+        if name in ("exact", "compile"):
             value = _as_switch(value)
         if name == "size":
             value = _as_pixels(value, origin)

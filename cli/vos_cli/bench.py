@@ -26,6 +26,7 @@ def bench(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     dtype: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
     exact: Annotated[bool, typer.Option("--exact", help="SAM 2's own bits.")] = False,
+    compiled: Annotated[bool, typer.Option("--compile", help="Compile first.")] = False,
     pool_memory: Annotated[
         int, typer.Option(help="Side of the squares of memory tokens attended to as one.")
     ] = 1,
@@ -46,7 +47,7 @@ def bench(
     """Measure frames/s, time per stage, memory and arithmetic on a generated clip."""
     from vos.bench import Bench, Case
 
-    case = Case(model, size, objects, refiner, device, dtype, exact, pool_memory, frames)
+    case = Case(model, size, objects, refiner, device, dtype, exact, compiled, pool_memory, frames)
     ours = Bench.open(case)
     report = _run(case, ours, vs_sam2=vs_sam2, profile=profile)
     if as_json:

@@ -162,6 +162,14 @@ Exact = Annotated[
         rich_help_panel=_MODEL,
     ),
 ]
+Compile = Annotated[
+    bool,
+    typer.Option(
+        "--compile",
+        help="Compile the model first (a minute, kept for later runs); faster frames.",
+        rich_help_panel=_MODEL,
+    ),
+]
 Size = Annotated[
     int | None,
     _option(
@@ -243,6 +251,7 @@ class TrackFlags:
     device: str | None = None
     dtype: str | None = None
     exact: bool = False
+    compile: bool = False
     size: int | None = None
     pool_memory: int | None = None
     decoder: str | None = None
@@ -270,6 +279,7 @@ class TrackFlags:
                 "device": self.device,
                 "dtype": self.dtype,
                 "exact": self.exact or None,
+                "compile": self.compile or None,
                 "size": self.size,
                 "pool_memory": self.pool_memory,
                 "decoder": self.decoder,

@@ -171,6 +171,7 @@ def load_tracker(settings: Settings) -> Tracker:
         dtype=settings.dtype,
         policy=settings.policy,
         exact=settings.exact,
+        compiled=settings.compile,
         size_px=settings.size,
         pool_memory=settings.pool_memory,
     )
@@ -342,6 +343,7 @@ def _parameters(job: Job, info: SourceInfo, refiner: RefinerInfo | None) -> dict
         "policy": settings.policy,
         "dtype": settings.dtype,
         "exact": settings.exact,
+        "compile": settings.compile,
         "size_px": settings.size,
         "pool_memory": settings.pool_memory,
         "decoder": settings.decoder,
