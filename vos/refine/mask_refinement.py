@@ -9,12 +9,12 @@ from typing import Literal
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from sam2.modeling.sam2_utils import LayerNorm2d
 from torch import Tensor, nn
 
 from vos.model.sam2 import Sam2Model
 from vos.model.types import FrameFeatures
 from vos.refine.attach import at_side
+from vos.refine.channel_norm import ChannelNorm
 from vos.refine.layers import zeroed
 
 CACHED = ("mr_lateral16", "mr_lateral8", "mr_lateral4", "mr_stem")
@@ -58,19 +58,19 @@ class MaskRefinement(nn.Module):
         up: list[nn.Module] = [nn.ConvTranspose2d(quarter, top, 2, 2)]
         if config.out_stride == 1:
             fine = c // 16
-            up += [LayerNorm2d(top), nn.GELU(), nn.ConvTranspose2d(top, fine, 2, 2)]
+            up += [ChannelNorm(top), nn.GELU(), nn.ConvTranspose2d(top, fine, 2, 2)]
             top = fine
         self.up = nn.Sequential(*up)
         self.stem = nn.Sequential(
             nn.Conv2d(3, top, 3, stride=config.out_stride, padding=1),
-            LayerNorm2d(top),
+            ChannelNorm(top),
             nn.GELU(),
             nn.Conv2d(top, top, 3, padding=1),
         )
         last = nn.Conv2d(top, 1, 3, padding=1)
         if config.logit_residual:
             zeroed(last)
-        self.head = nn.Sequential(LayerNorm2d(top), nn.GELU(), last)
+        self.head = nn.Sequential(ChannelNorm(top), nn.GELU(), last)
         self.aux = nn.ModuleList(nn.Conv2d(width, 1, 1) for width in (wide, half, quarter))
 
     def look(self, features: FrameFeatures) -> dict[str, Float[Tensor, "b _ _ _"]]:
@@ -109,7 +109,7 @@ class MaskRefinement(nn.Module):
 
 def _block(in_channels: int, out_channels: int) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(in_channels, out_channels, 3, padding=1), LayerNorm2d(out_channels), nn.GELU()
+        nn.Conv2d(in_channels, out_channels, 3, padding=1), ChannelNorm(out_channels), nn.GELU()
     )
 
 

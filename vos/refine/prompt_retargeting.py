@@ -9,12 +9,12 @@ from typing import cast
 import torch
 from jaxtyping import Float
 from sam2.modeling.sam.prompt_encoder import PromptEncoder
-from sam2.modeling.sam2_utils import LayerNorm2d
 from torch import Tensor, nn
 
 from vos.model.sam2 import Sam2Model
 from vos.model.types import DecoderState, ModelPrompt
 from vos.refine.base import Asked
+from vos.refine.channel_norm import ChannelNorm
 from vos.refine.layers import to_image, to_tokens, zeroed
 from vos.refine.prompt_map import PromptMap, PromptMapConfig
 from vos.refine.prompt_reuse import PromptReuse, standing_prompt
@@ -37,7 +37,7 @@ class PromptRetargetingConfig:
 class PromptRetargeting(nn.Module):
     """Receptive field block, dense prompt encoding, then one two-way attention block.
 
-    Where the paper is silent: branch width c/4; LayerNorm2d and GELU (batch norm is wrong for one
+    Where the paper is silent: branch width c/4; channel norm and GELU (batch norm is wrong for one
     video); dense encoder widths c/16, c/4, c; queries are the decoder's updated tokens; the
     attention block starts as a copy of the decoder's second one, the field block as the identity.
     """
@@ -54,10 +54,10 @@ class PromptRetargeting(nn.Module):
         )
         self.dense = nn.Sequential(
             nn.Conv2d(_CLICKS + 1, dim // 16, 2, 2),
-            LayerNorm2d(dim // 16),
+            ChannelNorm(dim // 16),
             nn.GELU(),
             nn.Conv2d(dim // 16, dim // 4, 2, 2),
-            LayerNorm2d(dim // 4),
+            ChannelNorm(dim // 4),
             nn.GELU(),
             nn.Conv2d(dim // 4, dim, 1),
         )
@@ -133,11 +133,11 @@ class _ReceptiveField(nn.Module):
         self.branches = nn.ModuleList(
             nn.Sequential(
                 nn.Conv2d(dim, narrow, 1),
-                LayerNorm2d(narrow),
+                ChannelNorm(narrow),
                 nn.GELU(),
                 nn.Conv2d(narrow, narrow, (1, n), padding=(0, n // 2)),
                 nn.Conv2d(narrow, narrow, (n, 1), padding=(n // 2, 0)),
-                LayerNorm2d(narrow),
+                ChannelNorm(narrow),
                 nn.GELU(),
             )
             for n in BRANCHES

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from jaxtyping import Float
-from sam2.modeling.sam2_utils import LayerNorm2d
 from torch import Tensor, nn
 
 from vos.model.sam2 import Sam2Model
 from vos.model.types import Decoded, FrameFeatures
 from vos.refine.attach import MemoryMask, at_side, attach, coarse_base, gate_for
 from vos.refine.base import Asked, FrameCache
+from vos.refine.channel_norm import ChannelNorm
 from vos.refine.layers import zeroed
 from vos.refine.localization_augment import LocalizationAugment, LocalizationAugmentConfig
 from vos.refine.mask_refinement import MaskRefinement, MaskRefinementConfig
@@ -133,7 +133,7 @@ def _coarse_head(dim: int) -> nn.Sequential:
     """What stands in for mask refinement: one residual logit per stride-16 cell [ours]."""
     return nn.Sequential(
         nn.Conv2d(dim, dim // 4, 3, padding=1),
-        LayerNorm2d(dim // 4),
+        ChannelNorm(dim // 4),
         nn.GELU(),
         zeroed(nn.Conv2d(dim // 4, 1, 1)),
     )

@@ -6,11 +6,11 @@ import math
 
 import torch.nn.functional as F
 from jaxtyping import Float
-from sam2.modeling.sam2_utils import LayerNorm2d
 from torch import Tensor, nn
 
 from vos.model.sam2 import Sam2Model
 from vos.model.types import FrameFeatures
+from vos.refine.channel_norm import ChannelNorm
 from vos.refine.layers import zeroed
 
 MAP_CHANNELS = 3
@@ -63,7 +63,7 @@ class _ResBlock(nn.Module):
         super().__init__()
         self.body = nn.Sequential(
             nn.Conv2d(width, width, 3, padding=1),
-            LayerNorm2d(width),
+            ChannelNorm(width),
             nn.GELU(),
             nn.Conv2d(width, width, 3, padding=1),
         )
@@ -76,7 +76,7 @@ def _two_convs(channels: int, width: int, stride: int) -> nn.Sequential:
     middle = width // 2
     return nn.Sequential(
         nn.Conv2d(channels, middle, 3, stride, padding=1),
-        LayerNorm2d(middle),
+        ChannelNorm(middle),
         nn.GELU(),
         nn.Conv2d(middle, width, 3, stride, padding=1),
     )
