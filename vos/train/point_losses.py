@@ -59,23 +59,24 @@ def point_loss(
     target: Float[Tensor, "b 1 H W"],
     generator: torch.Generator,
     config: PointConfig,
+    dice: float = 1.0,
 ) -> Float[Tensor, " b"]:
     """BCE (mean over points) plus dice (+1 smoothing) of each mask.
 
-    target: in [0, 1], of any size; sampled bilinearly at the same points.
+    dice: weight of the latter. target: in [0, 1], of any size; sampled bilinearly at the same points.
     """
     points = uncertain_points(logits, generator, config)
     answer, truth = sample_at(logits, points), sample_at(target, points)
     bce = F.binary_cross_entropy_with_logits(answer, truth, reduction="none").mean(1)
-    return bce + dice_loss(answer[:, None], truth[:, None])
+    return bce + dice * dice_loss(answer[:, None], truth[:, None])
 
 
 def dense_loss(
-    logits: Float[Tensor, "b 1 h w"], target: Float[Tensor, "b 1 H W"]
+    logits: Float[Tensor, "b 1 h w"], target: Float[Tensor, "b 1 H W"], dice: float = 1.0
 ) -> Float[Tensor, " b"]:
     """BCE (mean over pixels) plus dice of each mask, at the mask's own size.
 
-    target: in [0, 1], of any size; averaged down, or resampled bilinearly, to that size.
+    dice: weight of the latter. target: in [0, 1], of any size; averaged down, or resampled bilinearly, to that size.
     """
     truth = target.float()
     if truth.shape[-2:] != logits.shape[-2:]:
@@ -83,4 +84,4 @@ def dense_loss(
             truth, logits.shape[-2:], mode="bilinear", align_corners=False, antialias=True
         )
     answer = logits[:, 0].float()
-    return mask_bce(answer, truth[:, 0]) + dice_loss(answer, truth[:, 0])
+    return mask_bce(answer, truth[:, 0]) + dice * dice_loss(answer, truth[:, 0])

@@ -112,8 +112,8 @@ class RefinerObjective(nn.Module):
 
         def mask_loss(logits: Tensor, target: Tensor, points: int) -> Tensor:
             if loss.mode == "dense":
-                return dense_loss(logits, target)
-            return point_loss(logits, target, generator, PointConfig(points))
+                return dense_loss(logits, target, loss.dice)
+            return point_loss(logits, target, generator, PointConfig(points), loss.dice)
 
         parts = {"final": loss.final * mask_loss(final, truth, points)}
         for i, aux in enumerate(answer.aux_logits):
