@@ -63,7 +63,8 @@ def point_loss(
 ) -> Float[Tensor, " b"]:
     """BCE (mean over points) plus dice (+1 smoothing) of each mask.
 
-    dice: weight of the latter. target: in [0, 1], of any size; sampled bilinearly at the same points.
+    dice: weight of the latter. target: in [0, 1], of any size; sampled bilinearly at the same
+    points.
     """
     points = uncertain_points(logits, generator, config)
     answer, truth = sample_at(logits, points), sample_at(target, points)
@@ -76,7 +77,8 @@ def dense_loss(
 ) -> Float[Tensor, " b"]:
     """BCE (mean over pixels) plus dice of each mask, at the mask's own size.
 
-    dice: weight of the latter. target: in [0, 1], of any size; averaged down, or resampled bilinearly, to that size.
+    dice: weight of the latter. target: in [0, 1], of any size; averaged down, or resampled
+    bilinearly, to that size.
     """
     truth = target.float()
     if truth.shape[-2:] != logits.shape[-2:]:

@@ -13,9 +13,10 @@ class LossConfig:
     """Weights of a refiner's outputs: final and aux are SAM2Refiner's lambda_f and lambda_i
     (section 3.4), error is for SAM-REF's error map. mode: compare masks at sampled "points", or
     everywhere ("dense"): a base whose masks are wrong in whole regions, not along borders, gives
-    points too little to hold on to. dice: weight of dice against BCE; BCE alone leaves doubtful thin
-    parts out, as half of them would be wrong. final_points, points: sampled per mask, of the final output
-    and of the smaller ones; HQ-SAM takes 112 x 112 of a 256 x 256 output.
+    points too little to hold on to. dice: weight of dice against BCE; BCE alone leaves thin parts
+    out that are rather not there, though adding them would raise the IoU. final_points, points:
+    sampled per mask, of the final output and of the smaller ones; HQ-SAM takes 112 x 112 of a
+    256 x 256 output.
     """
 
     final: float = 1.0
