@@ -108,13 +108,13 @@ def _track(task: Task, log: TextIO, tell: Tell) -> tracking.Outcome:
             time.sleep(0.5)
 
 
-def _load(chosen: Settings) -> Tracker:
+def _load(chosen: Settings) -> Tracker | None:
     """The tracker for these settings; the last one used stays loaded."""
     return _loaded(replace(chosen, save=(), progress="none"))
 
 
 @lru_cache(maxsize=1)
-def _loaded(chosen: Settings) -> Tracker:
+def _loaded(chosen: Settings) -> Tracker | None:
     return tracking.load_tracker(chosen)
 
 
