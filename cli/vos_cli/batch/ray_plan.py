@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
+import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +18,7 @@ from vos_cli.batch.plan import CORES_PER_JOB, core_count, threads_each
 from vos_cli.batch.ray_engine import Share, run_ray
 from vos_cli.batch.work import Task
 
+_KNOCK_S = 10.0
 _STORE_BYTES = 80 * 2**20
 """For Ray's object store, about the least it takes: nothing large goes through it."""
 
@@ -44,13 +47,14 @@ def ray_plan(jobs: int | None, address: str | None, device: str) -> Iterator[Ray
     if device.startswith("cuda:"):
         raise UsageError(f"--device {device}: Ray deals out the GPUs; give cuda or auto")
     ray = _import_ray()
-    _connect(ray, address)
-    try:
-        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-        workers, share = deal(nodes, jobs, device)
-        yield RayPlan(ray, workers, share)
-    finally:
-        ray.shutdown()
+    with redirect_stdout(sys.stderr):  # where Ray prints what it has to say of its nodes
+        _connect(ray, address)
+        try:
+            nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+            workers, share = deal(nodes, jobs, device)
+            yield RayPlan(ray, workers, share)
+        finally:
+            ray.shutdown()
 
 
 def deal(nodes: Sequence[dict[str, float]], jobs: int | None, device: str) -> tuple[int, Share]:
@@ -82,6 +86,13 @@ def _import_ray() -> Any:
     return ray
 
 
+def _knock(address: str) -> None:
+    """Raises OSError at once where nobody listens; Ray itself tries for minutes."""
+    host, colon, port = address.rpartition(":")
+    if colon:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_KNOCK_S).close()
+
+
 def _connect(ray: Any, address: str | None) -> None:
     began = time.monotonic()
     options = {"log_to_driver": False, "logging_level": logging.ERROR}
@@ -95,6 +106,7 @@ def _connect(ray: Any, address: str | None) -> None:
                 **options,
             )
         else:
+            _knock(address)
             ray.init(address, **options)
     except (OSError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
         waited = time.monotonic() - began

@@ -113,3 +113,10 @@ def test_wrong_flags(flags: tuple[str, ...], words: str, tmp_path: Path, monkeyp
     assert run(["batch", "in", "-o", "out", *flags]) == 2
     assert words in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_where_nobody_listens_it_says_so_at_once():
+    pytest.importorskip("ray", reason="Ray is not installed (pip install 'vos[ray]')")
+    with pytest.raises(UsageError, match=r"127.0.0.1:1: no Ray .*refused"):
+        with ray_plan(None, "127.0.0.1:1", "cpu"):
+            pass
