@@ -2,9 +2,9 @@
 
     python -m benchmarks.batch                   # 2,000 clips
 
-One clip of 3 frames of 32x32 pixels is linked under many names and goes through `vos batch` with the
-null model: everything is done but the arithmetic. The overhead is all the command's time, from start
-to exit, divided by the clips; what it takes for one clip alone (starting Python, workers and Ray) is
+One clip of 3 frames of 32x32 pixels is linked under many names and goes through `vos batch` with
+the null model: everything is done but the arithmetic. The overhead is all the command's time, from
+start to exit, divided by the clips; what one clip alone takes (starting Python, workers and Ray) is
 told apart.
 """
 
@@ -50,15 +50,21 @@ def run_batch(engine: str, clips: int, place: Path) -> float:
     """Seconds for the whole command. Every clip must be done."""
     footage, out = place / "in", place / "out"
     make_footage(footage, clips)
-    options = ["--model", "null", "--device", "cpu", "--save", "masks", "--box", "4,4,20,20"]
+    command = [
+        sys.executable,
+        "-m",
+        "vos_cli",
+        "batch",
+        str(footage),
+        "-o",
+        str(out),
+        "-q",
+        "--json",
+    ]
+    command += ["--model", "null", "--device", "cpu", "--save", "masks", "--box", "4,4,20,20"]
+    command += ["--jobs", "1", "--engine", engine]
     began = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-m", "vos_cli", "batch", str(footage), "-o", str(out), *options]
-        + ["--jobs", "1", "--engine", engine, "-q", "--json"],
-        check=True,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     seconds = time.perf_counter() - began
     counts = json.loads(done.stdout)["counts"]
     assert counts["done"] == clips, counts

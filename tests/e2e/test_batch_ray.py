@@ -96,9 +96,9 @@ def test_a_node_killed_in_the_middle_costs_its_clip_a_retry(
     assert vos(*COMMAND, "-o", "local", timeout_s=START_S).code == 0
     out = tmp_path / "ray"
     with cluster(environ, 1, 1) as (address, nodes):
+        options = ("-o", out, "--engine", "ray", "--ray-address", address)
         batch = subprocess.Popen(
-            [sys.executable, "-m", "vos_cli", *COMMAND, "-o", out]
-            + ["--engine", "ray", "--ray-address", address],
+            [sys.executable, "-m", "vos_cli", *COMMAND, *options],
             cwd=tmp_path,
             env=environ | {"VOS_CHECKPOINT_S": "0"},
             text=True,

@@ -117,6 +117,6 @@ def test_wrong_flags(flags: tuple[str, ...], words: str, tmp_path: Path, monkeyp
 
 def test_where_nobody_listens_it_says_so_at_once():
     pytest.importorskip("ray", reason="Ray is not installed (pip install 'vos[ray]')")
-    with pytest.raises(UsageError, match=r"127.0.0.1:1: no Ray .*refused"):
-        with ray_plan(None, "127.0.0.1:1", "cpu"):
-            pass
+    refused = pytest.raises(UsageError, match=r"127.0.0.1:1: no Ray .*refused")
+    with refused, ray_plan(None, "127.0.0.1:1", "cpu"):
+        pass
