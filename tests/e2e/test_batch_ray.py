@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -119,3 +120,24 @@ def test_a_node_killed_in_the_middle_costs_its_clip_a_retry(
     assert masks(out) == masks(tmp_path / "local")
     assert len(masks(out)) == 3 * FRAMES
     assert list(out.glob(".visible-*")) == []
+
+
+def test_interrupted_it_continues(vos, environ: dict[str, str], footage: Path, tmp_path: Path):
+    command = (*COMMAND, "--match", "a.mp4", "-o", "out", "--engine", "ray")
+    batch = subprocess.Popen(
+        [sys.executable, "-m", "vos_cli", *command],
+        cwd=tmp_path,
+        env=environ | {"VOS_CHECKPOINT_S": "0"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_until((tmp_path / "out/clips/.a.mp4.part/masks/00004.png").exists)
+    batch.send_signal(signal.SIGINT)
+    _, err = batch.communicate(timeout=60)
+    assert batch.returncode == 130, err
+    assert json.loads((tmp_path / "out/report.json").read_text())["state"] == "interrupted"
+    ran = vos(*command, timeout_s=START_S)
+    assert ran.code == 0, ran.err
+    assert "continued at frame" in (tmp_path / "out/logs/a.mp4.log").read_text()
+    assert len(masks(tmp_path / "out")) == FRAMES

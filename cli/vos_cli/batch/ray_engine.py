@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from vos.errors import VosError
+from vos.errors import UsageError, VosError
 from vos.io.disk import write_atomic
 from vos.model import registry
 from vos.version import __version__
@@ -158,7 +158,7 @@ class _Worker:
         if not self._has_greeted:
             self._failed_starts += 1
             if self._failed_starts == ATTEMPTS:
-                self.problem = VosError(
+                self.problem = UsageError(
                     f"no worker starts on a node of the cluster ({_why(error)}); install this vos "
                     "on every node"
                 )

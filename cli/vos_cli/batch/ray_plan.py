@@ -6,7 +6,6 @@ import logging
 import os
 import socket
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
@@ -94,8 +93,8 @@ def _knock(address: str) -> None:
 
 
 def _connect(ray: Any, address: str | None) -> None:
-    began = time.monotonic()
     options = {"log_to_driver": False, "logging_level": logging.ERROR}
+    what, advice = "--engine ray: Ray does not start here", "try --engine local"
     try:
         if address is None:
             ray.init(
@@ -106,12 +105,12 @@ def _connect(ray: Any, address: str | None) -> None:
                 **options,
             )
         else:
+            what = f"--ray-address {address}: no Ray cluster answers"
+            advice = "start one with `ray start --head`"
             _knock(address)
+            what = f"--ray-address {address}: Ray does not let us in"
+            advice = "where it asks for a token, set RAY_AUTH_MODE=token, see docs/cluster.md"
             ray.init(address, **options)
     except (OSError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
-        waited = time.monotonic() - began
-        what = "--engine ray: Ray does not start here"
-        if address is not None:
-            what = f"--ray-address {address}: no Ray cluster lets us in there"
         reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
-        raise UsageError(f"{what} after {waited:.0f} s ({reason}); see docs/cluster.md") from error
+        raise UsageError(f"{what} ({reason}); {advice}") from error

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from unit.cli import batch_fakes as fakes
-from vos.errors import InputError, OutputError, UsageError
+from unit.cli.fake_ray import FakeRay
+from vos.errors import InputError, OutputError, UsageError, VosError
 from vos.version import __version__
-from vos_cli.batch.ray_engine import _folder_of, _why
+from vos_cli.batch.folder import ClipResult
+from vos_cli.batch.ray_engine import _folder_of, _why, run_ray
 from vos_cli.batch.ray_plan import Share, deal, ray_plan
 from vos_cli.batch.ray_worker import NodeWorker
 from vos_cli.main import run
@@ -57,6 +59,69 @@ def test_a_worker_says_what_its_node_lacks(
     assert isinstance(problem, kind)
     assert words in str(problem)
     assert not lock.exists()
+
+
+class Blind:
+    """A worker on a node that does not see OUT."""
+
+    def hello(self, *_: Any) -> tuple[str, VosError]:
+        return "node2:w2", OutputError("OUT: node node2 does not see it")
+
+
+class Broken:
+    """A worker on a node without vos."""
+
+    def hello(self, *_: Any) -> None:
+        raise ModuleNotFoundError("vos_cli")
+
+
+class Mortal(NodeWorker):
+    """Dies of every clip."""
+
+    def track(self, pickled: bytes) -> ClipResult:
+        raise RuntimeError("gone")
+
+
+def good() -> NodeWorker:
+    worker = NodeWorker("w1", None)
+    worker.hello = lambda *_: ("node1:w1", None)  # so that no lock file stays open
+    return worker
+
+
+def ended(ray: FakeRay, root: Path, *names: str) -> dict[str, ClipResult]:
+    events = run_ray(
+        ray, fakes.tasks(root, *names), jobs=len(names), share=Share({}), do=fakes.work
+    )
+    return fakes.results(events)
+
+
+def test_a_node_that_cannot_work_is_told_of_once_and_left_alone(tmp_path: Path, capsys):
+    ray = FakeRay(Blind(), Blind(), good())
+    results = ended(ray, tmp_path, "a", "b", "c")
+    assert [one.state for one in results.values()] == ["done"] * 3
+    assert capsys.readouterr().err.count("node2 does not see it") == 1
+    assert len(ray.killed) == 3
+
+
+def test_when_no_node_can_work_it_says_why(tmp_path: Path):
+    with pytest.raises(OutputError, match="node2 does not see it"):
+        ended(FakeRay(Blind(), Blind()), tmp_path, "a", "b")
+    with pytest.raises(UsageError, match=r"no worker starts .*ModuleNotFoundError: vos_cli"):
+        ended(FakeRay(*[Broken()] * 6), tmp_path, "a", "b")
+
+
+def test_a_worker_that_starts_late_is_used(tmp_path: Path):
+    results = ended(FakeRay(Broken(), Broken(), good(), good()), tmp_path, "a", "b")
+    assert {name: one.attempts for name, one in results.items()} == {"a": 1, "b": 1}
+
+
+def test_a_clip_that_kills_every_worker_is_given_up(tmp_path: Path):
+    deadly = [Mortal("w1", None) for _ in range(4)]
+    for one in deadly:
+        one.hello = lambda *_: ("node1:w1", None)
+    (result,) = ended(FakeRay(*deadly), tmp_path, "a").values()
+    assert (result.state, result.attempts) == ("failed", 3)
+    assert "its worker died 3 times (RuntimeError: gone)" in (result.reason or "")
 
 
 def test_what_each_worker_gets(monkeypatch: pytest.MonkeyPatch):
@@ -117,6 +182,6 @@ def test_wrong_flags(flags: tuple[str, ...], words: str, tmp_path: Path, monkeyp
 
 def test_where_nobody_listens_it_says_so_at_once():
     pytest.importorskip("ray", reason="Ray is not installed (pip install 'vos[ray]')")
-    refused = pytest.raises(UsageError, match=r"127.0.0.1:1: no Ray .*refused")
+    refused = pytest.raises(UsageError, match=r"127.0.0.1:1: no Ray cluster answers .*refused")
     with refused, ray_plan(None, "127.0.0.1:1", "cpu"):
         pass
