@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, get_args
+from typing import TYPE_CHECKING, Any, Self, get_args
+
+import torch
 
 from vos.errors import PromptError, UsageError
 from vos.frame import Frame, FrameResult
@@ -33,7 +35,7 @@ class Stream:
     `spool`; the results are those of that run from the checkpoint on, to the last bit.
 
     frame_idx: of the frame done last in this pass, None at its start. steps: frames done in both
-    passes. frames: results given. All count those before `resume` too. device: of the model.
+    passes. frames: results given. All count those before `resume` too.
 
     Raises: PromptError without prompts, UsageError for another direction, ResumeError if the spool
     does not hold what `resume` says.
@@ -68,7 +70,7 @@ class Stream:
             self._backward = tracker.session(used, reverse=True, frame_count=count)
         if direction != "backward":
             self._forward = tracker.session(prompts, frame_count=count)
-        self.device = tracker.model.device
+        self._device = tracker.model.device
         self.frame_idx: int | None = None
         self.steps = self.frames = 0
         self._spool_file = AppendFile(spool, resume and resume.values["spool"])
@@ -82,6 +84,15 @@ class Stream:
         if self.frame_idx is None:
             return 0 if self._backward is None else self._top
         return self.frame_idx + 1 if self._backward is None else max(self.frame_idx - 1, 0)
+
+    def machine(self) -> dict[str, Any]:
+        """What decides the last bits of a result besides tracker, source and arguments."""
+        is_gpu = self._device.type == "cuda"
+        return {
+            "device": torch.cuda.get_device_name(self._device) if is_gpu else self._device.type,
+            "instruction set": torch.backends.cpu.get_cpu_capability(),
+            "threads": torch.get_num_threads(),
+        }
 
     def backward(self) -> Iterator[int]:
         """Run what is left of the backward pass; yields the index of each frame done."""

@@ -17,8 +17,9 @@ from vos_cli.progress import Progress
 
 if TYPE_CHECKING:
     from vos.stream import Stream
+    from vos_cli.null_model import NullStream
 
-Open = Callable[[Mapping[str, SavedState], ExitStack], tuple["Stream", list[Sink]]]
+Open = Callable[[Mapping[str, SavedState], ExitStack], tuple["Stream | NullStream", list[Sink]]]
 
 _STREAM = "stream"
 _MOST_OF_THE_TIME = 0.02
@@ -40,7 +41,7 @@ class Work:
         with ExitStack() as stack:
             self.stream, self.sinks = open_parts({} if saved is None else _parts(saved), stack)
             self._stack = stack.pop_all()
-        self._machine = _machine(self.stream)
+        self._machine = self.stream.machine()
         self.notes: list[str] = []
         self.resumed_at: int | None = None
         if saved is not None:
@@ -127,19 +128,6 @@ def take_up(
 def _parts(saved: Checkpoint) -> dict[str, SavedState]:
     values = saved.header["values"]
     return {name: SavedState(values[name], saved.parts[name]) for name in values}
-
-
-def _machine(stream: Stream) -> dict[str, Any]:
-    """What decides the last bits of a result besides its fingerprint."""
-    import torch
-
-    device = stream.device
-    is_gpu = device.type == "cuda"
-    return {
-        "device": torch.cuda.get_device_name(device) if is_gpu else device.type,
-        "instruction set": torch.backends.cpu.get_cpu_capability(),
-        "threads": torch.get_num_threads(),
-    }
 
 
 def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import glob
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
@@ -15,12 +14,10 @@ from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 from vos.config import nearest
 from vos.errors import PromptError, UsageError
-from vos.io.checkpoint import SavedState
 from vos.io.manifest import Fingerprint, fingerprint_input, read_manifest
 from vos.io.output_folder import OutputFolder
 from vos.io.scan import scan_video
-from vos.io.sink import Sink
-from vos.io.source import Source, SourceInfo, TimePoint, check_range, open_source, parse_time
+from vos.io.source import SourceInfo, TimePoint, check_range, open_source, parse_time
 from vos.model import registry, weight_file
 from vos.model.registry import ResolvedModel
 from vos.prompts import (
@@ -35,11 +32,11 @@ from vos.refine.resolve import NONE, RefinerInfo, resolve_refiner
 from vos.settings import Settings
 from vos_cli.checkpointing import take_up
 from vos_cli.errors import Interrupted
+from vos_cli.parts import open_parts
 from vos_cli.progress import Mode, Progress, open_progress
 
 if TYPE_CHECKING:
     from vos.api import Tracker
-    from vos.stream import Stream
 
 PROMPTS_NAME = "prompts.json"
 
@@ -160,8 +157,10 @@ def default_output(source: str) -> Path:
     return path.with_name(f"{path.name}-vos")
 
 
-def load_tracker(settings: Settings) -> Tracker:
-    """The tracker these settings name. Raises as `vos.api.load`."""
+def load_tracker(settings: Settings) -> Tracker | None:
+    """The tracker these settings name, None for the null model. Raises as `vos.api.load`."""
+    if settings.model == registry.NULL.name:
+        return None
     from vos.api import load
 
     return load(
@@ -182,7 +181,7 @@ def run(
     *,
     say: Say,
     warn: Say,
-    load: Callable[[Settings], Tracker] = load_tracker,
+    load: Callable[[Settings], Tracker | None] = load_tracker,
     show: Callable[[Mode, int | None], Progress] = open_progress,
 ) -> Outcome:
     """Do the job, or find it already done.
@@ -214,7 +213,7 @@ def run(
                 tracker = load(job.settings)
                 work = take_up(
                     folder,
-                    partial(_open_parts, job, source, tracker, folder),
+                    partial(open_parts, job, source, tracker, folder),
                     period_s=job.settings.checkpoint_s,
                     warn=warn,
                 )
@@ -256,56 +255,6 @@ def _left_behind(job: Job, folder: OutputFolder, done: int) -> str:
     if folder.is_resumable:
         return f"{stopped}; the same command continues where it was saved last"
     return f"{stopped}; nothing was saved, so the same command starts again"
-
-
-def _open_parts(
-    job: Job,
-    source: Source,
-    tracker: Tracker,
-    folder: OutputFolder,
-    saved: Mapping[str, SavedState],
-    stack: ExitStack,
-) -> tuple[Stream, list[Sink]]:
-    """The job's stream and sinks, new or as saved."""
-    from vos.stream import Stream
-
-    stream = Stream(
-        tracker,
-        source,
-        job.prompts,
-        start=job.start,
-        end=job.end,
-        direction=job.direction,
-        spool=folder.work / "spool",
-        resume=saved.get("stream"),
-    )
-    stack.enter_context(stream)
-    sinks = _sinks(job.settings.save, folder, source.info, saved)
-    return stream, [stack.enter_context(sink) for sink in sinks]
-
-
-def _sinks(
-    save: tuple[str, ...], folder: OutputFolder, info: SourceInfo, saved: Mapping[str, SavedState]
-) -> Iterator[Sink]:
-    from vos.io.overlay import OverlaySink
-    from vos.io.sink import MaskSink
-    from vos.io.stats import StatsSink
-
-    part, work = folder.part, folder.work
-    if "masks" in save:
-        yield MaskSink(part / "masks", work=work, resume=saved.get("masks"))
-    if "overlay" in save:
-        yield OverlaySink(
-            part / "overlay.mp4",
-            time_base=info.time_base,
-            frame_rate=info.average_rate,
-            audio_from=info.path if info.has_audio else None,
-            audio_start_time=info.start_time,
-            work=work,
-            resume=saved.get("overlay"),
-        )
-    if "stats" in save:
-        yield StatsSink(part / "stats.jsonl", resume=saved.get("stats"))
 
 
 def check_prompts(job: Job, info: SourceInfo) -> None:

@@ -22,6 +22,7 @@ from vos.io import output_folder, overlay
 from vos.prompts import Box, Points
 from vos.refine.base import NoRefiner
 from vos.settings import Settings
+from vos.stream import Stream
 from vos.track.policy import Fifo
 from vos_cli import checkpointing, tracking
 from vos_cli.errors import Interrupted
@@ -310,8 +311,8 @@ def test_another_machine_is_told_and_written_down(run, tmp_path, clip, monkeypat
     job = job_for(clip, tmp_path / "out")
     interrupt(run, job, 5)
     monkeypatch.setattr(
-        checkpointing,
-        "_machine",
+        Stream,
+        "machine",
         lambda _stream: {"device": "cpu", "instruction set": "ENIAC", "threads": 3},
     )
     interrupt(run, job, 3)

@@ -141,6 +141,9 @@ _ENTRIES = (
 
 REGISTRY: MappingProxyType[str, ModelEntry] = MappingProxyType({e.name: e for e in _ENTRIES})
 
+NULL = ModelEntry("null", "null", None, None, "null")
+"""No model: every mask is empty. For simulations (docs/scale.md), so it is not in the registry."""
+
 # "auto" takes the first of these that is on this machine, else the embedded model.
 _AUTO_ORDER = (BEST, "sam2.1-base-plus", "sam2.1-small", "sam2.1-tiny")
 
@@ -189,7 +192,7 @@ def is_whole(entry: ModelEntry, path: Path) -> bool:
 
 
 def resolve(spec: str) -> ResolvedModel:
-    """Turn `--model` into a file: "auto", a registered name, or a path.
+    """Turn `--model` into a file: "auto", a registered name, "null", or a path.
 
     "auto" is the best whole SAM 2.1 checkpoint here, else the embedded model. Anything else never
     falls back.
@@ -203,6 +206,8 @@ def resolve(spec: str) -> ResolvedModel:
             if path is not None and is_whole(REGISTRY[name], path):
                 return ResolvedModel(path, REGISTRY[name], is_automatic=True)
         return ResolvedModel(_require(REGISTRY[EMBEDDED]), REGISTRY[EMBEDDED], is_automatic=True)
+    if spec == NULL.name:
+        return ResolvedModel(Path(os.devnull), NULL)
     if spec in REGISTRY:
         return ResolvedModel(_require(REGISTRY[spec]), REGISTRY[spec])
     path = Path(spec).expanduser()

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from vos.config import nearest
 from vos.errors import UsageError
 from vos.io.disk import output_errors
 from vos_cli import track_options as options
@@ -15,7 +18,7 @@ from vos_cli.batch.clips import make_clips
 from vos_cli.batch.find import find_rows
 from vos_cli.batch.folder import BatchFolder
 from vos_cli.batch.measure import Estimate, estimate
-from vos_cli.batch.plan import make_plan
+from vos_cli.batch.plan import Plan, local_plan
 from vos_cli.batch.preflight import Probe, frames_to_track, probe_all, table
 from vos_cli.batch.rows import Row, read_rows
 from vos_cli.batch.run import Limits, run_batch
@@ -27,6 +30,7 @@ from vos_cli.shard import parse_shard
 from vos_cli.track_options import TrackFlags, form_of_progress
 
 EXIT_SOME_FAILED = 4
+ENGINES = ("local", "ray")
 _BATCH = "Batch"
 
 
@@ -80,6 +84,24 @@ def batch(
             rich_help_panel=_BATCH,
             metavar="N",
             min=1,
+        ),
+    ] = None,
+    engine: Annotated[
+        str,
+        typer.Option(
+            "--engine",
+            help="local (default): processes on this machine; ray: a Ray cluster.",
+            rich_help_panel=_BATCH,
+            metavar="local|ray",
+        ),
+    ] = "local",
+    ray_address: Annotated[
+        str | None,
+        typer.Option(
+            "--ray-address",
+            help="Head of a running Ray cluster, or auto; default: a Ray on this machine.",
+            rich_help_panel=_BATCH,
+            metavar="HOST:PORT",
         ),
     ] = None,
     shard: Annotated[
@@ -141,7 +163,7 @@ def batch(
     dtype: options.Dtype = None,
     decoder: options.Decoder = None,
     exact: options.Exact = False,
-    compiled: options.Compile = False,
+    compile: options.Compile = False,
     size: options.Size = None,
     pool_memory: options.PoolMemory = None,
     overwrite: options.Overwrite = False,
@@ -158,6 +180,7 @@ def batch(
     form = form_of_progress(progress, quiet=quiet)
     if fail_fast and max_failures is not None:
         raise UsageError("--fail-fast and --max-failures contradict each other; give one")
+    _check_engine(engine, ray_address)
     base = TrackFlags(
         box=tuple(box or ()),
         point=tuple(point or ()),
@@ -177,7 +200,7 @@ def batch(
         dtype=dtype,
         decoder=decoder,
         exact=exact,
-        compile=compiled,
+        compile=compile,
         size=size,
         pool_memory=pool_memory,
         overwrite=overwrite,
@@ -192,30 +215,62 @@ def batch(
     tell = silent if quiet else say
     if dry_run:
         probes = probe_all(clips, folder, form)
-        guess = estimate(probes, make_plan(jobs, chosen.device), warn=warn)
+        guess = None
+        if ray_address is None:
+            guess = estimate(probes, local_plan(jobs, chosen.device), warn=warn)
+        else:
+            warn("no estimate: only this machine can be measured; leave out --ray-address for that")
         _print_plan(probes, guess, folder, as_json=as_json)
         return
-    plan = make_plan(jobs, chosen.device)
-    folder.make()
-    with folder.locked():
-        probes = probe_all(clips, folder, form)
-        tell(_summary(probes))
-        for one in probes:
-            if one.problem is not None:
-                warn(f"{one.clip.name}: {one.problem}")
-        content = run_batch(
-            probes,
-            folder,
-            plan,
-            limits=Limits(retry_failed, 1 if fail_fast else max_failures),
-            view=chosen.progress,
-        )
+    with _plan(engine, ray_address, jobs, chosen.device) as plan:
+        folder.make()
+        with folder.locked():
+            probes = probe_all(clips, folder, form)
+            tell(_summary(probes))
+            for one in probes:
+                if one.problem is not None:
+                    warn(f"{one.clip.name}: {one.problem}")
+            content = run_batch(
+                probes,
+                folder,
+                plan,
+                limits=Limits(retry_failed, 1 if fail_fast else max_failures),
+                view=chosen.progress,
+            )
     counts = content["counts"]
     page = folder.report(".html")
     print(json.dumps(content) if as_json else page)
     tell(f"{counts['done']} done, {counts['failed']} failed, {counts['left']} left; {page}")
     if counts["failed"]:
         raise typer.Exit(EXIT_SOME_FAILED)
+
+
+def _check_engine(engine: str, ray_address: str | None) -> None:
+    """Refuse what no engine understands before anything is read."""
+    if engine not in ENGINES:
+        raise UsageError(
+            f"--engine {engine!r}: not one of {', '.join(ENGINES)}{nearest(engine, ENGINES)}; "
+            "correct it"
+        )
+    if ray_address is not None and engine != "ray":
+        raise UsageError("--ray-address: only Ray has one; add --engine ray")
+    if ray_address is not None and "://" in ray_address:
+        raise UsageError(
+            f"--ray-address {ray_address}: Ray Client is not supported; run vos on a node of the "
+            "cluster and give HOST:PORT, or auto"
+        )
+
+
+@contextmanager
+def _plan(engine: str, ray_address: str | None, jobs: int | None, device: str) -> Iterator[Plan]:
+    """The chosen engine, ready to run."""
+    if engine == "local":
+        yield local_plan(jobs, device)
+        return
+    from vos_cli.batch.ray_plan import ray_plan
+
+    with ray_plan(jobs, ray_address, device) as plan:
+        yield plan
 
 
 def _rows(source: str, recursive: bool, match: str | None, output: Path) -> list[Row]:

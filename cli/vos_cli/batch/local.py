@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from vos_cli.batch.events import Event, Finished, Progressed, Started
-from vos_cli.batch.folder import ATTEMPTS, ClipResult, hold_shared
-from vos_cli.batch.work import Task, Work, run_task
+from vos_cli.batch.folder import ATTEMPTS, hold_shared
+from vos_cli.batch.work import Task, Work, given_up, run_task
 from vos_cli.errors import Interrupted
 
 _STOP_S = 60.0
@@ -136,7 +136,7 @@ class _Worker:
         if task is not None and task.attempt < ATTEMPTS:
             queue.appendleft(replace(task, attempt=task.attempt + 1))
         elif task is not None:
-            yield Finished(_given_up(task, self._setup.name, code))
+            yield Finished(given_up(task, self._setup.name, _how(code)))
         self.process, self.connection = self._start()
 
     def ask_to_stop(self) -> None:
@@ -147,19 +147,11 @@ class _Worker:
             self.process.terminate()
 
 
-def _given_up(task: Task, worker: str, code: int) -> ClipResult:
-    how = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
-    hint = "; out of memory is the usual reason" if code == -signal.SIGKILL else ""
-    result = ClipResult(
-        task.name,
-        "failed",
-        reason=f"its worker died {task.attempt} times ({how}{hint}); see the log",
-        exit_code=1,
-        worker=worker,
-        attempts=task.attempt,
-    )
-    task.folder.write_result(result)
-    return result
+def _how(code: int) -> str:
+    """How a process ended, from its exit code."""
+    if code == -signal.SIGKILL:
+        return "killed by signal 9; out of memory is the usual reason"
+    return f"killed by signal {-code}" if code < 0 else f"exit code {code}"
 
 
 def _work(connection: Any, setup: WorkerSetup) -> None:

@@ -5,16 +5,28 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from vos_cli.batch.events import Event
 from vos_cli.batch.local import run_local
 from vos_cli.batch.work import Task
 
-_CORES_PER_JOB = 4
+CORES_PER_JOB = 4
+
+
+class Plan(Protocol):
+    """An engine that is ready to run. jobs: most clips at once."""
+
+    @property
+    def jobs(self) -> int: ...
+
+    def run(self, tasks: Sequence[Task]) -> Iterator[Event]:
+        """Run the tasks; closing the iterator stops them, resumable."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class LocalPlan:
     """Worker processes on this machine.
 
     devices: dealt out to the workers in turn; empty for the settings' own. threads: of each worker;
@@ -26,20 +38,19 @@ class Plan:
     threads: int | None = None
 
     def run(self, tasks: Sequence[Task]) -> Iterator[Event]:
-        """Run the tasks; closing the iterator stops them, resumable."""
         return run_local(tasks, jobs=self.jobs, devices=self.devices, threads=self.threads)
 
 
-def make_plan(jobs: int | None, device: str) -> Plan:
+def local_plan(jobs: int | None, device: str) -> LocalPlan:
     """One worker per GPU where "auto" finds some; on a CPU one per four cores, threads divided."""
     gpus = gpu_count() if device == "auto" else 0
     if gpus:
-        return Plan(jobs or gpus, tuple(f"cuda:{number}" for number in range(gpus)))
+        return LocalPlan(jobs or gpus, tuple(f"cuda:{number}" for number in range(gpus)))
     if device.startswith("cuda"):
-        return Plan(jobs or 1)
+        return LocalPlan(jobs or 1)
     cores = core_count()
-    workers = jobs or max(1, cores // _CORES_PER_JOB)
-    return Plan(workers, threads=threads_each(cores, workers))
+    workers = jobs or max(1, cores // CORES_PER_JOB)
+    return LocalPlan(workers, threads=threads_each(cores, workers))
 
 
 def threads_each(cores: int, workers: int) -> int:

@@ -90,6 +90,20 @@ def run_task(task: Task, worker: str, tell: Tell) -> ClipResult:
     return result
 
 
+def given_up(task: Task, worker: str, how: str) -> ClipResult:
+    """Write and return the result of a clip whose workers died, the last one as `how` says."""
+    result = ClipResult(
+        task.name,
+        "failed",
+        reason=f"its worker died {task.attempt} times ({how}); see the log",
+        exit_code=1,
+        worker=worker,
+        attempts=task.attempt,
+    )
+    task.folder.write_result(result)
+    return result
+
+
 def _track(task: Task, log: TextIO, tell: Tell) -> tracking.Outcome:
     """Track, waiting for a worker that died on another machine to let go of the part folder."""
     until = time.monotonic() + _BUSY_WAIT_S
@@ -108,13 +122,13 @@ def _track(task: Task, log: TextIO, tell: Tell) -> tracking.Outcome:
             time.sleep(0.5)
 
 
-def _load(chosen: Settings) -> Tracker:
+def _load(chosen: Settings) -> Tracker | None:
     """The tracker for these settings; the last one used stays loaded."""
     return _loaded(replace(chosen, save=(), progress="none"))
 
 
 @lru_cache(maxsize=1)
-def _loaded(chosen: Settings) -> Tracker:
+def _loaded(chosen: Settings) -> Tracker | None:
     return tracking.load_tracker(chosen)
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from vos.prompts import Box
 from vos.settings import Settings
+from vos_cli.batch.events import Event, Finished
 from vos_cli.batch.folder import BatchFolder, ClipResult
 from vos_cli.batch.work import Task, Tell
 from vos_cli.errors import Interrupted
@@ -38,6 +40,11 @@ def tasks(root: Path, *names: str) -> list[Task]:
     ]
 
 
+def results(events: Iterable[Event]) -> dict[str, ClipResult]:
+    """What became of each clip."""
+    return {event.result.name: event.result for event in events if isinstance(event, Finished)}
+
+
 def work(task: Task, worker: str, tell: Tell) -> ClipResult:
     """Ends at once; a task called "fatal" takes its worker along, "unlucky" does so once."""
     if task.name == "fatal" or (task.name == "unlucky" and task.attempt == 1):
@@ -63,3 +70,9 @@ def threads(task: Task, worker: str, tell: Tell) -> ClipResult:
     """Says how many threads it may use, and on which device."""
     device = task.job.settings.device
     return ClipResult(task.name, "done", reason=f"{os.environ['OMP_NUM_THREADS']} {device}")
+
+
+def gpu(task: Task, worker: str, tell: Tell) -> ClipResult:
+    """Says which process it is and which GPU it was given."""
+    reason = f"{os.getpid()} {os.environ['CUDA_VISIBLE_DEVICES']}"
+    return ClipResult(task.name, "done", reason=reason)

@@ -1,0 +1,116 @@
+"""What a 1080p frame costs beside the model: reading it, its mask, its overlay, on one core.
+
+python -m benchmarks.stages
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+
+from benchmarks.common import machine, moving_frames, write_result
+from vos.frame import Frame, FrameResult
+from vos.io.overlay import OverlaySink
+from vos.io.sink import MaskSink, Sink
+from vos.io.source import open_source
+
+SIZE_HW = (1080, 1920)
+BIT_RATE = 16 * 10**6
+
+
+def make_clip(path: Path, frames: int) -> None:
+    """A textured picture with a moving disk and fresh noise, at a camera's bit rate."""
+    rng = np.random.default_rng(0)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"preset": "veryfast"})
+        stream.height, stream.width = SIZE_HW
+        stream.pix_fmt, stream.bit_rate = "yuv420p", BIT_RATE
+        for frame in moving_frames(frames, SIZE_HW):
+            noisy = frame.image + rng.integers(-6, 7, frame.image.shape, np.int16)
+            image = np.clip(noisy, 0, 255).astype(np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
+        container.mux(stream.encode())
+
+
+def disk_result(frame: Frame) -> FrameResult:
+    """A mask of a disk that covers a tenth of the picture."""
+    height, width = SIZE_HW
+    y, x = np.ogrid[:height, :width]
+    radius = (height * width / 10 / np.pi) ** 0.5
+    inside = (x - width / 2 - 5 * frame.frame_idx) ** 2 + (y - height / 2) ** 2 < radius**2
+    return FrameResult(frame.frame_idx, frame.pts, frame.name, inside.astype(np.uint8), {})
+
+
+def cpu_ms(work: Callable[[], object], frames: int) -> float:
+    began = time.process_time()
+    work()
+    return 1000 * (time.process_time() - began) / frames
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--frames", type=int, default=50)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
+        clip = place / "clip.mp4"
+        make_clip(clip, args.frames)
+        with open_source(clip) as source:
+            info = source.info
+            pairs = [(frame, disk_result(frame)) for frame in source.frames()]
+        masks = MaskSink(place / "masks")
+        overlay = OverlaySink(
+            place / "overlay.mp4", time_base=info.time_base, frame_rate=info.average_rate
+        )
+        rows = [
+            f"| read | {cpu_ms(lambda: read(clip), args.frames):.1f} | {size_kb(clip, pairs)} |"
+        ]
+        for label, sink, path in (
+            ("mask", masks, place / "masks"),
+            ("overlay", overlay, place / "overlay.mp4"),
+        ):
+            spent = cpu_ms(lambda sink=sink: write(sink, pairs), args.frames)
+            rows.append(f"| {label} | {spent:.1f} | {size_kb(path, pairs)} |")
+    table = "\n".join(rows)
+    write_result(
+        "stages.md",
+        f"""# What a 1080p frame costs beside the model
+
+{args.frames} generated noisy frames at 16 Mbit/s, one object. {machine()}
+Command: `python -m benchmarks.stages`. CPU time of all threads together.
+
+| stage | CPU ms per frame | kB per frame |
+|---|---|---|
+{table}
+""",
+    )
+
+
+def read(clip: Path) -> None:
+    with open_source(clip) as source:
+        for _ in source.frames():
+            pass
+
+
+def write(sink: Sink, pairs: list[tuple[Frame, FrameResult]]) -> None:
+    with sink:
+        for frame, result in pairs:
+            sink.write(frame, result)
+
+
+def size_kb(path: Path, pairs: list[tuple[Frame, FrameResult]]) -> str:
+    return f"{sum(file.stat().st_size for file in files(path)) / 1000 / len(pairs):.1f}"
+
+
+def files(path: Path) -> Iterator[Path]:
+    return path.iterdir() if path.is_dir() else iter([path])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""What a job is made of: the stream that gives results and the sinks that write them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from vos.io.checkpoint import SavedState
+from vos.io.output_folder import OutputFolder
+from vos.io.sink import Sink
+from vos.io.source import Source, SourceInfo
+
+if TYPE_CHECKING:
+    from vos.api import Tracker
+    from vos.stream import Stream
+    from vos_cli.null_model import NullStream
+    from vos_cli.tracking import Job
+
+
+def open_parts(
+    job: Job,
+    source: Source,
+    tracker: Tracker | None,
+    folder: OutputFolder,
+    saved: Mapping[str, SavedState],
+    stack: ExitStack,
+) -> tuple[Stream | NullStream, list[Sink]]:
+    """The job's stream and sinks, new or as saved, entered into the stack.
+
+    tracker: None for the null model.
+    """
+    stream = _stream(job, source, tracker, folder, saved.get("stream"))
+    stack.enter_context(stream)
+    sinks = _sinks(job.settings.save, folder, source.info, saved)
+    return stream, [stack.enter_context(sink) for sink in sinks]
+
+
+def _stream(
+    job: Job,
+    source: Source,
+    tracker: Tracker | None,
+    folder: OutputFolder,
+    resume: SavedState | None,
+) -> Stream | NullStream:
+    if tracker is None:
+        from vos_cli.null_model import NullStream
+
+        return NullStream(source, job.prompts, start=job.start, end=job.end, resume=resume)
+    from vos.stream import Stream
+
+    return Stream(
+        tracker,
+        source,
+        job.prompts,
+        start=job.start,
+        end=job.end,
+        direction=job.direction,
+        spool=folder.work / "spool",
+        resume=resume,
+    )
+
+
+def _sinks(
+    save: tuple[str, ...], folder: OutputFolder, info: SourceInfo, saved: Mapping[str, SavedState]
+) -> Iterator[Sink]:
+    from vos.io.overlay import OverlaySink
+    from vos.io.sink import MaskSink
+    from vos.io.stats import StatsSink
+
+    part, work = folder.part, folder.work
+    if "masks" in save:
+        yield MaskSink(part / "masks", work=work, resume=saved.get("masks"))
+    if "overlay" in save:
+        yield OverlaySink(
+            part / "overlay.mp4",
+            time_base=info.time_base,
+            frame_rate=info.average_rate,
+            audio_from=info.path if info.has_audio else None,
+            audio_start_time=info.start_time,
+            work=work,
+            resume=saved.get("overlay"),
+        )
+    if "stats" in save:
+        yield StatsSink(part / "stats.jsonl", resume=saved.get("stats"))
