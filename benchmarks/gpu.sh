@@ -29,5 +29,11 @@ print("| " + " | ".join(cells) + " |")' "$name" "$target"
 
 row "tiny, 1024 px" ">= 1.3x" --model sam2.1-tiny --vs-sam2
 row "large, 1024 px" ">= 1.3x, >= 0.35 of peak" --model sam2.1-large --vs-sam2
+row "tiny, 1024 px, compiled" ">= 1.3x" --model sam2.1-tiny --compile --vs-sam2
+row "large, 1024 px, compiled" ">= 1.3x, >= 0.35 of peak" --model sam2.1-large --compile --vs-sam2
+row "tiny, 1024 px, pooled memory" "" --model sam2.1-tiny --pool-memory 2 --vs-sam2
 row "tiny, 512 px" ">= 4x" --model sam2.1-tiny --size 512 --vs-sam2
 row "tiny, 1024 px, 8 objects" ">= 2x" --model sam2.1-tiny --objects 8 --vs-sam2
+row "large, 1024 px, alone" "" --model sam2.1-large
+row "large, PR+MR" ">= 0.8x of the row above's frames/s" --model sam2.1-large --refiner pr_mr
+row "large, LA+PR+MR" ">= 0.3x of it" --model sam2.1-large --refiner sam2refiner

@@ -17,6 +17,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
+from vos.config import preset_names
 from vos.errors import ModelError, UsageError
 from vos.frame import Frame
 from vos.model import registry
@@ -27,6 +28,7 @@ from vos.model.load import load_model, pick_device, pick_dtype
 from vos.model.sam2 import Sam2Model
 from vos.prompts import Box
 from vos.refine.base import NoRefiner, Refiner
+from vos.refine.build import build_refiner, load_refiner_config
 from vos.refine.file import load_refiner
 from vos.track.policy import Fifo
 from vos.track.session import Session
@@ -40,7 +42,8 @@ class Case:
     """What is measured.
 
     model: a registered name or a weight file; a registered SAM 2 that is not on this machine runs
-    with random weights, which cost the same. frames: timed ones, after the first STEADY_FRAME.
+    with random weights, which cost the same. refiner: as `vos.load`, or a preset's name for an
+    untrained one. frames: timed ones, after the first STEADY_FRAME.
     """
 
     model: str = registry.EMBEDDED
@@ -248,10 +251,12 @@ def _load(case: Case, device: torch.device) -> tuple[Sam2Model, Refiner]:
             exact=case.exact,
             pool_memory=case.pool_memory,
         )
+        if case.refiner in preset_names("refiner"):
+            return model, _untrained(case.refiner, model)
         return model, load_refiner(case.refiner, model, info)[0]
-    if case.refiner != "none":
+    if case.refiner not in ("none", *preset_names("refiner")):
         raise ModelError(
-            f"{case.model} is not here; `vos models pull {case.model}` to add refiners"
+            f"{case.model} is not here; `vos models pull {case.model}` to add a trained refiner"
         )
     torch.manual_seed(0)
     model = Sam2Model(
@@ -261,4 +266,11 @@ def _load(case: Case, device: torch.device) -> tuple[Sam2Model, Refiner]:
         keep_freed_memory()
     if case.size_px is not None:
         model.set_image_size(case.size_px)
-    return model, NoRefiner()
+    if case.refiner == "none":
+        return model, NoRefiner()
+    return model, _untrained(case.refiner, model)
+
+
+def _untrained(preset: str, model: Sam2Model) -> Refiner:
+    """Costs what a trained one costs."""
+    return build_refiner(load_refiner_config(preset), model).eval()

@@ -22,7 +22,9 @@ def bench(
         int | None, typer.Option(help="Input side in pixels, a multiple of 32.", metavar="PX")
     ] = None,
     objects: Annotated[int, typer.Option(help="Objects tracked at once.", metavar="N")] = 1,
-    refiner: Annotated[str, typer.Option(help="none, auto, or a refiner's name or file.")] = "none",
+    refiner: Annotated[
+        str, typer.Option(help="none, auto, a file, or a preset such as pr_mr, untrained.")
+    ] = "none",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     dtype: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
     exact: Annotated[bool, typer.Option("--exact", help="SAM 2's own bits.")] = False,

@@ -31,3 +31,20 @@ def test_the_official_predictor_takes_turns(capsys):
 def test_nano_has_no_official_configuration(capsys):
     assert run(["bench", "--vs-sam2", "--frames", "1"]) == 2
     assert "sam2.1-tiny" in capsys.readouterr().err
+
+
+def test_a_preset_is_measured_untrained_on_any_model(capsys):
+    flags = ["--frames", "1", "--device", "cpu", "--json"]
+    assert run(["bench", "--refiner", "pr_mr", *flags]) == 0
+    nano = json.loads(capsys.readouterr().out)
+    assert run(["bench", *flags]) == 0
+    assert nano["gflop_per_frame"] > 1.1 * json.loads(capsys.readouterr().out)["gflop_per_frame"]
+    tiny = ["--model", "sam2.1-tiny", "--size", "64", "--pool-memory", "2", *flags]
+    assert run(["bench", "--refiner", "mr", *tiny]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["refiner"], report["pool_memory"]) == ("sam2refiner", 2)
+
+
+def test_a_trained_refiner_of_an_absent_model_is_refused(capsys):
+    assert run(["bench", "--model", "sam2.1-tiny", "--refiner", "mine", "--frames", "1"]) == 6
+    assert "vos models pull sam2.1-tiny" in capsys.readouterr().err
