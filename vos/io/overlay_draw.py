@@ -79,6 +79,11 @@ def _grown(labels: np.ndarray, *, diagonal: bool) -> np.ndarray:
     return grown
 
 
+def fill_colours() -> np.ndarray:
+    """Colour of each object's fill by its id, uint8 256 x 3 RGB."""
+    return _colours()[0]
+
+
 @functools.cache
 def _colours() -> tuple[np.ndarray, np.ndarray]:
     """Fill and outline colour by object id, uint8 256 x 3: the palette's dark colours lifted
