@@ -79,9 +79,10 @@ def _grown(labels: np.ndarray, *, diagonal: bool) -> np.ndarray:
     return grown
 
 
-def fill_colours() -> np.ndarray:
-    """Colour of each object's fill by its id, uint8 256 x 3 RGB."""
-    return _colours()[0]
+def screen_colours() -> np.ndarray:
+    """Brighter relatives of the fills for a dark page, by object id, uint8 256 x 3 RGB."""
+    fills = _colours()[0].astype(np.float64)
+    return np.rint(np.minimum(fills * 1.25, 255) * 0.8 + 51).astype(np.uint8)
 
 
 @functools.cache

@@ -8,7 +8,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from vos.io.overlay_draw import fill_colours
+from vos.io.overlay_draw import screen_colours
 
 _JPEG_QUALITY = 90
 
@@ -30,7 +30,7 @@ def png(image: np.ndarray) -> bytes:
 def mask_png(label_map: np.ndarray) -> bytes:
     """Each object in its colour, the background transparent; uint8 H x W of ids."""
     picture = Image.fromarray(np.ascontiguousarray(label_map))
-    picture.putpalette(fill_colours().tobytes())
+    picture.putpalette(screen_colours().tobytes())
     buffer = io.BytesIO()
     picture.save(buffer, format="PNG", compress_level=1, transparency=0)
     return buffer.getvalue()
@@ -39,4 +39,4 @@ def mask_png(label_map: np.ndarray) -> bytes:
 @functools.cache
 def colours() -> list[str]:
     """CSS colours by object id, those of `mask_png`."""
-    return ["#" + bytes(rgb).hex() for rgb in fill_colours()]
+    return ["#" + bytes(rgb).hex() for rgb in screen_colours()]

@@ -54,6 +54,7 @@ class Runs:
         self._progress = Counter(None)
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
+        self._rate: float | None = None
         self._version = -1
         self._count = 0
         self.state: State = "none"
@@ -73,7 +74,7 @@ class Runs:
             overwrite=overwrite or is_ours or self._job.overwrite,
         )
         self._stop.clear()
-        self._error = None
+        self._error = self._rate = None
         self._progress = Counter(None)
         self._version = history.version
         self._count += 1
@@ -111,7 +112,7 @@ class Runs:
             "version": self._version,
             "done": progress.done,
             "total": progress.total,
-            "rate": round(progress.rate(), 2),
+            "rate": round(progress.rate() if self._rate is None else self._rate, 2),
             "remaining_s": progress.remaining_s(),
             "error": None if self._error is None else str(self._error),
             "can_replace": isinstance(self._error, OtherOutputError),
@@ -138,13 +139,14 @@ class Runs:
 
     def _do(self, job: Job) -> None:
         try:
-            self.outcome = run(
+            outcome = run(
                 job,
                 say=lambda _text: None,
                 warn=warn,
                 load=lambda _settings: self._tracker(),
                 show=self._show,
             )
+            self.outcome, self._rate = outcome, outcome.frames_per_s
             self.state = "done"
         except Interrupted:
             self.state = "stopped"

@@ -77,8 +77,8 @@ def serve(
                 guard, log_config=None, access_log=False, timeout_graceful_shutdown=1
             )
             server = uvicorn.Server(config)
-            _announce(port, guard.token, say)
             with suppress(KeyboardInterrupt):
+                _announce(port, guard.token, say)
                 server.run(sockets=[listener])
             if desk.runs is not None:
                 desk.runs.stop()

@@ -10,7 +10,7 @@ export class Keys {
       for (const key of keys) this.#actions.set(key, action);
       const term = document.createElement("dt");
       const shown = document.createElement("kbd");
-      shown.textContent = label(keys[0]);
+      shown.textContent = keys[0] === "1" ? "1 – 9" : label(keys[0]);
       term.append(shown);
       const meaning = document.createElement("dd");
       meaning.textContent = text;

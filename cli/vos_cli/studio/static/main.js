@@ -133,6 +133,7 @@ class Page {
       paint(canvas, {
         view, image, object, draft: tools.draft, colours: this.clip.colours,
         mask: this.mask, opacity: this.isMaskShown ? this.opacity : 0,
+        hasEdges: !this.player.isPlaying,
         prompts: this.player.isPlaying ? [] : promptsOn(this.store.document, this.frame),
       });
       canvas.style.cursor = CURSORS[this.tool] ?? "crosshair";

@@ -4,7 +4,7 @@ const RING = [[1, 0], [-1, 0], [0, 1], [0, -1], [0.7, 0.7], [-0.7, 0.7], [0.7, -
 const SHARP_FROM = 3; // device pixels per frame pixel from which pixels are shown as squares
 const spare = document.createElement("canvas");
 
-// scene: {view, image, mask, opacity, prompts, object, colours, draft}
+// scene: {view, image, mask, opacity, hasEdges, prompts, object, colours, draft}
 export function paint(canvas, scene) {
   const ratio = window.devicePixelRatio;
   const width = Math.round(canvas.clientWidth * ratio);
@@ -28,8 +28,10 @@ export function paint(canvas, scene) {
   if (scene.mask && scene.opacity > 0) {
     context.globalAlpha = scene.opacity;
     context.drawImage(scene.mask, ...place);
-    context.globalAlpha = Math.min(1, scene.opacity * 2);
-    context.drawImage(edge(scene.mask, place, width, height, ratio), 0, 0);
+    if (scene.hasEdges) {
+      context.globalAlpha = Math.min(1, scene.opacity * 2);
+      context.drawImage(edge(scene.mask, place, context, ratio), 0, 0);
+    }
     context.globalAlpha = 1;
   }
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
@@ -42,11 +44,11 @@ export function paint(canvas, scene) {
 }
 
 // A line around each object, as wide on the screen whatever the zoom.
-function edge(mask, [x, y, w, h], width, height, ratio) {
-  spare.width = width;
-  spare.height = height;
+function edge(mask, [x, y, w, h], target, ratio) {
+  spare.width = target.canvas.width;
+  spare.height = target.canvas.height;
   const context = spare.getContext("2d");
-  context.imageSmoothingEnabled = false;
+  context.imageSmoothingEnabled = target.imageSmoothingEnabled;
   for (const [dx, dy] of RING) {
     context.drawImage(mask, x + 1.5 * ratio * dx, y + 1.5 * ratio * dy, w, h);
   }

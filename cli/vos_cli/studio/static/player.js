@@ -1,6 +1,7 @@
 // Frame by frame: slider, number field, playback.
 
 const AHEAD = 8;
+const MOST_LEFT_OUT = 5;
 
 export class Player {
   isPlaying = false;
@@ -37,14 +38,18 @@ export class Player {
     this.isPlaying = true;
     this.#show();
     if (page.frame >= page.count - 1) await page.show(0);
-    let due = performance.now();
+    let step = 1;
     while (this.isPlaying && page.frame < page.count - 1) {
-      for (let ahead = 1; ahead <= AHEAD; ahead += 1) page.expect(page.frame + ahead);
-      due = Math.max(due + 1000 / page.clip.rate, performance.now() - 100);
-      const next = page.frame + 1;
+      const begun = performance.now();
+      const next = Math.min(page.frame + step, page.count - 1);
+      for (let ahead = 1; ahead <= AHEAD; ahead += 1) page.expect(next + ahead * step);
       await page.show(next);
-      await new Promise((resolve) => setTimeout(resolve, Math.max(0, due - performance.now())));
+      const [took, room] = [performance.now() - begun, (1000 * step) / page.clip.rate];
+      await new Promise((resolve) => setTimeout(resolve, Math.max(0, room - took)));
       if (page.frame !== next) break; // somebody went elsewhere
+      // A machine that is too slow for every frame shows fewer, at the right speed.
+      if (took > room) step = Math.min(step + 1, MOST_LEFT_OUT);
+      else if (took < room / 2) step = Math.max(step - 1, 1);
     }
     this.stop();
   }

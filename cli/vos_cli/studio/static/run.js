@@ -38,7 +38,7 @@ function words(run, version) {
   if (run.state === "failed") return run.error;
   if (run.state === "running" && !run.done) return "Starting …";
   const of = run.total && run.total >= run.done ? ` of ${run.total}` : "";
-  const parts = [`${run.done}${of} frames`, `${run.rate.toFixed(1)} frames/s`];
+  const parts = [`${run.done}${of}${run.state === "running" ? "" : " frames"}`, `${run.rate.toFixed(1)} frames/s`];
   if (run.state === "running") {
     if (run.remaining_s !== null) parts.push(`${clock(run.remaining_s)} left`);
     return parts.join(" · ");
