@@ -17,7 +17,7 @@ import pytest
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _LINK = "http://127.0.0.1:"
-PATIENCE_MS = 120_000  # the model loads behind the page, and machines are busy
+PATIENCE_MS = 60_000  # the model loads behind the page, and machines are busy
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +114,28 @@ class Tab:
     def click(self, x: float, y: float, button: str = "left") -> None:
         self.page.mouse.click(*self.at(x, y), button=button)
 
+    def wheel(self, x: float, y: float, delta: float) -> None:
+        """Zoom about a place of the frame; returns once that is painted."""
+        before = self.page.get_attribute("#canvas", "data-view")
+        self.page.mouse.move(*self.at(x, y))
+        self.page.mouse.wheel(0, delta)
+        self.page.wait_for_selector(f'#canvas:not([data-view="{before}"])')
+        self.page.wait_for_timeout(200)
+
     def prompts(self) -> list[dict[str, Any]]:
         """What the server has."""
         return self._document()["prompts"]
 
     def version(self) -> int:
         return self._document()["version"]
+
+    def wait_for_server(self, version: int) -> None:
+        """Until the server has this version of the document."""
+        for _ in range(PATIENCE_MS // 100):
+            if self.version() >= version:
+                return
+            self.page.wait_for_timeout(100)
+        pytest.fail(f"still at version {self.version()}")
 
     def _document(self) -> Any:
         return self.page.evaluate("fetch('/api/document').then((answer) => answer.json())")

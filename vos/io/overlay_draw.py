@@ -80,9 +80,9 @@ def _grown(labels: np.ndarray, *, diagonal: bool) -> np.ndarray:
 
 
 def screen_colours() -> np.ndarray:
-    """Brighter relatives of the fills for a dark page, by object id, uint8 256 x 3 RGB."""
+    """The fills made lighter for a dark page, by object id, uint8 256 x 3 RGB."""
     fills = _colours()[0].astype(np.float64)
-    return np.rint(np.minimum(fills * 1.25, 255) * 0.8 + 51).astype(np.uint8)
+    return np.rint(fills * 0.79 + 64).astype(np.uint8)
 
 
 @functools.cache

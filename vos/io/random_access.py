@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import closing
 from types import TracebackType
 from typing import Self
 
@@ -79,8 +78,8 @@ class RandomAccess:
 
     def _fetch(self, frame_idx: int) -> np.ndarray:
         if self._index is None:
-            with closing(iter(self._source.frames(frame_idx, frame_idx + 1))) as frames:
-                return self._keep(frame_idx, next(frames).image)
+            frame = next(self._source.frames(frame_idx, frame_idx + 1))
+            return self._keep(frame_idx, frame.image)
         try:
             return self._follow(self._index, frame_idx)
         except Unproved:

@@ -114,7 +114,7 @@ function line(context, view, points, colour, { closed = false, dashed = false })
   path(context, view, points, closed);
   context.setLineDash([]);
   context.lineWidth = 3.5;
-  context.strokeStyle = "rgb(0 0 0 / 55%)";
+  context.strokeStyle = "rgb(0 0 0 / 40%)";
   context.stroke();
   context.setLineDash(dashed ? [5, 4] : []);
   context.lineWidth = 1.75;
