@@ -10,7 +10,8 @@ export class Player {
   #marks = document.getElementById("marks");
   #play = document.getElementById("play");
 
-  // page: {clip, frame, count, go(frame), show(frame), expect(frame)}; show waits for the picture.
+  // page: {clip, store, frame, count, go(frame), show(frame), expect(frame), redraw()}; show waits
+  // for the picture.
   constructor(page) {
     this.page = page;
     this.#slider.addEventListener("input", () => page.go(Number(this.#slider.value)));
@@ -29,8 +30,10 @@ export class Player {
   }
 
   stop() {
+    if (!this.isPlaying) return;
     this.isPlaying = false;
     this.#show();
+    this.page.redraw();
   }
 
   async #run() {
