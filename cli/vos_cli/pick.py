@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from vos.io.output_folder import part_of
 from vos.prompt_file import load_names
 from vos.prompts import Prompt, load_prompts
 from vos_cli import track_options as options
@@ -15,7 +16,7 @@ from vos_cli.errors import Interrupted
 from vos_cli.notices import say
 from vos_cli.studio.serve import serve
 from vos_cli.track_options import TrackFlags
-from vos_cli.tracking import Job, Outcome, Say
+from vos_cli.tracking import PROMPTS_NAME, Job, Outcome, Say
 
 
 def pick(
@@ -77,6 +78,12 @@ def pick_and_track(
         source=source, settings=job.settings, prompts=prompts, names={}, tool=tool, say=say, job=job
     )
     if desk.runs.outcome is None:
+        drawn = part_of(job.output.resolve()) / PROMPTS_NAME
+        if drawn.exists():
+            raise Interrupted(
+                f"stopped half-way, {job.output} is not made yet; "
+                f"`vos track {source} --prompts {drawn} -o {job.output}` continues it"
+            )
         raise Interrupted(f"closed before anything was tracked, {job.output} is not made")
     return desk.runs.outcome
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -254,3 +256,36 @@ def test_what_cannot_be_is_said(environ, window: Any, clip: Path, tmp_path: Path
         tab.page.wait_for_selector("#keys[open]")
         tab.shot("keys")
     assert not nowhere.parent.exists()
+
+
+def test_stop_and_continue_and_an_earlier_result(environ, window: Any, tmp_path: Path):
+    clip, out = video(tmp_path / "clip.mp4", frames=40), tmp_path / "out"
+    earlier = [*map(str, ("track", clip, "--box", "10,10,60,50", "-o", out, "--end", "2f"))]
+    done = subprocess.run([sys.executable, "-m", "vos_cli", *earlier], env=environ)
+    assert done.returncode == 0
+    quick = environ | {"VOS_CHECKPOINT_S": "0"}
+    with started(quick, "track", clip, "-o", out, "--box") as command:
+        tab = Tab(window.new_page(), command.link)
+        tab.drag((78, 58), (142, 122))
+        wait_for_model(tab)
+        tab.page.click("#go")
+        tab.page.wait_for_selector("#run.bad")
+        assert "other settings" in tab.page.inner_text("#run-text")
+        assert len(list((out / "masks").iterdir())) == 2
+        tab.shot("earlier")
+        tab.page.click("#run-replace")
+        tab.page.wait_for_selector(r'#run-text:text-matches("^[2-9] of 40")')
+        tab.shot("tracking")
+        tab.page.click("#run-stop")
+        tab.page.wait_for_selector('#run-title:text-is("Stopped")')
+        assert len(list((out / "masks").iterdir())) == 2
+        assert tab.page.inner_text("#go") == "Continue"
+        tab.page.click("#go")
+        tab.page.wait_for_selector('#run-title:text-is("Tracked")')
+        assert len(list((out / "masks").iterdir())) == 40
+        assert tab.errors == []
+        tab.page.click("#close")
+        tab.page.wait_for_selector("#over:not([hidden])")
+        code, _out, err = command.finished()
+    assert code == 0
+    assert re.search(r"40 frames.*continued at frame [2-9]", err)

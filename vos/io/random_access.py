@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Self
 
@@ -20,6 +20,8 @@ _CACHE_BYTES = 192 * 2**20
 _READ_ON = 12  # frames that are sooner decoded through than sought
 _STEP_BACK = 12
 
+OnIndexed = Callable[[int, np.ndarray], None]
+
 
 class RandomAccess:
     """Frames of one source in any order. A context manager; usable from several threads.
@@ -28,8 +30,10 @@ class RandomAccess:
     most 192 MiB of pictures, and one open file.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, on_indexed: OnIndexed = lambda _idx, _image: None) -> None:
+        """on_indexed: given each picture of a video, in order, by the thread that indexes it."""
         self._source = source
+        self._on_indexed = on_indexed
         self._cache: OrderedDict[int, np.ndarray] = OrderedDict()
         height, width = source.info.size_hw
         self._room = max(1, _CACHE_BYTES // (height * width * 3))
@@ -117,9 +121,10 @@ class RandomAccess:
     def _build(self) -> None:
         assert self._index is not None
         try:
-            for _image in self._index.build():
+            for frame_idx, image in enumerate(self._index.build()):
                 if self._is_closing:
                     break
+                self._on_indexed(frame_idx, image)
                 with self._grown:
                     self._grown.notify_all()
         except VosError as error:

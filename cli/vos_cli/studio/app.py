@@ -89,6 +89,13 @@ def make_app(desk: Desk) -> FastAPI:
     def exact_frame(frame_idx: int) -> Response:
         return Response(png(desk.frames.read(frame_idx)), media_type="image/png", headers=_KEEP)
 
+    @app.get("/api/thumbnails/{frame_idx:int}.jpg")
+    def thumbnail(frame_idx: int) -> Response:
+        small = desk.thumbnails.get(frame_idx)
+        if small is None:
+            return Response(status_code=204)
+        return Response(small, media_type="image/jpeg", headers=_KEEP)
+
     @app.post("/api/encode/{frame_idx:int}")
     def encode(frame_idx: int) -> dict[str, Any]:
         desk.previewer.encode(frame_idx)

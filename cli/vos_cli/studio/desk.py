@@ -13,7 +13,7 @@ from vos.io.random_access import RandomAccess
 from vos.io.source import SourceInfo
 from vos.prompts import check_frame_range, prompts_text, save_prompts
 from vos_cli.studio.document import Document, History
-from vos_cli.studio.pictures import colours
+from vos_cli.studio.pictures import Thumbnails, colours
 from vos_cli.studio.preview import Previewer
 from vos_cli.studio.runs import Runs
 
@@ -30,6 +30,7 @@ class Desk:
 
     info: SourceInfo
     frames: RandomAccess
+    thumbnails: Thumbnails
     previewer: Previewer
     history: History
     tool: str

@@ -55,6 +55,7 @@ class Runs:
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
         self._rate: float | None = None
+        self._may_replace = job.overwrite
         self._version = -1
         self._count = 0
         self.state: State = "none"
@@ -63,16 +64,12 @@ class Runs:
     def start(self, history: History, *, overwrite: bool) -> None:
         """Track these prompts; does nothing while a run is under way.
 
-        overwrite: replace an earlier output that this session did not make.
+        overwrite: from now on, replace an earlier output that this session did not make.
         """
         if self.state == "running":
             return
-        is_ours = self.outcome is not None
-        job = replace(
-            self._job,
-            prompts=history.now.prompts,
-            overwrite=overwrite or is_ours or self._job.overwrite,
-        )
+        self._may_replace |= overwrite or self.outcome is not None
+        job = replace(self._job, prompts=history.now.prompts, overwrite=self._may_replace)
         self._stop.clear()
         self._error = self._rate = None
         self._progress = Counter(None)

@@ -54,16 +54,19 @@ def serve(
         ) from error
     from vos_cli.studio.desk import Desk
     from vos_cli.studio.document import History, check_drawn, document_of
+    from vos_cli.studio.pictures import Thumbnails
     from vos_cli.studio.preview import Previewer
     from vos_cli.studio.runs import Runs
 
     with open_source(source, decoder=settings.decoder) as opened, _listen() as listener:
         check_drawn(prompts, opened.info.size_hw)
-        with RandomAccess(opened) as frames:
+        thumbnails = Thumbnails()
+        with RandomAccess(opened, thumbnails.add) as frames:
             previewer = Previewer(partial(load_tracker, settings), frames)
             desk = Desk(
                 info=opened.info,
                 frames=frames,
+                thumbnails=thumbnails,
                 previewer=previewer,
                 history=History(document_of(prompts, names)),
                 tool=tool,

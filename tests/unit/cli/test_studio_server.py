@@ -32,6 +32,7 @@ from vos_cli.studio.app import make_app
 from vos_cli.studio.desk import Desk
 from vos_cli.studio.document import History, document_of
 from vos_cli.studio.guard import MAX_BODY_BYTES, Guard
+from vos_cli.studio.pictures import Thumbnails
 from vos_cli.studio.preview import Preview, Previewer
 
 BASE = "http://127.0.0.1:4321"
@@ -65,11 +66,13 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def desk(clip: Path, tmp_path: Path) -> Iterator[Desk]:
-    with open_source(clip) as source, RandomAccess(source) as frames:
+    thumbnails = Thumbnails()
+    with open_source(clip) as source, RandomAccess(source, thumbnails.add) as frames:
         frames.read(4)
         yield Desk(
             info=source.info,
             frames=frames,
+            thumbnails=thumbnails,
             previewer=Fake(),  # pyright: ignore[reportArgumentType]
             history=History(document_of((), {})),
             tool="box",
@@ -224,6 +227,18 @@ def test_frames_are_the_source_s(page: TestClient, clip: Path):
         assert answer.status_code == 422
         assert "5 frames" in answer.json()["error"]
     assert page.get("/api/frames/-1.jpg").status_code == 404
+
+
+def test_thumbnails_are_there_once_indexed(page: TestClient, desk: Desk):
+    answer = page.get("/api/thumbnails/4.jpg")
+    small = np.array(Image.open(io.BytesIO(answer.content)))
+    assert small.shape == (clips.HEIGHT, clips.WIDTH, 3)
+    assert np.abs(small.astype(int) - desk.frames.read(4)).mean() < 12
+    assert page.get("/api/thumbnails/5.jpg").status_code == 204
+    large = Thumbnails()
+    large.add(0, np.zeros((2160, 3840, 3), np.uint8))
+    shown = Image.open(io.BytesIO(large.get(0)))  # pyright: ignore[reportArgumentType]
+    assert shown.size == (192, 108)
 
 
 def test_a_mask_is_transparent_but_for_its_object(page: TestClient):

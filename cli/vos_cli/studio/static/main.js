@@ -1,13 +1,14 @@
 // The page: what is shown, and who is told when it changes.
 
-import { get, send } from "./api.js";
-import { promptsOn, withoutPromptsAt } from "./edits.js";
+import { get, picture, send } from "./api.js";
+import { promptsOn } from "./edits.js";
 import { Keys } from "./keys.js";
 import { paint } from "./paint.js";
 import { Panel } from "./panel.js";
 import { Pictures } from "./pictures.js";
 import { Player } from "./player.js";
 import { RunPanel } from "./run.js";
+import { shortcuts } from "./shortcuts.js";
 import { Store } from "./store.js";
 import { HINTS, Tools } from "./tools.js";
 import { View } from "./view.js";
@@ -15,6 +16,7 @@ import { View } from "./view.js";
 const CURSORS = { pan: "grab", erase: "default" };
 const EXACT_FROM = 4; // screen pixels per frame pixel from which JPEG would show
 const REST_MS = 250;
+const PATIENCE_MS = 80; // then a thumbnail is better than the frame before
 const BUSY_POLL_MS = 300;
 const IDLE_POLL_MS = 1500;
 
@@ -35,6 +37,7 @@ class Page {
   isModelReady = false;
   isOver = false;
   #shown = 0;
+  #painted = 0;
   #painting = 0;
   #resting = 0;
   #toasting = 0;
@@ -76,11 +79,13 @@ class Page {
     const turn = (this.#shown += 1);
     this.#remember();
     this.player.update();
+    if (!this.player.isPlaying) setTimeout(() => this.#showThumbnail(wanted, turn), PATIENCE_MS);
     try {
       const [image, mask] = await Promise.all([
         this.pictures.get(this.#imagePath(wanted)), this.#maskOn(wanted),
       ]);
       if (turn !== this.#shown) return;
+      this.#painted = turn;
       this.image = image.bitmap;
       this.mask = mask?.bitmap ?? null;
       this.about = mask?.about ?? {};
@@ -94,6 +99,17 @@ class Page {
     }
     clearTimeout(this.#resting);
     this.#resting = setTimeout(() => this.#rest(), REST_MS);
+  }
+
+  async #showThumbnail(frame, turn) {
+    const isLate = () => turn === this.#shown && this.#painted < turn;
+    if (!isLate() || Number(canvas.dataset.frame) === frame) return;
+    const small = await picture(`/api/thumbnails/${frame}.jpg?s=${this.clip.session}`).catch(() => null);
+    if (!small || !isLate()) return;
+    this.image = small.bitmap;
+    this.mask = null;
+    canvas.dataset.thumbnail = frame;
+    this.redraw();
   }
 
   expect(frame) {
@@ -339,51 +355,7 @@ class Page {
       this.redraw();
     });
     new ResizeObserver(() => (this.view.isFitted ? this.fit() : this.redraw())).observe(canvas);
-    const tool = (name) => () => this.useTool(name);
-    const by = (frames) => () => this.go(this.frame + frames);
-    const centre = () => [canvas.clientWidth / 2, canvas.clientHeight / 2];
-    const zoom = (factor) => () => {
-      this.view.zoom(factor, ...centre());
-      this.redraw();
-    };
-    const erase = () => {
-      if (this.tools.dropVertex()) return;
-      const { store, object, frame } = this;
-      store.edit(withoutPromptsAt(store.document, object, frame));
-    };
-    new Keys([
-      [["b"], "Box", tool("box")],
-      [["p"], "Click on the object", tool("point")],
-      [["n"], "Click that is not the object", tool("neg")],
-      [["g"], "Polygon", tool("polygon")],
-      [["s"], "Scribble", tool("scribble")],
-      [["e"], "Erase a prompt", tool("erase")],
-      [["h"], "Pan", tool("pan")],
-      [["o"], "New object", () => this.panel.addObject()],
-      [["1", "2", "3", "4", "5", "6", "7", "8", "9"], "Object 1 to 9", (key) => this.choose(Number(key))],
-      [["Delete", "Backspace"], "Remove the object's prompts here", erase],
-      [["Enter"], "Close the polygon", () => this.tools.closePolygon()],
-      [["Escape"], "Give up what is being drawn", () => this.tools.cancel()],
-      [["Ctrl+z"], "Undo", () => this.store.undo()],
-      [["Ctrl+Shift+z", "Ctrl+y"], "Redo", () => this.store.redo()],
-      [[" "], "Play, pause", () => this.player.toggle()],
-      [["ArrowLeft"], "Frame before", by(-1)],
-      [["ArrowRight"], "Next frame", by(1)],
-      [["Shift+ArrowLeft"], "Ten frames back", by(-10)],
-      [["Shift+ArrowRight"], "Ten frames on", by(10)],
-      [["Home"], "First frame", () => this.go(0)],
-      [["End"], "Last frame", () => this.go(this.count - 1)],
-      [["f"], "Fit the frame", () => this.fit()],
-      [["+", "="], "Zoom in", zoom(1.25)],
-      [["-"], "Zoom out", zoom(0.8)],
-      [["m"], "Mask on, off", () => {
-        this.isMaskShown = !this.isMaskShown;
-        this.redraw();
-      }],
-      [["Ctrl+Enter"], isPick ? "Save and close" : "Track", () => byId("go").click()],
-      ...(isPick ? [[["Ctrl+s"], "Save", () => this.save(false)]] : []),
-      [["?"], "This list", () => byId("keys").showModal()],
-    ]);
+    new Keys(shortcuts(this));
   }
 }
 

@@ -45,7 +45,8 @@ function words(run, version) {
   }
   if (run.state === "stopped") return `After ${run.done} frames. Track goes on from there.`;
   const changed = run.version === version ? "" : " The prompts have changed since.";
-  return `${run.done ? parts.join(" · ") : "It was there already."} Result in ${run.output}.${changed}`;
+  const unseen = run.has_masks ? "" : " It has no masks to play: see --save.";
+  return `${run.done ? parts.join(" · ") : "It was there already."} Result in ${run.output}.${changed}${unseen}`;
 }
 
 function clock(seconds) {
