@@ -6,6 +6,7 @@ export function promptsOn(document, frame) {
 
 const isAt = (prompt, object, frame) =>
   prompt.object_id === object && prompt.frame_idx === frame;
+const isSame = (one, other) => JSON.stringify(one) === JSON.stringify(other);
 const isExact = (prompt) => prompt.type === "polygon" || prompt.type === "mask";
 
 // A mask is taken as exact, so nothing else may stand beside it on its frame.
@@ -53,7 +54,8 @@ export function withPoint(document, object, frame, point, label) {
 
 // point: which of a points prompt's; all of the prompt goes without one.
 export function withoutPrompt(document, prompt, point = null) {
-  const index = document.prompts.indexOf(prompt);
+  const index = document.prompts.findIndex((one) => isSame(one, prompt));
+  if (index < 0) return document; // it is gone already
   if (point === null || prompt.points_xy_px.length === 1) {
     return { ...document, prompts: document.prompts.toSpliced(index, 1) };
   }
@@ -69,10 +71,14 @@ export function withoutPromptsAt(document, object, frame) {
   return { ...document, prompts: document.prompts.filter((one) => !isAt(one, object, frame)) };
 }
 
-export function withObject(document) {
+export function freeId(document) {
   let id = 1;
   while (String(id) in document.objects) id += 1;
-  return [{ ...document, objects: { ...document.objects, [id]: "" } }, id];
+  return id;
+}
+
+export function withObject(document, id) {
+  return { ...document, objects: { [id]: "", ...document.objects } };
 }
 
 export function withoutObject(document, object) {

@@ -47,6 +47,7 @@ class Page {
     document.title = `${this.clip.name} · vos`;
     byId("clip-name").textContent = this.clip.name;
     this.view = new View(this.clip.width, this.clip.height);
+    this.view.fit(canvas.clientWidth, canvas.clientHeight);
     this.pictures = new Pictures(this.clip.width, this.clip.height);
     this.tools = new Tools(canvas, this);
     this.panel = new Panel(this);

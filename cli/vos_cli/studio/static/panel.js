@@ -1,6 +1,6 @@
 // The lists at the side: objects with their names and scores, prompts by frame.
 
-import { renamed, withObject, withoutObject, withoutPrompt } from "./edits.js";
+import { freeId, renamed, withObject, withoutObject, withoutPrompt } from "./edits.js";
 
 const KINDS = { box: "Box", points: "Clicks", polygon: "Polygon", scribble: "Scribble", mask: "Mask" };
 
@@ -16,9 +16,9 @@ export class Panel {
 
   addObject() {
     const { store } = this.page;
-    const [next, id] = withObject(store.document);
+    const id = freeId(store.document);
     if (id > 255) return;
-    store.edit(next);
+    store.edit((document) => withObject(document, id));
     this.page.choose(id);
   }
 
@@ -42,7 +42,7 @@ export class Panel {
       ariaLabel: `Name of object ${id}`,
     });
     name.addEventListener("change", () => {
-      page.store.edit(renamed(page.store.document, id, name.value.trim()));
+      page.store.edit((document) => renamed(document, id, name.value.trim()));
     });
     name.addEventListener("keydown", (event) => {
       if (event.key === "Enter" || event.key === "Escape") name.blur();
@@ -59,7 +59,7 @@ export class Panel {
       });
     }
     const remove = removal(`Remove object ${id}`, () => {
-      page.store.edit(withoutObject(page.store.document, id));
+      page.store.edit((document) => withoutObject(document, id));
       page.choose(page.object);
     });
     row.append(dot, name, score, remove);
@@ -93,7 +93,7 @@ export class Panel {
     });
     const frame = element("span", { textContent: page.clip.is_still ? "" : prompt.frame_idx });
     const remove = removal("Remove this prompt", () => {
-      page.store.edit(withoutPrompt(page.store.document, prompt));
+      page.store.edit((document) => withoutPrompt(document, prompt));
     });
     row.append(dot, kind, frame, remove);
     row.addEventListener("click", () => {

@@ -14,7 +14,7 @@ export function shortcuts(page) {
   const erase = () => {
     if (page.tools.dropVertex()) return;
     const { store, object, frame } = page;
-    store.edit(withoutPromptsAt(store.document, object, frame));
+    store.edit((document) => withoutPromptsAt(document, object, frame));
   };
   return [
     [["b"], "Box", tool("box")],

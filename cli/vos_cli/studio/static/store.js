@@ -2,11 +2,15 @@
 
 import { Refused, get, send } from "./api.js";
 
+const STALE = 409;
+
 export class Store extends EventTarget {
   document = { prompts: [], objects: { 1: "" } };
   version = -1;
   canUndo = false;
   canRedo = false;
+  #kept = this.document;
+  #changes = []; // shown already, not yet kept
   #pending = 0;
   #last = Promise.resolve();
 
@@ -14,10 +18,12 @@ export class Store extends EventTarget {
     return this.#queue(() => get("/api/document"));
   }
 
-  edit(document) {
-    this.document = document;
-    this.#changed("drawn");
-    return this.#queue(() => send("PUT", "/api/document", { version: this.version, ...document }));
+  // change: a document in, a document out. It is made again should the server's be another by then,
+  // after an undo under way or an edit in another tab, so that neither is lost.
+  edit(change) {
+    this.#changes.push(change);
+    this.#show("drawn");
+    return this.#queue(() => this.#put(change), change);
   }
 
   undo() {
@@ -38,15 +44,18 @@ export class Store extends EventTarget {
     if (!this.#pending && version !== this.version) this.load();
   }
 
-  #queue(request) {
+  #queue(request, change = null) {
     this.#pending += 1;
     this.#last = this.#last.then(async () => {
       try {
-        this.#take(await request());
+        const answer = await request();
+        this.#changes = this.#changes.filter((one) => one !== change);
+        this.#keep(answer);
       } catch (error) {
+        this.#changes = this.#changes.filter((one) => one !== change);
         if (!(error instanceof Refused)) return;
         this.dispatchEvent(new CustomEvent("refused", { detail: error.message }));
-        this.#take(await get("/api/document"));
+        this.#keep(await get("/api/document"));
       } finally {
         this.#pending -= 1;
       }
@@ -54,18 +63,26 @@ export class Store extends EventTarget {
     return this.#last;
   }
 
-  #take(answer) {
-    this.version = answer.version;
-    this.canUndo = answer.can_undo;
-    this.canRedo = answer.can_redo;
-    // A newer edit is on its way and on the screen already.
-    if (this.#pending <= 1) {
-      this.document = { prompts: answer.prompts, objects: answer.objects };
+  async #put(change) {
+    const put = () =>
+      send("PUT", "/api/document", { version: this.version, ...change(this.#kept) });
+    try {
+      return await put();
+    } catch (error) {
+      if (error.status !== STALE) throw error;
+      this.#keep(await get("/api/document"));
+      return put();
     }
-    this.#changed("kept");
   }
 
-  #changed(kind) {
+  #keep({ version, can_undo: canUndo, can_redo: canRedo, prompts, objects }) {
+    Object.assign(this, { version, canUndo, canRedo });
+    this.#kept = { prompts, objects };
+    this.#show("kept");
+  }
+
+  #show(kind) {
+    this.document = this.#changes.reduce((document, change) => change(document), this.#kept);
     this.dispatchEvent(new CustomEvent("change", { detail: kind }));
   }
 }

@@ -46,7 +46,8 @@ export class Tools {
     const { vertices } = this.draft;
     this.cancel();
     const { store, object, frame } = this.page;
-    if (vertices.length >= 3) store.edit(withPolygon(store.document, object, frame, vertices));
+    if (vertices.length < 3) return;
+    store.edit((document) => withPolygon(document, object, frame, vertices));
   }
 
   dropVertex() {
@@ -80,7 +81,7 @@ export class Tools {
     if (isClick && page.view.contains(spot)) {
       const label = (page.tool === "point") === (event.button === 0) ? 1 : 0;
       const point = page.view.centre(spot);
-      store.edit(withPoint(store.document, object, frame, point, label));
+      store.edit((document) => withPoint(document, object, frame, point, label));
     } else if (event.button !== 0) {
       // Only clicks know another button.
     } else if (page.tool === "box") {
@@ -155,10 +156,11 @@ export class Tools {
       const [x1, y1, x2, y2] = draft.box;
       const isDrag = Math.hypot(at[0] - draft.at[0], at[1] - draft.at[1]) >= LEAST_BOX;
       if (isDrag && x1 < x2 && y1 < y2) {
-        store.edit(withBox(store.document, object, frame, draft.box));
+        store.edit((document) => withBox(document, object, frame, draft.box));
       }
     } else {
-      store.edit(withScribble(store.document, object, frame, draft.stroke, draft.positive));
+      const { stroke, positive } = draft;
+      store.edit((document) => withScribble(document, object, frame, stroke, positive));
     }
     page.redraw();
   }
@@ -171,7 +173,7 @@ export class Tools {
   #erase(spot) {
     const found = this.#found(spot);
     const { store } = this.page;
-    if (found) store.edit(withoutPrompt(store.document, found.prompt, found.point));
+    if (found) store.edit((document) => withoutPrompt(document, found.prompt, found.point));
   }
 
   #wheel(event) {
