@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -131,7 +132,8 @@ class Tab:
 
     def wait_for_server(self, version: int) -> None:
         """Until the server has this version of the document."""
-        for _ in range(PATIENCE_MS // 100):
+        deadline = time.monotonic() + PATIENCE_MS / 1000
+        while time.monotonic() < deadline:
             if self.version() >= version:
                 return
             self.page.wait_for_timeout(100)

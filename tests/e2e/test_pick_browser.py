@@ -286,7 +286,7 @@ def test_what_cannot_be_is_said(environ, window: Any, clip: Path, tmp_path: Path
 
 
 def test_stop_and_continue_and_an_earlier_result(environ, window: Any, tmp_path: Path):
-    clip, out = video(tmp_path / "clip.mp4", frames=150), tmp_path / "out"
+    clip, out = video(tmp_path / "clip.mp4", frames=60), tmp_path / "out"
     earlier = [*map(str, ("track", clip, "--box", "10,10,60,50", "-o", out, "--end", "2f"))]
     done = subprocess.run([sys.executable, "-m", "vos_cli", *earlier], env=environ)
     assert done.returncode == 0
@@ -301,7 +301,7 @@ def test_stop_and_continue_and_an_earlier_result(environ, window: Any, tmp_path:
         assert len(list((out / "masks").iterdir())) == 2
         tab.shot("earlier")
         tab.page.click("#run-replace")
-        tab.page.wait_for_selector(r'#run-text:text-matches("^[0-9]+ of 150")')
+        tab.page.wait_for_selector(r'#run-text:text-matches("^[0-9]+ of 60")')
         tab.shot("tracking")
         tab.page.click("#run-stop")
         tab.page.wait_for_selector('#run-title:text-is("Stopped")')
@@ -309,10 +309,10 @@ def test_stop_and_continue_and_an_earlier_result(environ, window: Any, tmp_path:
         assert tab.page.inner_text("#go") == "Continue"
         tab.page.click("#go")
         tab.page.wait_for_selector('#run-title:text-is("Tracked")')
-        assert len(list((out / "masks").iterdir())) == 150
+        assert len(list((out / "masks").iterdir())) == 60
         assert tab.errors == []
         tab.page.click("#close")
         tab.page.wait_for_selector("#over:not([hidden])")
         code, _out, err = command.finished()
     assert code == 0
-    assert re.search(r"150 frames.*continued at frame [0-9]+", err)
+    assert re.search(r"60 frames.*continued at frame [0-9]+", err)

@@ -53,13 +53,13 @@ class Page {
     this.panel = new Panel(this);
     this.player = new Player(this);
     this.runPanel = new RunPanel({ stop: () => send("POST", "/api/stop"), replace: () => this.track(true) });
+    this.#connect(); // on a slow line people are faster than the rest of this
     const before = JSON.parse(sessionStorage.getItem(this.clip.session) ?? "{}");
     this.useTool(before.tool ?? this.clip.tool);
     this.store.addEventListener("change", (event) => this.#documentChanged(event.detail));
     this.store.addEventListener("refused", (event) => this.say(event.detail, true));
     await this.store.load();
     this.choose(before.object ?? 1);
-    this.#connect();
     await this.#ask();
     await this.show(before.frame ?? this.store.document.prompts[0]?.frame_idx ?? 0);
     this.#poll();
