@@ -34,6 +34,10 @@ class BusyError(OutputError):
     """Another run is writing this output."""
 
 
+class OtherOutputError(OutputError):
+    """An earlier output of vos is there that --overwrite would replace."""
+
+
 class ResumeError(OutputError):
     """A saved state does not fit what lies beside it, so an older one or none must do."""
 

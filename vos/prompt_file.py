@@ -9,7 +9,8 @@
       ]
     }
 
-`size_hw` (optional) is the displayed size the prompts were drawn on. Types and their keys:
+`size_hw` (optional) is the displayed size the prompts were drawn on; `names` (optional) says what
+people call the objects: {"1": "dog"}. Types and their keys:
 box `box_xyxy_px`; points `points_xy_px` and `labels`; polygon `vertices_xy_px`; scribble
 `stroke_xy_px` and `positive` (true if left out); mask `png_base64` (a 1-bit PNG, what is written
 here) or `file` (a label PNG, relative to the prompt file, read as by --mask ID:FILE).
@@ -20,6 +21,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,24 +32,45 @@ from vos.errors import PromptError
 from vos.io.disk import write_atomic
 from vos.io.paths import display_name
 from vos.prompt_masks import mask_from_base64, mask_prompts_from_png, mask_to_base64
-from vos.prompt_types import Box, MaskPrompt, Points, Polygon, Prompt, Scribble
+from vos.prompt_types import MAX_OBJECT_ID, Box, MaskPrompt, Points, Polygon, Prompt, Scribble
 
 SCHEMA = 1
+MAX_NAME = 60
 
 
 def save_prompts(
-    path: str | Path, prompts: Iterable[Prompt], *, size_hw: tuple[int, int] | None = None
+    path: str | Path,
+    prompts: Iterable[Prompt],
+    *,
+    size_hw: tuple[int, int] | None = None,
+    names: Mapping[int, str] | None = None,
 ) -> None:
     """Write the prompt file in one move. Raises OutputError when it cannot be written."""
-    write_atomic(Path(path), prompts_text(prompts, size_hw=size_hw).encode())
+    write_atomic(Path(path), prompts_text(prompts, size_hw=size_hw, names=names).encode())
 
 
-def prompts_text(prompts: Iterable[Prompt], *, size_hw: tuple[int, int] | None = None) -> str:
+def prompts_text(
+    prompts: Iterable[Prompt],
+    *,
+    size_hw: tuple[int, int] | None = None,
+    names: Mapping[int, str] | None = None,
+) -> str:
     """The prompt file's text: keys in a fixed order, one prompt per line, in the order given."""
-    lines = ",\n".join("    " + json.dumps(_to_json(prompt)) for prompt in prompts)
+    lines = ",\n".join("    " + json.dumps(item) for item in prompts_to_json(prompts))
     size = "" if size_hw is None else f'  "size_hw": {json.dumps(size_hw)},\n'
+    called = f'  "names": {json.dumps(names)},\n' if names else ""
     body = f"[\n{lines}\n  ]" if lines else "[]"
-    return f'{{\n  "schema": {SCHEMA},\n{size}  "prompts": {body}\n}}\n'
+    return f'{{\n  "schema": {SCHEMA},\n{size}{called}  "prompts": {body}\n}}\n'
+
+
+def prompts_to_json(prompts: Iterable[Prompt]) -> list[dict[str, Any]]:
+    """The prompts as the file has them."""
+    return [_to_json(prompt) for prompt in prompts]
+
+
+def prompts_from_json(items: Iterable[Any]) -> list[Prompt]:
+    """What `prompts_to_json` gave. Reads no file, whatever the items name. Raises PromptError."""
+    return _prompts(items, None)
 
 
 def load_prompts(path: str | Path, *, size_hw: tuple[int, int] | None = None) -> list[Prompt]:
@@ -58,8 +81,37 @@ def load_prompts(path: str | Path, *, size_hw: tuple[int, int] | None = None) ->
     Raises PromptError naming the file, the place in it, what is wrong and the nearest valid name.
     """
     path = Path(path)
+    text = _text(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        return _read(text, path.parent, size_hw)
+    except PromptError as error:
+        raise PromptError(f"{display_name(path)}: {error}") from None
+
+
+def load_names(path: str | Path) -> dict[int, str]:
+    """What the objects of a prompt file that `load_prompts` accepts are called, by id."""
+    names = json.loads(_text(Path(path))).get("names", {})
+    return {int(object_id): name for object_id, name in names.items()}
+
+
+def check_names(names: Any) -> None:
+    """Raises PromptError unless it is a mapping of ids in digits to short texts."""
+    if not isinstance(names, Mapping):
+        raise PromptError(f'names {brief(names)} is not like {{"1": "dog"}}: correct it')
+    for key, name in names.items():
+        is_id = isinstance(key, str) and re.fullmatch("[1-9][0-9]{0,2}", key, re.ASCII)
+        if not is_id or int(key) > MAX_OBJECT_ID:
+            raise PromptError(f"name of object {brief(key)}: ids are 1 to {MAX_OBJECT_ID}")
+        if not isinstance(name, str) or len(name) > MAX_NAME:
+            raise PromptError(
+                f"name {brief(name)} of object {key}: a name is a text of up to {MAX_NAME} "
+                "characters: shorten it"
+            )
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise PromptError(
             f"{display_name(path)}: no such file; --prompts takes a prompt file: check the name"
@@ -68,10 +120,6 @@ def load_prompts(path: str | Path, *, size_hw: tuple[int, int] | None = None) ->
         raise PromptError(
             f"{display_name(path)}: cannot be read as text ({error}): check the file"
         ) from error
-    try:
-        return _read(text, path.parent, size_hw)
-    except PromptError as error:
-        raise PromptError(f"{display_name(path)}: {error}") from None
 
 
 def _read(text: str, folder: Path, size_hw: tuple[int, int] | None) -> list[Prompt]:
@@ -86,17 +134,24 @@ def _read(text: str, folder: Path, size_hw: tuple[int, int] | None) -> list[Prom
         raise PromptError("nested too deeply or a number too long: check the file") from None
     if not isinstance(root, dict):
         raise PromptError('not a prompt file; it is an object with "schema" and "prompts"')
-    _check_keys(root, required=("schema", "prompts"), optional=("size_hw",), where="the file")
+    required, optional = ("schema", "prompts"), ("size_hw", "names")
+    _check_keys(root, required=required, optional=optional, where="the file")
     if type(root["schema"]) is not int or root["schema"] != SCHEMA:
         raise PromptError(
             f"schema {brief(root['schema'])} is unknown; this version of vos reads schema "
             f"{SCHEMA}: update vos, or write the file again"
         )
     _check_size(root.get("size_hw"), size_hw)
+    check_names(root.get("names", {}))
     if not isinstance(root["prompts"], list):
         raise PromptError('"prompts" is not a list; it holds one object per prompt: correct it')
+    return _prompts(root["prompts"], folder)
+
+
+def _prompts(items: Iterable[Any], folder: Path | None) -> list[Prompt]:
+    """folder: where a mask's `file` is looked for; None refuses such masks."""
     prompts = []
-    for number, item in enumerate(root["prompts"], start=1):
+    for number, item in enumerate(items, start=1):
         try:
             prompts.append(_from_json(item, folder))
         except PromptError as error:
@@ -128,7 +183,7 @@ class _Form:
     required: tuple[str, ...]
     optional: tuple[str, ...]
     write: Callable[[Any], dict[str, Any]]
-    read: Callable[[dict[str, Any], Path], Prompt]
+    read: Callable[[dict[str, Any], Path | None], Prompt]
 
 
 def _to_json(prompt: Prompt) -> dict[str, Any]:
@@ -137,7 +192,7 @@ def _to_json(prompt: Prompt) -> dict[str, Any]:
     return head | form.write(prompt)
 
 
-def _from_json(item: Any, folder: Path) -> Prompt:
+def _from_json(item: Any, folder: Path | None) -> Prompt:
     if not isinstance(item, dict):
         raise PromptError(f"{brief(item)} is not an object with a type: correct it")
     if "type" not in item:
@@ -163,7 +218,7 @@ def _write_mask(prompt: MaskPrompt) -> dict[str, Any]:
     return {"png_base64": mask_to_base64(prompt.mask)}
 
 
-def _read_mask(values: dict[str, Any], folder: Path) -> MaskPrompt:
+def _read_mask(values: dict[str, Any], folder: Path | None) -> MaskPrompt:
     sources = [key for key in ("png_base64", "file") if key in values]
     if len(sources) != 1:
         raise PromptError('a mask has one of "png_base64" and "file": give one of them')
@@ -173,6 +228,8 @@ def _read_mask(values: dict[str, Any], folder: Path) -> MaskPrompt:
     object_id, frame_idx = values["object_id"], values["frame_idx"]
     if sources == ["png_base64"]:
         return MaskPrompt(object_id, mask_from_base64(text), frame_idx)
+    if folder is None:
+        raise PromptError('a mask\'s "file" is not read here: give "png_base64"')
     return mask_prompts_from_png(folder / text, object_id, frame_idx)[0]
 
 
@@ -180,7 +237,7 @@ def _plain(kind: type, *keys: str, optional: tuple[str, ...] = ()) -> _Form:
     def write(prompt: Any) -> dict[str, Any]:
         return {key: _short(getattr(prompt, key)) for key in (*keys, *optional)}
 
-    def read(values: dict[str, Any], _folder: Path) -> Prompt:
+    def read(values: dict[str, Any], _folder: Path | None) -> Prompt:
         return kind(**values)
 
     return _Form(kind, keys, optional, write, read)

@@ -14,6 +14,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
 
 from vos.version import __version__
+from vos_cli.bare import BareOptionsCommand
 from vos_cli.errors import EXIT_BROKEN_PIPE, carried, report
 
 
@@ -21,13 +22,15 @@ from vos_cli.errors import EXIT_BROKEN_PIPE, carried, report
 class _Lazy:
     """Where a command lives: a function, or a typer.Typer for a command with subcommands.
 
-    example: shown at the end of a function's `--help`; a typer.Typer brings its own.
+    example: shown at the end of a function's `--help`; a typer.Typer brings its own. has_bare: some
+    of its options may stand without a value.
     """
 
     module: str
     attribute: str
     help: str
     example: str = ""
+    has_bare: bool = False
 
 
 COMMANDS: dict[str, _Lazy] = {
@@ -36,6 +39,13 @@ COMMANDS: dict[str, _Lazy] = {
         "track",
         "Follow the prompted objects through a video.",
         "vos track video.mp4 --box 100,50,400,300 -o out",
+        has_bare=True,
+    ),
+    "pick": _Lazy(
+        "vos_cli.pick",
+        "pick",
+        "Draw prompts in the browser and save them to a file.",
+        "vos pick video.mp4 -o prompts.json",
     ),
     "batch": _Lazy(
         "vos_cli.batch.command",
@@ -93,7 +103,8 @@ def _load(name: str) -> Any:
     else:
         single = typer.Typer(add_completion=False, rich_markup_mode="rich")
         epilog = f"Example:  {lazy.example}" if lazy.example else None
-        single.command(name, context_settings=CONTEXT, epilog=epilog)(target)
+        kind = BareOptionsCommand if lazy.has_bare else TyperCommand
+        single.command(name, cls=kind, context_settings=CONTEXT, epilog=epilog)(target)
         command = get_command(single)
     command.name = name
     return command

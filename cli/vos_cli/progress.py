@@ -56,7 +56,7 @@ def open_progress(mode: Mode, total: int | None) -> Progress:
         return _Lines(total, stream, PLAIN_PERIOD_S)
     if mode == "json":
         return _JsonLines(total, stream, JSON_PERIOD_S)
-    return _Silent(total)
+    return Counter(total)
 
 
 def form_on(stream: TextIO, mode: Mode) -> Mode:
@@ -83,8 +83,8 @@ def memory_mb() -> int:
         return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6)
 
 
-class _Silent:
-    """Counts, says nothing; the other forms build on it."""
+class Counter:
+    """Counts and says nothing; the other forms build on it. total: as in `open_progress`."""
 
     def __init__(self, total: int | None):
         self.total = total
@@ -117,13 +117,14 @@ class _Silent:
         return (self.done - self._skipped) / elapsed if elapsed > 0 else 0.0
 
     def remaining_s(self) -> float | None:
+        """Seconds to go at this rate; None where unknown."""
         rate = self.rate()
         if self.total is None or rate == 0:
             return None
         return max(self.total - self.done, 0) / rate
 
 
-class _Periodic(_Silent, ABC):
+class _Periodic(Counter, ABC):
     def __init__(self, total: int | None, stream: TextIO, period_s: float):
         super().__init__(total)
         self._stream = stream
@@ -165,7 +166,7 @@ class _JsonLines(_Periodic):
         )
 
 
-class _Bar(_Silent):
+class _Bar(Counter):
     def __init__(self, total: int | None, stream: TextIO):
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn

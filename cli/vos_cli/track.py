@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from vos_cli import track_options as options
+from vos_cli.bare import take_bare
 from vos_cli.notices import say, silent, warn
 from vos_cli.track_options import TrackFlags, form_of_progress
 from vos_cli.tracking import Outcome, default_output, run
@@ -64,12 +65,11 @@ def track(
     Writes masks, an overlay video and statistics to a folder and prints its path.
     """
     del verbose  # read from the command line by the error handler, which must work before this
+    given = {"box": box, "point": point, "polygon": polygon, "scribble": scribble}
+    drawn, tool = take_bare({name: values or () for name, values in given.items()})
     flags = TrackFlags(
-        box=tuple(box or ()),
-        point=tuple(point or ()),
+        **drawn,
         neg_point=tuple(neg_point or ()),
-        polygon=tuple(polygon or ()),
-        scribble=tuple(scribble or ()),
         mask=tuple(mask or ()),
         prompts=prompts,
         start=start,
@@ -88,12 +88,17 @@ def track(
         decoder=decoder,
         overwrite=overwrite,
     )
-    job = flags.job(
-        source,
-        default_output(source) if output is None else output,
-        progress=form_of_progress(progress, quiet=quiet),
-    )
-    outcome = run(job, say=silent if quiet else say, warn=warn)
+    folder = default_output(source) if output is None else output
+    form = form_of_progress(progress, quiet=quiet)
+    tell = silent if quiet else say
+    if tool is None:
+        outcome = run(flags.job(source, folder, progress=form), say=tell, warn=warn)
+    else:
+        from vos_cli.pick import pick_and_track
+
+        job = flags.job_without_prompts(source, folder, progress=form)
+        # The link is what this is about, so that not even --quiet silences it.
+        outcome = pick_and_track(source, job, flags.all_prompts(), tool=tool, say=say)
     print_outcome(outcome, as_json=as_json)
     if not quiet:
         say(outcome.summary())

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from vos import settings
-from vos.errors import UsageError
+from vos.errors import PromptError, UsageError
 from vos.prompts import (
     Prompt,
     load_prompts,
@@ -41,7 +41,12 @@ def _option(*names: str, text: str, panel: str, metavar: str, choices: tuple[str
 
 Boxes = Annotated[
     list[str] | None,
-    _option("--box", text="A box.", panel=_PROMPTS, metavar="[ID:]x1,y1,x2,y2[@FRAME]"),
+    _option(
+        "--box",
+        text="A box; alone, it opens a page to draw in (--point, --polygon, --scribble too).",
+        panel=_PROMPTS,
+        metavar="[ID:]x1,y1,x2,y2[@FRAME]",
+    ),
 ]
 PointsOn = Annotated[
     list[str] | None,
@@ -290,15 +295,25 @@ class TrackFlags:
 
     def job(self, source: str, output: Path, *, progress: str | None) -> Job:
         """The job of tracking `source` into `output`. Raises UsageError of every kind."""
-        chosen = self.settings(progress)
+        job = self.job_without_prompts(source, output, progress=progress)
+        prompts = self.all_prompts()
+        if not prompts:
+            raise PromptError(
+                "no prompt: something must say what to track; give --box x1,y1,x2,y2, --point x,y, "
+                "--mask FILE.png or --prompts FILE.json, or --box alone to draw one"
+            )
+        return replace(job, prompts=prompts)
+
+    def job_without_prompts(self, source: str, output: Path, *, progress: str | None) -> Job:
+        """As `job`, for prompts that are yet to come."""
         return Job.checked(
             source=source,
             output=output,
-            prompts=self.all_prompts(),
+            prompts=(),
             start=self.start,
             end=self.end,
             direction=self.direction,
-            settings=chosen,
+            settings=self.settings(progress),
             overwrite=self.overwrite,
         )
 

@@ -83,11 +83,6 @@ class Job:
         Raises:
             UsageError: a value that no input could make right.
         """
-        if not prompts:
-            raise PromptError(
-                "no prompt: something must say what to track; give --box x1,y1,x2,y2, --point x,y, "
-                "--mask FILE.png or --prompts FILE.json"
-            )
         _one_of("--direction", direction, DIRECTIONS)
         for name in settings.save:
             _one_of("--save", name, SAVES)

@@ -25,7 +25,8 @@ from PIL import Image
 from contract import clips
 from contract.clips import encode, picture, read_number
 from vos.errors import InputError, UsageError
-from vos.io import backward
+from vos.io import video_index
+from vos.io.random_access import RandomAccess
 from vos.io.source import open_source
 
 SHARED = Path(os.environ.get("VOS_SHARED", Path(__file__).parents[2] / ".." / "shared"))
@@ -443,7 +444,7 @@ def test_audio_is_noticed(tmp_path: Path) -> None:
 
 def test_backward_seeks_in_sound_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     decoded = 0
-    real: Callable[..., Iterator[Any]] = backward.decode_pictures
+    real: Callable[..., Iterator[Any]] = video_index.decode_pictures
 
     def counting(*arguments: Any) -> Iterator[Any]:
         nonlocal decoded
@@ -451,7 +452,7 @@ def test_backward_seeks_in_sound_files(tmp_path: Path, monkeypatch: pytest.Monke
             decoded += 1
             yield decoded_picture
 
-    monkeypatch.setattr(backward, "decode_pictures", counting)
+    monkeypatch.setattr(video_index, "decode_pictures", counting)
     source = open_source(encode(tmp_path / "long.mp4", 250))
     assert [f.frame_idx for f in source.frames_reversed(249)] == list(range(250))[::-1]
     assert decoded < 250 * 2.5  # once to index, once more with at most a GOP's run-up per chunk
@@ -467,6 +468,9 @@ def test_backward_distrusts_a_seek_that_lands_wrong(
     reverse = list(source.frames_reversed(89))
     for one, other in zip(forward, reverse[::-1], strict=True):
         assert np.array_equal(one.image, other.image)
+    with RandomAccess(source) as frames:
+        for frame_idx in (70, 12, 89, 45, 44, 43, 71):
+            assert np.array_equal(frames.read(frame_idx), forward[frame_idx].image)
 
 
 def test_memory_does_not_grow_with_length(tmp_path: Path) -> None:

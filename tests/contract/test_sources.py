@@ -17,6 +17,7 @@ from contract.clips import Footage, read_number
 from vos.errors import UsageError
 from vos.frame import Frame
 from vos.io.prefetch import prefetch
+from vos.io.random_access import RandomAccess
 from vos.io.source import Source, open_source
 
 
@@ -124,6 +125,15 @@ def test_backward_is_forward_reversed(source: Source, frames: list[Frame]) -> No
     assert same(list(source.frames_reversed(last, last)), frames[last:])
     low, high = len(frames) // 4, len(frames) * 3 // 4
     assert same(list(source.frames_reversed(high, low)), frames[low : high + 1][::-1])
+
+
+def test_random_access_gives_the_same_pixels(source: Source, frames: list[Frame]) -> None:
+    count = len(frames)
+    order = [*range(0, count, 3), *reversed(range(count)), count // 2, 0, count - 1, *range(count)]
+    with RandomAccess(source) as reader:
+        for idx in order:
+            assert np.array_equal(reader.read(idx), frames[idx].image), idx
+        assert (reader.count, reader.is_complete) == (count, True)
 
 
 def test_past_the_end_is_a_usage_error(source: Source, frames: list[Frame]) -> None:

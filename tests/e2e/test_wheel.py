@@ -38,7 +38,8 @@ def test_content(wheel: Path):
     assert tops - info == {"vos", "vos_cli", "vos_eval"}
     assert len(info) == 1
     suffixes = {Path(n).suffix for n in names if not n.startswith(tuple(info))}
-    assert suffixes <= {".py", ".yaml", ".safetensors", ".css"}
+    assert suffixes <= {".py", ".yaml", ".safetensors", ".css", ".html", ".js", ".svg"}
+    assert {"vos_cli/studio/static/index.html", "vos_cli/studio/static/main.js"} <= set(names)
     presets = {n for n in names if n.startswith("vos/presets/")}
     expected = {
         "vos/presets/" + p.relative_to(ROOT / "configs").as_posix()

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
-from vos.errors import BusyError, OutputError
+from vos.errors import BusyError, OtherOutputError, OutputError
 from vos.io.checkpoint import Checkpoint, CheckpointStore
 from vos.io.disk import output_errors, sync_folder, write_atomic
 from vos.io.manifest import (
@@ -49,7 +49,7 @@ class OutputFolder:
         self, path: Path, fingerprint: Fingerprint, *, is_complete: bool, lock: IO[str] | None
     ) -> None:
         self.path = path
-        self.part = _part_of(path)
+        self.part = part_of(path)
         self.work = self.part / _WORK_NAME
         self.is_complete = is_complete
         self.saved: list[Checkpoint] = []
@@ -78,7 +78,7 @@ class OutputFolder:
             if _is_done(path, fingerprint, overwrite=overwrite):
                 return cls(path, fingerprint, is_complete=True, lock=None)
             path.parent.mkdir(parents=True, exist_ok=True)
-            lock = _make_part(_part_of(path), path)
+            lock = _make_part(part_of(path), path)
             output = cls(path, fingerprint, is_complete=False, lock=lock)
             try:
                 output._take_up(overwrite=overwrite)
@@ -101,7 +101,7 @@ class OutputFolder:
         self._has_saved = True
         if differences := self._differences(self.saved[0].header[_IDENTITY]):
             if not overwrite:
-                raise OutputError(
+                raise OtherOutputError(
                     f"{display_name(self.path)}: an interrupted run with other settings "
                     f"({', '.join(differences)}) is half done there: give --overwrite to drop it, "
                     "or choose another -o"
@@ -197,7 +197,8 @@ class OutputFolder:
             (self.part / _LOCK_NAME).unlink(missing_ok=True)
 
 
-def _part_of(path: Path) -> Path:
+def part_of(path: Path) -> Path:
+    """Where the output for `path` is while it is being made."""
     return path.with_name(f".{path.name}.part")
 
 
@@ -230,12 +231,12 @@ def _is_done(path: Path, fingerprint: Fingerprint, *, overwrite: bool) -> bool:
                 )
         return False
     if differences := fingerprint.differences(manifest):
-        raise OutputError(
+        raise OtherOutputError(
             f"{name}: holds an output made with other settings ({', '.join(differences)}): give "
             "--overwrite to replace it, or choose another -o"
         )
     if missing := [entry for entry in files if found.get(entry, 0) < files[entry]]:
-        raise OutputError(
+        raise OtherOutputError(
             f"{name}: is not complete any more ({display_name(missing[0])} lacks files): give "
             "--overwrite to make it again, or choose another -o"
         )

@@ -79,6 +79,12 @@ def _grown(labels: np.ndarray, *, diagonal: bool) -> np.ndarray:
     return grown
 
 
+def screen_colours() -> np.ndarray:
+    """The fills made lighter for a dark page, by object id, uint8 256 x 3 RGB."""
+    fills = _colours()[0].astype(np.float64)
+    return np.rint(fills * 0.79 + 64).astype(np.uint8)
+
+
 @functools.cache
 def _colours() -> tuple[np.ndarray, np.ndarray]:
     """Fill and outline colour by object id, uint8 256 x 3: the palette's dark colours lifted

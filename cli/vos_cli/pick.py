@@ -1,0 +1,94 @@
+"""`vos pick`: draw prompts in the browser, save them to a prompt file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vos.io.output_folder import part_of
+from vos.prompt_file import load_names
+from vos.prompts import Prompt, load_prompts
+from vos_cli import track_options as options
+from vos_cli.errors import Interrupted
+from vos_cli.notices import say
+from vos_cli.studio.serve import serve
+from vos_cli.track_options import TrackFlags
+from vos_cli.tracking import PROMPTS_NAME, Job, Outcome, Say
+
+
+def pick(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="INPUT", help="A video, a folder of images, or a quoted glob of images."
+        ),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            help="Prompt file to write; default INPUT.prompts.json beside the input. Prompts that "
+            "are in it are shown.",
+            rich_help_panel=options.OUTPUT_PANEL,
+            metavar="FILE.json",
+            show_default=False,
+        ),
+    ] = None,
+    model: options.Model = None,
+    refiner: options.Refiner = None,
+    device: options.Device = None,
+    size: options.Size = None,
+    verbose: options.Verbose = False,
+) -> None:
+    """Draw prompts on a page in the browser and save them to a file.
+
+    The file serves `vos track --prompts`, `vos batch` and the Python API, on any machine.
+    """
+    del verbose  # read from the command line by the error handler, which must work before this
+    path = default_file(source) if output is None else output
+    is_there = path.exists()
+    desk = serve(
+        source=source,
+        settings=TrackFlags(model=model, refiner=refiner, device=device, size=size).settings(None),
+        prompts=load_prompts(path) if is_there else (),
+        names=load_names(path) if is_there else {},
+        tool="box",
+        say=say,
+        save_to=path,
+    )
+    if desk.saved_version < 0:
+        raise Interrupted(f"closed before anything was saved, {path} is as it was")
+    print(path)
+
+
+def pick_and_track(
+    source: str, job: Job, prompts: Sequence[Prompt], *, tool: str, say: Say
+) -> Outcome:
+    """Draw prompts on a page and track them from there; the last finished run's outcome.
+
+    prompts: what is drawn already. tool: the page's first. say: told the link.
+
+    Raises VosError of every kind. Interrupted: nothing was tracked to its end.
+    """
+    desk = serve(
+        source=source, settings=job.settings, prompts=prompts, names={}, tool=tool, say=say, job=job
+    )
+    if desk.runs.outcome is None:
+        drawn = part_of(job.output.resolve()) / PROMPTS_NAME
+        if drawn.exists():
+            raise Interrupted(
+                f"stopped half-way, {job.output} is not made yet; "
+                f"`vos track {source} --prompts {drawn} -o {job.output}` continues it"
+            )
+        raise Interrupted(f"closed before anything was tracked, {job.output} is not made")
+    return desk.runs.outcome
+
+
+def default_file(source: str) -> Path:
+    """`INPUT.prompts.json` beside the input, where `vos batch` looks for it."""
+    path = Path(source)
+    return path.with_name(f"{path.name}.prompts.json")

@@ -1,0 +1,114 @@
+"""What is drawn on the page: prompts and the objects they belong to, with every earlier state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from vos.errors import PromptError
+from vos.prompt_file import check_names, prompts_from_json, prompts_to_json
+from vos.prompts import Box, Prompt, collect
+
+_UNDO_STEPS = 200
+
+
+class StaleError(PromptError):
+    """The change was made to a document that has changed since, in another tab perhaps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """prompts: in the order drawn. objects: id -> name, "" where it has none; ascending."""
+
+    prompts: tuple[Prompt, ...] = ()
+    objects: Mapping[int, str] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "prompts": prompts_to_json(self.prompts),
+            "objects": {str(object_id): name for object_id, name in self.objects.items()},
+        }
+
+    @property
+    def names(self) -> dict[int, str]:
+        """The names of objects that have one and a prompt, for the prompt file."""
+        used = {prompt.object_id for prompt in self.prompts}
+        return {i: name for i, name in self.objects.items() if name and i in used}
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A document, what it was and what it was to become. version: counts every change."""
+
+    now: Document = field(default_factory=Document)
+    past: tuple[Document, ...] = ()
+    future: tuple[Document, ...] = ()
+    version: int = 0
+
+    def edited(self, now: Document) -> History:
+        past = (*self.past, self.now)[-_UNDO_STEPS:]
+        return History(now, past, (), self.version + 1)
+
+    def undone(self) -> History:
+        """One step back; itself where there is none."""
+        if not self.past:
+            return self
+        future = (self.now, *self.future)
+        return History(self.past[-1], self.past[:-1], future, self.version + 1)
+
+    def redone(self) -> History:
+        """One step forward again; itself where there is none."""
+        if not self.future:
+            return self
+        past = (*self.past, self.now)
+        return replace(
+            self,
+            now=self.future[0],
+            past=past,
+            future=self.future[1:],
+            version=self.version + 1,
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "version": self.version,
+            "can_undo": bool(self.past),
+            "can_redo": bool(self.future),
+            **self.now.as_json(),
+        }
+
+    def check(self, version: int) -> None:
+        """Raises StaleError unless a change was made to this very version."""
+        if version != self.version:
+            raise StaleError("the prompts have changed in another tab; they are shown now")
+
+
+def document_of(prompts: Sequence[Prompt], names: Mapping[int, str]) -> Document:
+    """A document with every object that has a prompt or a name, at least object 1."""
+    ids = {prompt.object_id for prompt in prompts} | set(names) or {1}
+    return Document(tuple(prompts), {i: names.get(i, "") for i in sorted(ids)})
+
+
+def read_document(
+    prompts: Sequence[Any], objects: Mapping[str, Any], size_hw: tuple[int, int]
+) -> Document:
+    """What the page sent, checked. Raises PromptError; reads no file."""
+    check_names(objects)
+    names = {int(object_id): name for object_id, name in objects.items()}
+    drawn = prompts_from_json(prompts)
+    check_drawn(drawn, size_hw)
+    if not objects:
+        raise PromptError("no object is left; a document has one or more: add one")
+    return document_of(drawn, names)
+
+
+def check_drawn(prompts: Sequence[Prompt], size_hw: tuple[int, int]) -> None:
+    """Raises PromptError where prompts do not fit the frame or each other.
+
+    Objects may still start with negative points only: the positive one comes with the next click.
+    """
+    height, width = size_hw
+    after = 1 + max((prompt.frame_idx for prompt in prompts), default=0)
+    shown = [Box(i, (0, 0, width, height), after) for i in {p.object_id for p in prompts}]
+    collect([*prompts, *shown], size_hw, direction="both")

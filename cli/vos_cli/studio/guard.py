@@ -1,0 +1,127 @@
+"""Who may talk to the page's server: the browser that opened the printed link, and nobody else.
+
+Against DNS rebinding the Host header must name this machine; against other sites' requests every
+change must come from the page itself (Origin); against other users of this machine the first
+request must carry the one-time token, later ones the cookie it was exchanged for.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable, MutableMapping
+from hmac import compare_digest
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+from urllib.parse import parse_qs
+
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+
+MAX_BODY_BYTES = 16 * 2**20
+
+_HOSTS = ("127.0.0.1", "localhost", "[::1]")
+_SAFE = ("GET", "HEAD")
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+Message = MutableMapping[str, Any]
+App = Callable[..., Awaitable[None]]
+
+
+class Guard:
+    """ASGI middleware; `token` is what the next link must carry.
+
+    on_spent: called with the token of the next link when one that was used is opened elsewhere.
+    """
+
+    def __init__(self, app: App, on_spent: Callable[[str], None]) -> None:
+        self._app = app
+        self._on_spent = on_spent
+        self._spent: set[str] = set()
+        self._sessions: set[str] = set()
+        self.token = secrets.token_urlsafe(24)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":  # no web sockets here
+            return
+        headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
+        answer = self._refusal(scope, headers)
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                extra = {"Cache-Control": "no-store"} | _HEADERS
+                present = {name.lower() for name, _ in message["headers"]}
+                message["headers"] = [
+                    *message["headers"],
+                    *(
+                        (name.lower().encode(), value.encode())
+                        for name, value in extra.items()
+                        if name.lower().encode() not in present
+                    ),
+                ]
+            await send(message)
+
+        await (self._app if answer is None else answer)(scope, receive, send_guarded)
+
+    def _refusal(self, scope: Any, headers: dict[str, str]) -> Response | None:
+        """What to say instead of the page's own answer; None lets the request through."""
+        host = headers.get("host", "")
+        name, _, port = host.rpartition(":") if not host.endswith("]") else (host, "", "")
+        if name not in _HOSTS or not (port.isascii() and port.isdigit()):
+            return _refused(421, "this server answers to 127.0.0.1 and localhost only")
+        cookie = f"vos-{port}"
+        if not self._knows(headers.get("cookie", ""), cookie):
+            return self._exchange(scope, cookie)
+        if scope["path"] == "/" and scope["query_string"]:
+            return RedirectResponse("/", 303)
+        if scope["method"] in _SAFE:
+            return None
+        if headers.get("origin") != f"http://{host}":
+            return _refused(403, "changes come from the page itself only")
+        length = headers.get("content-length", "")
+        if not (length.isascii() and length.isdigit()):
+            return _refused(411, "the length of the request must be given")
+        if int(length) > MAX_BODY_BYTES:
+            return _refused(413, f"more than {MAX_BODY_BYTES} bytes are not taken")
+        return None
+
+    def _knows(self, cookies: str, name: str) -> bool:
+        try:
+            morsel = SimpleCookie(cookies).get(name)
+        except CookieError:
+            return False
+        given = "" if morsel is None else morsel.value
+        return any(compare_digest(given.encode(), known.encode()) for known in self._sessions)
+
+    def _exchange(self, scope: Any, cookie: str) -> Response:
+        """The cookie for the token; the next link needs another one."""
+        query = parse_qs(scope["query_string"].decode("latin-1"))
+        given = query.get("token", [""])[0]
+        if scope["path"] != "/" or scope["method"] != "GET" or not given:
+            return _refused(403, "open the link that the terminal shows")
+        if not compare_digest(given.encode(), self.token.encode()):
+            if given in self._spent:
+                self._on_spent(self.token)
+            return _refused(403, "this link was used; the terminal shows a new one")
+        self._spent.add(self.token)
+        self.token = secrets.token_urlsafe(24)
+        session = secrets.token_urlsafe(24)
+        self._sessions.add(session)
+        response = RedirectResponse("/", 303)
+        response.set_cookie(cookie, session, httponly=True, samesite="strict", path="/")
+        return response
+
+
+def _refused(code: int, why: str) -> Response:
+    return PlainTextResponse(f"vos: {why}\n", code)

@@ -1,0 +1,70 @@
+"""Frames and masks as a browser takes them."""
+
+from __future__ import annotations
+
+import functools
+import io
+
+import numpy as np
+from PIL import Image
+
+from vos.io.overlay_draw import screen_colours
+
+_JPEG_QUALITY = 90
+_THUMBNAIL_QUALITY = 60
+_THUMBNAIL_SIDE_PX = 192
+_THUMBNAIL_BYTES = 128 * 2**20
+
+
+def jpeg(image: np.ndarray, quality: int = _JPEG_QUALITY) -> bytes:
+    """For looking at; uint8 H x W x 3."""
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, format="JPEG", quality=quality)
+    return buffer.getvalue()
+
+
+class Thumbnails:
+    """Small pictures of all frames, some 5 kB each, to show until a frame is decoded.
+
+    Past 128 MiB no more are taken.
+    """
+
+    def __init__(self) -> None:
+        self._pictures: dict[int, bytes] = {}
+        self._room = _THUMBNAIL_BYTES
+
+    def add(self, frame_idx: int, image: np.ndarray) -> None:
+        """Takes uint8 H x W x 3."""
+        if self._room <= 0:
+            return
+        # Every n-th pixel: a proper reduction takes longer than decoding.
+        step = max(1, max(image.shape) // _THUMBNAIL_SIDE_PX)
+        small = np.ascontiguousarray(image[step // 2 :: step, step // 2 :: step])
+        self._pictures[frame_idx] = jpeg(small, _THUMBNAIL_QUALITY)
+        self._room -= len(self._pictures[frame_idx])
+
+    def get(self, frame_idx: int) -> bytes | None:
+        """A JPEG; None where there is none (yet)."""
+        return self._pictures.get(frame_idx)
+
+
+def png(image: np.ndarray) -> bytes:
+    """To the last bit; uint8 H x W x 3."""
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, format="PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def mask_png(label_map: np.ndarray) -> bytes:
+    """Each object in its colour, the background transparent; uint8 H x W of ids."""
+    picture = Image.fromarray(np.ascontiguousarray(label_map))
+    picture.putpalette(screen_colours().tobytes())
+    buffer = io.BytesIO()
+    picture.save(buffer, format="PNG", compress_level=1, transparency=0)
+    return buffer.getvalue()
+
+
+@functools.cache
+def colours() -> list[str]:
+    """CSS colours by object id, those of `mask_png`."""
+    return ["#" + bytes(rgb).hex() for rgb in screen_colours()]

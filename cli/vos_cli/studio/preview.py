@@ -1,0 +1,144 @@
+"""The model's answer to what is drawn on one frame, at once: the image is encoded only once.
+
+It is what tracking gives on an object's first prompted frame: the tracker's memory of other frames
+plays no part here.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vos.errors import PromptError
+from vos.frame import ObjectResult
+from vos.io.random_access import RandomAccess
+from vos.prompts import Prompt
+
+if TYPE_CHECKING:
+    from vos.api import Tracker
+    from vos.track.image_session import ImageSegmenter
+
+_FRAMES_KEPT = 6  # features of SAM 2.1 take some 16 MB a frame
+
+Drawn = dict[int, tuple[Prompt, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """label_map: uint8 H x W of object ids. notes: why an object has no mask, by its id."""
+
+    label_map: np.ndarray
+    scores: dict[int, ObjectResult]
+    notes: dict[int, str]
+
+
+@dataclass(slots=True)
+class _Encoded:
+    """A frame the model has seen, and the prompts whose masks it remembers."""
+
+    segmenter: ImageSegmenter
+    answered: Drawn = field(default_factory=dict)
+
+
+class Previewer:
+    """Masks of single frames. The tracker loads in a thread, as that takes seconds.
+
+    load: makes the tracker. error: why there is none, one line; None as long as it may come.
+    """
+
+    def __init__(self, load: Callable[[], Tracker], frames: RandomAccess) -> None:
+        self._load = load
+        self._frames = frames
+        self._tracker: Tracker | None = None
+        self._loaded = threading.Event()
+        self._asking = threading.Lock()
+        self._encoded: OrderedDict[int, _Encoded] = OrderedDict()
+        self.error: BaseException | None = None
+        threading.Thread(target=self._fetch, name="model", daemon=True).start()
+
+    @property
+    def is_ready(self) -> bool:
+        return self._tracker is not None
+
+    @property
+    def model_name(self) -> str | None:
+        return None if self._tracker is None else self._tracker.model_info.name
+
+    def tracker(self) -> Tracker:
+        """Waits until it is loaded. Raises what loading raised."""
+        self._loaded.wait()
+        if self._tracker is None:
+            raise self.error or RuntimeError("no model")
+        return self._tracker
+
+    def encode(self, frame_idx: int) -> None:
+        """Have the frame ready for prompts."""
+        tracker = self.tracker()
+        with self._asking:
+            self._frame(tracker, frame_idx)
+
+    def masks(self, frame_idx: int, prompts: Sequence[Prompt]) -> Preview:
+        """What the model makes of the prompts that lie on this frame.
+
+        Raises UsageError if there is no such frame, or what loading the model raised.
+        """
+        drawn = {
+            object_id: tuple(replace(prompt, frame_idx=0) for prompt in group)
+            for object_id, group in groupby(
+                sorted((p for p in prompts if p.frame_idx == frame_idx), key=_object_id),
+                key=_object_id,
+            )
+        }
+        tracker = self.tracker()
+        with self._asking:
+            frame = self._frame(tracker, frame_idx)
+            notes = _bring_up_to_date(frame, drawn)
+            result = frame.segmenter.segment([])
+        return Preview(result.label_map, dict(result.objects), notes)
+
+    def _frame(self, tracker: Tracker, frame_idx: int) -> _Encoded:
+        known = self._encoded.get(frame_idx)
+        if known is None:
+            known = _Encoded(tracker.image(self._frames.read(frame_idx)))
+            self._encoded[frame_idx] = known
+            while len(self._encoded) > _FRAMES_KEPT:
+                self._encoded.popitem(last=False)
+        self._encoded.move_to_end(frame_idx)
+        return known
+
+    def _fetch(self) -> None:
+        try:
+            self._tracker = self._load()
+        except BaseException as error:  # raised again where a mask is asked for
+            self.error = error
+        finally:
+            self._loaded.set()
+
+
+def _bring_up_to_date(frame: _Encoded, drawn: Drawn) -> dict[int, str]:
+    """Ask again for each object whose prompts changed; says which have no answer, and why."""
+    notes: dict[int, str] = {}
+    for object_id in {*frame.answered, *drawn}:
+        if frame.answered.get(object_id) == drawn.get(object_id):
+            continue
+        # From the start, so that undo and redo give what the same prompts gave before.
+        frame.segmenter.forget(object_id)
+        frame.answered.pop(object_id, None)
+        if object_id not in drawn:
+            continue
+        try:
+            frame.segmenter.decode(drawn[object_id])
+            frame.answered[object_id] = drawn[object_id]
+        except PromptError as error:
+            notes[object_id] = str(error)
+    return notes
+
+
+def _object_id(prompt: Prompt) -> int:
+    return prompt.object_id

@@ -1,0 +1,164 @@
+"""Tracking that the page started: in a thread, watched and stopped from the page."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from vos.errors import InputError, OtherOutputError, VosError
+from vos.io.mask_png import read_label_png
+from vos.io.output_folder import part_of
+from vos.io.source import SourceInfo, video_frame_name
+from vos_cli.errors import Interrupted
+from vos_cli.notices import warn
+from vos_cli.progress import Counter
+from vos_cli.studio.document import History
+from vos_cli.tracking import Job, Outcome, run
+
+if TYPE_CHECKING:
+    from vos.api import Tracker
+
+State = Literal["none", "running", "done", "stopped", "failed"]
+
+
+class _Watched(Counter):
+    """Counts frames and ends the run, as Ctrl-C would, once the page asks for it."""
+
+    def __init__(self, total: int | None, stop: threading.Event) -> None:
+        super().__init__(total)
+        self._stop = stop
+
+    def advance(self) -> None:
+        super().advance()
+        if self._stop.is_set():
+            raise KeyboardInterrupt
+
+
+class Runs:
+    """One run after the other, each into the same output folder.
+
+    job: what to do, but for the prompts. tracker: waits for the loaded model. outcome: of the last
+    run that was finished.
+    """
+
+    def __init__(self, job: Job, info: SourceInfo, tracker: Callable[[], Tracker]) -> None:
+        self._job = job
+        self._info = info
+        self._tracker = tracker
+        self._stop = threading.Event()
+        self._progress = Counter(None)
+        self._thread: threading.Thread | None = None
+        self._error: BaseException | None = None
+        self._rate: float | None = None
+        self._may_replace = job.overwrite
+        self._version = -1
+        self._count = 0
+        self.state: State = "none"
+        self.outcome: Outcome | None = None
+
+    def start(self, history: History, *, overwrite: bool) -> None:
+        """Track these prompts; does nothing while a run is under way.
+
+        overwrite: from now on, replace an earlier output that this session did not make.
+        """
+        if self.state == "running":
+            return
+        self._may_replace |= overwrite or self.outcome is not None
+        job = replace(self._job, prompts=history.now.prompts, overwrite=self._may_replace)
+        self._stop.clear()
+        self._error = self._rate = None
+        self._progress = Counter(None)
+        self._version = history.version
+        self._count += 1
+        self.state = "running"
+        self._thread = threading.Thread(target=self._do, args=(job,), name="track", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the run after its next frame; it can be continued."""
+        self._stop.set()
+
+    def wait(self) -> None:
+        """Until no run is under way."""
+        if self._thread is not None:
+            self._thread.join()
+
+    def mask(self, frame_idx: int) -> np.ndarray | None:
+        """The label map that the newest run gave for a frame; None where there is none (yet)."""
+        names = self._info.names
+        if names is not None and not 0 <= frame_idx < len(names):
+            return None
+        name = video_frame_name(frame_idx) if names is None else names[frame_idx]
+        for folder in self._folders():
+            try:
+                return read_label_png(folder / "masks" / f"{name}.png")
+            except InputError:  # missing, or being written
+                continue
+        return None
+
+    def as_json(self) -> dict[str, Any]:
+        progress = self._progress
+        return {
+            "state": self.state,
+            "id": self._count,
+            "version": self._version,
+            "done": progress.done,
+            "total": progress.total,
+            "rate": round(progress.rate() if self._rate is None else self._rate, 2),
+            "remaining_s": progress.remaining_s(),
+            "error": None if self._error is None else str(self._error),
+            "can_replace": isinstance(self._error, OtherOutputError),
+            "output": str(self._job.output),
+            "newest": self._newest(),
+            "has_masks": "masks" in self._job.settings.save,
+        }
+
+    def _newest(self) -> int | None:
+        """Index of the last frame whose mask is there; None unless a run is under way."""
+        if self.state != "running":
+            return None
+        names = self._info.names
+        places = None if names is None else {name: index for index, name in enumerate(names)}
+        found = [path.stem for path in (self._folders()[0] / "masks").glob("*.png")]
+        indices = (int(stem) if places is None else places[stem] for stem in found)
+        return max(indices, default=None)
+
+    def _folders(self) -> list[Path]:
+        output = self._job.output
+        if self.state == "running":
+            return [part_of(output.resolve())]
+        return [] if self.outcome is None else [output]
+
+    def _do(self, job: Job) -> None:
+        try:
+            outcome = run(
+                job,
+                say=lambda _text: None,
+                warn=warn,
+                load=lambda _settings: self._tracker(),
+                show=self._show,
+            )
+            self.outcome, self._rate = outcome, outcome.frames_per_s
+            self.state = "done"
+        except Interrupted:
+            self.state = "stopped"
+        except Exception as error:
+            self._error = error if isinstance(error, VosError) else InternalError(error)
+            self.state = "failed"
+
+    def _show(self, _mode: object, total: int | None) -> Counter:
+        self._progress = _Watched(total, self._stop)
+        return self._progress
+
+
+class InternalError(VosError):
+    """A bug of ours, for the page; its traceback goes with the exception."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(f"internal error: {type(error).__name__}: {error}")
+        self.__cause__ = error

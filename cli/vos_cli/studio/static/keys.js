@@ -1,0 +1,44 @@
+// Keyboard shortcuts, and the list of them that `?` shows.
+
+export class Keys {
+  #actions = new Map();
+
+  // shortcuts: [keys, what it does, action]; a key is like "b", "Ctrl+z" or "Shift+ArrowLeft".
+  constructor(shortcuts) {
+    const list = document.getElementById("key-list");
+    for (const [keys, text, action] of shortcuts) {
+      for (const key of keys) this.#actions.set(key, action);
+      const term = document.createElement("dt");
+      const shown = document.createElement("kbd");
+      shown.textContent = keys[0] === "1" ? "1 – 9" : label(keys[0]);
+      term.append(shown);
+      const meaning = document.createElement("dd");
+      meaning.textContent = text;
+      list.append(term, meaning);
+    }
+    window.addEventListener("keydown", (event) => this.#press(event));
+  }
+
+  #press(event) {
+    const { target } = event;
+    if (target instanceof HTMLInputElement && target.type !== "range") return;
+    if (document.querySelector("dialog[open]")) return;
+    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    const isCommand = event.ctrlKey || event.metaKey;
+    // What Shift does to a sign is in the sign already.
+    const isShifted = event.shiftKey && (key.length > 1 || isCommand);
+    const name = `${isCommand ? "Ctrl+" : ""}${isShifted ? "Shift+" : ""}${key}`;
+    const action = this.#actions.get(name);
+    if (!action || event.altKey) return;
+    event.preventDefault();
+    action(key);
+  }
+}
+
+function label(key) {
+  const names = { " ": "Space", ArrowLeft: "←", ArrowRight: "→" };
+  return key
+    .split("+")
+    .map((part) => names[part] ?? (part.length === 1 ? part.toUpperCase() : part))
+    .join(" + ");
+}

@@ -1,0 +1,363 @@
+// The page: what is shown, and who is told when it changes.
+
+import { get, picture, send } from "./api.js";
+import { promptsOn } from "./edits.js";
+import { Keys } from "./keys.js";
+import { paint } from "./paint.js";
+import { Panel } from "./panel.js";
+import { Pictures } from "./pictures.js";
+import { Player } from "./player.js";
+import { RunPanel } from "./run.js";
+import { shortcuts } from "./shortcuts.js";
+import { Store } from "./store.js";
+import { HINTS, Tools } from "./tools.js";
+import { View } from "./view.js";
+
+const CURSORS = { pan: "grab", erase: "default" };
+const EXACT_FROM = 4; // screen pixels per frame pixel from which JPEG would show
+const REST_MS = 250;
+const PATIENCE_MS = 80; // then a thumbnail is better than the frame before
+const BUSY_POLL_MS = 300;
+const IDLE_POLL_MS = 1500;
+
+const byId = (id) => document.getElementById(id);
+const canvas = byId("canvas");
+
+class Page {
+  store = new Store();
+  frame = 0;
+  count = 1;
+  object = 1;
+  image = null;
+  mask = null;
+  about = {};
+  opacity = 0.45;
+  isMaskShown = true;
+  run = null;
+  isModelReady = false;
+  isOver = false;
+  #shown = 0;
+  #painted = 0;
+  #painting = 0;
+  #resting = 0;
+  #toasting = 0;
+
+  async open() {
+    this.clip = await get("/api/clip");
+    document.title = `${this.clip.name} · vos`;
+    byId("clip-name").textContent = this.clip.name;
+    this.view = new View(this.clip.width, this.clip.height);
+    this.view.fit(canvas.clientWidth, canvas.clientHeight);
+    this.pictures = new Pictures(this.clip.width, this.clip.height);
+    this.tools = new Tools(canvas, this);
+    this.panel = new Panel(this);
+    this.player = new Player(this);
+    this.runPanel = new RunPanel({ stop: () => send("POST", "/api/stop"), replace: () => this.track(true) });
+    this.#connect(); // on a slow line people are faster than the rest of this
+    const before = JSON.parse(sessionStorage.getItem(this.clip.session) ?? "{}");
+    this.useTool(before.tool ?? this.clip.tool);
+    this.store.addEventListener("change", (event) => this.#documentChanged(event.detail));
+    this.store.addEventListener("refused", (event) => this.say(event.detail, true));
+    await this.store.load();
+    this.choose(before.object ?? 1);
+    await this.#ask();
+    await this.show(before.frame ?? this.store.document.prompts[0]?.frame_idx ?? 0);
+    this.#poll();
+  }
+
+  // Where things are: the user's own moves stop playback and following.
+  go(frame) {
+    this.player.stop();
+    this.runPanel.follow(false);
+    if (Number.isFinite(frame)) this.show(frame);
+    this.player.update();
+  }
+
+  async show(frame) {
+    const wanted = Math.round(Math.min(this.count - 1, Math.max(0, frame)));
+    if (wanted !== this.frame) this.tools.cancel();
+    this.frame = wanted;
+    const turn = (this.#shown += 1);
+    this.#remember();
+    this.player.update();
+    if (!this.player.isPlaying) setTimeout(() => this.#showThumbnail(wanted, turn), PATIENCE_MS);
+    try {
+      const [image, mask] = await Promise.all([
+        this.pictures.get(this.#imagePath(wanted)), this.#maskOn(wanted),
+      ]);
+      if (turn !== this.#shown) return;
+      this.#painted = turn;
+      this.image = image.bitmap;
+      this.mask = mask?.bitmap ?? null;
+      this.about = mask?.about ?? {};
+      canvas.dataset.frame = wanted;
+      canvas.dataset.version = this.about.version ?? "";
+      this.panel.update();
+      this.redraw();
+      this.#hint();
+    } catch (error) {
+      if (turn === this.#shown) this.say(error.message, true);
+    }
+    clearTimeout(this.#resting);
+    this.#resting = setTimeout(() => this.#rest(), REST_MS);
+  }
+
+  async #showThumbnail(frame, turn) {
+    const isLate = () => turn === this.#shown && this.#painted < turn;
+    if (!isLate() || Number(canvas.dataset.frame) === frame) return;
+    const small = await picture(`/api/thumbnails/${frame}.jpg?s=${this.clip.session}`).catch(() => null);
+    if (!small || !isLate()) return;
+    this.image = small.bitmap;
+    this.mask = null;
+    canvas.dataset.thumbnail = frame;
+    this.redraw();
+  }
+
+  expect(frame) {
+    if (frame >= this.count) return;
+    this.pictures.expect(this.#imagePath(frame));
+    const path = this.#maskPath(frame);
+    if (path) this.pictures.expect(path);
+  }
+
+  choose(object) {
+    const ids = Object.keys(this.store.document.objects).map(Number);
+    this.object = ids.includes(object) ? object : ids[0];
+    this.tools.cancel();
+    this.#remember();
+    this.panel.update();
+  }
+
+  useTool(tool) {
+    this.tool = tool;
+    this.tools.cancel();
+    for (const button of document.querySelectorAll("[data-tool]")) {
+      button.ariaPressed = String(button.dataset.tool === tool);
+    }
+    this.#hint();
+    this.#remember();
+  }
+
+  get isEditable() {
+    if (this.player.isPlaying) this.player.stop();
+    return !this.isOver;
+  }
+
+  redraw() {
+    cancelAnimationFrame(this.#painting);
+    this.#painting = requestAnimationFrame(() => {
+      const { view, image, object, tools } = this;
+      paint(canvas, {
+        view, image, object, draft: tools.draft, colours: this.clip.colours,
+        mask: this.mask, opacity: this.isMaskShown ? this.opacity : 0,
+        hasEdges: !this.player.isPlaying,
+        prompts: this.player.isPlaying ? [] : promptsOn(this.store.document, this.frame),
+      });
+      canvas.style.cursor = CURSORS[this.tool] ?? "crosshair";
+      canvas.dataset.view = [view.scale, view.x, view.y].join();
+      byId("zoom").textContent = `${Math.round(view.scale * 100)} %`;
+      clearTimeout(this.#resting);
+      this.#resting = setTimeout(() => this.#rest(), REST_MS);
+    });
+  }
+
+  async track(overwrite = false) {
+    await this.store.settled();
+    try {
+      this.runPanel.follow(true);
+      this.#take(await send("POST", "/api/track", { overwrite }));
+    } catch (error) {
+      this.say(error.message, true);
+    }
+  }
+
+  async save(isLast) {
+    await this.store.settled();
+    try {
+      this.#take(await send("POST", "/api/save"));
+      this.say(`Saved ${this.clip.save_to}`);
+      if (isLast) await this.finish("Saved", `The prompts are in ${this.clip.save_to}.`);
+    } catch (error) {
+      this.say(error.message, true);
+    }
+  }
+
+  async finish(title, text) {
+    await send("POST", "/api/finish");
+    this.end(title, `${text} You can close this tab.`);
+  }
+
+  end(title, text) {
+    this.isOver = true;
+    this.player.stop();
+    byId("over-title").textContent = title;
+    byId("over-text").textContent = text;
+    byId("over").hidden = false;
+  }
+
+  say(text, isBad = false) {
+    const toast = byId("toast");
+    toast.textContent = text;
+    toast.classList.toggle("bad", isBad);
+    toast.hidden = false;
+    clearTimeout(this.#toasting);
+    this.#toasting = setTimeout(() => (toast.hidden = true), isBad ? 7000 : 3500);
+  }
+
+  fit() {
+    this.view.fit(canvas.clientWidth, canvas.clientHeight);
+    this.redraw();
+  }
+
+  #documentChanged(kind) {
+    if (!(this.object in this.store.document.objects)) this.choose(this.object);
+    this.#buttons();
+    this.player.update();
+    this.panel.update();
+    this.redraw();
+    if (kind === "kept" && !this.player.isPlaying) this.show(this.frame);
+  }
+
+  #imagePath(frame) {
+    const isClose = this.view.scale * window.devicePixelRatio >= EXACT_FROM;
+    const kind = isClose && !this.player.isPlaying ? "png" : "jpg";
+    return `/api/frames/${frame}.${kind}?s=${this.clip.session}`;
+  }
+
+  // The result where it is of these prompts or there are none here, else the preview.
+  #maskPath(frame) {
+    const { run, store } = this;
+    const isDrawn = promptsOn(store.document, frame).length > 0;
+    const hasResult = run?.has_masks && (run.state === "running" || run.state === "done");
+    if (hasResult && (!isDrawn || run.version === store.version)) {
+      return `/api/results/${frame}.png?run=${run.id}`;
+    }
+    return isDrawn && this.isModelReady ? `/api/masks/${frame}.png?v=${store.version}` : null;
+  }
+
+  async #maskOn(frame) {
+    const path = this.#maskPath(frame);
+    if (!path) return null;
+    const mask = await this.pictures.get(path);
+    if (!mask) this.pictures.forget(path); // it may still come
+    return mask;
+  }
+
+  // Somebody looks at this frame: have the model look at it too, and show it to the last bit.
+  async #rest() {
+    if (this.player.isPlaying || this.isOver || !this.image) return;
+    const path = this.#imagePath(this.frame);
+    if (path.includes(".png")) {
+      const frame = this.frame;
+      const exact = await this.pictures.get(path);
+      if (frame === this.frame && this.image !== exact.bitmap) {
+        this.image = exact.bitmap;
+        this.redraw();
+      }
+    }
+    if (this.isModelReady && this.run?.state !== "running" && this.encoded !== this.frame) {
+      this.encoded = this.frame;
+      send("POST", `/api/encode/${this.frame}`).catch(() => {});
+    }
+  }
+
+  #hint() {
+    const isDrawn = promptsOn(this.store.document, this.frame).length > 0;
+    const note = this.about.notes?.[this.object];
+    const waits = isDrawn && !this.isModelReady ? "The mask comes once the model is loaded" : "";
+    byId("hint").textContent = note ?? (waits || HINTS[this.tool]);
+  }
+
+  #buttons() {
+    const { store, run } = this;
+    byId("undo").disabled = !store.canUndo;
+    byId("redo").disabled = !store.canRedo;
+    const isRunning = run?.state === "running";
+    const words = { running: "Tracking …", done: "Track again", stopped: "Continue" };
+    const isPick = this.clip.mode === "pick";
+    byId("go").textContent = isPick ? "Save and close" : (words[run?.state] ?? "Track");
+    byId("go").disabled = !store.document.prompts.length || isRunning;
+    byId("close").hidden = run?.state !== "done";
+  }
+
+  #take(status) {
+    const before = this.run?.state;
+    this.count = Math.max(1, status.frames.count);
+    this.run = status.run;
+    const { model, frames } = status;
+    const wasReady = this.isModelReady;
+    this.isModelReady = model.is_ready;
+    byId("model").className = `chip ${model.error ? "failed" : model.is_ready ? "ready" : ""}`;
+    byId("model").textContent = model.is_ready ? model.name : (model.error ? "no model" : "loading the model");
+    byId("model").title = model.error ?? "";
+    const { width, height, rate, is_still: isStill } = this.clip;
+    const facts = [`${width} × ${height}`];
+    if (!isStill) facts.push(`${frames.count} frames${frames.is_complete ? "" : " …"}`, `${Number(rate.toFixed(2))} fps`);
+    byId("clip-facts").textContent = facts.join(" · ");
+    this.player.update();
+    if (this.run) this.runPanel.show(this.run, this.store.version);
+    this.#buttons();
+    if (!wasReady && model.is_ready) this.show(this.frame);
+    if (this.run && this.run.state !== before) this.#runChanged(before);
+    this.isBusy = this.run?.state === "running" || !frames.is_complete || !(model.is_ready || model.error);
+    const { newest } = this.run ?? {};
+    if (this.run?.state === "running" && this.runPanel.isFollowing && newest !== null) this.show(newest);
+    this.store.follow(status.version);
+  }
+
+  #runChanged(before) {
+    if (this.run.state === "done") {
+      if (before === "running") this.say("Tracked. Space plays the result.");
+      this.show(before === "running" && this.runPanel.isFollowing ? 0 : this.frame);
+    } else if (before === "running") {
+      this.show(this.frame);
+    }
+  }
+
+  async #ask() {
+    this.#take(await get("/api/status"));
+  }
+
+  async #poll() {
+    let failures = 0;
+    while (!this.isOver) {
+      await new Promise((wake) => setTimeout(wake, this.isBusy ? BUSY_POLL_MS : IDLE_POLL_MS));
+      try {
+        await this.#ask();
+        failures = 0;
+      } catch {
+        failures += 1;
+        if (failures === 3 && !this.isOver) this.end("The command has ended", "Start it again to go on.");
+      }
+    }
+  }
+
+  #remember() {
+    if (!this.clip) return;
+    const { frame, tool, object } = this;
+    sessionStorage.setItem(this.clip.session, JSON.stringify({ frame, tool, object }));
+  }
+
+  #connect() {
+    for (const button of document.querySelectorAll("[data-tool]")) {
+      button.addEventListener("click", () => this.useTool(button.dataset.tool));
+    }
+    const isPick = this.clip.mode === "pick";
+    const main = () => (isPick ? this.save(true) : this.track());
+    const closing = () => this.finish("Done", `The result is in ${this.run.output}.`);
+    byId("fit").addEventListener("click", () => this.fit());
+    byId("undo").addEventListener("click", () => this.store.undo());
+    byId("redo").addEventListener("click", () => this.store.redo());
+    byId("go").addEventListener("click", main);
+    byId("close").addEventListener("click", closing);
+    byId("help").addEventListener("click", () => byId("keys").showModal());
+    byId("opacity").addEventListener("input", (event) => {
+      this.opacity = event.target.value / 100;
+      this.redraw();
+    });
+    new ResizeObserver(() => (this.view.isFitted ? this.fit() : this.redraw())).observe(canvas);
+    new Keys(shortcuts(this));
+  }
+}
+
+new Page().open();

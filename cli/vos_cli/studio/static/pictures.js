@@ -1,0 +1,38 @@
+// Frames and masks from the server, the latest kept.
+
+import { picture } from "./api.js";
+
+const BYTES = 256 * 2 ** 20;
+
+export class Pictures {
+  #kept = new Map();
+
+  constructor(width, height) {
+    this.room = Math.max(6, Math.floor(BYTES / (width * height * 4)));
+  }
+
+  // The picture at a path, null where the server has none; rejects as `picture` does.
+  get(path) {
+    let promise = this.#kept.get(path);
+    if (!promise) {
+      promise = picture(path);
+      promise.catch(() => this.#kept.delete(path));
+    }
+    this.#kept.delete(path);
+    this.#kept.set(path, promise);
+    for (const oldest of this.#kept.keys()) {
+      if (this.#kept.size <= this.room) break;
+      this.#kept.delete(oldest);
+    }
+    return promise;
+  }
+
+  // Ask for a picture that will be wanted soon.
+  expect(path) {
+    this.get(path).catch(() => {});
+  }
+
+  forget(path) {
+    this.#kept.delete(path);
+  }
+}

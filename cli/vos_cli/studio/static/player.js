@@ -1,0 +1,83 @@
+// Frame by frame: slider, number field, playback.
+
+const AHEAD = 8;
+const MOST_LEFT_OUT = 5;
+
+export class Player {
+  isPlaying = false;
+  #slider = document.getElementById("slider");
+  #number = document.getElementById("frame-number");
+  #marks = document.getElementById("marks");
+  #play = document.getElementById("play");
+
+  // page: {clip, store, frame, count, go(frame), show(frame), expect(frame), redraw()}; show waits
+  // for the picture.
+  constructor(page) {
+    this.page = page;
+    this.#slider.addEventListener("input", () => page.go(Number(this.#slider.value)));
+    this.#number.addEventListener("change", () => page.go(Number(this.#number.value)));
+    this.#number.addEventListener("keydown", (event) => {
+      if (event.key === "Enter") this.#number.blur();
+    });
+    document.getElementById("previous").addEventListener("click", () => page.go(page.frame - 1));
+    document.getElementById("next").addEventListener("click", () => page.go(page.frame + 1));
+    this.#play.addEventListener("click", () => this.toggle());
+  }
+
+  toggle() {
+    if (this.isPlaying) this.stop();
+    else this.#run();
+  }
+
+  stop() {
+    if (!this.isPlaying) return;
+    this.isPlaying = false;
+    this.#show();
+    this.page.redraw();
+  }
+
+  async #run() {
+    const { page } = this;
+    this.isPlaying = true;
+    this.#show();
+    if (page.frame >= page.count - 1) await page.show(0);
+    let step = 1;
+    while (this.isPlaying && page.frame < page.count - 1) {
+      const begun = performance.now();
+      const next = Math.min(page.frame + step, page.count - 1);
+      for (let ahead = 1; ahead <= AHEAD; ahead += 1) page.expect(next + ahead * step);
+      await page.show(next);
+      const [took, room] = [performance.now() - begun, (1000 * step) / page.clip.rate];
+      await new Promise((resolve) => setTimeout(resolve, Math.max(0, room - took)));
+      if (page.frame !== next) break; // somebody went elsewhere
+      // A machine that is too slow for every frame shows fewer, at the right speed.
+      if (took > room) step = Math.min(step + 1, MOST_LEFT_OUT);
+      else if (took < room / 2) step = Math.max(step - 1, 1);
+    }
+    this.stop();
+  }
+
+  update() {
+    const { page } = this;
+    const last = Math.max(0, page.count - 1);
+    this.#slider.max = this.#number.max = last;
+    this.#slider.value = page.frame;
+    if (document.activeElement !== this.#number) this.#number.value = page.frame;
+    const seconds = (frame) => (frame / page.clip.rate).toFixed(2);
+    document.getElementById("time").textContent = `${seconds(page.frame)} / ${seconds(last)} s`;
+    const frames = new Set(page.store.document.prompts.map((prompt) => prompt.frame_idx));
+    this.#marks.replaceChildren(
+      ...[...frames].map((frame) => {
+        const mark = document.createElement("i");
+        mark.style.left = `${(100 * frame) / Math.max(1, last)}%`;
+        return mark;
+      }),
+    );
+  }
+
+  #show() {
+    const icon = this.isPlaying ? "pause" : "play";
+    this.#play.querySelector("use").setAttribute("href", `/static/tools.svg#${icon}`);
+    this.#play.ariaLabel = this.isPlaying ? "Pause" : "Play";
+  }
+}

@@ -1,0 +1,59 @@
+// The side panel of tracking: how far it is, how it ended.
+
+const TITLES = { running: "Tracking", done: "Tracked", stopped: "Stopped", failed: "Not tracked" };
+
+export class RunPanel {
+  #section = document.getElementById("run");
+  isFollowing = true;
+
+  // on: {stop(), replace()}
+  constructor(on) {
+    part("stop").addEventListener("click", on.stop);
+    part("replace").addEventListener("click", on.replace);
+    part("follow").addEventListener("click", () => this.follow(!this.isFollowing));
+  }
+
+  follow(isWanted) {
+    this.isFollowing = isWanted;
+    part("follow").ariaPressed = String(isWanted);
+  }
+
+  // run: from the server's status. version: of the document now.
+  show(run, version) {
+    this.#section.hidden = run.state === "none";
+    if (run.state === "none") return;
+    const isRunning = run.state === "running";
+    this.#section.classList.toggle("bad", run.state === "failed");
+    part("title").textContent = TITLES[run.state];
+    const share = run.total ? Math.min(1, run.done / run.total) : 0;
+    part("meter").style.width = `${run.state === "done" ? 100 : 100 * share}%`;
+    part("meter").parentElement.hidden = run.state === "failed";
+    part("text").textContent = words(run, version);
+    part("stop").hidden = part("follow").hidden = !isRunning;
+    part("replace").hidden = !run.can_replace;
+  }
+}
+
+function words(run, version) {
+  if (run.state === "failed") return run.error;
+  if (run.state === "running" && !run.done) return "Starting …";
+  const of = run.total && run.total >= run.done ? ` of ${run.total}` : "";
+  const parts = [`${run.done}${of}${run.state === "running" ? "" : " frames"}`, `${run.rate.toFixed(1)} frames/s`];
+  if (run.state === "running") {
+    if (run.remaining_s !== null) parts.push(`${clock(run.remaining_s)} left`);
+    return parts.join(" · ");
+  }
+  if (run.state === "stopped") return `After ${run.done} frames. Track goes on from there.`;
+  const changed = run.version === version ? "" : " The prompts have changed since.";
+  const unseen = run.has_masks ? "" : " It has no masks to play: see --save.";
+  return `${run.done ? parts.join(" · ") : "It was there already."} Result in ${run.output}.${changed}${unseen}`;
+}
+
+function clock(seconds) {
+  const whole = Math.ceil(seconds);
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+}
+
+function part(name) {
+  return document.getElementById(`run-${name}`);
+}

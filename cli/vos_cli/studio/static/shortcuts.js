@@ -1,0 +1,52 @@
+// What each key does: [keys, words for the list, action].
+
+import { withoutPromptsAt } from "./edits.js";
+
+export function shortcuts(page) {
+  const canvas = document.getElementById("canvas");
+  const tool = (name) => () => page.useTool(name);
+  const by = (frames) => () => page.go(page.frame + frames);
+  const zoom = (factor) => () => {
+    page.view.zoom(factor, canvas.clientWidth / 2, canvas.clientHeight / 2);
+    page.redraw();
+  };
+  const isPick = page.clip.mode === "pick";
+  const erase = () => {
+    if (page.tools.dropVertex()) return;
+    const { store, object, frame } = page;
+    store.edit((document) => withoutPromptsAt(document, object, frame));
+  };
+  return [
+    [["b"], "Box", tool("box")],
+    [["p"], "Click on the object", tool("point")],
+    [["n"], "Click that is not the object", tool("neg")],
+    [["g"], "Polygon", tool("polygon")],
+    [["s"], "Scribble", tool("scribble")],
+    [["e"], "Erase a prompt", tool("erase")],
+    [["h"], "Pan", tool("pan")],
+    [["o"], "New object", () => page.panel.addObject()],
+    [["1", "2", "3", "4", "5", "6", "7", "8", "9"], "Object 1 to 9", (key) => page.choose(Number(key))],
+    [["Delete", "Backspace"], "Remove the object's prompts here", erase],
+    [["Enter"], "Close the polygon", () => page.tools.closePolygon()],
+    [["Escape"], "Give up what is being drawn", () => page.tools.cancel()],
+    [["Ctrl+z"], "Undo", () => page.store.undo()],
+    [["Ctrl+Shift+z", "Ctrl+y"], "Redo", () => page.store.redo()],
+    [[" "], "Play, pause", () => page.player.toggle()],
+    [["ArrowLeft"], "Frame before", by(-1)],
+    [["ArrowRight"], "Next frame", by(1)],
+    [["Shift+ArrowLeft"], "Ten frames back", by(-10)],
+    [["Shift+ArrowRight"], "Ten frames on", by(10)],
+    [["Home"], "First frame", () => page.go(0)],
+    [["End"], "Last frame", () => page.go(page.count - 1)],
+    [["f"], "Fit the frame", () => page.fit()],
+    [["+", "="], "Zoom in", zoom(1.25)],
+    [["-"], "Zoom out", zoom(0.8)],
+    [["m"], "Mask on, off", () => {
+      page.isMaskShown = !page.isMaskShown;
+      page.redraw();
+    }],
+    [["Ctrl+Enter"], isPick ? "Save and close" : "Track", () => document.getElementById("go").click()],
+    ...(isPick ? [[["Ctrl+s"], "Save", () => page.save(false)]] : []),
+    [["?"], "This list", () => document.getElementById("keys").showModal()],
+  ];
+}

@@ -1,0 +1,166 @@
+"""A running `vos pick` or bare `vos track`, and a browser in front of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+_LINK = "http://127.0.0.1:"
+PATIENCE_MS = 60_000  # the model loads behind the page, and machines are busy
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """link: what the terminal shows, good for one browser."""
+
+    process: subprocess.Popen[str]
+    link: str
+
+    def finished(self) -> tuple[int, str, str]:
+        """Exit code, stdout and the rest of stderr, once it has ended by itself."""
+        out, err = self.process.communicate(timeout=60)
+        return self.process.returncode, out, err
+
+
+@contextmanager
+def started(environ: dict[str, str], *arguments: object) -> Iterator[Command]:
+    """Run `vos ARGUMENTS` up to the link; it is interrupted at the end if it still runs."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "vos_cli", *map(str, arguments)],
+        env=environ | {"BROWSER": "true"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    with process:
+        said = []
+        for line in process.stderr:
+            said.append(line)
+            if _LINK in line:
+                break
+        else:
+            pytest.fail("".join(said))
+        try:
+            yield Command(process, said[-1].split()[-1])
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+                process.communicate(timeout=60)
+
+
+@contextmanager
+def browser() -> Iterator[Any]:
+    """Chromium; skips where it or Playwright is absent."""
+    reason = "browser tests need Playwright"
+    playwright = pytest.importorskip("playwright.sync_api", reason=reason)
+    program = next(filter(None, map(shutil.which, _BROWSERS)), None)
+    if program is None:
+        pytest.skip(f"browser tests need one of {', '.join(_BROWSERS)}")
+    with playwright.sync_playwright() as driver:
+        # As root, as in containers, Chromium has no sandbox.
+        flags = ["--no-sandbox"] if os.geteuid() == 0 else []
+        running = driver.chromium.launch(executable_path=program, args=flags)
+        yield running
+        running.close()
+
+
+class Tab:
+    """One tab with the page, in coordinates of the frame."""
+
+    def __init__(self, page: Any, link: str) -> None:
+        self.errors: list[str] = []
+        self.page = page
+        page.set_default_timeout(PATIENCE_MS)
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.goto(link)
+        page.wait_for_selector("#canvas[data-view]")
+
+    def at(self, x: float, y: float) -> tuple[float, float]:
+        """Where a place of the frame is in the window, in CSS pixels."""
+        self.page.wait_for_timeout(60)  # the frame is laid out when it is painted
+        view = self.page.get_attribute("#canvas", "data-view")
+        scale, left, top = map(float, view.split(","))
+        box = self.page.locator("#canvas").bounding_box()
+        return box["x"] + left + x * scale, box["y"] + top + y * scale
+
+    def tool(self, name: str) -> None:
+        self.page.click(f"[data-tool={name}]")
+
+    def drag(self, *places: tuple[float, float], shift: bool = False) -> None:
+        mouse = self.page.mouse
+        mouse.move(*self.at(*places[0]))
+        if shift:
+            self.page.keyboard.down("Shift")
+        mouse.down()
+        for place in places[1:]:
+            mouse.move(*self.at(*place), steps=4)
+        mouse.up()
+        if shift:
+            self.page.keyboard.up("Shift")
+
+    def click(self, x: float, y: float, button: str = "left") -> None:
+        self.page.mouse.click(*self.at(x, y), button=button)
+
+    def wheel(self, x: float, y: float, delta: float) -> None:
+        """Zoom about a place of the frame; returns once that is painted."""
+        before = self.page.get_attribute("#canvas", "data-view")
+        self.page.mouse.move(*self.at(x, y))
+        self.page.mouse.wheel(0, delta)
+        self.page.wait_for_selector(f'#canvas:not([data-view="{before}"])')
+        self.page.wait_for_timeout(200)
+
+    def prompts(self) -> list[dict[str, Any]]:
+        """What the server has."""
+        return self._document()["prompts"]
+
+    def version(self) -> int:
+        return self._document()["version"]
+
+    def wait_for_server(self, version: int) -> None:
+        """Until the server has this version of the document."""
+        deadline = time.monotonic() + PATIENCE_MS / 1000
+        while time.monotonic() < deadline:
+            if self.version() >= version:
+                return
+            self.page.wait_for_timeout(100)
+        pytest.fail(f"still at version {self.version()}")
+
+    def _document(self) -> Any:
+        return self.page.evaluate("fetch('/api/document').then((answer) => answer.json())")
+
+    def wait_for_version(self, version: int) -> None:
+        """Until the mask of this version of the document is on the screen."""
+        self.page.wait_for_selector(f'#canvas[data-version="{version}"]')
+        self.page.wait_for_timeout(100)
+
+    def pixel(self, x: float, y: float) -> tuple[int, ...]:
+        """The RGB on the canvas at a place of the frame."""
+        script = """(() => {
+            const canvas = document.getElementById("canvas");
+            const [scale, left, top] = canvas.dataset.view.split(",").map(Number);
+            const ratio = canvas.width / canvas.clientWidth;
+            const at = (start, value) => Math.floor((start + value * scale) * ratio);
+            const data = canvas.getContext("2d").getImageData(at(left, X), at(top, Y), 1, 1).data;
+            return [...data].slice(0, 3);
+        })()"""
+        return tuple(self.page.evaluate(script.replace("X", f"{x}").replace("Y", f"{y}")))
+
+    def shot(self, name: str) -> None:
+        """A screenshot into the folder VOS_SCREENSHOTS, where it is named."""
+        folder = os.environ.get("VOS_SCREENSHOTS")
+        if folder:
+            self.page.screenshot(path=str(Path(folder) / f"{name}.png"))

@@ -1,0 +1,144 @@
+"""Going back in a video file, exactly.
+
+One forward pass indexes the footage: per picture its ticks, time, damage and the checksum of its
+RGB pixels (about 30 bytes). Then any part can be decoded from the key frame before it. Seeking is
+trusted only where it is proved: a part whose ticks and checksums do not all equal the index's is
+decoded again from the beginning.
+"""
+
+from __future__ import annotations
+
+import zlib
+from array import array
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from av.error import FFmpegError
+
+from vos.io.decode import Clock, Converter, Picture, decode_pictures, open_video
+from vos.io.source import SourceInfo
+
+_SEEK_ATTEMPTS = 2
+_NO_TICKS = -(2**63)
+
+Report = Callable[[list[int], Clock, Converter], None]
+
+
+class Unproved(Exception):
+    """Seeking led to other pictures than the forward pass saw."""
+
+
+class VideoIndex:
+    """Where the pictures of one video are. Another thread may read while `build` runs.
+
+    corrupt: indices of damaged pictures seen so far.
+    """
+
+    def __init__(self, path: Path, info: SourceInfo, report: Report) -> None:
+        """report: told the damaged indices and the counters once the forward pass is over."""
+        self._path = path
+        self._info = info
+        self._report = report
+        self._ticks = array("q")
+        self._checksums = array("L")
+        self._times = array("q")
+        self._keys: list[int] = []
+        self.corrupt: list[int] = []
+        self._count = 0
+
+    def __len__(self) -> int:
+        """Pictures indexed so far."""
+        return self._count
+
+    def build(self, first: int = 0, stop: int | None = None) -> Iterator[np.ndarray]:
+        """The forward pass up to `stop` (exclusive); yields the pictures from `first` on.
+
+        Only those can be read later. Raises InputError if reading fails.
+        """
+        with open_video(self._path) as (container, stream):
+            clock, converter = Clock(stream), Converter(self._info)
+            pictures = decode_pictures(container, stream)
+            for frame_idx, picture in enumerate(islice(pictures, stop)):
+                pts = clock.stamp(picture.raw_pts)
+                self._ticks.append(_NO_TICKS if picture.raw_pts is None else picture.raw_pts)
+                self._times.extend((pts.numerator, pts.denominator))
+                if picture.frame.key_frame and not picture.is_corrupt:
+                    self._keys.append(frame_idx)
+                if frame_idx < first:
+                    self._checksums.append(0)  # never compared, keeps the indices aligned
+                    self._count += 1
+                    continue
+                if picture.is_corrupt:
+                    self.corrupt.append(frame_idx)
+                image = converter.to_rgb(picture.frame)
+                self._checksums.append(zlib.crc32(image.data))
+                self._count += 1
+                yield image
+        self._report(self.corrupt, clock, converter)
+
+    def pts(self, frame_idx: int) -> Fraction:
+        """Exact seconds."""
+        return Fraction(self._times[2 * frame_idx], self._times[2 * frame_idx + 1])
+
+    def read(self, low: int, top: int) -> list[np.ndarray]:
+        """Pictures `low` to `top`, both inclusive, ascending."""
+        count = top - low + 1
+        for key in self._keys_before(low):
+            try:
+                return list(islice(self._from_key(key, low, top), count))
+            except Unproved:
+                continue
+        return list(islice(self._from_beginning(low), count))
+
+    def follow(self, low: int) -> Iterator[np.ndarray]:
+        """Pictures from `low` on, as far as they are indexed, decoded as they are asked for.
+
+        Raises Unproved where seeking cannot be trusted; `read` can be then.
+        """
+        key = next(self._keys_before(low), None)
+        return self._from_beginning(low) if key is None else self._from_key(key, low)
+
+    def _keys_before(self, low: int) -> Iterator[int]:
+        """Where decoding may start to reach `low`, the best first."""
+        ticks = self._ticks
+        usable = (key for key in reversed(self._keys) if key <= low and ticks[key] != _NO_TICKS)
+        return islice(usable, _SEEK_ATTEMPTS)
+
+    def _from_beginning(self, low: int) -> Iterator[np.ndarray]:
+        with open_video(self._path) as (container, stream):
+            converter = Converter(self._info)
+            for picture in islice(decode_pictures(container, stream), low, None):
+                yield converter.to_rgb(picture.frame)
+
+    def _from_key(self, key: int, low: int, top: int | None = None) -> Iterator[np.ndarray]:
+        """The pictures from `low` on, decoded from key frame `key`.
+
+        Raises Unproved at the first that is not the index's, or if they end before `top`.
+        """
+        frame_idx = low
+        with open_video(self._path) as (container, stream):
+            converter = Converter(self._info)
+            try:
+                container.seek(self._ticks[key], stream=stream)
+            except FFmpegError:
+                raise Unproved from None
+            for picture in decode_pictures(container, stream):
+                if picture.raw_pts is None or picture.raw_pts < self._ticks[low]:
+                    continue
+                if frame_idx >= self._count:
+                    return
+                yield self._proved(picture, frame_idx, converter)
+                frame_idx += 1
+        if top is not None and frame_idx <= top:
+            raise Unproved
+
+    def _proved(self, picture: Picture, frame_idx: int, converter: Converter) -> np.ndarray:
+        if picture.raw_pts != self._ticks[frame_idx]:
+            raise Unproved
+        image = converter.to_rgb(picture.frame)
+        if zlib.crc32(image.data) != self._checksums[frame_idx]:
+            raise Unproved
+        return image
