@@ -5,8 +5,9 @@
 
 Every folder in --runs is a row (its refiner.safetensors), after the row without a refiner.
 Generated images: 300 held-out stills of fine structures. Real images: pairs in the layouts that
-`vos eval images` finds, from a tight box and from 5 points, 3 seeds of points. Video: J and F from
-the first frame's mask. Time: one frame of a tracked generated clip, one object.
+`vos eval images` finds, each object of an image of ids on its own, from a tight box and from 5
+points, 3 seeds of points. Video: J and F from the first frame's mask. Time: one frame of a tracked
+generated clip, one object.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from vos_eval.image_sets import ImageSet, find_sets, read_image, read_label
 from vos_eval.images import average, box_prompt, point_prompts, score_image, score_set
 
 GENERATED = 300
+HALF = 128
 POINTS, SEEDS = 5, (0, 1, 2)
 TIMED_FRAMES, SIZE_HW = 24, (360, 640)
 
@@ -76,15 +78,23 @@ def _real(tracker: Tracker, sets: list[ImageSet], seed: int | None) -> tuple[flo
     for one in sets:
         found = []
         for pair in one.pairs:
-            label = read_label(pair.label)
-            prompt = _prompt(label, seed)
-            if prompt is None:
-                continue
-            mask = tracker.image(read_image(pair.image)).segment([prompt]).masks[1]
-            found.append(score_image(pair.name, label, mask))
+            image = tracker.image(read_image(pair.image))
+            for label in objects(read_label(pair.label)):
+                prompt = _prompt(label, seed)
+                if prompt is not None:
+                    mask = image.segment([prompt]).masks[1]
+                    image.forget(1)
+                    found.append(score_image(pair.name, label, mask))
         scores.append(score_set(one.name, found))
     mean = average(scores)
     return 100 * mean.miou, 100 * mean.mbiou
+
+
+def objects(label: np.ndarray) -> list[np.ndarray]:
+    """One label per object: an image of ids holds several, a mask of 0 to 255 is one."""
+    if label.max() > HALF:
+        return [label]
+    return [np.where(label == i, 255, 0).astype(np.uint8) for i in np.unique(label) if i]
 
 
 def _prompt(label: np.ndarray, seed: int | None) -> Prompt | None:
@@ -144,15 +154,15 @@ def main() -> None:
         lines.append(_line(score(name, replace(tracker, refiner=refiner), sets, args.davis)))
         print(lines[-1], flush=True)
     info = tracker.model_info
-    count = sum(len(one.pairs) for one in sets)
+    count = sum(len(objects(read_label(p.label))) for one in sets for p in one.pairs)
     write_result(
         "ablation.md",
         f"""# Refiners on {info.name}
 
 Base sha256 {info.sha256[:16]}, {info.image_size_px} px. {machine()}
-Generated: {GENERATED} held-out stills of fine structures. Real: {count} image pairs never trained
-on; "spread" is the highest minus the lowest mBIoU over {len(SEEDS)} seeds of points. J and F: real
-sequences from the first mask. Percent.
+Generated: {GENERATED} held-out stills of fine structures. Real: {count} objects on images never
+trained on; "spread" is the highest minus the lowest mBIoU over {len(SEEDS)} seeds of points.
+J and F: real sequences from the first mask. Percent.
 Command: `python -m benchmarks.ablation --runs RUNS --images ROOT... --davis ROOT`
 
 {chr(10).join(lines)}
