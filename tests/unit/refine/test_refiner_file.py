@@ -18,6 +18,7 @@ from vos.model.build import build_nano
 from vos.model.load import ModelInfo
 from vos.model.nano import NanoConfig
 from vos.model.sam2 import Sam2Model
+from vos.model.weight_file import sha256_of
 from vos.refine import resolve
 from vos.refine.base import NoRefiner
 from vos.refine.build import KINDS, build_refiner
@@ -198,3 +199,11 @@ def test_resolving_needs_no_torch(file):
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_shipped_refiner_is_of_the_shipped_model():
+    shipped = {path.name: path.stat().st_size for path in resolve.WEIGHTS_DIR.iterdir()}
+    assert set(shipped) == {"nano.safetensors", "nano-refiner.safetensors"}
+    assert sum(shipped.values()) < 15e6
+    info = resolve.read_info(resolve.WEIGHTS_DIR / "nano-refiner.safetensors")
+    assert info.base_sha256 == sha256_of(resolve.WEIGHTS_DIR / "nano.safetensors")
