@@ -31,7 +31,7 @@ def test_empty_masks_and_an_honest_manifest(vos, tmp_path: Path):
     assert [json.loads(line)["object_score"] for line in stats] == [-1.0] * 3
     again = vos("track", "a.mp4", "--box", clips.BOX, "--model", "nano")
     assert again.code == 2
-    assert "(model)" in again.error_lines[0]
+    assert "(model, refiner, refiner_sha256)" in again.error_lines[0]
 
 
 def test_it_is_not_offered(vos):

