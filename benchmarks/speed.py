@@ -104,17 +104,15 @@ def tiny_rows(rounds: int, size: int) -> list[str]:
     predictor = official_predictor(TINY, size)
     predictor.load_state_dict(net.state_dict())
     exact, fast = Sam2Model(net), Sam2Model(copy.deepcopy(net), exact=False)
-    # A model keeps what it projected of a memory, in its own precision.
-    fast_bf16 = Sam2Model(fast.net, exact=False)
-    pooled, pooled_bf16 = (Sam2Model(fast.net, exact=False, pool_memory=2) for _ in range(2))
+    pooled = Sam2Model(fast.net, exact=False, pool_memory=2)
     memories, image = entries(size // 16), torch.randn(1, 3, size, size)
     programs: dict[str, Callable[[], torch.Tensor]] = {
         "official": lambda: official_step(predictor, memories, image),
         "`--exact`, fp32": lambda: our_step(exact, memories, image, torch.float32),
         "default, fp32": lambda: our_step(fast, memories, image, torch.float32),
         "`--pool-memory 2`, fp32": lambda: our_step(pooled, memories, image, torch.float32),
-        "`--dtype bfloat16`": lambda: our_step(fast_bf16, memories, image, torch.bfloat16),
-        "both": lambda: our_step(pooled_bf16, memories, image, torch.bfloat16),
+        "`--dtype bfloat16`": lambda: our_step(fast, memories, image, torch.bfloat16),
+        "both": lambda: our_step(pooled, memories, image, torch.bfloat16),
     }
     best = dict.fromkeys(programs, float("inf"))
     logits: dict[str, torch.Tensor] = {}

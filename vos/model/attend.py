@@ -54,12 +54,12 @@ class MemoryReader:
 
     def attend(
         self,
-        current: Float[Tensor, "b n c"],
-        position: Float[Tensor, "b n c"],
+        current: Float[Tensor, "n b c"],
+        position: Float[Tensor, "n b c"],
         recalls: Sequence[Recall],
-        pointers: Float[Tensor, "r p m"],
-        pointer_pos: Float[Tensor, "r p m"],
-    ) -> Float[Tensor, "r n c"]:
+        pointers: Float[Tensor, "p r m"],
+        pointer_pos: Float[Tensor, "p r m"],
+    ) -> Float[Tensor, "n r c"]:
         """Image tokens that have seen the memories, a row per object.
 
         recalls: of equal `shape`. One recall may instead hold a batch, one row per row of
@@ -67,6 +67,8 @@ class MemoryReader:
         `MemoryAttention.forward`.
         """
         attention = self._net.memory_attention
+        x, position = current.transpose(0, 1), position.transpose(0, 1)
+        pointers, pointer_pos = (t.transpose(0, 1).contiguous() for t in (pointers, pointer_pos))
         memories = [[self._projected(entry) for _, entry in r.spatial] for r in recalls]
         slots = [slot for slot, _ in recalls[0].spatial]
         folded = None
@@ -76,7 +78,6 @@ class MemoryReader:
             )
             folded = torch.cat([folded, pointers], dim=1)
         bias = self._bias(memories[0], pointers.shape[1])
-        x = current
         if attention.pos_enc_at_input:
             x = x + 0.1 * position
         for index, layer in enumerate(attention.layers):
@@ -103,19 +104,23 @@ class MemoryReader:
                 seen = seen.transpose(1, 2).flatten(2)
             x = x + cross.out_proj(seen)
             x = x + layer.linear2(layer.activation(layer.linear1(layer.norm3(x))))
-        return attention.norm(x)
+        return attention.norm(x).transpose(0, 1)
 
     def _projected(self, entry: MemoryEntry) -> _Projected:
-        spatial = entry.spatial
-        if spatial is None:
-            raise ValueError(f"frame {entry.frame_idx} has no spatial memory any more")
+        spatial = entry.map_on(self._net.device)
         kept = self._kept.get(spatial)
-        if kept is None:
-            here = spatial.to(self._net.device)
-            kept = self._project(here)
-            if here is spatial and kept.tokens.shape[1] <= LARGEST_KEPT_MAP:
+        if kept is None or kept.keys[0].dtype != self._precision():
+            kept = self._project(spatial)
+            if spatial is entry.spatial and kept.tokens.shape[1] <= LARGEST_KEPT_MAP:
                 self._kept[spatial] = kept
         return kept
+
+    def _precision(self) -> torch.dtype:
+        """Of what is projected now."""
+        kind = self._net.device.type
+        if torch.is_autocast_enabled(kind):
+            return torch.get_autocast_dtype(kind)
+        return self._net.maskmem_tpos_enc.dtype
 
     def _project(self, spatial: Float[Tensor, "b m h w"]) -> _Projected:
         encoding = self._net.memory_encoder.position_encoding(spatial[:1]).float()

@@ -17,6 +17,7 @@ from sam2.modeling.sam2_utils import get_1d_sine_pe
 from torch import Tensor, nn
 
 from vos.model.attend import MemoryReader
+from vos.model.attend_exact import ExactReader
 from vos.model.once import compute_once
 from vos.model.types import (
     Decoded,
@@ -51,12 +52,11 @@ class Sam2Model:
         self.net = net.eval()
         self.exact, self.pool_memory = exact, pool_memory
         compute_once(net)
-        self._reader = None if exact else MemoryReader(net, pool_memory)
+        self._reader = ExactReader(net) if exact else MemoryReader(net, pool_memory)
         if not exact:
             for block in net.memory_encoder.fuser.layers:
                 # In bfloat16 a strided operand makes `linear` repeat its weights per row.
                 block.pwconv1.register_forward_pre_hook(_contiguous)
-        self._memory_pos: Tensor | None = None
         self._image_pe: Tensor | None = None
 
     @property
@@ -124,17 +124,7 @@ class Sam2Model:
         b, c, h, w = features.s16.shape
         pointers, pointer_pos = self._pointer_tokens(recalls, b)
         current, current_pos = _tokens(features.s16), _tokens(features.pos16).expand(-1, b, -1)
-        if self._reader is not None:
-            attended = self._reader.attend(
-                current.transpose(0, 1),
-                current_pos.transpose(0, 1),
-                recalls,
-                pointers.transpose(0, 1).contiguous(),
-                pointer_pos.transpose(0, 1).contiguous(),
-            ).transpose(0, 1)
-        else:
-            (recall,) = recalls
-            attended = self._attend(current, current_pos, recall, pointers, pointer_pos)
+        attended = self._reader.attend(current, current_pos, recalls, pointers, pointer_pos)
         return _image(attended, (pointers.shape[1], c, h, w))
 
     def decode(
@@ -343,44 +333,6 @@ class Sam2Model:
             position = position.repeat_interleave(c // m, dim=0)
         return pointers, position
 
-    def _attend(
-        self,
-        current: Tensor,
-        current_pos: Tensor,
-        recall: Recall,
-        pointers: Tensor,
-        pointer_pos: Tensor,
-    ) -> Tensor:
-        """SAM 2's own memory attention, all memories as one sequence."""
-        net = self.net
-        memories, positions = [], []
-        for slot, entry in recall.spatial:
-            spatial = _spatial(entry, self.device)
-            memories.append(_tokens(spatial))
-            space = _tokens(self._spatial_memory_pos(spatial)).expand(-1, len(spatial), -1)
-            positions.append(space + net.maskmem_tpos_enc[net.num_maskmem - slot - 1])
-        if len(pointers):
-            memories.append(pointers)
-            positions.append(pointer_pos)
-        return net.memory_attention(
-            curr=current,
-            curr_pos=current_pos,
-            memory=torch.cat(memories, dim=0),
-            memory_pos=torch.cat(positions, dim=0),
-            num_obj_ptr_tokens=len(pointers),
-        )
-
-    def _spatial_memory_pos(self, spatial: Tensor) -> Tensor:
-        cached = self._memory_pos
-        if (
-            cached is None
-            or cached.shape[-2:] != spatial.shape[-2:]
-            or cached.device != spatial.device
-        ):
-            cached = self.net.memory_encoder.position_encoding(spatial[:1]).float()
-            self._memory_pos = cached
-        return cached
-
     def _dense_pe(self, like: Tensor) -> Tensor:
         cached = self._image_pe
         side = self.net.sam_image_embedding_size
@@ -398,12 +350,6 @@ def _contiguous(_module: nn.Module, args: tuple[Tensor]) -> tuple[Tensor]:
 def _four(answer: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """`predict_masks` returns four tensors; its annotation says two."""
     return answer
-
-
-def _spatial(entry: MemoryEntry, device: torch.device) -> Tensor:
-    if entry.spatial is None:
-        raise ValueError(f"frame {entry.frame_idx} has no spatial memory any more")
-    return entry.spatial.to(device)
 
 
 def _tokens(image: Tensor) -> Tensor:

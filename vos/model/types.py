@@ -173,6 +173,12 @@ class MemoryEntry:
     iou_pred: Float[Tensor, "b 1"]
     object_score: Float[Tensor, "b 1"]
 
+    def map_on(self, device: torch.device) -> Float[Tensor, "b m h w"]:
+        """The spatial memory on this device. Raises ValueError where it is forgotten."""
+        if self.spatial is None:
+            raise ValueError(f"frame {self.frame_idx} has no spatial memory any more")
+        return self.spatial.to(device)
+
     def rows(self) -> tuple[MemoryEntry, ...]:
         """One entry per object of a batch, each with its own memory."""
         return tuple(

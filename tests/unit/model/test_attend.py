@@ -87,6 +87,17 @@ def test_a_memory_is_projected_once_and_forgotten_with_it(net, monkeypatch):
 
 
 @torch.inference_mode()
+def test_another_precision_projects_anew(net):
+    model = Sam2Model(net, exact=False)
+    recalls = (recall([memory(t) for t in range(3)]),)
+    before = model.condition_all(features(), recalls)
+    with torch.autocast("cpu", torch.bfloat16):
+        low = model.condition_all(features(), recalls)
+    assert (low - before).abs().max() < 0.1
+    assert torch.equal(model.condition_all(features(), recalls), before)
+
+
+@torch.inference_mode()
 def test_maps_of_the_largest_models_are_not_kept(net, monkeypatch):
     monkeypatch.setattr("vos.model.attend.LARGEST_KEPT_MAP", SIDE**2 - 1)
     model = Sam2Model(net, exact=False)
