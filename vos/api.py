@@ -20,7 +20,6 @@ from vos.errors import PromptError, UsageError
 from vos.frame import Frame, FrameResult
 from vos.io.source import Decoder, Source, TimePoint, open_source
 from vos.io.stills import read_still
-from vos.model.compiled import compile_parts
 from vos.model.load import ModelInfo, load_model, pick_device, pick_dtype
 from vos.model.sam2 import Sam2Model
 from vos.prompts import Direction, Prompt
@@ -155,8 +154,8 @@ def load(
     arithmetic to the last bit, one object after the other; otherwise only rounding differs.
     compiled: compile the network's parts at first use. size_px: side of the model's input, a
     multiple of 32; None is what the model was trained at, and less is faster and coarser.
-    pool_memory: side of the squares of memory tokens attended to as one; 2 is faster and slightly
-    coarser.
+    pool_memory: side of the squares of memory tokens attended to as one; 2 is faster, for inputs of
+    1024 pixels.
 
     Raises: ModelError, CheckpointError (no such model or refiner, wrong file, another base),
     UsageError (device, dtype, policy, sizes).
@@ -166,12 +165,13 @@ def load(
     chosen = pick_device(device)
     number_type = pick_dtype(dtype, chosen)
     loaded, info = load_model(
-        model, device=chosen, image_size_px=size_px, exact=exact, pool_memory=pool_memory
+        model,
+        device=chosen,
+        image_size_px=size_px,
+        exact=exact,
+        compiled=compiled,
+        pool_memory=pool_memory,
     )
-    if compiled:
-        if exact:
-            raise UsageError("--compile and --exact contradict each other; leave out one of them")
-        compile_parts(loaded.net)
     refine, refiner_info = load_refiner(refiner, loaded, info)
     memory = POLICIES[policy](loaded.memory_slots, loaded.pointer_span)
     return Tracker(loaded, info, refine, number_type, memory, refiner_info)

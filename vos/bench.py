@@ -22,9 +22,7 @@ from vos.errors import ModelError, UsageError
 from vos.frame import Frame
 from vos.model import registry
 from vos.model.build import build_sam2
-from vos.model.compiled import compile_parts
-from vos.model.host_memory import keep_freed_memory
-from vos.model.load import load_model, pick_device, pick_dtype
+from vos.model.load import load_model, make_ready, pick_device, pick_dtype
 from vos.model.sam2 import Sam2Model
 from vos.prompts import Box
 from vos.refine.base import NoRefiner, Refiner
@@ -114,8 +112,6 @@ class Bench:
         if case.objects < 1 or case.frames < 1:
             raise UsageError("--objects and --frames: at least 1 each")
         loaded, refiner = _load(case, device)
-        if case.compiled:
-            compile_parts(loaded.net)
         model = TimedModel(loaded)
         prompts = [Box(i + 1, box) for i, box in enumerate(disk_boxes(case.objects, case.size_hw))]
         policy = Fifo(model.memory_slots, model.pointer_span)
@@ -242,15 +238,16 @@ def disk_boxes(objects: int, size_hw: tuple[int, int]) -> list[tuple[float, floa
 
 
 def _load(case: Case, device: torch.device) -> tuple[Sam2Model, Refiner]:
+    options: Any = {
+        "device": device,
+        "image_size_px": case.size_px,
+        "exact": case.exact,
+        "compiled": case.compiled,
+        "pool_memory": case.pool_memory,
+    }
     entry = registry.REGISTRY.get(case.model)
     if entry is None or entry.config is None or registry.find(entry) is not None:
-        model, info = load_model(
-            case.model,
-            device=device,
-            image_size_px=case.size_px,
-            exact=case.exact,
-            pool_memory=case.pool_memory,
-        )
+        model, info = load_model(case.model, **options)
         if case.refiner in preset_names("refiner"):
             return model, _untrained(case.refiner, model)
         return model, load_refiner(case.refiner, model, info)[0]
@@ -259,13 +256,7 @@ def _load(case: Case, device: torch.device) -> tuple[Sam2Model, Refiner]:
             f"{case.model} is not here; `vos models pull {case.model}` to add a trained refiner"
         )
     torch.manual_seed(0)
-    model = Sam2Model(
-        build_sam2(entry.config).to(device), exact=case.exact, pool_memory=case.pool_memory
-    )
-    if device.type == "cpu":
-        keep_freed_memory()
-    if case.size_px is not None:
-        model.set_image_size(case.size_px)
+    model = make_ready(build_sam2(entry.config), **options)
     if case.refiner == "none":
         return model, NoRefiner()
     return model, _untrained(case.refiner, model)

@@ -45,6 +45,14 @@ def test_a_preset_is_measured_untrained_on_any_model(capsys):
     assert (report["refiner"], report["pool_memory"]) == ("sam2refiner", 2)
 
 
+def test_options_that_exclude_each_other_are_refused_with_random_weights_too(capsys):
+    random = ["--model", "sam2.1-tiny", "--exact", "--frames", "1"]
+    assert run(["bench", *random, "--pool-memory", "2"]) == 2
+    assert "--pool-memory 2" in capsys.readouterr().err
+    assert run(["bench", *random, "--compile"]) == 2
+    assert "--compile and --exact" in capsys.readouterr().err
+
+
 def test_a_trained_refiner_of_an_absent_model_is_refused(capsys):
     assert run(["bench", "--model", "sam2.1-tiny", "--refiner", "mine", "--frames", "1"]) == 6
     assert "vos models pull sam2.1-tiny" in capsys.readouterr().err

@@ -20,6 +20,7 @@ from vos.model.checkpoint import (
     load_metadata,
     load_state_dict,
 )
+from vos.model.compiled import compile_parts
 from vos.model.host_memory import keep_freed_memory
 from vos.model.nano import NanoConfig
 from vos.model.sam2 import Sam2Model
@@ -46,19 +47,17 @@ def load_model(
     device: torch.device,
     image_size_px: int | None = None,
     exact: bool = True,
+    compiled: bool = False,
     pool_memory: int = 1,
 ) -> tuple[Sam2Model, ModelInfo]:
     """Load weights by registered name, "auto", or path; the architecture is read off the tensors.
 
-    image_size_px: input side; None is the model's own (1024 for SAM 2, as trained for nano). exact,
-    pool_memory: see `Sam2Model`.
+    Options as `make_ready`'s.
 
-    Raises: ModelError for an unknown or absent model; CheckpointError for a wrong file.
+    Raises: ModelError for an unknown or absent model; CheckpointError for a wrong file; UsageError
+    as `make_ready`.
     """
-    if image_size_px is not None and (image_size_px < 32 or image_size_px % 32):
-        raise UsageError(f"input side {image_size_px}: give a multiple of 32, such as 512")
-    if exact and pool_memory != 1:
-        raise UsageError(f"--pool-memory {pool_memory}: never with --exact; leave out one of them")
+    _check_options(image_size_px, exact=exact, compiled=compiled, pool_memory=pool_memory)
     resolved = registry.resolve(spec)
     sha256 = checked_sha256(resolved)
     state = load_state_dict(resolved.path)
@@ -77,6 +76,42 @@ def load_model(
             raise ModelError(f"{architecture}: no packaged config; use `--model nano`")
         net = build_sam2(config)
     _fill(net, state, resolved.path)
+    model = make_ready(
+        net,
+        device=device,
+        image_size_px=image_size_px,
+        exact=exact,
+        compiled=compiled,
+        pool_memory=pool_memory,
+    )
+    info = ModelInfo(
+        name=resolved.name,
+        architecture=architecture,
+        path=resolved.path,
+        sha256=sha256,
+        image_size_px=model.image_size,
+        is_automatic=resolved.is_automatic,
+    )
+    return model, info
+
+
+def make_ready(
+    net: SAM2Base,
+    *,
+    device: torch.device,
+    image_size_px: int | None = None,
+    exact: bool = True,
+    compiled: bool = False,
+    pool_memory: int = 1,
+) -> Sam2Model:
+    """A network with its weights as a model to run.
+
+    image_size_px: input side; None is the model's own (1024 for SAM 2, as trained for nano). exact,
+    pool_memory: see `Sam2Model`. compiled: see `compile_parts`.
+
+    Raises: UsageError for options that do not fit the network or each other.
+    """
+    _check_options(image_size_px, exact=exact, compiled=compiled, pool_memory=pool_memory)
     if device.type == "cpu":
         keep_freed_memory()
     model = Sam2Model(net.to(device), exact=exact, pool_memory=pool_memory)
@@ -87,15 +122,21 @@ def load_model(
         raise UsageError(
             f"--pool-memory {pool_memory}: must divide the memory's side of {side}, such as 2"
         )
-    info = ModelInfo(
-        name=resolved.name,
-        architecture=architecture,
-        path=resolved.path,
-        sha256=sha256,
-        image_size_px=model.image_size,
-        is_automatic=resolved.is_automatic,
-    )
-    return model, info
+    if compiled:
+        compile_parts(model.net)
+    return model
+
+
+def _check_options(
+    image_size_px: int | None, *, exact: bool, compiled: bool, pool_memory: int
+) -> None:
+    """What can be refused before any weight is read."""
+    if image_size_px is not None and (image_size_px < 32 or image_size_px % 32):
+        raise UsageError(f"input side {image_size_px}: give a multiple of 32, such as 512")
+    if exact and pool_memory != 1:
+        raise UsageError(f"--pool-memory {pool_memory}: never with --exact; leave out one of them")
+    if exact and compiled:
+        raise UsageError("--compile and --exact contradict each other; leave out one of them")
 
 
 def nano_config(path: Path) -> NanoConfig:
