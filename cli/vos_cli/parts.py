@@ -30,8 +30,7 @@ def open_parts(
 
     tracker: None for the null model.
     """
-    stream = _stream(job, source, tracker, folder, saved.get("stream"))
-    stack.enter_context(stream)
+    stream = _stream(job, source, tracker, folder, saved.get("stream"), stack)
     sinks = _sinks(job.settings.save, folder, source.info, saved)
     return stream, [stack.enter_context(sink) for sink in sinks]
 
@@ -42,6 +41,7 @@ def _stream(
     tracker: Tracker | None,
     folder: OutputFolder,
     resume: SavedState | None,
+    stack: ExitStack,
 ) -> Stream | NullStream:
     if tracker is None:
         from vos_cli.null_model import NullStream
@@ -49,7 +49,7 @@ def _stream(
         return NullStream(source, job.prompts, start=job.start, end=job.end, resume=resume)
     from vos.stream import Stream
 
-    return Stream(
+    stream = Stream(
         tracker,
         source,
         job.prompts,
@@ -59,6 +59,7 @@ def _stream(
         spool=folder.work / "spool",
         resume=resume,
     )
+    return stack.enter_context(stream)
 
 
 def _sinks(

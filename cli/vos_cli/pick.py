@@ -20,12 +20,7 @@ from vos_cli.tracking import PROMPTS_NAME, Job, Outcome, Say
 
 
 def pick(
-    source: Annotated[
-        str,
-        typer.Argument(
-            metavar="INPUT", help="A video, a folder of images, or a quoted glob of images."
-        ),
-    ],
+    source: options.Source,
     output: Annotated[
         Path | None,
         typer.Option(

@@ -16,12 +16,7 @@ from vos_cli.tracking import Outcome, default_output, run
 
 
 def track(
-    source: Annotated[
-        str,
-        typer.Argument(
-            metavar="INPUT", help="A video, a folder of images, or a quoted glob of images."
-        ),
-    ],
+    source: options.Source,
     output: Annotated[
         Path | None,
         typer.Option(

@@ -39,6 +39,12 @@ def _option(*names: str, text: str, panel: str, metavar: str, choices: tuple[str
     )
 
 
+Source = Annotated[
+    str,
+    typer.Argument(
+        metavar="INPUT", help="A video, a folder of images, or a quoted glob of images."
+    ),
+]
 Boxes = Annotated[
     list[str] | None,
     _option(
