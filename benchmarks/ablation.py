@@ -3,19 +3,20 @@
     vos train refiner --config nano-refiner --out runs/ablation/pr_mr     # one run per row
     python -m benchmarks.ablation --runs runs/ablation --images ROOT... --davis ROOT
 
-Every folder in --runs is a row (its refiner.safetensors), after the row without a refiner.
+Every folder in --runs is a row (its refiner.safetensors), after the row without a refiner. A row's
+scores are kept in its folder (scores.json) and used again while base and refiner are the same.
 Generated images: 300 held-out stills of fine structures. Real images: pairs in the layouts that
 `vos eval images` finds, each object of an image of ids on its own, from a tight box and from 5
-points, 3 seeds of points. Video: J and F from the first frame's mask. Time: one frame of a tracked
-generated clip, one object.
+points, 3 seeds of points; every object counts alike. Video: J and F from the first frame's mask
+and from its box. Time: one frame of a tracked generated clip, one object, measured anew each time.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,70 +25,81 @@ import torch
 from benchmarks.common import disk_box, machine, moving_frames, write_result
 from benchmarks.nano import score_sequence
 from vos.api import Tracker, load
+from vos.model.weight_file import sha256_of
 from vos.prompts import Box, Points, Prompt
-from vos.refine.base import NoRefiner
 from vos.refine.file import load_refiner
+from vos.train.refiner import EXPORT
 from vos.train.refiner_eval import evaluate_refiner
 from vos_eval.image_sets import ImageSet, find_sets, read_image, read_label
-from vos_eval.images import average, box_prompt, point_prompts, score_image, score_set
+from vos_eval.images import box_prompt, point_prompts, score_image, score_set
 
+NONE, SCORES = "none", "scores.json"
 GENERATED = 300
 HALF = 128
 POINTS, SEEDS = 5, (0, 1, 2)
 TIMED_FRAMES, SIZE_HW = 24, (360, 640)
 
 
+Pair = tuple[float, float]
+
+
 @dataclass(frozen=True, slots=True)
-class Row:
-    """Scores are percentages. spread: of the point scores over the seeds, highest minus lowest."""
+class Scores:
+    """Percentages. still scores: (mIoU, mBIoU); real_points: per seed; video: (J, F)."""
 
-    name: str
-    parameters: int
-    ms: float
-    generated: Sequence[float]
-    real_box: tuple[float, float]
-    real_points: tuple[float, float]
-    spread: float
-    video: tuple[float, float]
+    generated_box: Pair
+    generated_points: Pair
+    real_box: Pair
+    real_points: tuple[Pair, ...]
+    video_mask: Pair
+    video_box: Pair
 
 
-def score(name: str, tracker: Tracker, sets: list[ImageSet], davis: Path | None) -> Row:
-    refiner = tracker.refiner
-    count = 0
-    if isinstance(refiner, torch.nn.Module):
-        count = sum(p.numel() for p in refiner.parameters())
-    generated = evaluate_refiner(tracker.model, refiner, images=GENERATED).flat().values()
-    box = _real(tracker, sets, None)
-    seeds = [_real(tracker, sets, seed) for seed in SEEDS]
-    j, f = _video(tracker, davis) if davis is not None else (float("nan"), float("nan"))
-    return Row(
-        name,
-        count,
-        _milliseconds(tracker),
-        [100 * value for value in generated],
-        box,
-        (float(np.mean([s[0] for s in seeds])), float(np.mean([s[1] for s in seeds]))),
-        max(s[1] for s in seeds) - min(s[1] for s in seeds),
-        (j, f),
+def score(tracker: Tracker, sets: list[ImageSet], davis: Path) -> Scores:
+    generated = evaluate_refiner(tracker.model, tracker.refiner, images=GENERATED)
+    return Scores(
+        _percent(generated.box.miou, generated.box.mbiou),
+        _percent(generated.points.miou, generated.points.mbiou),
+        _real(tracker, sets, None),
+        tuple(_real(tracker, sets, seed) for seed in SEEDS),
+        _video(tracker, davis, "mask"),
+        _video(tracker, davis, "box"),
     )
 
 
-def _real(tracker: Tracker, sets: list[ImageSet], seed: int | None) -> tuple[float, float]:
-    """mIoU and mBIoU in percent, averaged over the sets; from the box where there is no seed."""
-    scores = []
-    for one in sets:
-        found = []
-        for pair in one.pairs:
-            image = tracker.image(read_image(pair.image))
-            for label in objects(read_label(pair.label)):
-                prompt = _prompt(label, seed)
-                if prompt is not None:
-                    mask = image.segment([prompt]).masks[1]
-                    image.forget(1)
-                    found.append(score_image(pair.name, label, mask))
-        scores.append(score_set(one.name, found))
-    mean = average(scores)
-    return 100 * mean.miou, 100 * mean.mbiou
+def kept_score(
+    name: str, file: Path, tracker: Tracker, sets: list[ImageSet], davis: Path
+) -> Scores:
+    """`score`, or what `file` holds of an earlier run with the same weights."""
+    weights = [tracker.model_info.sha256]
+    if name != NONE:
+        weights.append(sha256_of(file.with_name(EXPORT)))
+    if file.exists():
+        kept = json.loads(file.read_text())
+        if kept.pop("weights") == weights:
+            return Scores(**kept)
+    scores = score(tracker, sets, davis)
+    file.write_text(json.dumps({"weights": weights, **asdict(scores)}, indent=1) + "\n")
+    return scores
+
+
+def _percent(first: float, second: float) -> Pair:
+    return 100 * float(first), 100 * float(second)
+
+
+def _real(tracker: Tracker, sets: list[ImageSet], seed: int | None) -> Pair:
+    """mIoU and mBIoU over all objects; from the box where there is no seed."""
+    found = []
+    for pair in (pair for one in sets for pair in one.pairs):
+        image = tracker.image(read_image(pair.image))
+        for label in objects(read_label(pair.label)):
+            prompt = _prompt(label, seed)
+            if prompt is not None:
+                mask = image.segment([prompt]).masks[1]
+                image.forget(1)
+                found.append(score_image(pair.name, label, mask))
+    mean = score_set("all", found)
+    return _percent(mean.miou, mean.mbiou)
 
 
 def objects(label: np.ndarray) -> list[np.ndarray]:
@@ -107,11 +119,11 @@ def _prompt(label: np.ndarray, seed: int | None) -> Prompt | None:
     return Points(1, tuple((float(x), float(y)) for x, y in points), (1,) * len(points))
 
 
-def _video(tracker: Tracker, root: Path) -> tuple[float, float]:
+def _video(tracker: Tracker, root: Path, kind: str) -> Pair:
     labels = sorted((root / "Annotations").iterdir())
-    pairs = [score_sequence(tracker, root / "JPEGImages" / x.name, x, "mask") for x in labels]
+    pairs = [score_sequence(tracker, root / "JPEGImages" / x.name, x, kind) for x in labels]
     j, f = np.mean(pairs, axis=0)
-    return 100 * float(j), 100 * float(f)
+    return _percent(j, f)
 
 
 def _milliseconds(tracker: Tracker) -> float:
@@ -125,33 +137,46 @@ def _milliseconds(tracker: Tracker) -> float:
     return sorted(times)[TIMED_FRAMES // 2]
 
 
-def _line(row: Row) -> str:
-    numbers = [*row.generated, *row.real_box, *row.real_points, row.spread, *row.video]
+def _line(name: str, tracker: Tracker, scores: Scores) -> str:
+    parameters = 0
+    if isinstance(tracker.refiner, torch.nn.Module):
+        parameters = sum(p.numel() for p in tracker.refiner.parameters())
+    per_seed = np.array(scores.real_points)
+    numbers = [
+        *scores.generated_box,
+        *scores.generated_points,
+        *scores.real_box,
+        *per_seed.mean(axis=0),
+        np.ptp(per_seed[:, 1]),
+        *scores.video_mask,
+        *scores.video_box,
+    ]
     cells = " | ".join(f"{number:.1f}" for number in numbers)
-    return f"| {row.name} | {row.parameters / 1e6:.3f} | {row.ms:.0f} | {cells} |"
+    return f"| {name} | {parameters / 1e6:.3f} | {_milliseconds(tracker):.0f} | {cells} |"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=Path, required=True)
     parser.add_argument("--images", type=Path, nargs="+", required=True)
-    parser.add_argument("--davis", type=Path)
+    parser.add_argument("--davis", type=Path, required=True)
     parser.add_argument("--model", default="nano")
     args = parser.parse_args()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     tracker = load(args.model, refiner="none", device=device)
     sets = [one for root in args.images for one in find_sets(root)]
-    files = sorted(args.runs.glob("*/refiner.safetensors"))
+    files = sorted(args.runs.glob(f"*/{EXPORT}"))
     lines = [
         "| refiner | parameters, M | ms/frame | gen box mIoU | mBIoU | gen 5 pt mIoU | mBIoU "
-        "| real box mIoU | mBIoU | real 5 pt mIoU | mBIoU | spread | J | F |",
-        "|---" * 14 + "|",
+        "| real box mIoU | mBIoU | real 5 pt mIoU | mBIoU | spread | mask J | F | box J | F |",
+        "|---" * 16 + "|",
     ]
-    for name, file in [("none", None), *((path.parent.name, path) for path in files)]:
-        refiner = NoRefiner()
-        if file is not None:
-            refiner, _ = load_refiner(str(file), tracker.model, tracker.model_info)
-        lines.append(_line(score(name, replace(tracker, refiner=refiner), sets, args.davis)))
+    rows = [(NONE, tracker, args.runs / f"{NONE}.json")]
+    for file in files:
+        refiner, _ = load_refiner(str(file), tracker.model, tracker.model_info)
+        rows.append((file.parent.name, replace(tracker, refiner=refiner), file.with_name(SCORES)))
+    for name, refined, kept in rows:
+        lines.append(_line(name, refined, kept_score(name, kept, refined, sets, args.davis)))
         print(lines[-1], flush=True)
     info = tracker.model_info
     count = sum(len(objects(read_label(p.label))) for one in sets for p in one.pairs)
@@ -162,7 +187,7 @@ def main() -> None:
 Base sha256 {info.sha256[:16]}, {info.image_size_px} px. {machine()}
 Generated: {GENERATED} held-out stills of fine structures. Real: {count} objects on images never
 trained on; "spread" is the highest minus the lowest mBIoU over {len(SEEDS)} seeds of points.
-J and F: real sequences from the first mask. Percent.
+J and F: real sequences, from the first frame's mask and from its box. Percent.
 Command: `python -m benchmarks.ablation --runs RUNS --images ROOT... --davis ROOT`
 
 {chr(10).join(lines)}
