@@ -23,7 +23,7 @@ import numpy as np
 import torch
 
 from benchmarks.common import disk_box, machine, moving_frames, write_result
-from benchmarks.nano import score_sequence
+from benchmarks.nano import mean_score
 from vos.api import Tracker, load
 from vos.model.weight_file import sha256_of
 from vos.prompts import Box, Points, Prompt
@@ -62,8 +62,8 @@ def score(tracker: Tracker, sets: list[ImageSet], davis: Path) -> Scores:
         _percent(generated.points.miou, generated.points.mbiou),
         _real(tracker, sets, None),
         tuple(_real(tracker, sets, seed) for seed in SEEDS),
-        _video(tracker, davis, "mask"),
-        _video(tracker, davis, "box"),
+        _percent(*mean_score(tracker, davis, "mask")),
+        _percent(*mean_score(tracker, davis, "box")),
     )
 
 
@@ -117,13 +117,6 @@ def _prompt(label: np.ndarray, seed: int | None) -> Prompt | None:
     if not len(points):
         return None
     return Points(1, tuple((float(x), float(y)) for x, y in points), (1,) * len(points))
-
-
-def _video(tracker: Tracker, root: Path, kind: str) -> Pair:
-    labels = sorted((root / "Annotations").iterdir())
-    pairs = [score_sequence(tracker, root / "JPEGImages" / x.name, x, kind) for x in labels]
-    j, f = np.mean(pairs, axis=0)
-    return _percent(j, f)
 
 
 def _milliseconds(tracker: Tracker) -> float:

@@ -20,7 +20,8 @@ import torch
 from benchmarks.common import machine, write_result
 from vos.api import Tracker, load
 from vos.io.mask_png import read_label_png
-from vos.prompts import Box, MaskPrompt, Prompt
+from vos.prompts import Box, MaskPrompt, Points, Prompt
+from vos.refine.prompt_reuse import deepest_point
 from vos.train.nano import evaluate
 from vos_eval.boundary import f_measure
 from vos_eval.region import jaccard
@@ -36,15 +37,30 @@ def tight_box(object_id: int, mask: np.ndarray) -> Box:
 
 
 def score_sequence(tracker: Tracker, images: Path, labels: Path, kind: str) -> tuple[float, float]:
-    """Mean J and F of one sequence."""
+    """Mean J and F of one sequence. kind: "mask", "box", or "click" for the mask's deepest point."""
     truth = [read_label_png(path) > 0 for path in sorted(labels.glob("*.png"))]
-    prompt: Prompt = MaskPrompt(1, truth[0]) if kind == "mask" else tight_box(1, truth[0])
-    masks = [result.masks[1] for result in tracker.track(images, [prompt])]
+    masks = [result.masks[1] for result in tracker.track(images, [_prompt(truth[0], kind)])]
     pairs = list(zip(truth, masks, strict=True))[1:-1]
     return (
         float(np.mean([jaccard(gt, pred) for gt, pred in pairs])),
         float(np.mean([f_measure(gt, pred) for gt, pred in pairs])),
     )
+
+
+def mean_score(tracker: Tracker, root: Path, kind: str) -> tuple[float, float]:
+    """Mean J and F of the sequences under `root`."""
+    labels = sorted((root / "Annotations").iterdir())
+    pairs = [score_sequence(tracker, root / "JPEGImages" / x.name, x, kind) for x in labels]
+    j, f = np.mean(pairs, axis=0)
+    return float(j), float(f)
+
+
+def _prompt(mask: np.ndarray, kind: str) -> Prompt:
+    if kind == "click":
+        logits = torch.from_numpy(mask).float()[None, None] - 0.5
+        x, y = deepest_point(logits, mask.shape[1]).points_xy[0, 0].tolist()
+        return Points(1, ((x, y),), (1,))
+    return MaskPrompt(1, mask) if kind == "mask" else tight_box(1, mask)
 
 
 def generated_table(tracker: Tracker) -> str:
