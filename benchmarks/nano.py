@@ -37,7 +37,7 @@ def tight_box(object_id: int, mask: np.ndarray) -> Box:
 
 
 def score_sequence(tracker: Tracker, images: Path, labels: Path, kind: str) -> tuple[float, float]:
-    """Mean J and F of one sequence. kind: "mask", "box", or "click" for the mask's deepest point."""
+    """Mean J and F of one sequence. kind: "mask", "box", or "click" (its deepest point)."""
     truth = [read_label_png(path) > 0 for path in sorted(labels.glob("*.png"))]
     masks = [result.masks[1] for result in tracker.track(images, [_prompt(truth[0], kind)])]
     pairs = list(zip(truth, masks, strict=True))[1:-1]
@@ -58,7 +58,9 @@ def mean_score(tracker: Tracker, root: Path, kind: str) -> tuple[float, float]:
 def _prompt(mask: np.ndarray, kind: str) -> Prompt:
     if kind == "click":
         logits = torch.from_numpy(mask).float()[None, None] - 0.5
-        x, y = deepest_point(logits, mask.shape[1]).points_xy[0, 0].tolist()
+        points_xy = deepest_point(logits, mask.shape[1]).points_xy
+        assert points_xy is not None
+        x, y = points_xy[0, 0].tolist()
         return Points(1, ((x, y),), (1,))
     return MaskPrompt(1, mask) if kind == "mask" else tight_box(1, mask)
 
