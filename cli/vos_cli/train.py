@@ -132,9 +132,11 @@ class _Reporter:
         at = f"step {progress.step}/{progress.steps}, loss {progress.loss:.3f}"
         if progress.scores is not None:
             box, points = progress.scores.box, progress.scores.points
+            tracked = progress.scores.tracked
             self._say(
                 f"{at}; held out: box mIoU {box.miou:.3f} mBIoU {box.mbiou:.3f}, "
-                f"5 points {points.miou:.3f} {points.mbiou:.3f}"
+                f"5 points {points.miou:.3f} {points.mbiou:.3f}, "
+                f"tracked {tracked.miou:.3f} {tracked.mbiou:.3f}"
             )
         elif time.monotonic() - self._last >= _PERIOD_S:
             self._say(at)

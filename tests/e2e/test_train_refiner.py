@@ -40,7 +40,8 @@ def test_a_short_run_exports_a_refiner(vos, config, tmp_path):
     result = json.loads(run.out)
     assert result["schema"] == 1
     assert result["steps"] == 2
-    assert set(result["best"]) == {"box_miou", "box_mbiou", "points_miou", "points_mbiou"}
+    kinds = ("box", "points", "tracked")
+    assert set(result["best"]) == {f"{k}_{s}" for k in kinds for s in ("miou", "mbiou")}
     assert (tmp_path / result["refiner"]).is_file()
     assert "beginning" in run.err
     assert "held out: box mIoU" in run.err

@@ -33,7 +33,7 @@ from vos.train.cpu_matmul import bf16_products
 from vos.train.parameter_groups import parameter_groups
 from vos.train.refiner_config import RefinerTrainConfig
 from vos.train.refiner_data import Share, batches, find_data
-from vos.train.refiner_eval import MaskScores, RefinerScores, evaluate_refiner
+from vos.train.refiner_eval import RefinerScores, evaluate_refiner
 from vos.train.refiner_log import RunLog
 from vos.train.refiner_objective import RefinerObjective
 
@@ -105,6 +105,7 @@ class RefinerTrainer:
             config.loss,
             box_jitter=config.box_jitter,
             corrections=config.corrections,
+            tracked=config.tracked,
         )
         optimiser = torch.optim.AdamW(
             parameter_groups(objective, config.weight_decay), lr=config.lr, fused=True
@@ -239,7 +240,10 @@ class RefinerTrainer:
         self.refiner.load_state_dict(state["refiner"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.step, self.spent_s = state["step"], state["spent_s"]
-        self.base, self.best = (_from_flat(state[name]) for name in ("base", "best"))
+        self.base, self.best = (
+            None if state[name] is None else RefinerScores.from_flat(state[name])
+            for name in ("base", "best")
+        )
 
     def _beginning(self, start_from: Path | None) -> TrainableRefiner:
         wanted = load_refiner_config(self.config.refiner)
@@ -273,15 +277,6 @@ class RefinerTrainer:
 def _tensor(value: Any) -> Tensor:
     """`all_reduce` of a tensor is one; its annotation says more."""
     return value
-
-
-def _from_flat(values: dict[str, float] | None) -> RefinerScores | None:
-    if values is None:
-        return None
-    return RefinerScores(
-        MaskScores(values["box_miou"], values["box_mbiou"]),
-        MaskScores(values["points_miou"], values["points_mbiou"]),
-    )
 
 
 def _place(config: RefinerTrainConfig, requested: str) -> torch.device:

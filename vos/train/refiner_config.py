@@ -37,7 +37,8 @@ class RefinerTrainConfig:
     generated batch, each seen differently. workers: processes that read images. batch: over all
     GPUs. decay_at: shares of the run after which the rate is multiplied by decay_factor.
     box_jitter: share of its size by which a side of a box prompt is off. corrections: share of box
-    and point prompts that get one more click on the answer to them. eval_every,
+    and point prompts that get one more click on the answer to them. tracked: share of steps whose
+    stills are answered without a prompt, from the memory of an earlier view. eval_every,
     checkpoint_every: steps. eval_images: held-out stills. needs_gpu: refuse to start on a CPU
     unless asked to. gpus: how many.
     """
@@ -61,6 +62,7 @@ class RefinerTrainConfig:
     clip_norm: float = 1.0
     box_jitter: float = 0.1
     corrections: float = 0.25
+    tracked: float = 0.0
     loss: LossConfig = field(default_factory=LossConfig)
     eval_every: int = 500
     eval_images: int = 64
@@ -72,8 +74,9 @@ class RefinerTrainConfig:
         for name in ("reuse", "steps", "batch", "eval_every", "eval_images", "checkpoint_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} {getattr(self, name)}: must be at least 1")
-        if not 0 <= self.corrections <= 1:
-            raise ValueError(f"corrections {self.corrections}: not a share in [0, 1]")
+        for name in ("corrections", "tracked"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} {getattr(self, name)}: not a share in [0, 1]")
         if self.gpus < 1 or self.batch % self.gpus:
             raise ValueError(f"batch {self.batch}: cannot be split over {self.gpus} GPUs")
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
+from typing import Self
 
 import torch
 import torch.nn.functional as F
@@ -14,9 +16,10 @@ from torch import Tensor
 from vos.model.preprocess import normalise
 from vos.model.sam2 import Sam2Model
 from vos.refine.base import Refiner
+from vos.train.answer import answer_prompt, answer_tracked
+from vos.train.earlier_frame import EarlierFrame
 from vos.train.fine_structure import FineConfig, Stills, generate_fine
 from vos.train.losses import iou
-from vos.train.refiner_objective import answer_prompt
 from vos.train.refiner_prompts import at_model_size, positive_points, tight_box
 
 EVAL_SEED = 900_000_000
@@ -36,24 +39,36 @@ class MaskScores:
 
 @dataclass(frozen=True, slots=True)
 class RefinerScores:
-    """By prompt: one tight box, or five random points of the object."""
+    """Asked by one tight box, by five random points of the object, or not at all: "tracked" stills
+    are answered from the memory of an earlier view whose mask was given.
+    """
 
     box: MaskScores
     points: MaskScores
+    tracked: MaskScores
 
     @property
     def overall(self) -> float:
         """The mean boundary IoU, by which the best checkpoint is chosen."""
-        return (self.box.mbiou + self.points.mbiou) / 2
+        return (self.box.mbiou + self.points.mbiou + self.tracked.mbiou) / 3
 
     def flat(self) -> dict[str, float]:
-        """The four numbers by name."""
+        """The numbers by name."""
         return {
-            "box_miou": self.box.miou,
-            "box_mbiou": self.box.mbiou,
-            "points_miou": self.points.miou,
-            "points_mbiou": self.points.mbiou,
+            f"{field.name}_{kind}": value
+            for field in fields(self)
+            for kind, value in asdict(getattr(self, field.name)).items()
         }
+
+    @classmethod
+    def from_flat(cls, values: Mapping[str, float]) -> Self:
+        """The inverse of `flat`."""
+        return cls(
+            **{
+                field.name: MaskScores(values[f"{field.name}_miou"], values[f"{field.name}_mbiou"])
+                for field in fields(cls)
+            }
+        )
 
 
 @torch.no_grad()
@@ -70,25 +85,39 @@ def evaluate_refiner(
     Compare with `NoRefiner` for the base. A refiner that is a module must be in eval mode.
     """
     size = model.image_size
-    sums = torch.zeros(4, dtype=torch.float64)
+    names = [field.name for field in fields(RefinerScores)]
+    sums = {name: torch.zeros(2, dtype=torch.float64) for name in names}
     for first in range(0, images, _BATCH):
         count = min(_BATCH, images - first)
         stills = _held_out(count, size, seed + first, str(model.device), config or FineConfig())
-        truth = stills.labels
+        truth, pictures = stills.labels, stills.images.float() / 255
         generator = torch.Generator(model.device).manual_seed(seed + first)
-        features = model.encode_image(normalise(stills.images.float() / 255))
+        features = model.encode_image(normalise(pictures))
         cache = refiner.augment(model, features, 0)
-        for k, prompt in enumerate((tight_box(truth), positive_points(truth, POINTS, generator))):
+        answers = {}
+        for name, prompt in (
+            ("box", tight_box(truth)),
+            ("points", positive_points(truth, POINTS, generator)),
+        ):
             asked = at_model_size(prompt, truth.shape[-1], size)
-            logits = answer_prompt(model, refiner, features, cache, asked).output_logits
+            answers[name] = answer_prompt(model, refiner, features, cache, asked)
+        earlier = EarlierFrame.of(model, pictures, truth[:, None].float(), generator)
+        bank = earlier.remembered(
+            model, torch.arange(count, device=model.device), "mask", generator
+        )
+        answers["tracked"] = answer_tracked(model, refiner, features, cache, bank)
+        for name, answer in answers.items():
             full = F.interpolate(
-                logits.float(), size=truth.shape[-2:], mode="bilinear", align_corners=False
+                answer.output_logits.float(),
+                size=truth.shape[-2:],
+                mode="bilinear",
+                align_corners=False,
             )
             mask = full[:, 0] > 0
-            sums[2 * k] += iou(mask, truth).sum().cpu()
-            sums[2 * k + 1] += boundary_iou(mask, truth).sum().cpu()
-    box_iou, box_biou, points_iou, points_biou = (sums / images).tolist()
-    return RefinerScores(MaskScores(box_iou, box_biou), MaskScores(points_iou, points_biou))
+            sums[name] += torch.stack(
+                [iou(mask, truth).sum(), boundary_iou(mask, truth).sum()]
+            ).cpu()
+    return RefinerScores(**{n: MaskScores(*(sums[n] / images).tolist()) for n in names})
 
 
 def boundary_iou(mask: Bool[Tensor, "b h w"], truth: Bool[Tensor, "b h w"]) -> Float[Tensor, " b"]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -11,36 +9,14 @@ from torch import Tensor, nn
 
 from vos.model.preprocess import normalise
 from vos.model.sam2 import Sam2Model
-from vos.model.types import Decoded, FrameFeatures, ModelPrompt
-from vos.refine.base import Asked, FrameCache, Refiner
+from vos.model.types import Decoded, FrameFeatures
+from vos.refine.base import FrameCache
 from vos.refine.build import TrainableRefiner
+from vos.train.answer import answer_prompt, answer_tracked
+from vos.train.earlier_frame import EarlierFrame
 from vos.train.point_losses import PointConfig, dense_loss, point_loss
 from vos.train.refiner_config import LossConfig
-from vos.train.refiner_prompts import KINDS, correcting_click, training_prompt
-
-PRESENT = 10.0
-"""An object score that hides nothing."""
-
-
-def answer_prompt(
-    model: Sam2Model,
-    refiner: Refiner,
-    features: FrameFeatures,
-    cache: FrameCache,
-    prompt: ModelPrompt,
-    before: Decoded | None = None,
-) -> Decoded:
-    """A prompt on a still, decoded and refined. before: the answer that the prompt corrects.
-
-    The object is known to be there, so the object score is overruled: a wrong "absent" would
-    replace the mask, and its gradient, by a constant.
-    """
-    asked = Asked(now=prompt, first=prompt, before=before)
-    embedding = refiner.fuse(model.condition(features, None), cache, asked)
-    coarse = model.decode(embedding, features, prompt, first=True)
-    present = torch.full_like(coarse.object_score, PRESENT)
-    coarse = replace(coarse, object_score=present, mask_logits=coarse.raw_logits)
-    return refiner.refine(coarse, features, cache, asked)
+from vos.train.refiner_prompts import KINDS, PromptKind, correcting_click, training_prompt
 
 
 class RefinerObjective(nn.Module):
@@ -56,12 +32,13 @@ class RefinerObjective(nn.Module):
         *,
         box_jitter: float = 0.0,
         corrections: float = 0.0,
+        tracked: float = 0.0,
     ):
-        """box_jitter, corrections: as `RefinerTrainConfig`'s."""
+        """box_jitter, corrections, tracked: as `RefinerTrainConfig`'s."""
         super().__init__()
         self.refiner = refiner
         self.model, self.loss = model, loss
-        self.box_jitter, self.corrections = box_jitter, corrections
+        self.box_jitter, self.corrections, self.tracked = box_jitter, corrections, tracked
 
     def forward(
         self,
@@ -71,33 +48,52 @@ class RefinerObjective(nn.Module):
     ) -> dict[str, Float[Tensor, ""]]:
         """Mean losses over the batch: "total" and its weighted parts.
 
-        The rows are shared out at random among the three kinds of prompt; what a click corrects is
-        an answer of the refiner itself, without a gradient. images: in [0, 1].
+        The rows are shared out at random among the three kinds of prompt, given on this very still
+        or on an earlier view of it; what a click corrects is an answer of the refiner itself,
+        without a gradient. images: in [0, 1].
         """
         b, size = images.shape[0], images.shape[-1]
         with torch.no_grad():
             features = self.model.encode_image(normalise(images))
         cache = self.refiner.augment(self.model, features, 0)
         draw = torch.randperm(b, generator=generator, device=images.device)
+        earlier = None
+        if torch.rand((), generator=generator, device=images.device) < self.tracked:
+            earlier = EarlierFrame.of(self.model, images, target, generator)
         parts: dict[str, Tensor] = {}
         for first, kind in enumerate(KINDS):
             rows = draw[first :: len(KINDS)].sort().values
             if len(rows) == 0:
                 continue
             truth = target[rows]
-            prompt = training_prompt(kind, truth, size, generator, self.box_jitter)
             seen = features.rows(rows), {name: value[rows] for name, value in cache.items()}
-            before = None
-            chance = torch.rand((), generator=generator, device=images.device)
-            if kind != "mask" and chance < self.corrections:
-                with torch.no_grad():
-                    before = answer_prompt(self.model, self.refiner, *seen, prompt)
-                prompt = correcting_click(before, truth, prompt, size, generator)
-            answer = answer_prompt(self.model, self.refiner, *seen, prompt, before)
+            if earlier is None:
+                answer = self._prompted(kind, *seen, truth, size, generator)
+            else:
+                bank = earlier.remembered(self.model, rows, kind, generator, self.box_jitter)
+                answer = answer_tracked(self.model, self.refiner, *seen, bank)
             for name, value in self.parts(answer, truth, generator).items():
                 parts[name] = parts.get(name, 0) + value.sum() / b
         parts["total"] = torch.stack(list(parts.values())).sum()
         return parts
+
+    def _prompted(
+        self,
+        kind: PromptKind,
+        features: FrameFeatures,
+        cache: FrameCache,
+        truth: Float[Tensor, "b 1 l l"],
+        size: int,
+        generator: torch.Generator,
+    ) -> Decoded:
+        prompt = training_prompt(kind, truth, size, generator, self.box_jitter)
+        before = None
+        chance = torch.rand((), generator=generator, device=truth.device)
+        if kind != "mask" and chance < self.corrections:
+            with torch.no_grad():
+                before = answer_prompt(self.model, self.refiner, features, cache, prompt)
+            prompt = correcting_click(before, truth, prompt, size, generator)
+        return answer_prompt(self.model, self.refiner, features, cache, prompt, before)
 
     def parts(
         self, answer: Decoded, truth: Float[Tensor, "b 1 l l"], generator: torch.Generator

@@ -20,13 +20,20 @@ from vos.model.sam2 import Sam2Model
 from vos.refine.base import Asked, NoRefiner
 from vos.refine.build import load_refiner_config
 from vos.refine.file import load_refiner
-from vos.train import refiner as loop
+from vos.train.answer import answer_prompt, answer_tracked
+from vos.train.earlier_frame import EarlierFrame, earlier_view
 from vos.train.fine_structure import FineConfig
 from vos.train.refiner import RefinerTrainer
 from vos.train.refiner_config import LossConfig, RefinerTrainConfig
 from vos.train.refiner_data import Batch
-from vos.train.refiner_eval import boundary_iou, evaluate_refiner, iou
-from vos.train.refiner_objective import RefinerObjective, answer_prompt
+from vos.train.refiner_eval import (
+    MaskScores,
+    RefinerScores,
+    boundary_iou,
+    evaluate_refiner,
+    iou,
+)
+from vos.train.refiner_objective import RefinerObjective
 from vos.train.refiner_prompts import (
     KINDS,
     at_model_size,
@@ -107,17 +114,18 @@ def losses_of(folder: Path) -> list[dict[str, float]]:
     return [row["loss"] for row in rows if "loss" in row]
 
 
-def test_a_killed_run_goes_on_bit_for_bit(tmp_path):
-    whole = RefinerTrainer(config(), tmp_path / "whole")
+@pytest.mark.parametrize("tracked", [0.0, 0.5])
+def test_a_killed_run_goes_on_bit_for_bit(tmp_path, tracked):
+    whole = RefinerTrainer(config(tracked=tracked), tmp_path / "whole")
     whole.run()
-    killed = RefinerTrainer(config(), tmp_path / "killed")
+    killed = RefinerTrainer(config(tracked=tracked), tmp_path / "killed")
     for _ in range(3):
         killed.train_step()
     killed.save()
     killed.train_step()  # work after the checkpoint that the kill destroys
     del killed
     torch.manual_seed(99)
-    again = RefinerTrainer(config(), tmp_path / "killed")
+    again = RefinerTrainer(config(tracked=tracked), tmp_path / "killed")
     assert again.step == 3
     again.run()
     expected, found = losses_of(tmp_path / "whole"), losses_of(tmp_path / "killed")
@@ -176,8 +184,8 @@ def test_the_best_scores_are_kept_not_the_last(tmp_path, monkeypatch):
     assert (tmp_path / "refiner.safetensors").read_bytes() == first
 
 
-def evaluate_like(value: float) -> loop.RefinerScores:
-    return loop.RefinerScores(loop.MaskScores(value, value), loop.MaskScores(value, value))
+def evaluate_like(value: float) -> RefinerScores:
+    return RefinerScores(*[MaskScores(value, value)] * 3)
 
 
 def test_a_loss_that_is_no_number_names_the_images_and_changes_nothing(tmp_path, monkeypatch):
@@ -311,24 +319,61 @@ def test_losses_follow_what_the_refiner_gives(untrained):
     assert objective.parts(missed, truth, seeded())["error"] > 1
 
 
-def asked_in_training(model: Sam2Model, corrections: float) -> list[Asked]:
+def asked_in_training(model: Sam2Model, **shares: float) -> list[Asked]:
     refiner = Fixed(refined_logits=torch.full((1, 1, SIZE, SIZE), -9.0))
-    objective = RefinerObjective(model, refiner, LossConfig(mode="dense"), corrections=corrections)
+    objective = RefinerObjective(model, refiner, LossConfig(mode="dense"), **shares)
     images = torch.rand(3, 3, SIZE, SIZE, generator=seeded())
     objective(images, disk()[None].float().expand(3, -1, -1, -1), seeded())
     return list(refiner.asked)
 
 
 def test_every_prompt_but_masks_can_be_corrected(untrained):
-    assert [a.before is None for a in asked_in_training(untrained, 0.0)] == [True] * len(KINDS)
+    assert [a.before is None for a in asked_in_training(untrained)] == [True] * len(KINDS)
 
-    asked = asked_in_training(untrained, 1.0)
+    asked = asked_in_training(untrained, corrections=1.0)
     pairs = [(a, b) for a, b in pairwise(asked) if b.before is not None]
     assert len(pairs) == len(KINDS) - 1
     for first, second in pairs:
         assert second.now.labels.shape[1] == first.now.labels.shape[1] + 1
         assert torch.equal(second.now.points_xy[:, :-1], first.now.points_xy)
         assert torch.equal(second.now.previous, second.before.raw_logits)
+
+
+def test_a_tracked_still_has_no_prompt_of_its_own_but_a_first_one(untrained):
+    asked = asked_in_training(untrained, tracked=1.0, corrections=1.0)
+    assert [a.now for a in asked] == [None] * len(KINDS)
+    assert [a.first.mask is not None for a in asked] == [kind == "mask" for kind in KINDS]
+    assert all(a.before is None for a in asked)
+
+
+def test_a_tracked_still_is_found_through_memory(untrained):
+    """The bank matters: an empty earlier view gives another answer than one with the object."""
+    images = torch.rand(1, 3, SIZE, SIZE, generator=seeded())
+    features = untrained.encode_image(images)
+    answers = []
+    for target in (disk()[None].float(), torch.zeros(1, 1, 128, 128)):
+        earlier = EarlierFrame.of(untrained, images, target, seeded())
+        bank = earlier.remembered(untrained, torch.arange(1), "mask", seeded())
+        answers.append(answer_tracked(untrained, NoRefiner(), features, {}, bank).raw_logits)
+    assert not torch.allclose(*answers)
+
+
+def test_an_earlier_view_moves_image_and_object_alike():
+    target = disk(side=64, radius=15)[None].float().expand(8, -1, -1, -1)
+    before, truth = earlier_view(target.expand(-1, 3, -1, -1), target, seeded())
+    assert not torch.equal(truth, target)
+    assert before.shape == (8, 3, 64, 64)
+    assert before[truth.expand_as(before) > 0.99].min() > 0.8
+    assert before[truth.expand_as(before) < 0.01].max() < 0.02
+    again, _ = earlier_view(target.expand(-1, 3, -1, -1), target, seeded())
+    assert torch.equal(before, again)
+
+
+def test_an_object_that_would_leave_the_earlier_view_stays():
+    target = torch.zeros(64, 1, 64, 64)
+    target[..., 0, 0] = 1
+    _, truth = earlier_view(target.expand(-1, 3, -1, -1), target, seeded())
+    assert (truth > 0.5).flatten(1).any(1).all()
 
 
 def test_the_correcting_click_lies_where_the_answer_is_wrong(untrained):
