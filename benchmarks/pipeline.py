@@ -16,21 +16,29 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
+import numpy as np
 import torch
 
 from benchmarks.common import machine, moving_frames, peak_rss_mb, write_result
 from benchmarks.stages import SIZE_HW, make_clip
 from vos.api import Tracker
 from vos.bench import STEADY_FRAME, disk_boxes
+from vos.io.output_folder import OutputFolder
 from vos.model.build import build_sam2
 from vos.prompts import Box
 from vos.settings import Settings
+from vos_cli.checkpointing import Work
 from vos_cli.tracking import Job, load_tracker, run
 
 OBJECTS = 3
+CHECKPOINT_S = 5.0
 TINY = "configs/sam2.1/sam2.1_hiera_t.yaml"
 ALONE_SHARE = 4
 """The model is timed alone on one frame in so many."""
@@ -38,12 +46,16 @@ ALONE_SHARE = 4
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """frames/s of the model alone and of the command; MB once loaded, and at the highest."""
+    """frames/s of the model alone and of the command; MB once loaded, and at the highest; median
+    ms and kB of a checkpoint.
+    """
 
     model_only: float
     command: float
     loaded_mb: float
     peak_mb: float
+    save_ms: float
+    save_kb: float
 
 
 def boxes() -> tuple[Box, ...]:
@@ -52,7 +64,7 @@ def boxes() -> tuple[Box, ...]:
 
 
 def measure(model: str, clip: Path, output: Path, frames: int) -> Case:
-    settings = Settings(model=model, device="cpu", progress="none")
+    settings = Settings(model=model, device="cpu", progress="none", checkpoint_s=CHECKPOINT_S)
     job = Job.checked(
         source=str(clip),
         output=output,
@@ -72,9 +84,31 @@ def measure(model: str, clip: Path, output: Path, frames: int) -> Case:
         seen["loaded"] = resident_mb()
         return tracker
 
-    outcome = run(job, say=quiet, warn=quiet, load=load)
+    with watched_saves() as saves:
+        outcome = run(job, say=quiet, warn=quiet, load=load)
     assert outcome.frames_per_s is not None
-    return Case(seen["alone"], outcome.frames_per_s, seen["loaded"], peak_rss_mb())
+    ms, kb = (float(np.median(column)) for column in zip(*saves, strict=True))
+    return Case(seen["alone"], outcome.frames_per_s, seen["loaded"], peak_rss_mb(), ms, kb)
+
+
+@contextmanager
+def watched_saves() -> Iterator[list[tuple[float, float]]]:
+    """Milliseconds and kB of every checkpoint that is written meanwhile."""
+    saves: list[tuple[float, float]] = []
+    sizes: list[int] = []
+    keep, save = OutputFolder.save, Work._save
+
+    def kept(*args: Any) -> int:
+        sizes.append(keep(*args))
+        return sizes[-1]
+
+    def timed(work: Work) -> None:
+        began = time.monotonic()
+        save(work)
+        saves.append((1000 * (time.monotonic() - began), sizes[-1] / 1e3))
+
+    with patch.object(OutputFolder, "save", kept), patch.object(Work, "_save", timed):
+        yield saves
 
 
 def alone(tracker: Tracker, frames: int) -> float:
@@ -136,18 +170,20 @@ def main() -> None:
             rows.append(
                 f"| {label} | {frames} | {case.model_only:.2f} | {case.command:.2f} "
                 f"| {100 * case.command / case.model_only:.0f} % | {case.loaded_mb:.0f} "
-                f"| {case.peak_mb - case.loaded_mb:.0f} |"
+                f"| {case.peak_mb - case.loaded_mb:.0f} | {case.save_ms:.0f} | {case.save_kb:.0f} |"
             )
             print(rows[-1], file=sys.stderr, flush=True)
     write_result(
         "pipeline.md",
         f"""# A whole `vos track` on 1080p footage
 
-{OBJECTS} objects, masks, overlay and stats, generated noisy video. {machine()}
+{OBJECTS} objects, masks, overlay and stats, generated noisy video, a checkpoint every \
+{CHECKPOINT_S:.0f} s. {machine()}
 Command: `python -m benchmarks.pipeline{" --tiny" if args.tiny else ""}`
 
-| model | frames | model only, frames/s | command, frames/s | | loaded, MB | peak above that, MB |
-|---|---|---|---|---|---|---|
+| model | frames | model only, frames/s | command, frames/s | | loaded, MB | peak above that, MB \
+| checkpoint, ms | kB |
+|---|---|---|---|---|---|---|---|---|
 {chr(10).join(rows)}
 """,
     )
