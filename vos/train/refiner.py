@@ -78,8 +78,9 @@ class RefinerTrainer:
         minutes: float | None = None,
         start_from: Path | None = None,
     ):
-        """minutes: end the schedule by then even if steps are left. start_from: a refiner file of
-        the same configuration, whose base may be another one, to begin with.
+        """minutes: end the schedule by then even if steps are left. start_from: a refiner file to
+        begin with, whose base may be another one; parts that it lacks, or has with other options,
+        begin untrained.
 
         Raises: UsageError, ConfigError, InputError, ModelError, CheckpointError: what is asked for
         does not fit, is not here, or the folder holds another run.
@@ -249,12 +250,23 @@ class RefinerTrainer:
         wanted = load_refiner_config(self.config.refiner)
         if start_from is None:
             return build_refiner(wanted, self.model)
-        refiner = read_refiner(read_info(start_from), self.model)
-        if config_as_data(refiner.config) != config_as_data(wanted):
+        given = read_refiner(read_info(start_from), self.model)
+        mine, theirs = config_as_data(wanted), config_as_data(given.config)
+        if mine == theirs:
+            return given
+        refiner = build_refiner(wanted, self.model)
+        shared = [
+            name
+            for name, _ in refiner.named_children()
+            if name in mine["options"] and mine["options"][name] == theirs["options"].get(name)
+        ]
+        if mine["kind"] != theirs["kind"] or not shared:
             raise UsageError(
-                f"--start-from {start_from}: not the configuration of {self.config.refiner}; "
-                "start from a refiner trained with it, or leave --start-from out"
+                f"--start-from {start_from}: has no part of {self.config.refiner} with the same "
+                "options; start from a refiner that has, or leave --start-from out"
             )
+        for name in shared:
+            refiner.get_submodule(name).load_state_dict(given.get_submodule(name).state_dict())
         return refiner
 
     def _scores(self, refiner: Any) -> RefinerScores:

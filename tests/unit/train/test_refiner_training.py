@@ -166,8 +166,17 @@ def test_a_run_can_begin_with_a_refiner_of_another_base(tmp_path):
     for name, value in begun.state_dict().items():
         assert torch.equal(trainer.refiner.state_dict()[name], value)
     assert trainer.info.sha256 != info.sha256
-    with pytest.raises(UsageError, match="not the configuration of mr"):
-        RefinerTrainer(config(refiner="mr"), tmp_path / "third", start_from=first.path)
+    with pytest.raises(UsageError, match="no part of samref"):
+        RefinerTrainer(config(refiner="samref"), tmp_path / "third", start_from=first.path)
+
+
+def test_a_refiner_can_grow_from_a_smaller_one(tmp_path):
+    small = RefinerTrainer(config(steps=2), tmp_path / "small")
+    path = small.run().path
+    grown = RefinerTrainer(config(refiner="sam2refiner"), tmp_path / "grown", start_from=path)
+    before, after = small.refiner.state_dict(), grown.refiner.state_dict()
+    assert all(torch.equal(after[name], value.half().to(value)) for name, value in before.items())
+    assert {name.partition(".")[0] for name in after if name not in before} == {"la"}
 
 
 def test_the_best_scores_are_kept_not_the_last(tmp_path, monkeypatch):
