@@ -1,0 +1,65 @@
+"""A picture of what a refiner changes: held-out stills of thin structures, from a tight box.
+
+    python -m benchmarks.side_by_side --out docs/refiner.jpg
+
+Columns: the image, the base's mask, the refined mask, the truth. Rows are the first held-out
+stills of `benchmarks.ablation` whose target is a thin structure; none is chosen.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from vos.api import load
+from vos.model.preprocess import normalise
+from vos.refine.base import NoRefiner
+from vos.train.answer import answer_prompt
+from vos.train.fine_structure import FineConfig, generate_fine
+from vos.train.refiner_eval import EVAL_SEED
+from vos.train.refiner_prompts import at_model_size, tight_box
+
+TINT, STRENGTH = (255, 40, 90), 0.6
+
+
+def tinted(images: Tensor, masks: Tensor) -> Tensor:
+    """images: float (b, 3, s, s) in [0, 255]; masks: bool (b, s, s)."""
+    colour = torch.tensor(TINT, dtype=torch.float32)[:, None, None]
+    return torch.where(masks[:, None], torch.lerp(images, colour, STRENGTH), images)
+
+
+@torch.inference_mode()
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--model", default="nano")
+    parser.add_argument("--refiner", default="auto")
+    parser.add_argument("--rows", type=int, default=6)
+    args = parser.parse_args()
+    tracker = load(args.model, refiner=args.refiner, device="cpu")
+    model, size = tracker.model, tracker.model.image_size
+    stills = generate_fine(args.rows, size, EVAL_SEED, config=FineConfig(ordinary=0))
+    images = stills.images.float()
+    features = model.encode_image(normalise(images / 255))
+    asked = at_model_size(tight_box(stills.labels), stills.labels.shape[-1], size)
+    truth = F.avg_pool2d(stills.labels[:, None].float(), 2)[:, 0] > 0.5
+    columns = [images]
+    for refiner in (NoRefiner(), tracker.refiner):
+        cache = refiner.augment(model, features, 0)
+        logits = answer_prompt(model, refiner, features, cache, asked).output_logits
+        full = F.interpolate(logits.float(), size=(size, size), mode="bilinear")
+        columns.append(tinted(images, full[:, 0] > 0))
+    columns.append(tinted(images, truth))
+    rows = torch.cat(columns, dim=3).unbind()
+    sheet = torch.cat(list(rows), dim=1).permute(1, 2, 0).round().byte().numpy()
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(sheet).save(args.out, quality=75)
+
+
+if __name__ == "__main__":
+    main()
