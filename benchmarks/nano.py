@@ -20,8 +20,7 @@ import torch
 from benchmarks.common import machine, write_result
 from vos.api import Tracker, load
 from vos.io.mask_png import read_label_png
-from vos.prompts import Box, MaskPrompt, Points, Prompt
-from vos.refine.prompt_reuse import deepest_point
+from vos.prompts import Box, MaskPrompt, Prompt
 from vos.train.nano import evaluate
 from vos_eval.boundary import f_measure
 from vos_eval.region import jaccard
@@ -37,7 +36,7 @@ def tight_box(object_id: int, mask: np.ndarray) -> Box:
 
 
 def score_sequence(tracker: Tracker, images: Path, labels: Path, kind: str) -> tuple[float, float]:
-    """Mean J and F of one sequence. kind: "mask", "box", or "click" (its deepest point)."""
+    """Mean J and F of one sequence. kind: "mask" or "box"."""
     truth = [read_label_png(path) > 0 for path in sorted(labels.glob("*.png"))]
     masks = [result.masks[1] for result in tracker.track(images, [_prompt(truth[0], kind)])]
     pairs = list(zip(truth, masks, strict=True))[1:-1]
@@ -56,12 +55,6 @@ def mean_score(tracker: Tracker, root: Path, kind: str) -> tuple[float, float]:
 
 
 def _prompt(mask: np.ndarray, kind: str) -> Prompt:
-    if kind == "click":
-        logits = torch.from_numpy(mask).float()[None, None] - 0.5
-        points_xy = deepest_point(logits, mask.shape[1]).points_xy
-        assert points_xy is not None
-        x, y = points_xy[0, 0].tolist()
-        return Points(1, ((x, y),), (1,))
     return MaskPrompt(1, mask) if kind == "mask" else tight_box(1, mask)
 
 
