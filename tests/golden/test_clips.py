@@ -6,8 +6,8 @@ import json
 
 import pytest
 import torch
-from golden.write_clips import GOLDEN, areas, environment, sha256, thumbnails
 
+from golden.write_clips import GOLDEN, areas, environment, sha256, thumbnails
 from vos.train.synthetic import generate_clips
 
 STORED = json.loads(GOLDEN.read_text())

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vos.train.synthetic import generate_clips
+from vos.train.synthetic import ClipConfig, Clips, generate_clips
 
 TARGET = 1
 MIN_VISIBLE_PX = 64
@@ -30,6 +30,11 @@ class ClipShape(NamedTuple):
     batch: int
     frames: int
     size_px: int
+    config: ClipConfig = ClipConfig()
+
+    def generate(self, seed: int, device: torch.device | str = "cpu") -> Clips:
+        """A batch of that shape."""
+        return generate_clips(self.batch, self.frames, self.size_px, seed, device, self.config)
 
 
 class ClipFeed:
@@ -72,9 +77,7 @@ class ClipFeed:
                 for made, batch in self._worker.take(wait_s=1.0):
                     self._add(made, batch)
         elif not self._pools[shape] or self._served % self.reuse == 0:
-            clips = generate_clips(
-                shape.batch, shape.frames, shape.size_px, seed, device=self.device
-            )
+            clips = shape.generate(seed, self.device)
             self._add(shape, (clips.frames, clips.labels))
 
     def _add(self, shape: ClipShape, batch: Batch) -> None:
@@ -127,7 +130,7 @@ def _generate_while_wanted(asked: Queue, made: Queue) -> None:
         try:
             if waiting is None:
                 shape, seed = asked.get(timeout=_LOOK_UP_S)
-                clips = generate_clips(shape.batch, shape.frames, shape.size_px, seed)
+                clips = shape.generate(seed)
                 waiting = shape, clips.frames.numpy(), clips.labels.numpy()
             made.put(waiting, timeout=_LOOK_UP_S)
             waiting = None

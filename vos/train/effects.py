@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vos.train.scenes import ClipConfig
+from vos.train.clip_config import ClipConfig
 
 
 def camera_effects(
@@ -35,14 +35,38 @@ def camera_effects(
             clip.mul_(light).clamp_(0, 1)
             # A bend of the tone curve that keeps black and white, as a gamma does, for less.
             clip.addcmul_(clip, 1 - clip, value=rng.uniform(-0.4, 0.4))
+        if config.lighting and rng.random() < config.lighting:
+            _light(clip, rng, generator)
         if rng.random() < config.noise:
             sigma = 10 ** rng.uniform(-2.4, -1.3)
             for frame in clip:
                 shift = (rng.randrange(height), rng.randrange(width))
                 frame.add_(tile.roll(shift, (1, 2)), alpha=sigma)
         if rng.random() < config.compression and height % 8 == 0 and width % 8 == 0:
+            if config.chroma and rng.random() < config.chroma:
+                clip.copy_(halve_chroma(clip))
             clip.copy_(compress(clip, rng.uniform(0.02, 0.12)))
     return rgb
+
+
+def _light(clip: Tensor, rng: Random, generator: torch.Generator) -> None:
+    """Multiplies (t, 3, h, w) in place by a smooth field that drifts, as clouds, crowns of trees
+    and exposure do.
+    """
+    frames, _, height, width = clip.shape
+    knots = torch.randn(1, 1, 2, 4, 4, generator=generator, device=clip.device)
+    field = F.interpolate(knots, (frames, height, width), mode="trilinear", align_corners=True)
+    clip.mul_((field[0, 0, :, None] * rng.uniform(0.05, 0.3)).exp_()).clamp_(0, 1)
+
+
+def halve_chroma(clip: Tensor) -> Tensor:
+    """(t, 3, h, w) with even sides: brightness kept, colour at half the resolution, as in 4:2:0
+    video.
+    """
+    weights = torch.tensor([0.299, 0.587, 0.114], device=clip.device)[:, None, None]
+    luma = (clip * weights).sum(1, keepdim=True)
+    colour = F.interpolate(F.avg_pool2d(clip - luma, 2), scale_factor=2.0, mode="nearest")
+    return (luma + colour).clamp(0, 1)
 
 
 def defocus(clip: Tensor, sigma: float) -> Tensor:

@@ -30,59 +30,13 @@ from vos.track.step import track_encoded, track_frame
 from vos.train.clip_feed import ClipFeed, ClipShape, pick_objects
 from vos.train.cpu_matmul import bf16_products
 from vos.train.losses import LossWeights, answer_loss, mask_iou
+from vos.train.nano_stages import CONTINUED, FROM_SCRATCH, Stage, Work
 from vos.train.parameter_groups import parameter_groups
 from vos.train.sample_prompts import sample_correction, sample_prompt
-from vos.train.synthetic import generate_clips
+from vos.train.synthetic import RICH, generate_clips
 
 EVAL_SEED = 20_260_101
 EMA_EVERY = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """One kind of batch. frames 1 means still images. objects: prompted per clip; the encoder runs
-    once for all of them.
-    """
-
-    size_px: int
-    batch: int
-    frames: int
-    objects: int
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """One phase. until: share of the whole budget at which it ends. work: done in turns."""
-
-    until: float
-    work: tuple[Work, ...]
-
-
-STILLS_128 = Work(size_px=128, batch=16, frames=1, objects=3)
-STILLS_192 = Work(size_px=192, batch=8, frames=1, objects=3)
-CLIPS_128 = Work(size_px=128, batch=4, frames=4, objects=3)
-CLIPS_256 = Work(size_px=256, batch=2, frames=5, objects=3)
-
-FROM_SCRATCH = (
-    Stage(until=0.40, work=(STILLS_128,)),
-    Stage(until=0.65, work=(CLIPS_128,)),
-    Stage(until=1.00, work=(CLIPS_256, *3 * (STILLS_128, STILLS_192))),
-)
-# Weights that already track need no plateau of stills, but clips longer than those they know.
-CONTINUED = (
-    Stage(
-        until=1.00,
-        work=(
-            Work(size_px=256, batch=2, frames=8, objects=3),
-            STILLS_128,
-            STILLS_192,
-            Work(size_px=128, batch=4, frames=6, objects=3),
-            STILLS_128,
-            Work(size_px=256, batch=4, frames=1, objects=3),
-            STILLS_192,
-        ),
-    ),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +144,7 @@ class Trainer:
         self.model.set_image_size(work.size_px)
         seed = config.seed * 1_000_003 + self.step
         generator = torch.Generator(device=self.device).manual_seed(seed)
-        shape = ClipShape(work.batch, work.frames, work.size_px)
+        shape = ClipShape(work.batch, work.frames, work.size_px, work.clips)
         frames, labels = self.feed.next(shape, seed, generator)
         rows, masks = pick_objects(labels, work.objects, generator)
         amp = torch.autocast("cuda", dtype=torch.bfloat16, enabled=self.device.type == "cuda")
@@ -222,6 +176,7 @@ class Trainer:
             "minutes": round(self.spent_s / 60, 2),
             "size_px": self.work.size_px,
             "frames": self.work.frames,
+            "rich": self.work.clips == RICH,
             "loss": round(loss, 4),
         }
         with (self.folder / "log.jsonl").open("a") as log:

@@ -81,3 +81,27 @@ def area(shape: Shape) -> float:
         total += disc + 2 * mean * part.length
     biggest = max((math.pi * (sum(p.radius) / 2) ** 2 for p in shape), default=0.0)
     return max(0.75 * total, 0.5 * biggest, 1e-3)
+
+
+def extent(shape: Shape) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom of the shape at rest, in object units, a little too wide for
+    outlines.
+    """
+    frames: list[tuple[float, float, float]] = []
+    xs: list[float] = []
+    ys: list[float] = []
+    for part in shape:
+        x, y, turn = frames[part.parent] if part.parent >= 0 else (0.0, 0.0, 0.0)
+        cos, sin = math.cos(turn), math.sin(turn)
+        x, y = (
+            x + cos * part.offset[0] - sin * part.offset[1],
+            (y + sin * part.offset[0] + cos * part.offset[1]),
+        )
+        turn += part.angle
+        frames.append((x, y, turn))
+        reach = 1.0 if part.outline is None else float(part.outline.max())
+        for share, radius in ((0.0, part.radius[0]), (part.length, part.radius[1])):
+            if max(part.radius) > 0:
+                xs += [x + share * math.cos(turn) + s * radius * reach for s in (-1, 1)]
+                ys += [y + share * math.sin(turn) + s * radius * reach for s in (-1, 1)]
+    return min(xs), min(ys), max(xs), max(ys)

@@ -118,13 +118,15 @@ class Parts:
 
 class Column:
     """Columns of `Parts.numbers`. Swings are amplitude, rate, phase; wobbles amplitude, rate;
-    colours red, green, blue.
+    colours red, green, blue; OTHER is what is added to the colour on the other side, TURNING the
+    rate and phase of turning there, SLIDE the texture's, in periods per frame.
     """
 
     OX, OY, ANGLE, LENGTH, R0, R1, RING, HX, HY, HR = range(10)
     SWING, SWAY, WOBBLE, COLOUR, STRENGTH = 10, 13, 16, 18, 21
     GRAIN, U, V, SHADE, SOFT = range(22, 27)
-    COUNT = 27
+    OTHER, TURNING, SLIDE, OPACITY = 27, 30, 32, 34
+    COUNT = 35
 
 
 def collect_parts(scenes: Sequence[Scene], device: torch.device) -> Parts:
@@ -140,6 +142,7 @@ def collect_parts(scenes: Sequence[Scene], device: torch.device) -> Parts:
             first = k
             for part in body.shape:
                 paint = body.paints[part.colour % len(body.paints)]
+                other = paint.other or paint.colour
                 numbers[b, k] = (
                     *part.offset,
                     part.angle,
@@ -156,6 +159,10 @@ def collect_parts(scenes: Sequence[Scene], device: torch.device) -> Parts:
                     *paint.offset,
                     paint.shade,
                     body.soft_px,
+                    *(b - a for a, b in zip(paint.colour, other, strict=True)),
+                    *body.turning,
+                    *paint.slide,
+                    body.opacity,
                 )
                 parent = first + part.parent if part.parent >= 0 else -1
                 pair = 0

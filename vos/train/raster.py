@@ -64,6 +64,7 @@ def paint(
     labels = torch.zeros(canvas.shape[1:], dtype=torch.uint8, device=device)
     planes, label_plane = canvas.view(4, -1), labels.view(-1)
     step_of = torch.arange(steps, device=device)
+    faint = parts.numbers[..., Column.OPACITY].lt(1).tolist()
     for clips, chosen in _schedule(parts, [sum(len(b.shape) for b in s.bodies) for s in scenes]):
         clip = torch.tensor(clips, device=device)
         part = torch.tensor(chosen, device=device)
@@ -77,9 +78,18 @@ def paint(
         image = (clip[:, None] * steps + step_of).reshape(-1)
         pixel = (image * size).index_select(0, stroke).add_(py).mul_(size).add_(px)
         colour = _colour(strokes, stroke, [v.index_select(0, seen) for v in surface], pool)
+        if any(faint[b][k] for b, k in zip(clips, chosen, strict=True)):
+            opacity = strokes.opacity.index_select(0, stroke)
+            hides = opacity == 1
+            # A shadow darkens what it falls on, and hides nothing of it.
+            was = planes[3].index_select(0, pixel)
+            colour = (*colour[:3], torch.where(hides, colour[3], was))
+            solid = ((cover > 0.5) & hides).nonzero()[:, 0]
+            cover = cover * opacity
+        else:
+            solid = (cover > 0.5).nonzero()[:, 0]
         for plane, value in zip(planes, colour, strict=True):
             plane.scatter_(0, pixel, torch.lerp(plane.index_select(0, pixel), value, cover))
-        solid = (cover > 0.5).nonzero()[:, 0]
         label = strokes.label.index_select(0, stroke.index_select(0, solid))
         label_plane.scatter_(0, pixel.index_select(0, solid), label)
     return labels
@@ -92,6 +102,7 @@ class _Strokes:
     geometry: (13, n), lengths in pixels: start x, y, cos, sin, length, radii, ring, hole x, y,
     radius, softness, reach. look: (8, n): colour, strength, texel offset u, v, shade, target
     flag. texels: texels per pixel (n,). outlines: (n, bins), or None where all are round.
+    opacity: (n,).
     """
 
     geometry: Tensor
@@ -100,6 +111,7 @@ class _Strokes:
     texture: Tensor
     label: Tensor
     outlines: Tensor | None
+    opacity: Tensor
 
 
 def _strokes(
@@ -132,22 +144,23 @@ def _strokes(
         (reach + numbers[:, Column.RING]) * unit + 0.5 * soft,
     ])  # fmt: skip
     label = parts.label[clip, part].repeat_interleave(steps)
-    columns = [
-        Column.COLOUR,
-        Column.COLOUR + 1,
-        Column.COLOUR + 2,
-        Column.STRENGTH,
-        Column.U,
-        Column.V,
-        Column.SHADE,
-    ]
-    look = torch.stack([*(numbers[:, k] for k in columns), (label == 1).float()])
+    time = times[clip].reshape(-1)
+    rate, phase = numbers[:, Column.TURNING], numbers[:, Column.TURNING + 1]
+    turned = torch.sin(rate * time + phase) ** 2
+    look = torch.stack([
+        *(numbers[:, Column.COLOUR + i] + turned * numbers[:, Column.OTHER + i] for i in range(3)),
+        numbers[:, Column.STRENGTH],
+        *(numbers[:, Column.U + i] + time * numbers[:, Column.SLIDE + i] for i in range(2)),
+        numbers[:, Column.SHADE],
+        (label == 1).float(),
+    ])  # fmt: skip
     # The grain is in texels per pixel at the first frame, so that the texture grows with the object
     # later.
     first = poses.scale[clip, part, :1].expand(-1, steps).reshape(-1)
     texels = numbers[:, Column.GRAIN] * first / scale
     texture = parts.texture[clip, part].repeat_interleave(steps)
-    return _Strokes(geometry, look, texels, texture, label.to(torch.uint8), outlines)
+    opacity = numbers[:, Column.OPACITY]
+    return _Strokes(geometry, look, texels, texture, label.to(torch.uint8), outlines, opacity)
 
 
 def _pixels(strokes: _Strokes, size: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -1,5 +1,5 @@
-"""The script of a clip: which objects are in it, how each moves, how the camera moves. Plain
-numbers, no pixels.
+"""What a clip is written in: bodies with paint, on waves, before a camera. Plain numbers, no
+pixels. `script` puts them together.
 
 Everything that moves is a `Wave`, a closed-form function of the time in frames, so that a clip
 can be drawn at any time, between frames too, which is what motion blur needs. Positions are
@@ -12,8 +12,9 @@ import math
 from dataclasses import dataclass, field
 from random import Random
 
+from vos.train.clip_config import ClipConfig
 from vos.train.parts import Shape, area
-from vos.train.shapes import any_shape, bar, blob
+from vos.train.shapes import any_shape
 
 Colour = tuple[float, float, float]
 
@@ -50,6 +51,9 @@ class Wave:
 class Paint:
     """What a colour group of an object looks like: base colour, texture in the pool, its strength,
     grain, offset.
+
+    `other` is its colour on the object's other side. `slide` moves the texture, in periods per
+    frame, as on a ball that rolls.
     """
 
     colour: Colour
@@ -58,6 +62,8 @@ class Paint:
     grain: float
     offset: tuple[float, float]
     shade: float
+    other: Colour | None = None
+    slide: tuple[float, float] = (0.0, 0.0)
 
 
 @dataclass(slots=True)
@@ -66,7 +72,9 @@ class Body:
 
     `follow` is the index of a body whose position this one's is relative to, or -1. `attach`
     says how much of the camera's motion it takes: 1 as the backdrop, more when nearer, 0 for an
-    object the camera follows. `squeeze` narrows it as if it turned away.
+    object the camera follows. `squeeze` narrows it as if it turned away; `turning` is the rate
+    per frame and the phase at which its paint changes to its other side and back. `opacity`
+    below 1 is for shadows, which darken what they fall on and hide nothing.
     """
 
     shape: Shape
@@ -80,6 +88,8 @@ class Body:
     follow: int = -1
     squeeze: Wave = field(default_factory=lambda: Wave(1.0))
     soft_px: float = 1.0
+    turning: tuple[float, float] = (0.0, 0.0)
+    opacity: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,43 +104,20 @@ class Camera:
 
 @dataclass(slots=True)
 class Scene:
-    """A whole clip. `bodies` are in painting order, `palette` are the backdrop's region colours."""
+    """A whole clip. `bodies` are in painting order, `palette` are the backdrop's region colours.
+
+    `clutter` stands on the backdrop, in fractions of its side. `pace` is the time in frames
+    between two pictures, `parallax` how much faster the lower edge of the backdrop moves.
+    """
 
     bodies: list[Body]
     camera: Camera
     palette: list[Colour]
     blur: bool
     target: int
-
-
-@dataclass(frozen=True, slots=True)
-class ClipConfig:
-    """How hard the clips are. Shares and probabilities are in [0, 1]; areas are fractions of the
-    frame; speeds are frame widths per frame. The defaults are used for training and for the
-    fixed held-out set.
-    """
-
-    min_area: float = 0.006
-    max_area: float = 0.4
-    visible_area: float = 0.004
-    target_speed: float = 0.03
-    thin: float = 0.08
-    camera: float = 0.75
-    camera_speed: float = 0.02
-    scenery: int = 4
-    distractors: int = 3
-    twin_shape: float = 0.3
-    twin_texture: float = 0.2
-    camouflage: float = 0.2
-    occluder: float = 0.45
-    disappear: float = 0.2
-    motion_blur: float = 0.2
-    defocus: float = 0.12
-    compression: float = 0.3
-    noise: float = 0.5
-    colour_shift: float = 0.5
-    texture: float = 1.0
-    shading: float = 1.0
+    clutter: list[Body] = field(default_factory=list)
+    pace: float = 1.0
+    parallax: float = 0.0
 
 
 def any_colour(rng: Random, vivid: float = 1.0) -> Colour:
@@ -193,7 +180,7 @@ def any_paints(
     return paints
 
 
-def _body(
+def any_body(
     rng: Random,
     config: ClipConfig,
     pool: int,
@@ -247,132 +234,3 @@ def any_camera(rng: Random, config: ClipConfig) -> Camera:
     zoom = any_wave(rng, 0.0, rng.choice((0.0, 0.004, 0.012)))
     roll = any_wave(rng, 0.0, rng.choice((0.0, 0.0, 0.006)))
     return Camera(path(speed), path(speed * 0.4), zoom, roll)
-
-
-def any_scene(rng: Random, config: ClipConfig, frames: int, pool: int) -> Scene:
-    """Draws the script of one clip of `frames` frames; `pool` is the number of textures to choose
-    from.
-    """
-    palette = [any_colour(rng, 0.6) for _ in range(4)]
-    if rng.random() < 0.5:
-        palette = [near_colour(rng, palette[0], 0.15) for _ in range(4)]
-    camera = any_camera(rng, config)
-    bodies: list[Body] = []
-    for _ in range(rng.randint(0, config.scenery)):
-        near = rng.choice(palette) if rng.random() < 0.5 else None
-        form = (bar(rng) if rng.random() < 0.3 else blob(rng), False)
-        size = math.exp(rng.uniform(math.log(0.003), math.log(0.15)))
-        body = _body(rng, config, pool, size, 0, 0.0, rng.uniform(0.8, 1.3), near, form)
-        body.x, body.y, body.log_scale = (Wave(w.start) for w in (body.x, body.y, body.log_scale))
-        body.turn = Wave(math.pi / 2 + rng.gauss(0, 0.15))
-        bodies.append(body)
-
-    size = math.exp(rng.uniform(math.log(config.min_area), math.log(config.max_area)))
-    near = rng.choice(palette) if rng.random() < config.camouflage else None
-    margin = 0.12 + 0.25 * math.sqrt(size)
-    at = (rng.uniform(margin, 1 - margin), rng.uniform(margin, 1 - margin))
-    speed = config.target_speed * rng.choice((0.15, 0.5, 1.0, 1.5))
-    attach = rng.choice((0.0, 0.3, 1.0))
-    target = _body(rng, config, pool, size, 1, speed, attach, near, at=at)
-
-    behind, front = [], []
-    for i in range(rng.randint(0, config.distractors)):
-        shape = paints = None
-        kind = rng.random()
-        other = size * math.exp(rng.gauss(0, 0.6))
-        if kind < config.twin_shape:
-            shape = (target.shape, abs(target.turn.start) < 0.6)
-            other = size * math.exp(rng.gauss(0, 0.2))
-        elif kind < config.twin_shape + config.twin_texture:
-            paints = target.paints
-        body = _body(
-            rng,
-            config,
-            pool,
-            min(other, 0.25),
-            2 + i,
-            speed,
-            rng.choice((attach, 1.0)),
-            None,
-            shape,
-            paints,
-        )
-        if shape is not None:
-            body.turn = any_wave(rng, target.turn.start + rng.gauss(0, 0.1), 0.01)
-        # Whatever passes in front starts away from the target, so that the first frame shows it.
-        reach = 0.6 * (math.sqrt(size) + math.sqrt(other))
-        away = math.hypot(body.x.start - at[0], body.y.start - at[1]) > reach
-        (front if away and rng.random() < 0.5 else behind).append(body)
-    bodies += behind
-    index = len(bodies)
-    bodies += [target, *front]
-    if frames >= 4 and rng.random() < config.disappear:
-        _hide(rng, config, pool, frames, bodies, index, size)
-    elif rng.random() < config.occluder:
-        bodies.append(_passer(rng, config, pool, at, size))
-    return Scene(bodies, camera, palette, rng.random() < config.motion_blur, index)
-
-
-def _passer(
-    rng: Random, config: ClipConfig, pool: int, at: tuple[float, float], size: float
-) -> Body:
-    """A pole, a blob or anything else that stands or moves in front of the target's path."""
-    side = rng.choice((-1, 1))
-    width = math.sqrt(size)
-    form = (bar(rng), True) if rng.random() < 0.5 else any_shape(rng, 0.2)
-    big = math.exp(rng.uniform(math.log(0.01), math.log(0.12)))
-    x = at[0] + side * (0.45 * width + 0.5 * math.sqrt(big) + rng.uniform(0.0, 0.25))
-    body = _body(
-        rng,
-        config,
-        pool,
-        big,
-        60,
-        config.target_speed * rng.random(),
-        rng.uniform(1.0, 1.6),
-        shape=form,
-        at=(x, rng.uniform(0.2, 0.8)),
-    )
-    if len(form[0]) == 2 and rng.random() < 0.8:
-        body.turn = Wave(math.pi / 2 + rng.gauss(0, 0.1))
-    heading = -side * config.target_speed * rng.uniform(0.0, 1.2)
-    body.x = Wave(x, heading)
-    return body
-
-
-def _hide(
-    rng: Random,
-    config: ClipConfig,
-    pool: int,
-    frames: int,
-    bodies: list[Body],
-    index: int,
-    size: float,
-) -> None:
-    """Makes the target vanish for some frames: it leaves the frame, or something larger passes over
-    it.
-    """
-    target = bodies[index]
-    middle = rng.uniform(0.45, 0.95) * (frames - 1)
-    width = min(middle, rng.uniform(0.3, 0.6) * frames)
-    reach = 1.3 * math.sqrt(size) + 0.15
-    if rng.random() < 0.5:
-        side = rng.choice((-1, 1))
-        goal = 1 + reach if side > 0 else -reach
-        height = goal - target.x.at(middle)
-        target.attach = 0.0
-        target.x = Wave(target.x.start, 0.0, target.x.terms, (height, middle, width))
-        return
-    big = rng.uniform(1.5, 4.0) * size + 0.01
-    outline_rng = Random(rng.random())
-    form = blob(outline_rng)
-    form = [part for part in form if part.ring == 0 and part.hole[2] == 0] or bar(outline_rng)
-    cover = _body(
-        rng, config, pool, min(big, 0.6), 61, 0.0, 0.0, shape=(form, False), at=(0.0, 0.0)
-    )
-    distance = 0.7 * (math.sqrt(big) + math.sqrt(size)) + 0.1
-    pace = max(distance / max(middle, 1.0), config.target_speed) * rng.choice((-1, 1))
-    cover.x = Wave(-pace * middle, pace)
-    cover.y = Wave(0.0)
-    cover.follow = index
-    bodies.append(cover)

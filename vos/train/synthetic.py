@@ -21,21 +21,32 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vos.errors import UsageError
+from vos.train.clip_config import RICH, ClipConfig
 from vos.train.effects import camera_effects
+from vos.train.natural import natural_pool
+from vos.train.parts import Part
 from vos.train.poses import View, camera_view
 from vos.train.raster import paint, texture_atlas
-from vos.train.scenes import ClipConfig, Scene, any_scene
+from vos.train.scenes import Body, Camera, Paint, Scene, Wave
+from vos.train.script import any_scene
 from vos.train.textures import backdrops, texture_pool
 
-__all__ = ["ClipConfig", "Clips", "generate_clips"]
+__all__ = ["RICH", "ClipConfig", "Clips", "generate_clips"]
 
-_BLUR_STEPS = 3
 _POOL = 16
 _SEEDS_PER_POOL = 64
 """Consecutive seeds share a pool of textures, which costs as much as a batch of clips to make;
 clips roll, mix and tint it.
 """
+_POOLS_KEPT = 8
+"""Training asks in turns for several sizes and two configs."""
 _ATTEMPTS = 12
+_NOTHING = Body(
+    [Part(-1, (0.0, 0.0), 0.0, 0.0, (0.0, 0.0), 0)],
+    [Paint((0.0, 0.0, 0.0), 0, 0.0, 1.0, (0.0, 0.0), 0.0)],
+    0, Wave(), Wave(), Wave(), Wave(),
+)  # fmt: skip
+"""Stands where a clip has no clutter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +114,12 @@ def _attempt(
     own = seed * _ATTEMPTS + attempt
     rng = Random(own)
     generator = torch.Generator(device).manual_seed(own % (1 << 62))
-    planes, atlas = _textures(seed // _SEEDS_PER_POOL, size * 3 // 2, device)
+    planes, atlas = _textures(seed // _SEEDS_PER_POOL, size * 3 // 2, device, config.natural)
     scenes = [any_scene(rng, config, frames, len(planes)) for _ in range(batch)]
     side = size * 3 // 2 if frames > 1 else size * 9 // 8
     backdrop = backdrops(scenes, planes, side, generator, config.texture)
+    if config.clutter:
+        backdrop = _with_clutter(scenes, backdrop, atlas)
     picture = torch.empty(4, batch, frames, size, size, device=device)
     labels = torch.empty(batch, frames, size, size, dtype=torch.uint8, device=device)
     time = torch.arange(frames, device=device, dtype=torch.float32)
@@ -115,13 +128,14 @@ def _attempt(
         chosen = [i for i, scene in enumerate(scenes) if (scene.blur and frames > 1) == blur]
         if not chosen:
             continue
-        steps = _BLUR_STEPS if blur else 1
+        steps = config.blur_steps if blur else 1
         shutter = (
             torch.linspace(-0.3, 0.3, steps, device=device)
             if blur
             else torch.zeros(1, device=device)
         )
-        times = (time[:, None] + shutter).reshape(1, -1).expand(len(chosen), -1)
+        pace = torch.tensor([scenes[i].pace for i in chosen], device=device)[:, None, None]
+        times = (time[:, None] * pace + shutter).flatten(1)
         image, label = _render([scenes[i] for i in chosen], backdrop[chosen], times, size, atlas)
         index = torch.tensor(chosen, device=device)
         picture[:, index] = image.unflatten(2, (frames, steps)).mean(dim=3) if blur else image
@@ -133,12 +147,26 @@ def _attempt(
     return Clips((rgb * 255 + 0.5).clamp(0, 255).to(torch.uint8), masks, labels)
 
 
-@lru_cache(maxsize=2)
-def _textures(seed: int, side: int, device: torch.device) -> tuple[Tensor, Tensor]:
+@lru_cache(maxsize=_POOLS_KEPT)
+def _textures(seed: int, side: int, device: torch.device, natural: int) -> tuple[Tensor, Tensor]:
     """A pool of textures, as planes (m, 3, side, side) and as an atlas."""
     generator = torch.Generator(device).manual_seed(seed % (1 << 62))
     planes = texture_pool(_POOL, side, generator)
+    if natural:
+        planes = torch.cat([planes, natural_pool(natural, side, generator)])
     return planes, texture_atlas(planes)
+
+
+def _with_clutter(scenes: list[Scene], backdrop: Tensor, atlas: Tensor) -> Tensor:
+    """The backdrops (b, 3, s, s) with what stands on them, painted once for the whole clip."""
+    side, device = backdrop.shape[2], backdrop.device
+    still = Camera(Wave(), Wave(), Wave(), Wave())
+    sets = [Scene(scene.clutter or [_NOTHING], still, [], False, 0) for scene in scenes]
+    times = torch.zeros(len(sets), 1, device=device)
+    canvas = torch.zeros(4, len(sets), 1, side, side, device=device)
+    canvas[:3, :, 0] = backdrop.transpose(0, 1)
+    paint(canvas, sets, times, camera_view(sets, times), atlas)
+    return canvas[:3, :, 0].transpose(0, 1).contiguous()
 
 
 def _render(
@@ -146,20 +174,24 @@ def _render(
 ) -> tuple[Tensor, Tensor]:
     """Pictures (4, b, t, size, size) and labels (b, t, size, size) of scenes at times (b, t)."""
     view = camera_view(scenes, times)
-    canvas = _film(backdrop, view, size)
+    parallax = torch.tensor([scene.parallax for scene in scenes], device=backdrop.device)
+    canvas = _film(backdrop, view, size, parallax)
     return canvas, paint(canvas, scenes, times, view, atlas)
 
 
-def _film(backdrop: Tensor, view: View, size: int) -> Tensor:
+def _film(backdrop: Tensor, view: View, size: int, parallax: Tensor) -> Tensor:
     """The backdrop (b, 3, s, s) as the camera sees it, with a fourth channel of zeros: (4, b, t,
     size, size).
+
+    parallax: (b,), how much faster than its middle the lower edge pans, as near ground does.
     """
     batch, steps = view.x.shape
     share = size / backdrop.shape[2]
     axis = (torch.arange(size, device=backdrop.device) + 0.5) / size - 0.5
     cos, sin = torch.cos(view.roll) / view.zoom, torch.sin(view.roll) / view.zoom
     cos, sin = cos[..., None, None], sin[..., None, None]
-    dx = axis[None, None, None, :] - view.x[..., None, None]
+    pan = view.x[..., None, None] * (1 + 2 * parallax.view(-1, 1, 1, 1) * axis[:, None])
+    dx = axis[None, None, None, :] - pan
     dy = axis[None, None, :, None] - view.y[..., None, None]
     grid = torch.stack([cos * dx + sin * dy, cos * dy - sin * dx], dim=-1) * (2 * share)
     filmed = F.grid_sample(
@@ -196,9 +228,11 @@ def main() -> None:
     parser.add_argument("--columns", type=int, default=8, help="frames shown per clip")
     parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--rich", action="store_true", help="clips of RICH")
     parser.add_argument("--device", default="cpu")
     args = parser.parse_args()
-    clips = generate_clips(args.clips, args.frames, args.size, args.seed, args.device)
+    config = RICH if args.rich else ClipConfig()
+    clips = generate_clips(args.clips, args.frames, args.size, args.seed, args.device, config)
     Image.fromarray(contact_sheet(clips, args.columns).numpy()).save(args.out)
 
 

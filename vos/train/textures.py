@@ -13,11 +13,11 @@ from torch.nn import functional as F
 from vos.train.scenes import Scene
 
 
-def _uniform(shape: tuple[int, ...], low: float, high: float, generator: torch.Generator) -> Tensor:
+def uniform(shape: tuple[int, ...], low: float, high: float, generator: torch.Generator) -> Tensor:
     return torch.rand(shape, generator=generator, device=generator.device) * (high - low) + low
 
 
-def _standard(texture: Tensor) -> Tensor:
+def standard(texture: Tensor) -> Tensor:
     """Zero mean per channel, unit deviation over all, outliers clipped: (m, c, s, s)."""
     texture = texture - texture.mean(dim=(2, 3), keepdim=True)
     return (texture / texture.std(dim=(1, 2, 3), keepdim=True).clamp(min=1e-6)).clamp(-2.5, 2.5)
@@ -32,17 +32,17 @@ def spectral_noise(
     device = generator.device
     fy = torch.fft.fftfreq(side, device=device)[:, None] * side
     fx = torch.fft.rfftfreq(side, device=device)[None] * side
-    stretch = 2 ** _uniform((count, 1, 1, 1), -1.0, 1.0, generator)
+    stretch = 2 ** uniform((count, 1, 1, 1), -1.0, 1.0, generator)
     frequency = torch.sqrt((fx * stretch) ** 2 + (fy / stretch) ** 2).clamp(min=1)
-    power = frequency ** -_uniform((count, 1, 1, 1), low, high, generator)
+    power = frequency ** -uniform((count, 1, 1, 1), low, high, generator)
     shape = (count, 3, side, side // 2 + 1)
     spectrum = torch.complex(
         torch.randn(shape, generator=generator, device=device),
         torch.randn(shape, generator=generator, device=device),
     )
-    plane = _standard(torch.fft.irfft2(spectrum * power, s=(side, side)))
-    chroma = _uniform((count, 1, 1, 1), 0.05, 0.5, generator)
-    return _standard(plane[:, :1] + chroma * plane)
+    plane = standard(torch.fft.irfft2(spectrum * power, s=(side, side)))
+    chroma = uniform((count, 1, 1, 1), 0.05, 0.5, generator)
+    return standard(plane[:, :1] + chroma * plane)
 
 
 def dead_leaves(count: int, side: int, generator: torch.Generator, leaves: int = 500) -> Tensor:
@@ -55,13 +55,13 @@ def dead_leaves(count: int, side: int, generator: torch.Generator, leaves: int =
     device = generator.device
     number = count * leaves
     small, large = 1.5 / side, 0.22
-    radius = (_uniform((number,), large**-1.5, small**-1.5, generator)) ** (-1 / 1.5)
-    radius[::40] = _uniform((len(radius[::40]),), 0.1, large, generator)
+    radius = (uniform((number,), large**-1.5, small**-1.5, generator)) ** (-1 / 1.5)
+    radius[::40] = uniform((len(radius[::40]),), 0.1, large, generator)
     radius = radius * side
-    x, y = (_uniform((number,), 0, side, generator) for _ in range(2))
-    turn = _uniform((number,), 0, math.pi, generator)
-    aspect = _uniform((number,), 0.25, 1.0, generator)
-    boxy = _uniform((number,), 0, 1, generator) < 0.35
+    x, y = (uniform((number,), 0, side, generator) for _ in range(2))
+    turn = uniform((number,), 0, math.pi, generator)
+    aspect = uniform((number,), 0.25, 1.0, generator)
+    boxy = uniform((number,), 0, 1, generator) < 0.35
     half = (radius * 1.45).ceil().long()
     counts = (2 * half + 1) ** 2
     total = int(counts.sum())
@@ -80,9 +80,9 @@ def dead_leaves(count: int, side: int, generator: torch.Generator, leaves: int =
     top = top.scatter_reduce(0, pixel[inside], leaf[inside], "amax")
     light = torch.randn(number, 1, generator=generator, device=device)
     tint = torch.randn(number, 3, generator=generator, device=device)
-    colours = light + _uniform((number, 1), 0.0, 0.5, generator) * tint
+    colours = light + uniform((number, 1), 0.0, 0.5, generator) * tint
     texture = colours[top].view(count, side, side, 3).permute(0, 3, 1, 2)
-    return _standard(texture)
+    return standard(texture)
 
 
 def cells(count: int, side: int, generator: torch.Generator) -> Tensor:
@@ -90,8 +90,8 @@ def cells(count: int, side: int, generator: torch.Generator) -> Tensor:
     device = generator.device
     planes = []
     for _ in range(count):
-        grid = int(_uniform((1,), 4, 14, generator).item())
-        jitter = _uniform((grid, grid, 2), 0, 1, generator)
+        grid = int(uniform((1,), 4, 14, generator).item())
+        jitter = uniform((grid, grid, 2), 0, 1, generator)
         colour = torch.randn(grid, grid, 3, generator=generator, device=device)
         axis = (torch.arange(side, device=device) + 0.5) * (grid / side)
         cell = axis.long()
@@ -111,7 +111,7 @@ def cells(count: int, side: int, generator: torch.Generator) -> Tensor:
                 best = torch.minimum(best, far)
         joint = (second.sqrt() - best.sqrt()).clamp(0, 0.15) * 8
         planes.append(colour.view(-1, 3)[owner].permute(2, 0, 1) * 0.7 + joint)
-    return _standard(torch.stack(planes))
+    return standard(torch.stack(planes))
 
 
 def stripes(count: int, side: int, generator: torch.Generator, warp: Tensor) -> Tensor:
@@ -121,9 +121,9 @@ def stripes(count: int, side: int, generator: torch.Generator, warp: Tensor) -> 
     device = generator.device
     axis = torch.arange(side, device=device) / side
     shape = (count, 1, 1)
-    waves = _uniform((count, 2, 1, 1), 2, 24, generator).round()
-    turn = _uniform(shape, 0, 4, generator).floor() * math.pi / 4
-    bend = _uniform(shape, 0, 2.0, generator)
+    waves = uniform((count, 2, 1, 1), 2, 24, generator).round()
+    turn = uniform(shape, 0, 4, generator).floor() * math.pi / 4
+    bend = uniform(shape, 0, 2.0, generator)
     kx, ky = (torch.cos(turn) * waves[:, 0]).round(), (torch.sin(turn) * waves[:, 0]).round()
     first = torch.sin(
         2 * math.pi * (kx * axis[None, None] + ky * axis[None, :, None]) + bend * warp[:, 0]
@@ -131,11 +131,11 @@ def stripes(count: int, side: int, generator: torch.Generator, warp: Tensor) -> 
     second = torch.sin(
         2 * math.pi * (kx * axis[None, :, None] - ky * axis[None, None]) + bend * warp[:, 1]
     )
-    sharp = _uniform(shape, 1.0, 8.0, generator)
-    checks = _uniform(shape, 0, 1, generator) < 0.4
+    sharp = uniform(shape, 1.0, 8.0, generator)
+    checks = uniform(shape, 0, 1, generator) < 0.4
     field = torch.tanh(sharp * torch.where(checks, first * second, first))
     tint = 1 + 0.4 * torch.randn(count, 3, 1, 1, generator=generator, device=device)
-    return _standard(field[:, None] * tint + 0.25 * warp)
+    return standard(field[:, None] * tint + 0.25 * warp)
 
 
 def texture_pool(count: int, side: int, generator: torch.Generator) -> Tensor:
@@ -149,7 +149,7 @@ def texture_pool(count: int, side: int, generator: torch.Generator) -> Tensor:
     tiled = cells(quarter, side, generator)
     grain = noise[torch.arange(3 * quarter) % len(noise)].flip(2)
     mixed = torch.cat([leaves, tiled])
-    mixed = _standard(mixed + 0.35 * grain)
+    mixed = standard(mixed + 0.35 * grain)
     return torch.cat([noise, mixed, striped])
 
 
@@ -165,7 +165,7 @@ def backdrops(
     device = pool.device
     colours = torch.tensor([s.palette[:3] for s in scenes]).to(device)
     pick = torch.randint(len(pool), (4, batch), generator=generator, device=device).tolist()
-    amp = strength * 2 ** _uniform((3, batch, 1, 1, 1), -5.5, -2.2, generator)
+    amp = strength * 2 ** uniform((3, batch, 1, 1, 1), -5.5, -2.2, generator)
     shifts = torch.randint(period, (4, batch, 2, 1), generator=generator, device=device)
     axis = torch.arange(side, device=device) / side - 0.5
     line = torch.arange(side, device=device)
@@ -178,7 +178,7 @@ def backdrops(
         return torch.stack(windows)
 
     def region(k: int) -> Tensor:
-        slope = _uniform((batch, 3, 2), -0.25, 0.25, generator)
+        slope = uniform((batch, 3, 2), -0.25, 0.25, generator)
         slope = slope * 0.3 + slope[:, :1] * 0.7
         ramp = slope[..., 0, None, None] * axis + slope[..., 1, None, None] * axis[:, None]
         return torch.addcmul(colours[:, k, :, None, None] + ramp, cut(k), amp[k])
@@ -187,12 +187,12 @@ def backdrops(
     canvas = region(0)
     for k in (1, 2):
         # Mostly borders that run across, as horizons and walls do; sometimes at any angle.
-        turn = _uniform((batch, 1, 1, 1), 0, 2 * math.pi, generator)
-        flat = _uniform((batch, 1, 1, 1), 0, 1, generator) < 0.6
+        turn = uniform((batch, 1, 1, 1), 0, 2 * math.pi, generator)
+        flat = uniform((batch, 1, 1, 1), 0, 1, generator) < 0.6
         turn = torch.where(flat, math.pi / 2, turn)
-        level = _uniform((batch, 1, 1, 1), -0.3, 0.3, generator)
-        ripple = 10 ** _uniform((batch, 1, 1, 1), -2.5, -0.7, generator)
+        level = uniform((batch, 1, 1, 1), -0.3, 0.3, generator)
+        ripple = 10 ** uniform((batch, 1, 1, 1), -2.5, -0.7, generator)
         height = torch.cos(turn) * axis + torch.sin(turn) * axis[:, None] - level + ripple * rough
-        hard = 10 ** _uniform((batch, 1, 1, 1), 1.0, 2.3, generator)
+        hard = 10 ** uniform((batch, 1, 1, 1), 1.0, 2.3, generator)
         canvas = torch.lerp(canvas, region(k), (0.5 + hard * height).clamp(0, 1))
     return canvas.clamp(0, 1)

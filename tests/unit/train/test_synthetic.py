@@ -11,11 +11,12 @@ from torch import Tensor
 
 from vos.errors import UsageError
 from vos.train import synthetic
+from vos.train.clip_config import ClipConfig
 from vos.train.effects import compress, defocus
 from vos.train.outlines import ROUND, any_outline, ellipse, flipped, polygon, rectangle
 from vos.train.poses import waves
 from vos.train.raster import sample_atlas, texture_atlas
-from vos.train.scenes import ClipConfig, Wave
+from vos.train.scenes import Wave
 from vos.train.shapes import any_shape
 from vos.train.synthetic import Clips, contact_sheet, generate_clips
 from vos.train.textures import texture_pool
