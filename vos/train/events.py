@@ -211,8 +211,7 @@ def _shadow(
     form: Shape = [
         Part(-1, (start, bottom - 0.5 * flat), angle, length, (flat, flat * rng.uniform(0.5, 1)), 0)
     ]
-    dark = rng.uniform(0.0, 0.12)
-    ink = Paint((dark, dark, dark), 0, 0.0, 1.0, (0.0, 0.0), 0.0)
+    ink = Paint((0.0, 0.0, 0.0), 0, 0.0, 1.0, (0.0, 0.0), 0.0)
     return Body(
         form, [ink], 0, body.x, body.y, body.log_scale, body.turn, body.attach,
         squeeze=body.squeeze, soft_px=soft, opacity=opacity,

@@ -38,6 +38,7 @@ _SEEDS_PER_POOL = 64
 """Consecutive seeds share a pool of textures, which costs as much as a batch of clips to make;
 clips roll, mix and tint it.
 """
+_SHEET_COLOURS = 96
 _POOLS_KEPT = 8
 """Training asks in turns for several sizes and two configs."""
 _ATTEMPTS = 12
@@ -233,7 +234,10 @@ def main() -> None:
     args = parser.parse_args()
     config = RICH if args.rich else ClipConfig()
     clips = generate_clips(args.clips, args.frames, args.size, args.seed, args.device, config)
-    Image.fromarray(contact_sheet(clips, args.columns).numpy()).save(args.out)
+    sheet = Image.fromarray(contact_sheet(clips, args.columns).numpy())
+    if args.out.suffix == ".png":
+        sheet = sheet.quantize(_SHEET_COLOURS)  # noise makes a full PNG three times as large
+    sheet.save(args.out, optimize=True)
 
 
 if __name__ == "__main__":
