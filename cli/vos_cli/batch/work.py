@@ -57,7 +57,7 @@ def run_task(task: Task, worker: str, tell: Tell) -> ClipResult:
     folder, started = task.folder, time.monotonic()
     before = folder.read_result(task.name)
     result = ClipResult(task.name, "failed", worker=worker, attempts=task.attempt)
-    with _log(folder.log(task.name), is_new=task.attempt == 1) as log:
+    with _log(folder.log(task.name)) as log:
         _line(log, f"worker {worker}, attempt {task.attempt}: {task.job.source}")
         try:
             check_inside(folder.root, task.job.output)
@@ -163,10 +163,10 @@ def _reason(error: Exception) -> str:
 
 
 @contextlib.contextmanager
-def _log(path: Path, *, is_new: bool) -> Iterator[TextIO]:
-    """The clip's log; what libraries print on stdout and stderr goes there too."""
+def _log(path: Path) -> Iterator[TextIO]:
+    """The clip's log, continued; what libraries print on stdout and stderr goes there too."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
-    handle = os.open(path, flags | (os.O_TRUNC if is_new else 0), 0o666)
+    handle = os.open(path, flags, 0o666)
     with os.fdopen(handle, "a", encoding="utf-8", errors="surrogateescape", buffering=1) as log:
         kept = [(number, os.dup(number)) for number in (1, 2)]
         for number, _ in kept:
