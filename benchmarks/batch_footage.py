@@ -86,8 +86,11 @@ def encode(
     return path
 
 
-def _boxed(path: Path, kind: str, size_hw: tuple[int, int] = SIZE_HW, **options: Any) -> Shot:
-    return Shot(path.name, path, kind, {"box": [_text(disk_box(size_hw))], **options})
+def _boxed(path: Path, kind: str, size_hw: tuple[int, int] = SIZE_HW) -> Shot:
+    """With a box around the disk, as far as it is in the frame."""
+    left, top, right, bottom = disk_box(size_hw)
+    box = (left, top, min(right, size_hw[1] - 1), bottom)
+    return Shot(path.name, path, kind, {"box": [_text(box)]})
 
 
 def _text(values: Sequence[float]) -> str:
@@ -192,8 +195,9 @@ def _broken(folder: Path) -> list[Shot]:
     with wave.open(str(sound), "wb") as file:
         file.setparams((1, 2, 8000, 0, "NONE", ""))
         file.writeframes(bytes(16000))
-    mixed = stills(folder / "mixed", 20, "png")
-    Image.new("RGB", (64, 64)).save(mixed / "mixed_0012.png")
+    holed = stills(folder / "holed", 20, "png")
+    image = holed / "holed_0012.png"
+    image.write_bytes(image.read_bytes()[: image.stat().st_size // 2])
     return [
         _fails(_boxed(no_index, "cut short, its index lost"), "not a video"),
         _fails(_boxed(sound, "no video stream"), "no video stream"),
@@ -202,7 +206,7 @@ def _broken(folder: Path) -> list[Shot]:
             Shot("outside.mp4", folder / "whole.mp4", "box outside", {"box": ["900,900,950,950"]}),
             "outside",
         ),
-        _fails(_boxed(mixed, "an image of another size in the middle"), "64"),
+        _fails(_boxed(holed, "a broken image in the middle"), "broken image"),
     ]
 
 

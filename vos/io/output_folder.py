@@ -202,6 +202,21 @@ def part_of(path: Path) -> Path:
     return path.with_name(f".{path.name}.part")
 
 
+def discard_part(path: Path) -> None:
+    """Delete what a run that ended early left for the output at `path`, where it left anything.
+
+    Raises OutputError, BusyError if a run is at it.
+    """
+    part = part_of(path)
+    with output_errors(path):
+        if part.is_dir() and _is_leftover(part):
+            lock = _lock(part, path)
+            _empty(part)
+            lock.close()
+            (part / _LOCK_NAME).unlink()
+            part.rmdir()
+
+
 def _old_of(path: Path) -> Path:
     return path.with_name(f".{path.name}.old")
 

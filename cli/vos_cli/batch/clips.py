@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vos.errors import UsageError
+from vos.io.paths import display_name
 from vos_cli.batch.find import PROMPTS_SUFFIX
 from vos_cli.batch.rows import PROMPT_OPTIONS, Row
 from vos_cli.track_options import TrackFlags
@@ -78,6 +79,13 @@ def prompt_files(source: Path, place: Path | None) -> list[Path]:
     if place is not None:
         names += [f"{stem}.json" for stem in stems]
     return [folder / name for name in names]
+
+
+def unnamed(text: str, source: str) -> str:
+    """What is said of a clip, without its file in front: whoever shows it names the clip."""
+    for name in (source, os.path.basename(source)):  # noqa: PTH119
+        text = text.removeprefix(f"{display_name(name)}: ")
+    return text
 
 
 def _own(row: Row, base: TrackFlags) -> TrackFlags:

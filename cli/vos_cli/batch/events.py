@@ -17,12 +17,14 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Progressed:
-    """Frames of a clip so far; total is None where the input does not say."""
+    """Frames of a clip so far; total is None where the input does not say. skipped: those of them
+    that an earlier run did."""
 
     name: str
     worker: str
     frames: int
     total: int | None
+    skipped: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,4 +34,9 @@ class Finished:
     result: ClipResult
 
 
-Event = Started | Progressed | Finished
+@dataclass(frozen=True, slots=True)
+class Stopping:
+    """Ctrl-C was heard: workers are given time to make their clips resumable."""
+
+
+Event = Started | Progressed | Finished | Stopping

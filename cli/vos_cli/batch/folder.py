@@ -36,8 +36,9 @@ class ClipResult:
     """How one clip went.
 
     reason: one line, for a failed one. was_there: finished by an earlier run and left alone.
-    seconds: of the run that made it, loading included. frames_per_s: of tracking alone. low_scores:
-    one line per stretch of frames to look at. attempts: 2 where a worker died once, and so on.
+    seconds: of the run that made it, loading included; None where nothing was tracked, or that run
+    was killed before it could tell. frames_per_s: of tracking alone. low_scores: one line per
+    stretch of frames to look at. attempts: 2 where a worker died once, and so on.
     """
 
     name: str
@@ -46,7 +47,7 @@ class ClipResult:
     exit_code: int = 0
     was_there: bool = False
     frames: int = 0
-    seconds: float = 0.0
+    seconds: float | None = None
     frames_per_s: float | None = None
     warnings: tuple[str, ...] = ()
     low_scores: tuple[str, ...] = ()

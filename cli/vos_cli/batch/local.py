@@ -16,7 +16,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from vos_cli.batch.events import Event, Finished, Progressed, Started
+from vos_cli.batch.events import Event, Finished, Progressed, Started, Stopping
 from vos_cli.batch.folder import ATTEMPTS, hold_shared
 from vos_cli.batch.work import Task, Work, given_up, run_task
 from vos_cli.errors import Interrupted
@@ -70,6 +70,9 @@ def run_local(
                 yield from worker.events(queue)
                 if worker.task is None and queue:
                     yield worker.give(queue.popleft())
+    except KeyboardInterrupt:
+        yield Stopping()
+        raise
     finally:
         _stop(crew)
 
@@ -172,12 +175,20 @@ def _work(connection: Any, setup: WorkerSetup) -> None:
                 if setup.device is not None:
                     task = _on_device(task, setup.device)
 
-                def tell(frames: int, total: int | None, name: str = task.name) -> None:
-                    connection.send(Progressed(name, setup.name, frames, total))
-
+                tell = _Tell(connection, task.name, setup.name)
                 connection.send(Finished(setup.do(task, setup.name, tell)))
     except (KeyboardInterrupt, Interrupted, EOFError, BrokenPipeError):
         return
+
+
+@dataclass(frozen=True, slots=True)
+class _Tell:
+    connection: Any
+    name: str
+    worker: str
+
+    def __call__(self, frames: int, total: int | None, skipped: int = 0) -> None:
+        self.connection.send(Progressed(self.name, self.worker, frames, total, skipped))
 
 
 def _follow(parent: int) -> None:

@@ -15,7 +15,7 @@ from vos.io.manifest import fingerprint_input, read_manifest
 from vos.io.scan import scan_video
 from vos.io.source import SourceInfo, open_source
 from vos_cli import tracking
-from vos_cli.batch.clips import Clip
+from vos_cli.batch.clips import Clip, unnamed
 from vos_cli.batch.folder import BatchFolder, check_inside
 from vos_cli.errors import report
 from vos_cli.tracking import Job
@@ -91,6 +91,7 @@ def probe(clip: Clip, folder: BatchFolder, progress: str | None) -> Probe:
         text = io.StringIO()
         code = report(error, verbose=False, stream=text)
         reason = text.getvalue().strip().removeprefix("vos: ").removeprefix("error: ")
+        reason = unnamed(reason, clip.source)
         return Probe(clip, None, reason, code, info, frames, is_vfr, notes)
 
 

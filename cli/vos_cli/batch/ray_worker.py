@@ -54,8 +54,8 @@ class NodeWorker:
         work: Work
         task, work = pickle.loads(pickled)
 
-        def tell(frames: int, total: int | None) -> None:
-            self._latest = Progressed(task.name, self._name, frames, total)
+        def tell(frames: int, total: int | None, skipped: int = 0) -> None:
+            self._latest = Progressed(task.name, self._name, frames, total, skipped)
 
         return work(task, self._name, tell)
 

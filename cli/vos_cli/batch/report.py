@@ -14,13 +14,19 @@ from typing import Any
 from urllib.parse import quote
 
 from vos.io.disk import write_atomic
-from vos.io.paths import display_name
 from vos.version import __version__
+from vos_cli.batch.clips import unnamed
 from vos_cli.batch.folder import BatchFolder, ClipResult
 from vos_cli.batch.preflight import Probe
-from vos_cli.batch.view import clock
+from vos_cli.progress import clock
 
-_STATES = ("failed", "left", "done")
+_SECTIONS = {
+    "failed": "Failed",
+    "left": "Not done yet",
+    "noted": "Done, worth a look",
+    "done": "Done",
+}
+"""What a clip is, and its heading, in the order of the page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,16 +119,13 @@ def _clip_json(entry: Entry, folder: BatchFolder) -> dict[str, Any]:
 
 def _warnings(entry: Entry, result: ClipResult) -> list[str]:
     """What was noticed before and while tracking, once each, without the file's name in front."""
-    name = display_name(os.path.basename(entry.probe.clip.source))  # noqa: PTH119
     lines = (*entry.probe.notes, *result.warnings)
-    return list(dict.fromkeys(line.removeprefix(f"{name}: ") for line in lines))
+    return list(dict.fromkeys(unnamed(line, entry.probe.clip.source) for line in lines))
 
 
 def _page(content: dict[str, Any], folder: BatchFolder) -> str:
     style = files("vos_cli.batch").joinpath("report.css").read_text("utf-8")
-    clips = sorted(content["clips"], key=lambda clip: _STATES.index(clip["state"]))
     title = os.path.basename(content["output"]) or content["output"]  # noqa: PTH119
-    cards = "\n".join(_card(clip, folder) for clip in clips)
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -134,13 +137,25 @@ def _page(content: dict[str, Any], folder: BatchFolder) -> str:
 <h1>{_html(title)}</h1>
 <p class="lead">{_lead(content)}</p>
 {_tiles(content)}
-{_failures(clips)}
-<h2>Clips</h2>
-<div class="clips">
-{cards}
-</div>
+{_sections(content["clips"], folder)}
 </main></body></html>
 """
+
+
+def _kind(clip: dict[str, Any]) -> str:
+    """Of the four sections of the page, the one that a clip is in."""
+    is_noted = clip["state"] == "done" and (clip["warnings"] or clip["low_scores"])
+    return "noted" if is_noted else clip["state"]
+
+
+def _sections(clips: Sequence[dict[str, Any]], folder: BatchFolder) -> str:
+    parts: list[str] = []
+    for kind, heading in _SECTIONS.items():
+        cards = [_card(clip, folder) for clip in clips if _kind(clip) == kind]
+        if cards:
+            parts.append(f'<h2>{heading} <span>{len(cards)}</span></h2>\n<div class="clips">')
+            parts += [*cards, "</div>"]
+    return "\n".join(parts)
 
 
 def _lead(content: dict[str, Any]) -> str:
@@ -157,13 +172,15 @@ def _lead(content: dict[str, Any]) -> str:
 def _tiles(content: dict[str, Any]) -> str:
     counts, rate = content["counts"], content["frames_per_s"]
     there = counts["already_done"]
+    noted = sum(_kind(clip) == "noted" for clip in content["clips"])
+    speed = "" if rate is None else f"{rate:.1f} a second, loading included"
     tiles = [
         ("good", counts["done"], "done", f"{there} by earlier runs" if there else ""),
         ("bad" if counts["failed"] else "", counts["failed"], "failed", ""),
-        ("", counts["left"], "left", ""),
-        ("", f"{content['frames']:,}", "frames", "tracked in this run"),
-        ("", "-" if rate is None else f"{rate:g}", "frames/s", "all workers, loading included"),
-        ("", clock(content["seconds"]), "time", "h:mm:ss"),
+        ("warn" if noted else "", noted, "worth a look", "done, with warnings" if noted else ""),
+        ("", counts["left"], "not done yet", ""),
+        ("", f"{content['frames']:,}", "frames", speed),
+        ("", clock(content["seconds"]), "time", "of this run, h:mm:ss"),
     ]
     return (
         '<div class="tiles">'
@@ -176,31 +193,22 @@ def _tiles(content: dict[str, Any]) -> str:
     )
 
 
-def _failures(clips: Sequence[dict[str, Any]]) -> str:
-    failed = [clip for clip in clips if clip["state"] == "failed"]
-    if not failed:
-        return ""
-    rows = "".join(
-        f'<tr><td><a href="#{_anchor(clip)}">{_html(clip["name"])}</a></td>'
-        f"<td>{_html(clip['reason'])}</td></tr>"
-        for clip in failed
-    )
-    return f'<h2>Failures</h2><div class="scroll"><table>{rows}</table></div>'
-
-
 def _card(clip: dict[str, Any], folder: BatchFolder) -> str:
     state = clip["state"]
-    badge = "already done" if clip.get("already_done") else state
+    badge = '<em class="badge">by an earlier run</em>' if clip.get("already_done") else ""
     strip = _strip(clip["name"], folder) if state == "done" else ""
     notes = "".join(
         f'<li class="{kind}">{_html(text)}</li>'
         for kind, texts in (
             ("reason", [clip["reason"]] if clip.get("reason") else []),
-            ("warning", clip.get("warnings", [])),
-            ("warning", clip.get("low_scores", [])),
+            ("warning", [*clip.get("warnings", []), *clip.get("low_scores", [])]),
         )
         for text in texts
     )
+    where = (
+        "" if state == "done" else f'<p class="path">{_html(clip["source"] or clip["place"])}</p>'
+    )
+    lines = "".join(f"<p>{_html(line)}</p>" for line in _facts(clip) if line)
     links = [("output", clip.get("output")), ("log", clip.get("log"))]
     anchors = " ".join(
         f'<a href="{quote(path, errors="surrogateescape")}">{label}</a>'
@@ -208,31 +216,33 @@ def _card(clip: dict[str, Any], folder: BatchFolder) -> str:
         if path
     )
     return (
-        f'<article class="{state}" id="{_anchor(clip)}">'
-        f'<h3>{_html(clip["name"])} <em class="badge">{badge}</em><span>{anchors}</span></h3>'
-        f"<div><p>{_html(_facts(clip))}</p>{f'<ul>{notes}</ul>' if notes else ''}</div>"
+        f'<article class="{_kind(clip)}">'
+        f"<h3>{_html(clip['name'])} {badge}<span>{anchors}</span></h3>"
+        f"<div>{f'<ul>{notes}</ul>' if notes else ''}{lines}{where}</div>"
         f"{strip}</article>"
     )
 
 
-def _facts(clip: dict[str, Any]) -> str:
+def _facts(clip: dict[str, Any]) -> tuple[str, str]:
+    """Two lines: of the input, and of the tracking."""
     known = clip["input"]
-    facts: list[str] = []
+    source: list[str] = []
     if known:
-        facts.append(f"{known['width']}x{known['height']}")
-        facts += [known["codec"]] if known["codec"] else []
-        facts += [f"{known['rate']:g} frames/s"] if known["rate"] else []
-        facts += ["variable rate"] if known["is_vfr"] else []
-        facts += [f"turned {known['rotation_deg']} degrees"] if known["rotation_deg"] else []
+        source.append(f"{known['width']}x{known['height']}")
+        source += [known["codec"]] if known["codec"] else []
+        source += [f"{known['rate']:g} frames/s"] if known["rate"] else []
+        source += ["variable rate"] if known["is_vfr"] else []
+        source += [f"turned {known['rotation_deg']} degrees"] if known["rotation_deg"] else []
+    tracked: list[str] = []
     if clip["state"] == "done":
-        facts.append(f"{clip['frames']} frames tracked")
+        tracked.append(f"{clip['frames']} frames tracked")
         if clip["seconds"]:
-            rate = f" ({clip['frames_per_s']:g} frames/s)" if clip["frames_per_s"] else ""
-            facts.append(f"{clip['seconds']:.1f} s{rate}")
-        facts.append(f"model {clip['model']}")
+            rate = f" ({clip['frames_per_s']:.1f} a second)" if clip["frames_per_s"] else ""
+            tracked.append(f"{clip['seconds']:.1f} s{rate}")
+        tracked.append(f"model {clip['model']}")
     if clip.get("attempts", 1) > 1:
-        facts.append(f"{clip['attempts']} attempts")
-    return " · ".join(facts)
+        tracked.append(f"attempt {clip['attempts']}, as its worker died")
+    return " · ".join(source), " · ".join(tracked)
 
 
 def _strip(name: str, folder: BatchFolder) -> str:
@@ -241,10 +251,6 @@ def _strip(name: str, folder: BatchFolder) -> str:
     except OSError:
         return ""
     return f'<img loading="lazy" alt="" src="data:image/jpeg;base64,{data}">'
-
-
-def _anchor(clip: dict[str, Any]) -> str:
-    return "c-" + quote(clip["name"], safe="", errors="surrogateescape").replace("%", "_")
 
 
 def _html(text: str) -> str:

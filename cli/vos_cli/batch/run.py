@@ -8,12 +8,13 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
+from vos_cli.batch.board import Board
 from vos_cli.batch.events import Finished
 from vos_cli.batch.folder import BatchFolder, ClipResult
 from vos_cli.batch.plan import Plan
 from vos_cli.batch.preflight import Probe, frames_to_track
 from vos_cli.batch.report import Entry, Run, write_reports
-from vos_cli.batch.view import Board, open_view
+from vos_cli.batch.view import open_view
 from vos_cli.batch.work import Task
 from vos_cli.errors import Interrupted
 
@@ -49,7 +50,7 @@ def run_batch(
     tasks = _tasks(probes, folder, only_failed=limits.only_failed)
     state = "finished"
     failed = sum(result.state == "failed" for result in results.values())
-    board = Board(len(tasks), sum(task.frames or 0 for task in tasks), failed=failed)
+    board = Board({task.name: task.frames or 0 for task in tasks}, failed=failed)
     try:
         if _is_too_many(failed, limits):
             state = "stopped"

@@ -1,76 +1,24 @@
-"""The batch as it goes: clips done, failed and left, frames a second, who works on what."""
+"""The batch as it goes, on stderr: a live view on a terminal, lines or JSON lines elsewhere."""
 
 from __future__ import annotations
 
 import json
 import sys
 import time
-from collections import deque
-from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import Any, Protocol, Self, TextIO
+from typing import TYPE_CHECKING, Any, Protocol, Self, TextIO
 
 from vos.io.paths import display_name
 from vos.settings import Progress as Mode
-from vos_cli.batch.events import Event, Finished, Progressed, Started
+from vos_cli.batch.board import Board
+from vos_cli.batch.events import Event, Finished, Started, Stopping
 from vos_cli.progress import JSON_PERIOD_S, PLAIN_PERIOD_S, clock, form_on
 
-_RATE_WINDOW_S = 60.0
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
-
-class Board:
-    """The numbers every view shows.
-
-    clips: to do in this run. frames: about how many these have. before: done, failed by now.
-    """
-
-    def __init__(self, clips: int, frames: int, *, failed: int):
-        self.clips = clips
-        self.frames = frames
-        self.done = 0
-        self.failed = failed
-        self.frames_done = 0
-        self.working: dict[str, tuple[str, int, int | None]] = {}
-        self._recent: deque[tuple[float, int]] = deque([(time.monotonic(), 0)])
-
-    @property
-    def left(self) -> int:
-        return self.clips - self.done
-
-    def take(self, event: Event) -> None:
-        name = event.result.name if isinstance(event, Finished) else event.name
-        for worker in [worker for worker, (held, _, _) in self.working.items() if held == name]:
-            del self.working[worker]  # perhaps of a worker that died
-        if isinstance(event, Started):
-            self.working[event.worker] = (event.name, 0, None)
-        elif isinstance(event, Progressed):
-            self.working[event.worker] = (event.name, event.frames, event.total)
-        else:
-            result = event.result
-            self.done += 1
-            self.failed += result.state == "failed"
-            self.frames_done += 0 if result.was_there else result.frames
-            if result.was_there or result.state == "failed":
-                self.frames -= result.frames
-        self._remember()
-
-    def rate(self) -> float:
-        """Frames a second over the last minute, all workers together."""
-        (first, frames), (last, more) = self._recent[0], self._recent[-1]
-        return (more - frames) / (last - first) if last > first else 0.0
-
-    def remaining_s(self) -> float | None:
-        rate = self.rate()
-        return max(self.frames - self._frames_now(), 0) / rate if rate > 0 else None
-
-    def _frames_now(self) -> int:
-        return self.frames_done + sum(frames for _, frames, _ in self.working.values())
-
-    def _remember(self) -> None:
-        now = time.monotonic()
-        self._recent.append((now, self._frames_now()))
-        while self._recent[0][0] < now - _RATE_WINDOW_S and len(self._recent) > 2:
-            self._recent.popleft()
+_DRAW_PERIOD_S = 0.2
+_STOPPING = "stopping; half-done clips are saved first, Ctrl-C again does not wait"
 
 
 class View(Protocol):
@@ -140,7 +88,9 @@ class _Lines(_Quiet):
     def show(self, event: Event) -> None:
         if isinstance(event, Finished):
             self._print(f"vos: {finished_text(event)}")
-        if self._is_time(PLAIN_PERIOD_S):
+        if isinstance(event, Stopping):
+            self._print(f"vos: {_STOPPING}")
+        elif self._is_time(PLAIN_PERIOD_S):
             self._print(f"vos: {totals_text(self._board)}")
 
 
@@ -157,9 +107,9 @@ class _JsonLines(_Quiet):
                 done=board.done,
                 failed=board.failed,
                 left=board.left,
-                frames_per_s=round(board.rate(), 2),
+                frames_per_s=round(board.rate() or 0.0, 2),
                 remaining_s=None if left is None else round(left, 1),
-                workers={worker: name for worker, (name, _, _) in board.working.items()},
+                workers={worker: one.name for worker, one in board.working.items()},
             )
 
     def _put(self, **values: Any) -> None:
@@ -167,28 +117,25 @@ class _JsonLines(_Quiet):
 
 
 class _Live(_Quiet):
-    """A bar for the batch and one for each worker; finished clips scroll by above."""
+    """A line for each worker and one for the whole; finished clips scroll by above.
+
+    Drawn when something happens, by this thread: no other one writes to the terminal.
+    """
 
     def __init__(self, board: Board, stream: TextIO):
-        from rich.console import Console, Group
+        from rich.console import Console
         from rich.live import Live
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
         super().__init__(board, stream)
         self._console = Console(file=stream)
-        self._workers = Progress(
-            TextColumn("{task.fields[worker]:>8}", style="dim"),
-            BarColumn(24),
-            MofNCompleteColumn(),
-            TextColumn("{task.description}"),
+        self._live: Live = Live(
             console=self._console,
+            auto_refresh=False,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
         )
-        self._whole = Progress(TextColumn("{task.description}"), BarColumn(), console=self._console)
-        self._clips = self._whole.add_task(totals_text(board), total=max(board.clips, 1))
-        self._rows: dict[str, Any] = {}
-        self._live: AbstractContextManager[Any] = Live(
-            Group(self._workers, self._whole), console=self._console, transient=True
-        )
+        self._last = 0.0
 
     def __enter__(self) -> Self:
         self._live.__enter__()
@@ -203,20 +150,41 @@ class _Live(_Quiet):
         self._live.__exit__(kind, error, trace)
 
     def show(self, event: Event) -> None:
-        board = self._board
         if isinstance(event, Finished):
             style = "red" if event.result.state == "failed" else None
             self._console.print(finished_text(event), style=style, markup=False, highlight=False)
-        for worker, (name, frames, total) in board.working.items():
-            if worker not in self._rows:
-                self._rows[worker] = self._workers.add_task("", total=None, worker=worker)
-            whole = None if total is None else max(total, frames)
-            self._workers.update(
-                self._rows[worker], completed=frames, total=whole, description=display_name(name)
+        if isinstance(event, Started | Stopping) or self._is_time(_DRAW_PERIOD_S):
+            self._live.update(self._picture(), refresh=True)
+
+    def _picture(self) -> RenderableType:
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        board, console = self._board, self._console
+        bar = max(4, min(24, console.width // 5))
+        at_work = sorted(board.working.items(), key=lambda pair: (len(pair[0]), pair[0]))
+        most = max(1, console.height - 4)
+        workers = Table.grid(padding=(0, 1), expand=True)
+        for justify in ("left", "left", "right"):
+            workers.add_column(no_wrap=True, justify=justify)
+        workers.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+        for worker, one in at_work[:most]:
+            total = None if one.total is None else max(one.total, one.frames)
+            count = f"{one.frames}/{total or '?'}" if one.frames or total else "starting"
+            workers.add_row(
+                Text(worker, "dim"),
+                ProgressBar(total or 1, one.frames if total else 0, width=bar),
+                Text(count, "dim"),
+                Text(display_name(one.name)),
             )
-        for worker in self._rows.keys() - board.working.keys():
-            self._workers.remove_task(self._rows.pop(worker))
-        self._whole.update(self._clips, completed=board.done, description=totals_text(board))
+        whole = Table.grid(padding=(0, 1))
+        said = _STOPPING if board.is_stopping else totals_text(board)
+        whole.add_row(ProgressBar(max(board.clips, 1), board.done, width=bar), Text(said))
+        more = len(at_work) - most
+        cut = [Text(f"and {more} workers more", "dim")] if more > 0 else []
+        return Group(workers, *cut, whole)
 
 
 def finished_text(event: Finished) -> str:
@@ -233,9 +201,9 @@ def finished_text(event: Finished) -> str:
 
 
 def totals_text(board: Board) -> str:
-    left = board.remaining_s()
-    ends = "" if left is None else f", {clock(left)} left"
-    return (
-        f"{board.done}/{board.clips} clips, {board.failed} failed, "
-        f"{board.rate():.1f} frames/s{ends}"
-    )
+    """One line about the whole batch."""
+    rate, left = board.rate(), board.remaining_s()
+    text = f"{board.done}/{board.clips} clips, {board.failed} failed"
+    if rate is not None:
+        text += f", {rate:.1f} frames/s"
+    return text if left is None else f"{text}, {clock(left)} left"

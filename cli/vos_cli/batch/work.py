@@ -12,12 +12,14 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TextIO
+from typing import TYPE_CHECKING, Protocol, Self, TextIO
 
-from vos.errors import BusyError, OutOfMemoryError
+from vos.errors import BusyError, InputError, OutOfMemoryError
 from vos.io.disk import write_atomic
+from vos.io.output_folder import discard_part
 from vos.settings import Settings
 from vos_cli import tracking
+from vos_cli.batch.clips import unnamed
 from vos_cli.batch.folder import BatchFolder, ClipResult, check_inside
 from vos_cli.batch.highlights import low_score_spans, thumbnail_strip
 from vos_cli.errors import Interrupted, one_line, report
@@ -29,8 +31,11 @@ if TYPE_CHECKING:
 TELL_PERIOD_S = 0.5
 _BUSY_WAIT_S = 30.0
 
-Tell = Callable[[int, int | None], None]
-"""Told frames so far and frames in all, twice a second."""
+
+class Tell(Protocol):
+    """Told twice a second how far a clip is, as `Progressed` has it."""
+
+    def __call__(self, frames: int, total: int | None, skipped: int = 0) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +72,11 @@ def run_task(task: Task, worker: str, tell: Tell) -> ClipResult:
             raise
         except Exception as error:
             code = report(error, verbose=True, stream=log)
-            result = replace(result, reason=_reason(error), exit_code=code)
+            result = replace(result, reason=_reason(error, task.job.source), exit_code=code)
             if code == OutOfMemoryError.exit_code:
                 _drop_models()
+            if code == InputError.exit_code:  # footage that is mended is tracked from its beginning
+                discard_part(task.job.output)
         else:
             _line(log, outcome.summary())
             kept = before if outcome.is_skipped and before and before.state == "done" else result
@@ -156,10 +163,11 @@ def _with_highlights(result: ClipResult, task: Task, log: TextIO) -> ClipResult:
     return result
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, source: str) -> str:
     text = io.StringIO()
     report(error, verbose=False, stream=text)
-    return text.getvalue().strip().removeprefix("vos: error: ").removeprefix("vos: ")
+    said = text.getvalue().strip().removeprefix("vos: error: ").removeprefix("vos: ")
+    return unnamed(said, source)
 
 
 @contextlib.contextmanager
@@ -190,10 +198,11 @@ class _Told:
         self.done = 0
         self._total = total
         self._tell = tell
+        self._skipped = 0
         self._last = 0.0
 
     def __enter__(self) -> Self:
-        self._tell(0, self._total)
+        self._say()
         return self
 
     def __exit__(
@@ -202,14 +211,19 @@ class _Told:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._tell(self.done, self._total)
+        self._say()
 
     def skip(self, frames: int) -> None:
         self.done += frames
+        self._skipped += frames
+        self._say()
 
     def advance(self) -> None:
         self.done += 1
         now = time.monotonic()
         if now - self._last >= TELL_PERIOD_S:
             self._last = now
-            self._tell(self.done, self._total)
+            self._say()
+
+    def _say(self) -> None:
+        self._tell(self.done, self._total, self._skipped)

@@ -67,13 +67,15 @@ def test_the_page_is_whole_and_escapes_every_name(tmp_path: Path):
         Probe(Clip(name, "l:1", f"/x/{hostile}", TrackFlags()), None, notes=(hostile,))
         for name in ("good", "bad & worse", "left")
     ]
+    probes.append(Probe(Clip("clean", "l:9", "/x/clean", TrackFlags()), None))
     folder.thumbnails("good").write_bytes(b"jpeg")
     folder.log("good").touch()
     good = ClipResult("good", "done", frames=8, seconds=2.0, frames_per_s=4.0, model="nano")
     bad = ClipResult("bad & worse", "failed", reason=hostile, exit_code=3)
-    entries = [Entry(probes[0], good), Entry(probes[1], bad), Entry(probes[2], None)]
+    clean = ClipResult("clean", "done", frames=8, was_there=True, model="nano")
+    entries = list(map(Entry, probes, (good, bad, None, clean)))
     content = write_reports(entries, Run("interrupted", 2, 4.0, 0.0), folder)
-    assert content["counts"] == {"clips": 3, "done": 1, "already_done": 0, "failed": 1, "left": 1}
+    assert content["counts"] == {"clips": 4, "done": 2, "already_done": 1, "failed": 1, "left": 1}
     assert json.loads(folder.report(".json").read_text()) == content
     page = folder.report(".html").read_text()
     assert "<script" not in page
@@ -81,6 +83,11 @@ def test_the_page_is_whole_and_escapes_every_name(tmp_path: Path):
     assert "data:image/jpeg;base64,anBlZw==" in page
     assert 'href="logs/good.log"' in page
     assert "Interrupted" in page
-    assert page.index("bad &amp; worse") < page.index('id="c-left"') < page.index('id="c-good"')
+    headings = re.findall(r"<h[23]>(.*?) <", page)
+    assert headings == [
+        *("Failed", "bad &amp; worse", "Not done yet", "left"),
+        *("Done, worth a look", "good", "Done", "clean"),
+    ]
+    assert "by an earlier run" in page
     assert not re.search(r'(src|href)="(https?:)?//', page)
     assert "<link" not in page
