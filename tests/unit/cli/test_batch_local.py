@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from unit.cli import batch_fakes as fakes
-from vos_cli.batch.events import Progressed, Started
+from vos_cli.batch.events import Progressed, Started, Stopping
 from vos_cli.batch.local import run_local
 from vos_cli.batch.plan import local_plan, threads_each
 
@@ -25,6 +25,19 @@ def test_a_worker_stopped_by_others_is_replaced(tmp_path: Path):
     assert isinstance(next(events), Started)  # again
     events.close()  # pyright: ignore[reportAttributeAccessIssue]
     assert workers() == []
+
+
+def test_ctrl_c_is_told_of_before_workers_stop(tmp_path: Path):
+    tasks = fakes.tasks(tmp_path, "a")
+    events = run_local(tasks, jobs=1, do=fakes.endless)
+    while not isinstance(next(events), Progressed):
+        pass
+    assert isinstance(events.throw(KeyboardInterrupt()), Stopping)  # pyright: ignore[reportAttributeAccessIssue]
+    assert len(workers()) == 1
+    with pytest.raises(KeyboardInterrupt):
+        next(events)
+    assert workers() == []
+    assert tasks[0].folder.log("a").read_text() == "stopped"
 
 
 def workers() -> list[int]:
