@@ -38,7 +38,10 @@ def test_the_report_fits_the_window(width: int, vos, tmp_path: Path):
         for number in range(2):
             pictures.nth(number).scroll_into_view_if_needed()
             assert pictures.nth(number).evaluate("image => image.decode().then(() => image.width)")
+        for tile in page.locator(".tile").all():
+            assert tile.evaluate("tile => tile.scrollWidth <= tile.clientWidth")
         for link in page.locator("a").all():
+            assert link.bounding_box()["height"] < 30  # one line, also beside a long name
             assert (report.parent / link.get_attribute("href")).exists()
         if shots := os.environ.get("VOS_SCREENSHOTS"):
             page.screenshot(path=str(Path(shots) / f"report-{width}.png"), full_page=True)
