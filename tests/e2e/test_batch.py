@@ -104,21 +104,26 @@ def test_manifest_rows_options_and_hostile_names(cli, tmp_path: Path):
     outside.mkdir()
     (tmp_path / "out/clips").mkdir(parents=True)
     (tmp_path / "out/clips/linked").symlink_to(outside)
+    (tmp_path / "out/logs").mkdir()
+    (tmp_path / "out/logs/far.log").symlink_to(outside / "log")
     rows = [
         {"source": "a.mp4", "name": "short", "end": "2f", "save": "stats", "box": clips.BOX},
         {"source": "a.mp4", "name": "../escaped", "box": clips.BOX},
         {"source": "a.mp4", "name": "linked", "box": clips.BOX},
-        {"source": "a.mp4", "name": "far", "box": "1,1,5,5@99"},
+        {"source": "a.mp4", "name": "far", "box": clips.BOX},
+        {"source": "a.mp4", "name": "late", "box": "1,1,5,5@99"},
     ]
     (tmp_path / "l.jsonl").write_text("\n".join(map(json.dumps, rows)))
     ran = cli("batch", "l.jsonl", "-o", "out", "--model", "nano", "--json")
     assert ran.code == 4, ran.err
     report = json.loads(ran.out)
-    assert [clip["state"] for clip in report["clips"]] == ["done", "failed", "failed", "failed"]
+    assert [clip["state"] for clip in report["clips"]] == ["done", *["failed"] * 4]
     reasons = [clip["reason"] or "" for clip in report["clips"]]
     assert "l.jsonl:2" in reasons[1]
     assert "is a link" in reasons[2]
-    assert "99" in reasons[3]
+    assert "far.log: is a link" in reasons[3]
+    assert "99" in reasons[4]
+    assert "Traceback" not in ran.err
     assert sorted(p.name for p in (tmp_path / "out/clips/short").iterdir()) == [
         "manifest.json",
         "prompts.json",
@@ -149,6 +154,10 @@ def test_dry_run_writes_nothing(cli, footage: Path, tmp_path: Path):
         (("in", "-o", "out", "--fail-fast", "--max-failures", "2"), 2, "--max-failures"),
         (("in", "-o", "in/text.mp4"), 2, "text.mp4"),
         (("in/empty.mp4", "-o", "out"), 3, "names no clip"),
+        (("in", "-o", "out", "--model", "nanoo"), 6, "nano"),
+        (("in", "-o", "out", "--save", "maks"), 2, "masks"),
+        (("in", "-o", "out", "--box", "1,2,3"), 2, "give four"),
+        (("in", "-o", "out", "--box"), 2, "--box"),
     ],
 )
 def test_wrong_command_lines(arguments, code: int, words: str, cli, footage: Path, tmp_path: Path):

@@ -13,6 +13,7 @@ import typer
 from vos.config import nearest
 from vos.errors import UsageError
 from vos.io.disk import output_errors
+from vos.model import registry
 from vos_cli import track_options as options
 from vos_cli.batch.clips import make_clips
 from vos_cli.batch.find import find_rows
@@ -206,6 +207,7 @@ def batch(
         overwrite=overwrite,
     )
     chosen = base.settings(form)
+    _check_base(base, chosen.model, output)
     with output_errors(output):
         folder = BatchFolder(output.resolve(), None if shard is None else parse_shard(shard))
     clips = make_clips(_rows(source, recursive, match, folder.root), base, prompts_from)
@@ -243,6 +245,13 @@ def batch(
     tell(f"{counts['done']} done, {counts['failed']} failed, {counts['left']} left; {page}")
     if counts["failed"]:
         raise typer.Exit(EXIT_SOME_FAILED)
+
+
+def _check_base(base: TrackFlags, model: str, output: Path) -> None:
+    """Refuse at once what each clip would be refused for."""
+    base.job_without_prompts("", output, progress=None)
+    base.all_prompts()
+    registry.resolve(model)
 
 
 def _check_engine(engine: str, ray_address: str | None) -> None:
@@ -284,7 +293,8 @@ def _rows(source: str, recursive: bool, match: str | None, output: Path) -> list
 def _summary(probes: list[Probe]) -> str:
     bad = sum(one.problem is not None for one in probes)
     frames = sum(frames_to_track(one) or 0 for one in probes)
-    return f"{len(probes)} clips, about {frames} frames; {bad} cannot be tracked"
+    clips = f"{len(probes)} clip{'s' * (len(probes) != 1)}"
+    return f"{clips}, about {frames} frames; {bad} cannot be tracked"
 
 
 def _print_plan(

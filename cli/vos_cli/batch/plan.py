@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from vos.errors import UsageError
 from vos_cli.batch.events import Event
 from vos_cli.batch.local import run_local
 from vos_cli.batch.work import Task
@@ -42,11 +43,15 @@ class LocalPlan:
 
 
 def local_plan(jobs: int | None, device: str) -> LocalPlan:
-    """One worker per GPU where "auto" finds some; on a CPU one per four cores, threads divided."""
+    """One worker per GPU where "auto" finds some; on a CPU one per four cores, threads divided.
+
+    Raises UsageError for a CUDA device that is not here.
+    """
     gpus = gpu_count() if device == "auto" else 0
     if gpus:
         return LocalPlan(jobs or gpus, tuple(f"cuda:{number}" for number in range(gpus)))
     if device.startswith("cuda"):
+        _check_cuda(device)
         return LocalPlan(jobs or 1)
     cores = core_count()
     workers = jobs or max(1, cores // CORES_PER_JOB)
@@ -65,6 +70,14 @@ def core_count() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _check_cuda(device: str) -> None:
+    count = gpu_count()
+    if int(device.partition(":")[2] or 0) >= count:
+        raise UsageError(
+            f"--device {device}: CUDA devices that torch sees here: {count}; give auto or cpu"
+        )
 
 
 def gpu_count() -> int:

@@ -14,6 +14,7 @@ from vos.errors import PromptError
 from vos.io.manifest import fingerprint_input, read_manifest
 from vos.io.scan import scan_video
 from vos.io.source import SourceInfo, open_source
+from vos.model import registry
 from vos_cli import tracking
 from vos_cli.batch.clips import Clip, unnamed
 from vos_cli.batch.folder import BatchFolder, check_inside
@@ -76,7 +77,8 @@ def probe(clip: Clip, folder: BatchFolder, progress: str | None) -> Probe:
     notes: tuple[str, ...] = ()
     try:
         output = folder.output(clip.name)
-        check_inside(folder.root, output)
+        for place in (output, folder.log(clip.name)):
+            check_inside(folder.root, place)
         decoder = clip.flags.settings(progress).decoder
         with open_source(clip.source, decoder=decoder) as source:
             info = source.info
@@ -84,6 +86,7 @@ def probe(clip: Clip, folder: BatchFolder, progress: str | None) -> Probe:
             notes = tuple(source.warnings)
         job = _job(clip, output, progress)
         tracking.check_prompts(job, info)
+        registry.resolve(job.settings.model)
         return Probe(
             clip, job, None, 0, info, frames, is_vfr, notes, _has_output(output, info.path)
         )

@@ -14,8 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self, TextIO
 
-from vos.errors import BusyError, InputError, OutOfMemoryError
-from vos.io.disk import write_atomic
+from vos.errors import BusyError, InputError, OutOfMemoryError, OutputError
+from vos.io.disk import output_errors, write_atomic
 from vos.io.output_folder import discard_part
 from vos.settings import Settings
 from vos_cli import tracking
@@ -56,12 +56,22 @@ Work = Callable[[Task, str, Tell], ClipResult]
 def run_task(task: Task, worker: str, tell: Tell) -> ClipResult:
     """Do one clip and write its log, its status and its thumbnails.
 
-    Whatever goes wrong with the clip is in the result. Raises Interrupted on Ctrl-C or SIGTERM;
-    the clip can be resumed then.
+    Whatever goes wrong with the clip is in the result, be it that the disk is too full for the log.
+    Raises Interrupted on Ctrl-C or SIGTERM; the clip can be resumed then.
     """
+    try:
+        with output_errors(task.folder.root):
+            return _logged(task, worker, tell)
+    except OutputError as error:
+        reason = _reason(error, task.job.source)
+        return _failed(task, worker, reason, OutputError.exit_code)
+
+
+def _logged(task: Task, worker: str, tell: Tell) -> ClipResult:
+    """As `run_task`. Raises OutputError where the log or the status cannot be written."""
     folder, started = task.folder, time.monotonic()
     before = folder.read_result(task.name)
-    result = ClipResult(task.name, "failed", worker=worker, attempts=task.attempt)
+    result = _failed(task, worker)
     with _log(folder.log(task.name)) as log:
         _line(log, f"worker {worker}, attempt {task.attempt}: {task.job.source}")
         try:
@@ -89,7 +99,7 @@ def run_task(task: Task, worker: str, tell: Tell) -> ClipResult:
                 warnings=outcome.warnings,
                 model=outcome.model,
             )
-            if not outcome.is_skipped or not folder.thumbnails(task.name).exists():
+            if kept is not before or not folder.thumbnails(task.name).exists():
                 result = _with_highlights(result, task, log)
         if not result.was_there:
             result = replace(result, seconds=round(time.monotonic() - started, 3))
@@ -99,16 +109,20 @@ def run_task(task: Task, worker: str, tell: Tell) -> ClipResult:
 
 def given_up(task: Task, worker: str, how: str) -> ClipResult:
     """Write and return the result of a clip whose workers died, the last one as `how` says."""
-    result = ClipResult(
+    result = _failed(task, worker, f"its worker died {task.attempt} times ({how}); see the log", 1)
+    task.folder.write_result(result)
+    return result
+
+
+def _failed(task: Task, worker: str, reason: str | None = None, code: int = 0) -> ClipResult:
+    return ClipResult(
         task.name,
         "failed",
-        reason=f"its worker died {task.attempt} times ({how}); see the log",
-        exit_code=1,
+        reason=reason,
+        exit_code=code,
         worker=worker,
         attempts=task.attempt,
     )
-    task.folder.write_result(result)
-    return result
 
 
 def _track(task: Task, log: TextIO, tell: Tell) -> tracking.Outcome:
@@ -174,7 +188,8 @@ def _reason(error: Exception, source: str) -> str:
 def _log(path: Path) -> Iterator[TextIO]:
     """The clip's log, continued; what libraries print on stdout and stderr goes there too."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
-    handle = os.open(path, flags, 0o666)
+    with output_errors(path):
+        handle = os.open(path, flags, 0o666)
     with os.fdopen(handle, "a", encoding="utf-8", errors="surrogateescape", buffering=1) as log:
         kept = [(number, os.dup(number)) for number in (1, 2)]
         for number, _ in kept:

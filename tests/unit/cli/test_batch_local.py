@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from unit.cli import batch_fakes as fakes
+from vos.errors import UsageError
+from vos_cli.batch import plan
 from vos_cli.batch.events import Progressed, Started, Stopping
 from vos_cli.batch.local import run_local
-from vos_cli.batch.plan import local_plan, threads_each
+from vos_cli.batch.plan import LocalPlan, local_plan, threads_each
 
 
 def test_a_worker_stopped_by_others_is_replaced(tmp_path: Path):
@@ -59,4 +61,11 @@ def test_threads_are_divided(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     assert threads_each(16, 4) == 2
     assert local_plan(3, "cpu").jobs == 3
-    assert local_plan(None, "cuda:1").threads is None
+
+
+def test_a_named_gpu_has_to_be_there(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(plan, "gpu_count", lambda: 2)
+    assert local_plan(None, "cuda:1") == LocalPlan(1)
+    assert local_plan(None, "auto") == LocalPlan(2, ("cuda:0", "cuda:1"))
+    with pytest.raises(UsageError, match="sees here: 2"):
+        local_plan(None, "cuda:2")

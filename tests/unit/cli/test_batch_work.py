@@ -53,6 +53,30 @@ def test_footage_that_breaks_in_the_middle_leaves_nothing_and_can_be_mended(task
     assert sorted(said, key=log.index) == said
 
 
+def test_a_log_that_cannot_be_written_fails_the_clip_and_not_its_worker(task: Task, tmp_path: Path):
+    log = task.folder.log("clip")
+    log.symlink_to(tmp_path / "elsewhere")
+    failed = run_task(task, "w1", tell)
+    assert (failed.state, failed.exit_code) == ("failed", 2)
+    assert "clip.log" in str(failed.reason)
+    assert not (tmp_path / "elsewhere").exists()
+    log.unlink()
+    log.parent.rmdir()
+    assert "cannot write" in str(run_task(task, "w1", tell).reason)
+
+
+def test_what_a_killed_run_did_not_write_down_is_found_out(task: Task):
+    """Killed between the output and its status: the next run skips the clip, its scores known."""
+    settings = replace(task.job.settings, save=("masks", "stats"))
+    task = replace(task, job=replace(task.job, settings=settings, end=3))
+    made = run_task(task, "w1", tell)
+    assert made.low_scores == ("object 1: absent on frames 0-2",)
+    task.folder.status("clip").unlink()
+    found = run_task(task, "w2", tell)
+    assert (found.was_there, found.frames, found.seconds) == (True, 3, None)
+    assert found.low_scores == made.low_scores
+
+
 def test_a_clip_is_not_named_twice():
     assert unnamed("a b.mp4: not a video", "/x/a b.mp4") == "not a video"
     assert unnamed("/x/a b.mp4: not a video", "/x/a b.mp4") == "not a video"
