@@ -250,7 +250,7 @@ def _strip(name: str, folder: BatchFolder) -> str:
         data = base64.b64encode(folder.thumbnails(name).read_bytes()).decode()
     except OSError:
         return ""
-    return f'<img loading="lazy" alt="" src="data:image/jpeg;base64,{data}">'
+    return f'<img alt="" src="data:image/jpeg;base64,{data}">'
 
 
 def _html(text: str) -> str:
