@@ -216,7 +216,7 @@ def batch(
         clips = clips[index::count]
     tell = silent if quiet else say
     if dry_run:
-        probes = probe_all(clips, folder, form)
+        probes = probe_all(clips, folder, form, tell)
         guess = None
         if ray_address is None:
             guess = estimate(probes, local_plan(jobs, chosen.device), warn=warn)
@@ -227,7 +227,7 @@ def batch(
     with _plan(engine, ray_address, jobs, chosen.device) as plan:
         folder.make()
         with folder.locked():
-            probes = probe_all(clips, folder, form)
+            probes = probe_all(clips, folder, form, tell)
             tell(_summary(probes))
             for one in probes:
                 if one.problem is not None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,8 @@ from vos_cli import tracking
 from vos_cli.batch.clips import Clip, unnamed
 from vos_cli.batch.folder import BatchFolder, check_inside
 from vos_cli.errors import report
+from vos_cli.notices import silent
+from vos_cli.progress import PLAIN_PERIOD_S
 from vos_cli.tracking import Job
 
 _MOST_AT_ONCE = 8
@@ -63,10 +67,26 @@ class Probe:
         }
 
 
-def probe_all(clips: Sequence[Clip], folder: BatchFolder, progress: str | None) -> list[Probe]:
-    """Every clip's probe, in order; several are read at once."""
-    with ThreadPoolExecutor(min(_MOST_AT_ONCE, 2 * (os.cpu_count() or 1))) as pool:
-        return list(pool.map(lambda clip: probe(clip, folder, progress), clips))
+def probe_all(
+    clips: Sequence[Clip],
+    folder: BatchFolder,
+    progress: str | None,
+    tell: Callable[[str], None] = silent,
+) -> list[Probe]:
+    """Every clip's probe, in order; several are read at once. tell: told how far it is, every ten
+    seconds."""
+    probes: list[Probe] = []
+    last = time.monotonic()
+    with (
+        ThreadPoolExecutor(min(_MOST_AT_ONCE, 2 * (os.cpu_count() or 1))) as pool,
+        closing(pool.map(lambda clip: probe(clip, folder, progress), clips)) as found,  # pyright: ignore[reportArgumentType]
+    ):
+        for one in found:
+            probes.append(one)
+            if time.monotonic() - last >= PLAIN_PERIOD_S:
+                last = time.monotonic()
+                tell(f"{len(probes)}/{len(clips)} clips looked at")
+    return probes
 
 
 def probe(clip: Clip, folder: BatchFolder, progress: str | None) -> Probe:

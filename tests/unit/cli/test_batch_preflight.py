@@ -1,0 +1,44 @@
+"""Looking at many clips before anything is tracked."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from vos_cli.batch import preflight
+from vos_cli.batch.clips import Clip
+from vos_cli.batch.folder import BatchFolder
+from vos_cli.batch.preflight import Probe, probe_all
+from vos_cli.track_options import TrackFlags
+
+CLIPS = [Clip(f"c{number}", f"l:{number}", "/none", TrackFlags()) for number in range(200)]
+
+
+def test_long_looks_are_told_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setattr(preflight, "PLAIN_PERIOD_S", 0)
+    said: list[str] = []
+    probes = probe_all(CLIPS[:3], BatchFolder(tmp_path), None, said.append)
+    assert [one.clip for one in probes] == CLIPS[:3]
+    assert said == [f"{number}/3 clips looked at" for number in (1, 2, 3)]
+
+
+def test_ctrl_c_does_not_wait_for_the_rest(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    looked: list[Clip] = []
+
+    def slow(clip: Clip, *_: object) -> Probe:
+        looked.append(clip)
+        time.sleep(0.02)
+        return Probe(clip, None)
+
+    def interrupt(_text: str) -> None:
+        assert threading.current_thread() is threading.main_thread()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(preflight, "probe", slow)
+    monkeypatch.setattr(preflight, "PLAIN_PERIOD_S", 0)
+    with pytest.raises(KeyboardInterrupt):
+        probe_all(CLIPS, BatchFolder(tmp_path), None, interrupt)
+    assert len(looked) < 50
