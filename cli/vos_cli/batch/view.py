@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TextIO
 from vos.io.paths import display_name
 from vos.settings import Progress as Mode
 from vos_cli.batch.board import Board
-from vos_cli.batch.events import Event, Finished, Started, Stopping
+from vos_cli.batch.events import Event, Finished, Progressed, Stopping
 from vos_cli.progress import JSON_PERIOD_S, PLAIN_PERIOD_S, clock, form_on
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ class _Live(_Quiet):
         if isinstance(event, Finished):
             style = "red" if event.result.state == "failed" else None
             self._console.print(finished_text(event), style=style, markup=False, highlight=False)
-        if isinstance(event, Started | Stopping) or self._is_time(_DRAW_PERIOD_S):
+        if not isinstance(event, Progressed) or self._is_time(_DRAW_PERIOD_S):
             self._live.update(self._picture(), refresh=True)
 
     def _picture(self) -> RenderableType:
