@@ -45,6 +45,8 @@ def read_label_png(path: Path) -> np.ndarray:
     Raises InputError when the file is missing, not a picture, or has colour or 16-bit channels.
     """
     try:
+        if path.exists() and not path.is_file():  # a pipe or a device may never end
+            raise InputError(f"{display_name(path)}: not a regular file; a mask is a PNG: check it")
         with Image.open(path) as picture:
             if picture.mode not in ("P", "L", "1"):
                 raise InputError(

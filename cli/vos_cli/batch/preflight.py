@@ -14,6 +14,7 @@ from typing import Any
 
 from vos.errors import PromptError
 from vos.io.manifest import fingerprint_input, read_manifest
+from vos.io.paths import display_name
 from vos.io.scan import scan_video
 from vos.io.source import SourceInfo, open_source
 from vos.model import registry
@@ -120,6 +121,9 @@ def probe(clip: Clip, folder: BatchFolder, progress: str | None) -> Probe:
 
 def _job(clip: Clip, output: Path, progress: str | None) -> Job:
     flags = clip.flags
+    file = flags.prompts
+    if file is not None and file.exists() and not file.is_file():  # a pipe may never end
+        raise PromptError(f"{display_name(file)}: not a regular file; give a prompt file")
     if not flags.all_prompts():
         name = Path(clip.source).name
         raise PromptError(

@@ -22,6 +22,7 @@ PROMPT_OPTIONS = ("box", "point", "neg_point", "polygon", "scribble", "mask", "p
 _TYPES = get_type_hints(TrackFlags)
 _OPTIONS = tuple(_TYPES)
 _REPEATED = PROMPT_OPTIONS[:-1]
+_WEIGHT_SUFFIXES = {".pt", ".pth", ".safetensors"}
 _KEYS = ("source", "name", *_OPTIONS)
 _MASK = re.compile(r"(\d{1,3}:)?(.+)", re.DOTALL)
 
@@ -176,6 +177,10 @@ def _option(key: str, value: Any, folder: Path) -> Any:
         return tuple(_mask_in(folder, text) if key == "mask" else text for text in texts)
     if not isinstance(value, str):
         raise UsageError(f"{key} {value!r}: not a text; put it in quotes")
+    if key in ("model", "refiner"):
+        path = Path(value).expanduser()
+        is_path = len(path.parts) > 1 or path.suffix in _WEIGHT_SUFFIXES
+        return str(folder / path) if is_path else value
     return folder / value if key == "prompts" else value
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from PIL import Image
 
 from vos_cli.batch import preflight
 from vos_cli.batch.clips import Clip
@@ -42,3 +47,18 @@ def test_ctrl_c_does_not_wait_for_the_rest(monkeypatch: pytest.MonkeyPatch, tmp_
     with pytest.raises(KeyboardInterrupt):
         probe_all(CLIPS, BatchFolder(tmp_path), None, interrupt)
     assert len(looked) < 50
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes are no files there")
+@pytest.mark.parametrize("option", ["prompts", "mask", "model"])
+def test_a_pipe_in_a_row_fails_the_row_and_hangs_nothing(option: str, tmp_path: Path):
+    Image.new("RGB", (32, 24)).save(tmp_path / "still.png")
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    options: dict[str, Any] = {"box": ("1,1,9,9",)} if option == "model" else {}
+    value = {"prompts": pipe, "mask": (str(pipe),)}.get(option, str(pipe))
+    flags = replace(TrackFlags(model="null"), **(options | {option: value}))
+    clip = Clip("c", "l:1", str(tmp_path / "still.png"), flags)
+    (one,) = probe_all([clip], BatchFolder(tmp_path), None)
+    assert one.problem is not None
+    assert "pipe" in one.problem

@@ -69,6 +69,20 @@ def test_json_lines_and_relative_masks(tmp_path: Path):
     assert second.source == str(tmp_path / "plain.mp4")
 
 
+@pytest.mark.parametrize("option", ["model", "refiner"])
+def test_weight_files_are_relative_and_names_are_not(option: str, tmp_path: Path):
+    values = ["nano", "sam2.1-large", "mine.pt", "weights/mine", "/x/mine.safetensors"]
+    rows = [json.dumps({"source": "a.mp4", option: value}) for value in values]
+    (tmp_path / "l.jsonl").write_text("\n".join(rows))
+    assert [row.options[option] for row in read_rows(str(tmp_path / "l.jsonl"))] == [
+        "nano",
+        "sam2.1-large",
+        str(tmp_path / "mine.pt"),
+        str(tmp_path / "weights/mine"),
+        "/x/mine.safetensors",
+    ]
+
+
 def test_patterns_are_relative_to_a_folder_that_looks_like_one(tmp_path: Path):
     folder = tmp_path / "day [1]"
     (folder / "shot").mkdir(parents=True)
