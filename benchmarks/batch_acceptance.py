@@ -307,7 +307,8 @@ def accept(place: Place) -> str:
     checks.that(is_over(mark), "no process is left")
     if checks.failed:
         raise SystemExit(f"{len(checks.failed)} checks failed")
-    return _text(report, shots, stages, checks, equal)
+    text = _text(report, shots, stages, checks, equal)
+    return text.replace(f"{place.root}/", "")
 
 
 def _text(
@@ -329,7 +330,7 @@ def _text(
         if clip["state"] == "failed"
     )
     real = sum(shot.kind == "real footage" for shot in shots)
-    kinds = ", ".join(dict.fromkeys(shot.kind for shot in shots if shot.fails is None))
+    kinds = "; ".join(dict.fromkeys(shot.kind for shot in shots if shot.fails is None))
     command = "python -m benchmarks.batch_acceptance" + (" --real DIR" if real else "")
     return f"""# `vos batch` on clips that break, while runs are killed
 
