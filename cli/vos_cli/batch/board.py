@@ -27,6 +27,7 @@ class Board:
         self.is_stopping = False
         self.working: dict[str, Progressed] = {}
         self._to_come = dict(frames)
+        self._frames_to_come = sum(frames.values())
         self._tracked = 0
         self._recent: deque[tuple[float, int]] = deque()
 
@@ -48,7 +49,7 @@ class Board:
             before = self._free(result.name)
             if result.state == "done" and not result.was_there:
                 self._count(result.frames - (0 if before is None else before.frames))
-            self._to_come.pop(result.name, None)
+            self._frames_to_come -= self._to_come.pop(result.name, 0)
             self.done += 1
             self.failed += result.state == "failed"
         else:
@@ -66,12 +67,11 @@ class Board:
         rate = self.rate()
         if not rate:
             return None
-        at_work = {one.name: one for one in self.working.values()}
-        left = 0
-        for name, expected in self._to_come.items():
-            one = at_work.get(name)
-            whole = expected if one is None or one.total is None else one.total
-            left += max(whole - (0 if one is None else one.frames), 0)
+        left = self._frames_to_come
+        for one in self.working.values():
+            expected = self._to_come.get(one.name, 0)
+            whole = expected if one.total is None else one.total
+            left += max(whole - one.frames, 0) - expected
         return left / rate
 
     def _free(self, name: str) -> Progressed | None:

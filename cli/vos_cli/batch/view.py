@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TextIO
 from vos.io.paths import display_name
 from vos.settings import Progress as Mode
 from vos_cli.batch.board import Board
-from vos_cli.batch.events import Event, Finished, Progressed, Stopping
+from vos_cli.batch.events import Event, Finished, Started, Stopping
 from vos_cli.progress import JSON_PERIOD_S, PLAIN_PERIOD_S, clock, form_on
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-_DRAW_PERIOD_S = 0.2
+_DRAW_PERIOD_S, _SOONEST_S = 0.2, 0.05
 _STOPPING = "stopping; half-done clips are saved first, Ctrl-C again does not wait"
 
 
@@ -153,7 +153,8 @@ class _Live(_Quiet):
         if isinstance(event, Finished):
             style = "red" if event.result.state == "failed" else None
             self._console.print(finished_text(event), style=style, markup=False, highlight=False)
-        if not isinstance(event, Progressed) or self._is_time(_DRAW_PERIOD_S):
+        period_s = {Started: _SOONEST_S, Stopping: 0.0}.get(type(event), _DRAW_PERIOD_S)
+        if self._is_time(period_s):
             self._live.update(self._picture(), refresh=True)
 
     def _picture(self) -> RenderableType:

@@ -81,6 +81,24 @@ def test_a_clip_of_a_worker_that_died_counts_once(clock: Clock):
     assert board.remaining_s() == pytest.approx(40 / 35)
 
 
+def test_fast_clips_are_not_drawn_one_by_one(clock: Clock, monkeypatch):
+    """A picture costs milliseconds; a skipped clip does too."""
+    names = [f"c{number}" for number in range(1000)]
+    stream = Terminal()
+    monkeypatch.setattr(sys, "stderr", stream)
+    for name, value in {"COLUMNS": "80", "LINES": "24", "TERM": "xterm"}.items():
+        monkeypatch.setenv(name, value)
+    board = Board(dict.fromkeys(names, 3), failed=0)
+    with open_view("auto", board) as view:
+        for name in names:
+            for event in (Started(name, "w1"), done(name, 3)):
+                clock.now += 0.001
+                board.take(event)
+                view.show(event)
+    assert board.remaining_s() == 0.0
+    assert stream.getvalue().count("clips, 0 failed") < 1100  # one more with each line above
+
+
 def test_what_was_there_is_no_speed(clock: Clock):
     board = Board({"a": 100, "b": 100}, failed=0)
     board.take(Started("a", "w1"))
@@ -135,6 +153,7 @@ def test_many_workers_do_not_push_the_totals_away(clock: Clock, monkeypatch):
     board = Board({f"c{i}": 9 for i in range(64)}, failed=0)
     with open_view("auto", board) as view:
         for number in range(64):
+            clock.now += 1.0
             event = Started(f"c{number}", f"w{number}")
             board.take(event)
             view.show(event)
