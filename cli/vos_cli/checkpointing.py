@@ -9,10 +9,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from vos.errors import ResumeError
-from vos.frame import Frame
+from vos.frame import Frame, FrameResult
 from vos.io.checkpoint import Checkpoint, SavedState
 from vos.io.output_folder import OutputFolder
 from vos.io.sink import Sink
+from vos.io.write_behind import WriteBehind
 from vos_cli.progress import Progress
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from vos_cli.null_model import NullStream
 
 Open = Callable[[Mapping[str, SavedState], ExitStack], tuple["Stream | NullStream", list[Sink]]]
+
+WRITTEN_BEHIND = 4
+"""Frames that wait to be written, at most."""
 
 _STREAM = "stream"
 _MOST_OF_THE_TIME = 0.02
@@ -57,21 +61,27 @@ class Work:
             self._save_if_due()
         starts = [sink.replay_from for sink in self.sinks if sink.replay_from is not None]
         results = self.stream.results(min(starts, default=None), self._replay)
-        for frame, result in results:
-            for sink in self.sinks:
-                sink.write(frame, result)
-            progress.advance()
-            self._save_if_due()
+        with WriteBehind(self._write, WRITTEN_BEHIND) as behind:
+            for frame, result in results:
+                behind.put((frame, result))
+                progress.advance()
+                self._save_if_due(behind)
+
+    def _write(self, one: tuple[Frame, FrameResult]) -> None:
+        for sink in self.sinks:
+            sink.write(*one)
 
     def _replay(self, frame: Frame) -> None:
         for sink in self.sinks:
             if sink.replay_from is not None and frame.frame_idx >= sink.replay_from:
                 sink.replay(frame)
 
-    def _save_if_due(self) -> None:
+    def _save_if_due(self, behind: WriteBehind[tuple[Frame, FrameResult]] | None = None) -> None:
         started = time.monotonic()
         if started < self._due:
             return
+        if behind is not None:
+            behind.drain()
         self._save()
         now = time.monotonic()
         pause = max(self._period_s, (now - started) / _MOST_OF_THE_TIME)
