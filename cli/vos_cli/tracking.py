@@ -227,7 +227,7 @@ def run(
             frames = work.stream.frames
             sink_warnings = [text for sink in work.sinks for text in sink.warnings]
             warnings = (*source.warnings, *sink_warnings, *work.notes)
-            folder.commit(frame_count=frames, warnings=warnings)
+            folder.commit(frame_count=frames, warnings=warnings, source=info.path)
     for text in warnings:
         warn(text)
     return Outcome(

@@ -115,16 +115,27 @@ def manifest_text(
     frame_count: int,
     warnings: Sequence[str],
     files: Mapping[str, int],
+    source: str | None = None,
 ) -> str:
-    """The manifest of a finished output; `files` is its content, as `inventory` counts it."""
+    """The manifest of a finished output.
+
+    files: its content, as `inventory` counts it. source: where the input is, seen from the output
+    folder.
+    """
     manifest = {
         "schema": SCHEMA,
         **fingerprint.as_json(),
+        **({} if source is None else {"source": source}),
         "versions": versions(),
         "frame_count": frame_count,
         "warnings": list(warnings),
         "files": dict(files),
     }
+    return as_text(manifest)
+
+
+def as_text(manifest: Mapping[str, Any]) -> str:
+    """A manifest as its file has it."""
     return json.dumps(manifest, indent=2) + "\n"
 
 
@@ -140,6 +151,23 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
         and isinstance(manifest.get("files"), dict)
     )
     return manifest if is_known else None
+
+
+def edits_in_force(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The corrections in a manifest's history that were not taken back, oldest first."""
+    edits: list[dict[str, Any]] = []
+    for entry in manifest.get("history", ()):
+        if "undo" in entry:
+            edits = [edit for edit in edits if edit["edit"] != entry["undo"]]
+        else:
+            edits.append(entry)
+    return edits
+
+
+def is_input(manifest: Mapping[str, Any], found: InputFingerprint) -> bool:
+    """Whether this is the input that was tracked, under whatever name."""
+    was = manifest["input"]
+    return (found.size_bytes, found.sha256) == (was["size_bytes"], was["sha256"])
 
 
 def inventory(folder: Path) -> dict[str, int]:

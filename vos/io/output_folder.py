@@ -8,6 +8,7 @@ from the last checkpoint; where it had saved none, nothing stays.
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -21,6 +22,7 @@ from vos.io.disk import output_errors, sync_folder, write_atomic
 from vos.io.manifest import (
     MANIFEST_NAME,
     Fingerprint,
+    edits_in_force,
     inventory,
     manifest_text,
     read_manifest,
@@ -144,8 +146,12 @@ class OutputFolder:
         changed = sorted(name for name in names if mine.get(name) != theirs.get(name))
         return [*self._fingerprint.differences(identity), *(f"{name} version" for name in changed)]
 
-    def commit(self, *, frame_count: int, warnings: Sequence[str] = ()) -> None:
+    def commit(
+        self, *, frame_count: int, warnings: Sequence[str] = (), source: Path | None = None
+    ) -> None:
         """Write the manifest and move everything into place. Call it after the sinks are closed.
+
+        source: the input's absolute path.
 
         Raises OutputError; what was there before is still there then.
         """
@@ -156,7 +162,11 @@ class OutputFolder:
             for name in (_LOCK_NAME, _WORK_NAME):
                 files.pop(name, None)
             text = manifest_text(
-                self._fingerprint, frame_count=frame_count, warnings=warnings, files=files
+                self._fingerprint,
+                frame_count=frame_count,
+                warnings=warnings,
+                files=files,
+                source=None if source is None else _seen_from(self.path, source),
             )
             write_atomic(self.part / MANIFEST_NAME, text.encode())
             self._move_into_place()
@@ -237,6 +247,9 @@ def _is_done(path: Path, fingerprint: Fingerprint, *, overwrite: bool) -> bool:
             "new folder with -o"
         )
     files, found = manifest["files"], inventory(path)
+    differences = fingerprint.differences(manifest)
+    if overwrite or differences:
+        _refuse_to_lose_edits(path)
     if overwrite:
         for entry in sorted(found):
             if found[entry] > files.get(entry, 0):
@@ -245,7 +258,7 @@ def _is_done(path: Path, fingerprint: Fingerprint, *, overwrite: bool) -> bool:
                     "are never replaced: move them, or choose a new folder with -o"
                 )
         return False
-    if differences := fingerprint.differences(manifest):
+    if differences:
         raise OtherOutputError(
             f"{name}: holds an output made with other settings ({', '.join(differences)}): give "
             "--overwrite to replace it, or choose another -o"
@@ -256,6 +269,24 @@ def _is_done(path: Path, fingerprint: Fingerprint, *, overwrite: bool) -> bool:
             "--overwrite to make it again, or choose another -o"
         )
     return True
+
+
+def _refuse_to_lose_edits(path: Path) -> None:
+    manifest = read_manifest(path)
+    if manifest is not None and (edits := edits_in_force(manifest)):
+        raise OutputError(
+            f"{display_name(path)}: holds corrections ({len(edits)} by `vos fix`), and they are "
+            "never replaced: choose another -o, or take them back with "
+            f"`vos fix {display_name(path)} --undo`"
+        )
+
+
+def _seen_from(path: Path, source: Path) -> str:
+    """Relative, so that input and output may be moved together; absolute on another drive."""
+    try:
+        return os.path.relpath(source, path)
+    except ValueError:
+        return str(source)
 
 
 def _make_part(part: Path, path: Path) -> IO[str]:
@@ -311,6 +342,7 @@ def _move_into_place(part: Path, path: Path) -> None:
     old = _old_of(path)
     has_old = path.exists() and any(path.iterdir())
     if has_old:
+        _refuse_to_lose_edits(path)  # made while this run was under way
         path.rename(old)
     elif path.exists():
         path.rmdir()

@@ -1,0 +1,113 @@
+"""Reading `stats.jsonl`, and replacing the rows of some frames without touching the others."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vos.errors import OutputError
+from vos.io.paths import display_name
+
+_KEYS = {"frame_idx", "object_id", "area_px", "iou_pred", "object_score"}
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectSeries:
+    """One object's numbers over time; all arrays have one length, frames ascend.
+
+    frame_idx: int64. area_px: int64, 0 where it has no pixel. iou_pred, object_score: float64 as
+    in `ObjectResult`, NaN where the model gave no number.
+    """
+
+    frame_idx: np.ndarray
+    area_px: np.ndarray
+    iou_pred: np.ndarray
+    object_score: np.ndarray
+
+    def as_json(self) -> dict[str, list[int] | list[float | None]]:
+        """Lists of equal length; null where there is no number."""
+        return {
+            "frame_idx": self.frame_idx.tolist(),
+            "area_px": self.area_px.tolist(),
+            "iou_pred": _plain(self.iou_pred),
+            "object_score": _plain(self.object_score),
+        }
+
+
+class StatsFile:
+    """The rows of a `stats.jsonl` by frame, as their very bytes.
+
+    Raises OutputError where the file is missing, damaged, or not in ascending order of frames.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._lines: dict[int, bytes] = {}
+        name, last = display_name(path), -1
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise OutputError(
+                f"{name}: cannot be read ({error.strerror or error}); correcting needs masks and "
+                "stats: track again with --save masks,stats,overlay"
+            ) from error
+        for line in data.splitlines(keepends=True):
+            try:
+                row = json.loads(line)
+                frame_idx = row["frame_idx"]
+                is_row = row.keys() >= _KEYS and type(frame_idx) is int
+            except (ValueError, TypeError, KeyError):
+                is_row, frame_idx = False, -1
+            if not is_row or frame_idx < last or not line.endswith(b"\n"):
+                raise OutputError(
+                    f"{name}: damaged after frame {last}; it has one JSON object per line, in "
+                    "ascending order of frames: track again"
+                )
+            last = frame_idx
+            self._lines[frame_idx] = self._lines.get(frame_idx, b"") + line
+
+    def rows(self, frame_idx: int) -> list[dict[str, Any]]:
+        """The rows of one frame, ascending by object id; none where no object exists."""
+        return [json.loads(line) for line in self._lines.get(frame_idx, b"").splitlines()]
+
+    def series(self) -> dict[int, ObjectSeries]:
+        """Per object id, ascending."""
+        columns: dict[int, list[tuple[float, ...]]] = {}
+        for row in self._all_rows():
+            numbers = (row["frame_idx"], row["area_px"], row["iou_pred"], row["object_score"])
+            numbers = tuple(np.nan if number is None else number for number in numbers)
+            columns.setdefault(row["object_id"], []).append(numbers)
+        return {i: _series(np.array(columns[i], dtype=np.float64)) for i in sorted(columns)}
+
+    def replaced(self, rows: Mapping[int, list[dict[str, Any]]]) -> bytes:
+        """The file's content with other rows on these frames."""
+        lines = dict(self._lines)
+        for frame_idx, those in rows.items():
+            lines[frame_idx] = b"".join(row_line(row) for row in those)
+        return b"".join(lines[frame_idx] for frame_idx in sorted(lines))
+
+    def _all_rows(self) -> Iterator[dict[str, Any]]:
+        for lines in self._lines.values():
+            yield from map(json.loads, lines.splitlines())
+
+
+def row_line(row: Mapping[str, Any]) -> bytes:
+    """One row as the file has it."""
+    return json.dumps(row, allow_nan=False).encode() + b"\n"
+
+
+def _series(table: np.ndarray) -> ObjectSeries:
+    return ObjectSeries(
+        frame_idx=table[:, 0].astype(np.int64),
+        area_px=table[:, 1].astype(np.int64),
+        iou_pred=table[:, 2],
+        object_score=table[:, 3],
+    )
+
+
+def _plain(values: np.ndarray) -> list[float | None]:
+    return [None if np.isnan(value) else value for value in values.tolist()]
