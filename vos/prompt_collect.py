@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -16,7 +16,11 @@ Direction = Literal["forward", "backward", "both"]
 
 
 def collect(
-    prompts: Iterable[Prompt], size_hw: tuple[int, int], *, direction: Direction = "forward"
+    prompts: Iterable[Prompt],
+    size_hw: tuple[int, int],
+    *,
+    direction: Direction = "forward",
+    known: Collection[int] = (),
 ) -> dict[int, dict[int, ObjectPrompt]]:
     """Frame index -> object id -> what was said there, both in ascending order.
 
@@ -25,6 +29,7 @@ def collect(
 
     size_hw: height and width of the displayed frame in pixels.
     direction: the way of tracking, which decides what an object's first prompt is.
+    known: objects that are tracked already, which any prompt may correct.
 
     Raises PromptError: a coordinate outside the frame, a mask of another size or empty; two
     boxes, two masks, or a mask together with a box or points for one object on one frame; a pixel
@@ -37,7 +42,7 @@ def collect(
     collected: dict[int, dict[int, ObjectPrompt]] = {}
     for (frame_idx, object_id), group in sorted(grouped.items(), key=lambda item: item[0]):
         collected.setdefault(frame_idx, {})[object_id] = _join(group, size_hw)
-    _check_first_prompts(collected, direction)
+    _check_first_prompts(collected, direction, known)
     return collected
 
 
@@ -169,12 +174,13 @@ def _segments(group: Sequence[Prompt]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _check_first_prompts(
-    collected: dict[int, dict[int, ObjectPrompt]], direction: Direction
+    collected: dict[int, dict[int, ObjectPrompt]], direction: Direction, known: Collection[int]
 ) -> None:
     by_object: defaultdict[int, list[ObjectPrompt]] = defaultdict(list)
     for objects in collected.values():
         for prompt in objects.values():
-            by_object[prompt.object_id].append(prompt)
+            if prompt.object_id not in known:
+                by_object[prompt.object_id].append(prompt)
     for object_id, said in sorted(by_object.items()):
         starts = {"forward": said[:1], "backward": said[-1:], "both": said}[direction]
         if not any(prompt.mask is not None or prompt.labels.any() for prompt in starts):

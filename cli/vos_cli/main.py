@@ -47,6 +47,12 @@ COMMANDS: dict[str, _Lazy] = {
         "Draw prompts in the browser and save them to a file.",
         "vos pick video.mp4 -o prompts.json",
     ),
+    "fix": _Lazy(
+        "vos_cli.fix",
+        "fix",
+        "Correct a result where it went wrong, or undo that.",
+        "vos fix video.mp4-vos --point 1:420,310@1834",
+    ),
     "batch": _Lazy(
         "vos_cli.batch.command",
         "batch",

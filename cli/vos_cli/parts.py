@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vos.io.checkpoint import SavedState
@@ -13,9 +14,12 @@ from vos.io.source import Source, SourceInfo
 
 if TYPE_CHECKING:
     from vos.api import Tracker
+    from vos.io.overlay import OverlaySink
     from vos.stream import Stream
     from vos_cli.null_model import NullStream
     from vos_cli.tracking import Job
+
+OVERLAY_NAME = "overlay.mp4"
 
 
 def open_parts(
@@ -65,7 +69,6 @@ def _stream(
 def _sinks(
     save: tuple[str, ...], folder: OutputFolder, info: SourceInfo, saved: Mapping[str, SavedState]
 ) -> Iterator[Sink]:
-    from vos.io.overlay import OverlaySink
     from vos.io.sink import MaskSink
     from vos.io.stats import StatsSink
 
@@ -73,14 +76,23 @@ def _sinks(
     if "masks" in save:
         yield MaskSink(part / "masks", work=work, resume=saved.get("masks"))
     if "overlay" in save:
-        yield OverlaySink(
-            part / "overlay.mp4",
-            time_base=info.time_base,
-            frame_rate=info.average_rate,
-            audio_from=info.path if info.has_audio else None,
-            audio_start_time=info.start_time,
-            work=work,
-            resume=saved.get("overlay"),
-        )
+        yield overlay_sink(part / OVERLAY_NAME, info, work=work, resume=saved.get("overlay"))
     if "stats" in save:
         yield StatsSink(part / "stats.jsonl", resume=saved.get("stats"))
+
+
+def overlay_sink(
+    path: Path, info: SourceInfo, *, work: Path | None = None, resume: SavedState | None = None
+) -> OverlaySink:
+    """Draws over the source of that description, with its sound."""
+    from vos.io.overlay import OverlaySink
+
+    return OverlaySink(
+        path,
+        time_base=info.time_base,
+        frame_rate=info.average_rate,
+        audio_from=info.path if info.has_audio else None,
+        audio_start_time=info.start_time,
+        work=work,
+        resume=resume,
+    )

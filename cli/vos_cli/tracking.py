@@ -14,7 +14,12 @@ from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 from vos.config import nearest
 from vos.errors import PromptError, UsageError
-from vos.io.manifest import Fingerprint, fingerprint_input, read_manifest
+from vos.io.manifest import (
+    Fingerprint,
+    edits_in_force,
+    fingerprint_input,
+    read_manifest,
+)
 from vos.io.output_folder import OutputFolder
 from vos.io.scan import scan_video
 from vos.io.source import SourceInfo, TimePoint, check_range, open_source, parse_time
@@ -106,7 +111,7 @@ class Outcome:
 
     files: entries of the output folder. frames: in the output. frames_per_s: of this run, loading
     left out; None where it was skipped. resumed_at: index of the frame at which this run continued
-    an interrupted one, else None.
+    an interrupted one, else None. corrections: made since with `vos fix`.
     """
 
     output: Path
@@ -119,6 +124,7 @@ class Outcome:
     warnings: tuple[str, ...]
     is_skipped: bool
     resumed_at: int | None = None
+    corrections: int = 0
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -136,6 +142,11 @@ class Outcome:
 
     def summary(self) -> str:
         """One line for people."""
+        if self.corrections:
+            return (
+                f"already complete with these parameters and corrected ({self.corrections} by `vos "
+                "fix`), skipped"
+            )
         if self.frames_per_s is None:
             return "already complete with these parameters, skipped (--overwrite makes it again)"
         resumed = "" if self.resumed_at is None else f", continued at frame {self.resumed_at}"
@@ -343,6 +354,7 @@ def _skipped(
         refiner=refiner,
         warnings=tuple(manifest.get("warnings", ())),
         is_skipped=True,
+        corrections=len(edits_in_force(manifest)),
     )
 
 

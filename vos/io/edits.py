@@ -69,11 +69,25 @@ class EditStore:
                 pass
 
     def begin(self, number: int) -> Path:
-        """A folder for the files to come, each at its place in the result. Raises OutputError."""
+        """A folder for the files to come, each at the place of the one it replaces. Raises
+        OutputError.
+        """
         new = self._part(f"{number:04d}") / _NEW
         with output_errors(new):
             new.mkdir(parents=True)
         return new
+
+    @contextlib.contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """A folder that goes, whatever happens. Raises OutputError."""
+        folder = self._part("scratch")
+        with output_errors(folder):
+            folder.mkdir(parents=True)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            self._tidy()
 
     def drop(self, number: int) -> None:
         """Forget a change that was begun."""
@@ -83,12 +97,15 @@ class EditStore:
     def commit(self, number: int) -> None:
         """Make the change that was begun. Raises OutputError; nothing has changed then."""
         part = self._part(f"{number:04d}")
-        with output_errors(self._path):
-            for file in _files(part / _NEW):
-                place = file.relative_to(part / _NEW)
-                if (self._path / place).exists():
+        try:
+            with output_errors(self._path):
+                for file in _files(part / _NEW):
+                    place = file.relative_to(part / _NEW)
                     _keep(self._path / place, part / _OLD / place)
-            self._make_hold(part)
+                self._make_hold(part)
+        except BaseException:
+            self.drop(number)
+            raise
         self._recover()
 
     def undo(self, number: int, manifest: bytes) -> None:

@@ -157,7 +157,8 @@ class Session:
     def _collect(
         self, prompts: Sequence[Prompt], size_hw: tuple[int, int]
     ) -> dict[int, dict[int, ObjectPrompt]]:
-        return collect(prompts, size_hw, direction="backward" if self.reverse else "forward")
+        direction = "backward" if self.reverse else "forward"
+        return collect(prompts, size_hw, direction=direction, known=self.banks)
 
     def _check_none_passed(self, first_idx: int) -> None:
         """A stream that starts behind a prompted frame will never reach it."""

@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import groupby
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vos.prompts import Prompt
+from vos.errors import OutputError, UsageError
+from vos.io.disk import output_errors
+from vos.io.edits import EditStore
+from vos.io.manifest import MANIFEST_NAME, as_text, edits_in_force, read_manifest
+from vos.io.paths import display_name
+from vos.prompt_file import prompts_to_json
+from vos.prompts import Prompt, collect, save_prompts
+from vos.version import __version__
+from vos_cli.errors import Interrupted
+from vos_cli.fixing.plan import Course, check, course, merged
 from vos_cli.fixing.result import Result
+from vos_cli.fixing.span import Span
+from vos_cli.parts import OVERLAY_NAME
+from vos_cli.tracking import PROMPTS_NAME
 
 if TYPE_CHECKING:
     from vos.api import Tracker
 
 OnFrame = Callable[[int], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Frames that were computed again for one object, `first` to `last`, both inclusive.
-
-    corrected: the frame with the new prompts. before, after: why it ends there: "prompt" (the next
-    prompted frame), "agrees" (the masks are the old ones again), "end" (of the track or object).
-    """
-
-    object_id: int
-    corrected: int
-    first: int
-    last: int
-    before: str
-    after: str
-
-    def as_json(self) -> dict[str, Any]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +39,53 @@ class Edit:
     spans: tuple[Span, ...]
     frames: tuple[int, ...]
 
-    def as_json(self) -> dict[str, Any]: ...
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "number": self.number,
+            "prompts": prompts_to_json(self.prompts),
+            "spans": [span.as_json() for span in self.spans],
+            "frames_changed": len(self.frames),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a correction will do. prompts: all of them, the new ones last. courses: in order, those
+    of one frame and one way together.
+    """
+
+    new: tuple[Prompt, ...]
+    prompts: tuple[Prompt, ...]
+    courses: tuple[tuple[Course, ...], ...]
+
+
+def plan(result: Result, prompts: Sequence[Prompt]) -> Plan:
+    """Check the new prompts and see what they concern. No model is needed.
+
+    Raises: PromptError (frame outside, unknown object, prompts that contradict each other).
+    """
+    series = result.timeline()
+    check(prompts, list(series), result.frames)
+    parameters = result.manifest["parameters"]
+    everything = merged(result.prompts, prompts)
+    collect(everything, result.source.info.size_hw, direction=parameters["direction"])
+    prompted = _frames_by_object(prompts_to_json(everything))
+    tracked_from = _frames_by_object(parameters["prompts"])
+    courses = [
+        course(
+            object_id,
+            frame_idx,
+            prompted[object_id],
+            tracked_from[object_id],
+            range(int(series[object_id].frame_idx[0]), int(series[object_id].frame_idx[-1]) + 1),
+            result.frames,
+            parameters["direction"],
+        )
+        for frame_idx, object_id in sorted({(one.frame_idx, one.object_id) for one in prompts})
+    ]
+    courses.sort(key=lambda one: (one.frame_idx, one.reverse))
+    groups = groupby(courses, key=lambda one: (one.frame_idx, one.reverse))
+    return Plan(tuple(prompts), everything, tuple(tuple(group) for _, group in groups))
 
 
 def fix(
@@ -55,19 +98,119 @@ def fix(
 ) -> Edit:
     """Add the prompts, recompute what they concern, and replace masks, stats, prompts, manifest.
 
-    on_frame: told of each frame that is done. stop: asked before each frame; True ends the work
+    on_frame: told of each frame that is done. stop: asked after each frame; True ends the work
     with Interrupted and leaves everything as it was, as Ctrl-C does. `result` is out of date
     afterwards: `open_result` it again. The overlay video is stale then: `redraw_overlay`.
 
-    Raises: PromptError (frame outside, unknown object, prompts that contradict each other),
-    Interrupted, BusyError, OutputError.
+    Raises: PromptError as `plan`, Interrupted, BusyError, OutputError.
     """
-    raise NotImplementedError
+    planned = plan(result, prompts)
+    store = EditStore(result.path)
+    with store.holding():
+        manifest = current_manifest(result)
+        number = 1 + sum("edit" in entry for entry in manifest.get("history", ()))
+        folder = store.begin(number)
+        try:
+            edit = _prepare(result, planned, tracker, manifest, number, folder, on_frame, stop)
+        except KeyboardInterrupt as error:
+            store.drop(number)
+            raise Interrupted(f"stopped, {display_name(result.path)} is as it was") from error
+        except BaseException:
+            store.drop(number)
+            raise
+        store.commit(number)
+    return edit
 
 
 def undo(result: Result) -> int:
-    """Take back the last correction in force; its number.
+    """Take back the last correction in force; its number. The overlay video is stale then.
 
     Raises: UsageError if there is none, BusyError, OutputError.
     """
-    raise NotImplementedError
+    store = EditStore(result.path)
+    with store.holding():
+        manifest = current_manifest(result)
+        edits = edits_in_force(manifest)
+        if not edits:
+            raise UsageError(f"{display_name(result.path)}: has no correction to take back")
+        number = edits[-1]["edit"]
+        entry = {"undo": number, "when": _now(), "vos": __version__}
+        store.undo(number, _manifest_text(result, manifest, entry))
+    return number
+
+
+def _prepare(
+    result: Result,
+    planned: Plan,
+    tracker: Tracker,
+    manifest: Mapping[str, Any],
+    number: int,
+    folder: Path,
+    on_frame: OnFrame,
+    stop: Callable[[], bool],
+) -> Edit:
+    """The new files, into the folder."""
+    from vos_cli.fixing.draft import Draft
+    from vos_cli.fixing.recompute import Setting, recompute
+
+    def done(frame_idx: int) -> None:
+        on_frame(frame_idx)
+        if stop():
+            raise KeyboardInterrupt
+
+    draft = Draft(result, folder)
+    setting = Setting(tracker, result.source, result.frames, draft, planned.prompts, done)
+    spans = [span for courses in planned.courses for span in recompute(setting, courses)]
+    draft.finish()
+    save_prompts(
+        folder / PROMPTS_NAME,
+        planned.prompts,
+        size_hw=result.source.info.size_hw,
+        names=result.names,
+    )
+    edit = Edit(number, planned.new, tuple(spans), tuple(sorted(draft.changed)))
+    refiner = tracker.refiner_info
+    entry = {
+        "edit": number,
+        "when": _now(),
+        "prompts": prompts_to_json(planned.new),
+        "spans": [span.as_json() for span in spans],
+        "frames_changed": len(edit.frames),
+        "model": tracker.model_info.name,
+        "model_sha256": tracker.model_info.sha256,
+        "refiner": None if refiner is None else refiner.name,
+        "refiner_sha256": None if refiner is None else refiner.sha256,
+        "vos": __version__,
+    }
+    path = folder / MANIFEST_NAME
+    with output_errors(path):
+        path.write_bytes(_manifest_text(result, manifest, entry))
+    return edit
+
+
+def current_manifest(result: Result) -> dict[str, Any]:
+    """The manifest, which must still be the one that was opened. Raises OutputError."""
+    manifest = read_manifest(result.path)
+    if manifest is None or manifest != dict(result.manifest):
+        raise OutputError(
+            f"{display_name(result.path)}: was changed meanwhile by another command; run this one "
+            "again"
+        )
+    return manifest
+
+
+def _manifest_text(result: Result, manifest: Mapping[str, Any], entry: Mapping[str, Any]) -> bytes:
+    history = [*manifest.get("history", ()), dict(entry)]
+    stale = {"stale": [OVERLAY_NAME]} if result.has_overlay else {}
+    return as_text({**manifest, **stale, "history": history}).encode()
+
+
+def _frames_by_object(prompts: Sequence[Mapping[str, Any]]) -> dict[int, set[int]]:
+    frames: dict[int, set[int]] = {}
+    for prompt in prompts:
+        frames.setdefault(prompt["object_id"], set()).add(prompt["frame_idx"])
+    return frames
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

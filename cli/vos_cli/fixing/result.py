@@ -27,9 +27,10 @@ from vos.io.stats_file import ObjectSeries, StatsFile
 from vos.prompt_file import load_names
 from vos.prompts import Prompt, load_prompts
 from vos.suspicious import Suspicion, suspicious_spans
+from vos_cli.parts import OVERLAY_NAME
+from vos_cli.tracking import PROMPTS_NAME
 
-PROMPTS_NAME, STATS_NAME, MASKS_NAME = "prompts.json", "stats.jsonl", "masks"
-OVERLAY_NAME = "overlay.mp4"
+STATS_NAME, MASKS_NAME = "stats.jsonl", "masks"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,179 @@
+"""`vos fix`: corrections of a result, from the command line; `fixing` does the work."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from vos import settings
+from vos.errors import UsageError
+from vos.prompts import Prompt
+from vos.settings import Settings
+from vos.suspicious import Suspicion
+from vos_cli import track_options as options
+from vos_cli.errors import Interrupted
+from vos_cli.fixing.fix import Edit, plan
+from vos_cli.fixing.fix import fix as make_edit
+from vos_cli.fixing.fix import undo as undo_last
+from vos_cli.fixing.model import model_line, settings_like
+from vos_cli.fixing.overlay import redraw_overlay
+from vos_cli.fixing.result import Result, open_result
+from vos_cli.notices import say, silent, warn
+from vos_cli.output import print_table
+from vos_cli.parts import OVERLAY_NAME
+from vos_cli.progress import Mode, open_progress
+from vos_cli.track_options import TrackFlags, form_of_progress
+from vos_cli.tracking import Say, load_tracker
+
+
+def fix(
+    result: Annotated[
+        Path, typer.Argument(metavar="RESULT", help="A folder that `vos track` has made.")
+    ],
+    box: options.Boxes = None,
+    point: options.PointsOn = None,
+    neg_point: options.PointsOff = None,
+    polygon: options.Polygons = None,
+    scribble: options.Scribbles = None,
+    mask: options.Masks = None,
+    prompts: options.PromptFile = None,
+    undo: Annotated[
+        bool, typer.Option("--undo", help="Take back the last correction, byte for byte.")
+    ] = False,
+    listing: Annotated[
+        bool, typer.Option("--list", help="Print what looks wrong, and the corrections so far.")
+    ] = False,
+    source: Annotated[
+        str | None,
+        typer.Option("--input", metavar="PATH", help="The input, where it was moved."),
+    ] = None,
+    model: options.Model = None,
+    refiner: options.Refiner = None,
+    device: options.Device = None,
+    as_json: options.Json = False,
+    progress: options.ProgressForm = None,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Correct a result: only the frames that a correction concerns are computed again.
+
+    Prints the result's path.
+    """
+    del verbose  # read from the command line by the error handler, which must work before this
+    flags = TrackFlags(
+        box=tuple(box or ()),
+        point=tuple(point or ()),
+        neg_point=tuple(neg_point or ()),
+        polygon=tuple(polygon or ()),
+        scribble=tuple(scribble or ()),
+        mask=tuple(mask or ()),
+        prompts=prompts,
+    )
+    asked = flags.all_prompts()
+    if sum((bool(asked), undo, listing)) > 1:
+        raise UsageError("prompts, --undo and --list contradict each other; give one of them")
+    form = form_of_progress(progress, quiet=quiet)
+    opened = open_result(result, source=source)
+    if listing:
+        _print_listing(opened, as_json=as_json)
+        return
+    if not asked and not undo:
+        open_page(opened)
+        return
+    tell = silent if quiet else say
+    if undo:
+        number = undo_last(opened)
+        told: dict[str, Any] = {"undone": number}
+        report = settings.resolve({"progress": form}).progress
+        summary = f"correction {number} is taken back"
+    else:
+        used = settings_like(
+            opened.manifest, model=model, refiner=refiner, device=device, progress=form
+        )
+        edit = _correct(opened, asked, used, tell)
+        told, report, summary = edit.as_json(), used.progress, _summary(edit)
+    warnings = _redraw(open_result(result, source=source), report, summary)
+    for text in warnings:
+        warn(text)
+    answer = {"schema": 1, "output": str(result), **told, "warnings": warnings}
+    print(json.dumps(answer) if as_json else result)
+    tell(summary)
+
+
+def open_page(result: Result) -> None:
+    """Show the result on a page to correct it there."""
+    raise UsageError(
+        f"{result.path}: nothing to do; give a correction such as --point ID:x,y@FRAME, or --list "
+        "or --undo"
+    )
+
+
+def _correct(result: Result, asked: Sequence[Prompt], used: Settings, tell: Say) -> Edit:
+    plan(result, asked)  # refuses what it can before the model is loaded
+    tell(model_line(used))
+    tracker = load_tracker(used)
+    assert tracker is not None  # a result without a model is refused when it is opened
+    progress = open_progress(used.progress, None)
+    with progress:
+        return make_edit(result, asked, tracker, on_frame=lambda _idx: progress.advance())
+
+
+def _redraw(result: Result, report: Mode, done: str) -> list[str]:
+    """done: what to say was done before this, where it is interrupted."""
+    progress = open_progress(report, len(result.frames))
+    try:
+        with progress:
+            return redraw_overlay(result, lambda _idx: progress.advance())
+    except KeyboardInterrupt as error:
+        raise Interrupted(
+            f"{done}, but {OVERLAY_NAME} still shows the masks of before; the next correction or "
+            "--undo draws it again"
+        ) from error
+
+
+def _summary(edit: Edit) -> str:
+    """One line for people."""
+    spans = ", ".join(f"object {span.object_id} {span.first}-{span.last}" for span in edit.spans)
+    return f"correction {edit.number}: {len(edit.frames)} masks changed ({spans})"
+
+
+def _print_listing(result: Result, *, as_json: bool) -> None:
+    suspicious = result.suspicious()
+    if as_json:
+        listing = {
+            "schema": 1,
+            "output": str(result.path),
+            "frames": [result.frames[0], result.frames[-1]],
+            "objects": list(result.timeline()),
+            "suspicious": [one.as_json() for one in suspicious],
+            "history": result.history(),
+        }
+        print(json.dumps(listing))
+        return
+    rows = [
+        (f"{one.first}-{one.last}", f"object {one.object_id}", one.kind, _amount(one))
+        for one in suspicious
+    ]
+    print_table([("frames", "object", "what", "how much"), *rows])
+    in_force = {edit["edit"] for edit in result.corrections()}
+    for entry in result.history():
+        if "undo" in entry:
+            print(f"{entry['when']}  correction {entry['undo']} taken back")
+            continue
+        spans = ", ".join(
+            f"object {span['object_id']} {span['first']}-{span['last']}" for span in entry["spans"]
+        )
+        gone = "" if entry["edit"] in in_force else ", taken back later"
+        print(f"{entry['when']}  correction {entry['edit']}: {spans}{gone}")
+
+
+def _amount(one: Suspicion) -> str:
+    if one.kind == "score drop":
+        return f"predicted IoU {one.amount:.2f} under its median, on frame {one.worst}"
+    if one.kind == "area jump":
+        return f"{one.amount:.2f} times the area before, on frame {one.worst}"
+    return f"{one.amount:.0f} frames"

@@ -1,0 +1,185 @@
+"""Corrected frames to new masks: memories first, the corrected frame, then one way and the other.
+
+Only the corrected objects are computed; all of one frame go through the model together. Where they
+overlap the highest logit wins, as in tracking. An object that is not corrected keeps the pixels
+that no corrected one takes: its logits are not known any more. What a corrected object gives up
+becomes background.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vos.frame import Frame
+from vos.io.prefetch import Prefetch, prefetch
+from vos.io.source import Source
+from vos.prompts import Prompt
+from vos.stream import PREFETCHED_FRAMES
+from vos.track.agreement import Agreement, iou
+from vos.track.memory_bank import MemoryBank
+from vos.track.session import Session, label_map
+from vos.track.taken_up import KnownMask, remember
+from vos_cli.fixing.draft import Draft
+from vos_cli.fixing.plan import Course
+from vos_cli.fixing.span import Span
+
+if TYPE_CHECKING:
+    from vos.api import Tracker
+
+OnFrame = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What all courses of one correction have in common.
+
+    frames: of the result. prompts: all of them, corrections included. on_frame: told of each frame
+    that is done; what it raises ends the work.
+    """
+
+    tracker: Tracker
+    source: Source
+    frames: range
+    draft: Draft
+    prompts: Sequence[Prompt]
+    on_frame: OnFrame
+
+
+def recompute(setting: Setting, courses: Sequence[Course]) -> list[Span]:
+    """Compute into the draft. courses: of one corrected frame, which go the same way first."""
+    return _Recompute(setting, courses).run()
+
+
+class _Recompute:
+    def __init__(self, setting: Setting, courses: Sequence[Course]) -> None:
+        self._setting = setting
+        self._courses = {course.object_id: course for course in courses}
+        self._frame_idx, self._reverse = courses[0].frame_idx, courses[0].reverse
+        # Only a folder's length is certain, as for `Stream`.
+        info = setting.source.info
+        self._count = info.frame_count if info.kind != "video" else None
+        self._first_agreement: dict[int, Agreement] = {}
+        self._ends: dict[bool, dict[int, tuple[int, bool]]] = {False: {}, True: {}}
+
+    def run(self) -> list[Span]:
+        session = self._session(self._reverse, self._asked(self._frame_idx, self._courses))
+        session.banks = {i: self._anchored(one) for i, one in self._courses.items() if one.anchors}
+        begin = self._frame_idx
+        if session.banks:
+            away = self._setting.tracker.model.pointer_span - 1
+            begin += away if self._reverse else -away
+        with self._reading(begin, reverse=self._reverse) as frames:
+            for frame in frames:
+                if frame.frame_idx == self._frame_idx:
+                    self._correct(session, frame)
+                    corrected = dict(session.banks)
+                    self._follow(session, frames)
+                    break
+                self._remember_recent(session, frame)
+        back = self._session(not self._reverse, ())
+        back.banks = {
+            i: MemoryBank((bank.prompted[-1],), first_prompt=bank.first_prompt)
+            for i, bank in corrected.items()
+        }
+        begin = self._frame_idx + (1 if self._reverse else -1)
+        if any(course.holds(begin) for course in self._courses.values()):
+            with self._reading(begin, reverse=not self._reverse) as frames:
+                self._follow(back, frames)
+        return [self._span(course) for course in self._courses.values()]
+
+    def _anchored(self, course: Course) -> MemoryBank:
+        """What the object's prompted frames left: its first prompt is asked again, of others the
+        mask is enough.
+        """
+        object_id = course.object_id
+        session = self._session(course.reverse, self._asked(course.origin, (object_id,)))
+        for frame_idx in course.anchors:
+            frame = next(self._setting.source.frames(frame_idx, frame_idx + 1))
+            if frame_idx == course.origin:
+                session.decode(frame)
+            else:
+                remember(session, frame, self._known(frame_idx, (object_id,)), prompted=True)
+        return session.banks[object_id]
+
+    def _remember_recent(self, session: Session, frame: Frame) -> None:
+        fresh = [
+            i
+            for i, course in self._courses.items()
+            if course.anchors and frame.frame_idx not in course.anchors
+        ]
+        remember(session, frame, self._known(frame.frame_idx, fresh))
+
+    def _known(self, frame_idx: int, objects: Iterable[int]) -> dict[int, KnownMask]:
+        """Of those that exist on this frame."""
+        draft = self._setting.draft
+        labels, scores = draft.labels(frame_idx), draft.scores(frame_idx)
+        return {i: KnownMask(labels == i, scores[i]) for i in objects if i in scores}
+
+    def _correct(self, session: Session, frame: Frame) -> None:
+        for i, (old, new) in self._compute(session, frame).items():
+            self._first_agreement[i] = Agreement.after(iou(old, new))
+            for way in self._ends.values():
+                way[i] = frame.frame_idx, False
+
+    def _follow(self, session: Session, frames: Iterator[Frame]) -> None:
+        """Up to each object's limit, or until its masks are the old ones again."""
+        ends, agreement = self._ends[session.reverse], dict(self._first_agreement)
+        for frame in frames:
+            for i in list(session.banks):
+                if agreement[i].is_reached or not self._courses[i].holds(frame.frame_idx):
+                    session.remove_object(i)
+            if not session.banks:
+                return
+            for i, (old, new) in self._compute(session, frame).items():
+                agreement[i] = agreement[i].seen(old, new)
+                ends[i] = frame.frame_idx, agreement[i].is_reached
+
+    def _compute(self, session: Session, frame: Frame) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+        """One frame into the draft; the old and the new mask of each object of the session."""
+        draft = self._setting.draft
+        decoded = session.decode(frame)
+        labels = label_map({i: one.logits for i, one in decoded.items()}, frame.size_hw)
+        old = draft.labels(frame.frame_idx)
+        scores = draft.scores(frame.frame_idx) | {i: one.scores for i, one in decoded.items()}
+        kept = np.where(np.isin(old, list(decoded)), 0, old)
+        draft.put(frame, np.where(labels > 0, labels, kept).astype(np.uint8), scores)
+        self._setting.on_frame(frame.frame_idx)
+        return {i: (old == i, labels == i) for i in decoded}
+
+    def _reading(self, begin: int, *, reverse: bool) -> Prefetch[Frame]:
+        """The result's frames from `begin` on, up to where the last object ends."""
+        source, frames = self._setting.source, self._setting.frames
+        if reverse:
+            low = min(course.low for course in self._courses.values())
+            read = source.frames_reversed(min(begin, frames[-1]), low)
+        else:
+            high = max(course.high for course in self._courses.values())
+            read = source.frames(None, high + 1, skip_to=max(begin, frames[0]))
+        return prefetch(read, PREFETCHED_FRAMES)
+
+    def _session(self, reverse: bool, prompts: Sequence[Prompt]) -> Session:
+        return self._setting.tracker.session(prompts, reverse=reverse, frame_count=self._count)
+
+    def _asked(self, frame_idx: int, objects: Iterable[int]) -> list[Prompt]:
+        return [
+            prompt
+            for prompt in self._setting.prompts
+            if prompt.frame_idx == frame_idx and prompt.object_id in objects
+        ]
+
+    def _span(self, course: Course) -> Span:
+        (first, agrees_before), (last, agrees_after) = (
+            self._ends[way][course.object_id] for way in (True, False)
+        )
+        return Span(
+            course.object_id,
+            course.frame_idx,
+            first,
+            last,
+            before="agrees" if agrees_before else course.before,
+            after="agrees" if agrees_after else course.after,
+        )
