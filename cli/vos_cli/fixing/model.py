@@ -33,13 +33,14 @@ def settings_like(
     name = _model_of(manifest) if model is None else model
     resolved = registry.resolve(name)
     sha256 = weight_file.checked_sha256(resolved)
+    refined = AUTO if refiner is None else refiner
     if refiner is None and sha256 == manifest["model_sha256"]:
-        refiner = was["refiner"]
-        _check_refiner(was, resolve_refiner(refiner, resolved.name, sha256))
+        refined = str(was["refiner"])
+        _check_refiner(was, resolve_refiner(refined, resolved.name, sha256))
     return replace(
         chosen,
         model=name,
-        refiner=AUTO if refiner is None else refiner,
+        refiner=refined,
         policy=was["policy"],
         dtype=was["dtype"],
         exact=was["exact"],

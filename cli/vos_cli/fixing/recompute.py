@@ -62,34 +62,36 @@ class _Recompute:
         # Only a folder's length is certain, as for `Stream`.
         info = setting.source.info
         self._count = info.frame_count if info.kind != "video" else None
+        self._corrected: dict[int, MemoryBank] = {}  # with the corrected frame's memory only
         self._first_agreement: dict[int, Agreement] = {}
         self._ends: dict[bool, dict[int, tuple[int, bool]]] = {False: {}, True: {}}
 
     def run(self) -> list[Span]:
         session = self._session(self._reverse, self._asked(self._frame_idx, self._courses))
         session.banks = {i: self._anchored(one) for i, one in self._courses.items() if one.anchors}
+        self._first_way(session)
+        back = self._session(not self._reverse, ())
+        back.banks = self._corrected
+        begin = self._frame_idx + (1 if self._reverse else -1)
+        if any(course.holds(begin) for course in self._courses.values()):
+            with self._reading(begin, reverse=not self._reverse) as frames:
+                self._follow(back, frames)
+        return [self._span(course) for course in self._courses.values()]
+
+    def _first_way(self, session: Session) -> None:
+        """From the remembered frames over the corrected one, as far as masks change."""
         begin = self._frame_idx
         if session.banks:
             away = self._setting.tracker.model.pointer_span - 1
             begin += away if self._reverse else -away
         with self._reading(begin, reverse=self._reverse) as frames:
             for frame in frames:
-                if frame.frame_idx == self._frame_idx:
-                    self._correct(session, frame)
-                    corrected = dict(session.banks)
-                    self._follow(session, frames)
-                    break
-                self._remember_recent(session, frame)
-        back = self._session(not self._reverse, ())
-        back.banks = {
-            i: MemoryBank((bank.prompted[-1],), first_prompt=bank.first_prompt)
-            for i, bank in corrected.items()
-        }
-        begin = self._frame_idx + (1 if self._reverse else -1)
-        if any(course.holds(begin) for course in self._courses.values()):
-            with self._reading(begin, reverse=not self._reverse) as frames:
-                self._follow(back, frames)
-        return [self._span(course) for course in self._courses.values()]
+                if frame.frame_idx != self._frame_idx:
+                    self._remember_recent(session, frame)
+                    continue
+                self._correct(session, frame)
+                self._follow(session, frames)
+                return
 
     def _anchored(self, course: Course) -> MemoryBank:
         """What the object's prompted frames left: its first prompt is asked again, of others the
@@ -124,6 +126,9 @@ class _Recompute:
             self._first_agreement[i] = Agreement.after(iou(old, new))
             for way in self._ends.values():
                 way[i] = frame.frame_idx, False
+            bank = session.banks[i]
+            entry = bank.prompted[-1]
+            self._corrected[i] = MemoryBank((entry,), first_prompt=bank.first_prompt)
 
     def _follow(self, session: Session, frames: Iterator[Frame]) -> None:
         """Up to each object's limit, or until its masks are the old ones again."""
