@@ -1,0 +1,102 @@
+"""Which memories a correction starts from, and which frames it may change."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from vos.errors import PromptError
+from vos.prompts import Box, MaskPrompt, Points, Polygon
+from vos_cli.fixing.plan import check, course, merged
+
+FRAMES = range(10, 101)
+
+
+def plan(
+    frame_idx: int,
+    prompted: set[int],
+    direction: str = "forward",
+    tracked_from: set[int] | None = None,
+    existing: range | None = None,
+):
+    tracked_from = prompted if tracked_from is None else tracked_from
+    if existing is None:
+        existing = {
+            "forward": range(min(tracked_from), 101),
+            "backward": range(10, max(tracked_from) + 1),
+            "both": FRAMES,
+        }[direction]
+    return course(1, frame_idx, prompted | {frame_idx}, tracked_from, existing, FRAMES, direction)
+
+
+def limits(one) -> tuple[str, int, int, str]:
+    return one.before, one.low, one.high, one.after
+
+
+def test_between_two_prompted_frames():
+    one = plan(50, {20, 80})
+    assert limits(one) == ("prompt", 21, 79, "prompt")
+    assert (one.reverse, one.anchors) == (False, (20,))
+
+
+def test_after_the_last_prompted_frame():
+    one = plan(50, {20})
+    assert limits(one) == ("prompt", 21, 100, "end")
+
+
+def test_many_prompted_frames_the_first_and_the_nearest_are_remembered():
+    one = plan(90, {20, 30, 40, 50, 60, 70})
+    assert one.anchors == (20, 50, 60, 70)
+
+
+def test_before_its_first_prompt_an_object_tracked_forward_begins_at_the_correction():
+    one = plan(15, {20}, tracked_from={20})
+    assert limits(one) == ("end", 15, 19, "prompt")
+    assert one.anchors == ()
+
+
+def test_on_its_first_frame_again():
+    one = plan(20, {20, 40})
+    assert (one.reverse, one.anchors) == (False, ())
+    assert limits(one) == ("end", 20, 39, "prompt")
+
+
+def test_what_was_tracked_backward_remembers_the_frames_after_it():
+    one = plan(50, {20, 70, 90}, "backward")
+    assert (one.reverse, one.anchors) == (True, (90, 70))
+    assert limits(one) == ("prompt", 21, 69, "prompt")
+    assert limits(plan(50, {70}, "backward")) == ("end", 10, 69, "prompt")
+
+
+def test_both_ways_from_its_first_prompt():
+    one = plan(15, {30, 60}, "both")
+    assert (one.reverse, one.anchors) == (True, (30,)), "60 was not asked on the way back"
+    assert limits(one) == ("end", 10, 29, "prompt")
+    later = plan(50, {15, 30, 60}, "both", tracked_from={30, 60})
+    assert (later.reverse, later.anchors) == (False, (30,))
+
+
+def test_a_new_mask_replaces_what_was_said_of_its_frame_a_box_the_box_and_points_add_up():
+    box, point = Box(1, (1, 2, 3, 4), 5), Points(1, ((1, 2),), (1,), 5)
+    others = [Box(2, (1, 2, 3, 4), 5), Box(1, (1, 2, 3, 4), 6)]
+    mask = MaskPrompt(1, np.ones((9, 9)), 5)
+    polygon = Polygon(1, ((1, 1), (5, 1), (5, 5)), 5)
+    assert merged([box, point, *others], [mask]) == (*others, mask)
+    assert merged([mask, *others], [polygon]) == (*others, polygon)
+    new_box = Box(1, (2, 2, 3, 4), 5)
+    assert merged([box, point, *others], [new_box]) == (point, *others, new_box)
+    assert merged([box], [point, point]) == (box, point, point)
+
+
+@pytest.mark.parametrize(
+    ("prompts", "words"),
+    [
+        ([], "no correction"),
+        ([Points(7, ((1, 2),), (1,), 20)], "object 7 is not in this result, which has 1, 3"),
+        ([Points(1, ((1, 2),), (1,), 9)], "frame 9: this result has frames 10 to 100"),
+        ([Points(3, ((1, 2),), (1,), 101)], "frame 101"),
+    ],
+)
+def test_what_the_result_does_not_have(prompts, words):
+    with pytest.raises(PromptError, match=words):
+        check(prompts, [1, 3], FRAMES)
