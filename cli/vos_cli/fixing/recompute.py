@@ -1,4 +1,4 @@
-"""Corrected frames to new masks: memories first, the corrected frame, then one way and the other.
+"""Corrected frames to new masks: memories, the corrected frame, the way back, then the way on.
 
 Only the corrected objects are computed; all of one frame go through the model together. Where they
 overlap the highest logit wins, as in tracking. An object that is not corrected keeps the pixels
@@ -8,8 +8,8 @@ becomes background.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -62,36 +62,58 @@ class _Recompute:
         # Only a folder's length is certain, as for `Stream`.
         info = setting.source.info
         self._count = info.frame_count if info.kind != "video" else None
-        self._corrected: dict[int, MemoryBank] = {}  # with the corrected frame's memory only
         self._first_agreement: dict[int, Agreement] = {}
         self._ends: dict[bool, dict[int, tuple[int, bool]]] = {False: {}, True: {}}
 
     def run(self) -> list[Span]:
+        anchored = {i: self._anchored(one) for i, one in self._courses.items() if one.anchors}
         session = self._session(self._reverse, self._asked(self._frame_idx, self._courses))
-        session.banks = {i: self._anchored(one) for i, one in self._courses.items() if one.anchors}
-        self._first_way(session)
-        back = self._session(not self._reverse, ())
-        back.banks = self._corrected
+        session.banks = anchored
+        with self._reading(self._begin, reverse=self._reverse) as frames:
+            self._correct(session, self._take_up(session, frames))
+        # The way back first: where the masks before the corrected frame were wrong too, the way on
+        # then starts from memories of right ones.
+        self._follow_back(session.banks)
+        session.banks = {i: replace(bank, recent=()) for i, bank in session.banks.items()}
+        with self._reading(self._begin, reverse=self._reverse) as frames:
+            self._take_up(session, frames)
+            self._follow(session, frames)
+        return [self._span(course) for course in self._courses.values()]
+
+    @property
+    def _begin(self) -> int:
+        """The furthest frame that is remembered before the corrected one, or that one."""
+        if not any(course.anchors for course in self._courses.values()):
+            return self._frame_idx
+        away = self._setting.tracker.model.pointer_span - 1
+        return self._frame_idx + (away if self._reverse else -away)
+
+    def _take_up(self, session: Session, frames: Iterator[Frame]) -> Frame:
+        """Remember the frames before the corrected one, as they are now; returns that one."""
+        frame = next(frames)
+        while frame.frame_idx != self._frame_idx:
+            fresh = (
+                i
+                for i, course in self._courses.items()
+                if course.anchors and frame.frame_idx not in course.anchors
+            )
+            remember(session, frame, self._known(frame.frame_idx, fresh))
+            frame = next(frames)
+        return frame
+
+    def _follow_back(self, banks: Mapping[int, MemoryBank]) -> None:
+        """Away from the corrected frame towards those it remembers. Prompted frames are remembered
+        from both sides.
+        """
+        session = self._session(not self._reverse, ())
+        session.banks = {
+            i: replace(bank, prompted=bank.prompted[-1:] + bank.prompted[:-1], recent=())
+            for i, bank in banks.items()
+        }
         begin = self._frame_idx + (1 if self._reverse else -1)
         if any(course.holds(begin) for course in self._courses.values()):
             with self._reading(begin, reverse=not self._reverse) as frames:
-                self._follow(back, frames)
-        return [self._span(course) for course in self._courses.values()]
-
-    def _first_way(self, session: Session) -> None:
-        """From the remembered frames over the corrected one, as far as masks change."""
-        begin = self._frame_idx
-        if session.banks:
-            away = self._setting.tracker.model.pointer_span - 1
-            begin += away if self._reverse else -away
-        with self._reading(begin, reverse=self._reverse) as frames:
-            for frame in frames:
-                if frame.frame_idx != self._frame_idx:
-                    self._remember_recent(session, frame)
-                    continue
-                self._correct(session, frame)
                 self._follow(session, frames)
-                return
 
     def _anchored(self, course: Course) -> MemoryBank:
         """What the object's prompted frames left: its first prompt is asked again, of others the
@@ -107,14 +129,6 @@ class _Recompute:
                 remember(session, frame, self._known(frame_idx, (object_id,)), prompted=True)
         return session.banks[object_id]
 
-    def _remember_recent(self, session: Session, frame: Frame) -> None:
-        fresh = [
-            i
-            for i, course in self._courses.items()
-            if course.anchors and frame.frame_idx not in course.anchors
-        ]
-        remember(session, frame, self._known(frame.frame_idx, fresh))
-
     def _known(self, frame_idx: int, objects: Iterable[int]) -> dict[int, KnownMask]:
         """Of those that exist on this frame."""
         draft = self._setting.draft
@@ -126,9 +140,6 @@ class _Recompute:
             self._first_agreement[i] = Agreement.after(iou(old, new))
             for way in self._ends.values():
                 way[i] = frame.frame_idx, False
-            bank = session.banks[i]
-            entry = bank.prompted[-1]
-            self._corrected[i] = MemoryBank((entry,), first_prompt=bank.first_prompt)
 
     def _follow(self, session: Session, frames: Iterator[Frame]) -> None:
         """Up to each object's limit, or until its masks are the old ones again."""
