@@ -1,0 +1,360 @@
+"""A finished result is corrected in place, and every correction can be taken back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from e2e import clips
+from tests.unit.track.conftest import tiny_model  # noqa: F401 - a fixture
+from vos.api import Tracker
+from vos.errors import InputError, ModelError, OutputError, PromptError, UsageError
+from vos.frame import FrameResult, ObjectResult
+from vos.io.mask_png import read_label_png
+from vos.io.source import open_source
+from vos.io.stats import frame_rows
+from vos.model.load import ModelInfo
+from vos.model.registry import resolve
+from vos.model.weight_file import checked_sha256
+from vos.prompts import Box, MaskPrompt, Points, load_prompts
+from vos.refine.base import NoRefiner
+from vos.settings import Settings
+from vos.track.policy import Fifo
+from vos_cli import tracking
+from vos_cli.errors import Interrupted
+from vos_cli.fixing.fix import fix, undo
+from vos_cli.fixing.overlay import redraw_overlay
+from vos_cli.fixing.result import open_result
+from vos_cli.main import run as run_command
+from vos_cli.tracking import Job
+
+FRAMES = 24
+BOX = Box(1, (20.0, 16.0, 52.0, 48.0))
+OTHER = Box(3, (60.0, 10.0, 90.0, 50.0))
+CLICK = Points(1, ((70.0, 30.0),), (1,), frame_idx=12)
+
+
+@pytest.fixture
+def tracker(tiny_model) -> Tracker:  # noqa: F811
+    resolved = resolve("nano")
+    info = ModelInfo("nano", "nano", resolved.path, checked_sha256(resolved), 64, False)
+    return Tracker(tiny_model, info, NoRefiner(), torch.float32, Fifo())
+
+
+def make(tracker: Tracker, source: Path, output: Path, **changes: Any) -> tracking.Outcome:
+    values: dict[str, Any] = {
+        "prompts": (BOX, OTHER),
+        "start": None,
+        "end": None,
+        "direction": "forward",
+        "overwrite": False,
+        "save": ("masks", "overlay", "stats"),
+    } | changes
+    settings = Settings(
+        model="nano", refiner="none", device="cpu", progress="none", save=values.pop("save")
+    )
+    return tracking.run(
+        Job(source=str(source), output=output, settings=settings, **values),
+        say=lambda _text: None,
+        warn=lambda _text: None,
+        load=lambda _settings: tracker,
+    )
+
+
+@pytest.fixture
+def result(tmp_path: Path, tracker: Tracker) -> Path:
+    make(tracker, clips.video(tmp_path / "clip.mp4", FRAMES), tmp_path / "out")
+    return tmp_path / "out"
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def without(files: dict[str, bytes], *names: str) -> dict[str, bytes]:
+    return {
+        name: data
+        for name, data in files.items()
+        if name not in names and not name.startswith("history/")
+    }
+
+
+def manifest_of(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "manifest.json").read_text())
+
+
+def rows_of(folder: Path) -> dict[tuple[int, int], dict[str, Any]]:
+    lines = (folder / "stats.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert rows == sorted(rows, key=lambda row: (row["frame_idx"], row["object_id"]))
+    return {(row["frame_idx"], row["object_id"]): row for row in rows}
+
+
+def check_stats_fit_masks(folder: Path) -> None:
+    """The rows of every frame are those that a track with these masks writes."""
+    rows = rows_of(folder)
+    with open_source(folder.parent / "clip.mp4") as source:
+        for frame in source.frames():
+            labels = read_label_png(folder / "masks" / f"{frame.name}.png")
+            here = {i: row for (idx, i), row in rows.items() if idx == frame.frame_idx}
+            scores = {i: ObjectResult(r["iou_pred"], r["object_score"]) for i, r in here.items()}
+            assert set(np.unique(labels)) <= {0, *here}
+            again = frame_rows(FrameResult(frame.frame_idx, frame.pts, frame.name, labels, scores))
+            assert again == list(here.values())
+
+
+def test_only_the_corrected_object_changes_and_everything_fits_together(result, tracker):
+    before, rows = contents(result), rows_of(result)
+    labels = {path.name: read_label_png(path) for path in (result / "masks").iterdir()}
+    done: list[int] = []
+    edit = fix(open_result(result), [CLICK], tracker, on_frame=done.append)
+    assert edit.frames
+    (span,) = edit.spans
+    assert (span.object_id, span.corrected) == (1, 12)
+    assert 1 <= span.first <= 12 <= span.last
+    assert sorted(done) == list(range(span.first, span.last + 1))
+    for path in (result / "masks").iterdir():
+        old, new, frame_idx = labels[path.name], read_label_png(path), int(path.stem)
+        if frame_idx not in edit.frames:
+            assert path.read_bytes() == before[f"masks/{path.name}"]
+        assert not (new == 3)[old != 3].any(), "nobody gets what the corrected object gives up"
+        assert (new[(old == 3) & (new != 3)] == 1).all(), "it takes what is its own"
+    check_stats_fit_masks(result)
+    for key, row in rows_of(result).items():
+        if key[1] == 3:
+            scores = ("iou_pred", "object_score", "pts", "name")
+            assert {k: row[k] for k in scores} == {k: rows[key][k] for k in scores}
+        elif not span.first <= key[0] <= span.last:
+            assert row == rows[key]
+    assert load_prompts(result / "prompts.json") == [BOX, OTHER, CLICK]
+    manifest = manifest_of(result)
+    (entry,) = manifest["history"]
+    assert entry["spans"] == [span.as_json()]
+    assert entry["frames_changed"] == len(edit.frames)
+    assert entry["model_sha256"] == manifest["model_sha256"]
+    assert entry["when"].endswith("Z")
+    assert {**manifest, "history": None, "stale": None} == {
+        **json.loads(before["manifest.json"]),
+        "history": None,
+        "stale": None,
+    }
+
+
+def test_undo_brings_back_every_byte_any_number_of_steps(result, tracker):
+    states = [contents(result)]
+    for click in (CLICK, Points(3, ((5.0, 5.0),), (0,), frame_idx=5)):
+        fix(open_result(result), [click], tracker)
+        redraw_overlay(open_result(result))
+        states.append(contents(result))
+    for number in (2, 1):
+        assert undo(open_result(result)) == number
+        redraw_overlay(open_result(result))
+        was, now = states[number - 1], contents(result)
+        assert without(now, "manifest.json") == without(was, "manifest.json")
+    assert not (result / "history").exists()
+    history = manifest_of(result)["history"]
+    assert [entry.get("edit") or -entry["undo"] for entry in history] == [1, 2, -2, -1]
+    with pytest.raises(UsageError, match="no correction to take back"):
+        undo(open_result(result))
+    assert fix(open_result(result), [CLICK], tracker).number == 3
+
+
+def test_the_overlay_is_that_of_a_track_with_these_masks(result, tracker):
+    fix(open_result(result), [CLICK], tracker)
+    assert open_result(result).is_overlay_stale
+    old = (result / "overlay.mp4").read_bytes()
+    drawn: list[int] = []
+    assert redraw_overlay(open_result(result), drawn.append) == []
+    assert drawn == list(range(FRAMES))
+    assert (result / "overlay.mp4").read_bytes() != old
+    assert not open_result(result).is_overlay_stale
+    assert redraw_overlay(open_result(result), drawn.append) == []
+    assert len(drawn) == FRAMES, "once is enough"
+
+
+def test_it_ends_at_the_next_prompted_frames(result, tracker):
+    for frame_idx in (6, 18):
+        fix(open_result(result), [Points(1, ((30.0, 30.0),), (1,), frame_idx)], tracker)
+    (span,) = fix(open_result(result), [CLICK], tracker).spans
+    assert span.first >= 7
+    assert span.last <= 17
+    assert (span.before, span.after) in {
+        (a, b) for a in ("prompt", "agrees") for b in (a, "prompt")
+    }
+
+
+def test_it_ends_where_the_masks_agree_again(result, tracker, monkeypatch):
+    """A correction that says what is there already concerns a few frames only."""
+    monkeypatch.setattr("vos.track.agreement.LEAST_DIFFERENCE", 1.0)
+    monkeypatch.setattr("vos.track.agreement.MOST_DIFFERENCE", 1.0)
+    (span,) = fix(open_result(result), [CLICK], tracker).spans
+    assert (span.first, span.last) == (12 - 8, 12 + 8)
+    assert (span.before, span.after) == ("agrees", "agrees")
+
+
+@pytest.mark.parametrize(("direction", "frame_idx"), [("backward", 5), ("both", 5), ("both", 20)])
+def test_results_that_were_tracked_backward(tmp_path, tracker, direction, frame_idx):
+    source = clips.images(tmp_path / "shots", FRAMES)
+    prompts = (Box(1, BOX.box_xyxy_px, frame_idx=14),)
+    make(tracker, source, tmp_path / "out", direction=direction, prompts=prompts)
+    before = contents(tmp_path / "out")
+    (span,) = fix(
+        open_result(tmp_path / "out"), [Points(1, ((70.0, 30.0),), (0,), frame_idx)], tracker
+    ).spans
+    low, high = (0, 13) if frame_idx < 14 else (15, FRAMES - 1)
+    assert low <= span.first <= frame_idx <= span.last <= high
+    undo(open_result(tmp_path / "out"))
+    redraw_overlay(open_result(tmp_path / "out"))
+    after = contents(tmp_path / "out")
+    assert without(after, "manifest.json") == without(before, "manifest.json")
+
+
+def test_before_its_first_prompt_an_object_begins_at_the_correction(tmp_path, tracker):
+    clips.video(tmp_path / "clip.mp4", FRAMES)
+    late = Box(1, BOX.box_xyxy_px, frame_idx=12)
+    make(tracker, tmp_path / "clip.mp4", tmp_path / "out", prompts=(OTHER, late))
+    result = tmp_path / "out"
+    with pytest.raises(PromptError, match="negative points only"):
+        fix(open_result(result), [Points(1, ((30.0, 30.0),), (0,), 4)], tracker)
+    (span,) = fix(open_result(result), [Points(1, ((30.0, 30.0),), (1,), 4)], tracker).spans
+    assert (span.first, span.before, span.last <= 11) == (4, "end", True)
+    assert {idx for idx, i in rows_of(result) if i == 1} >= {4, span.last}
+    check_stats_fit_masks(result)
+
+
+def test_two_objects_of_one_frame_go_together(result, tracker):
+    mask = np.zeros((clips.HEIGHT, clips.WIDTH), dtype=bool)
+    mask[:20, :20] = True
+    clicks = [MaskPrompt(1, mask, 12), MaskPrompt(3, ~mask, 12)]
+    edit = fix(open_result(result), clicks, tracker)
+    assert [span.object_id for span in edit.spans] == [1, 3]
+    labels = read_label_png(result / "masks" / "00012.png")
+    assert (labels[mask] == 1).mean() > 0.8
+    assert (labels[~mask] == 3).mean() > 0.9
+    check_stats_fit_masks(result)
+
+
+def test_stopped_it_leaves_everything_as_it_was(result, tracker):
+    before = contents(result)
+    with pytest.raises(Interrupted, match="as it was"):
+        fix(open_result(result), [CLICK], tracker, stop=lambda: True)
+    assert contents(result) == before
+
+
+def test_a_corrected_result_is_never_replaced_silently(result, tracker, tmp_path):
+    fix(open_result(result), [CLICK], tracker)
+    before = contents(result)
+    again = make(tracker, tmp_path / "clip.mp4", result)
+    assert again.is_skipped
+    assert "corrected (1 by `vos fix`), skipped" in again.summary()
+    for changes in ({"overwrite": True}, {"prompts": (BOX,)}):
+        with pytest.raises(OutputError, match=r"holds corrections .* --undo"):
+            make(tracker, tmp_path / "clip.mp4", result, **changes)
+    assert contents(result) == before
+    undo(open_result(result))
+    assert "corrected" not in make(tracker, tmp_path / "clip.mp4", result).summary()
+    redraw_overlay(open_result(result))
+    assert not make(tracker, tmp_path / "clip.mp4", result, overwrite=True).is_skipped
+
+
+def test_the_input_may_move_but_not_change(result, tmp_path):
+    moved = tmp_path / "elsewhere" / "film.mp4"
+    moved.parent.mkdir()
+    (tmp_path / "clip.mp4").rename(moved)
+    with pytest.raises(InputError, match="--input"):
+        open_result(result)
+    assert open_result(result, source=str(moved)).frames == range(FRAMES)
+    clips.video(tmp_path / "clip.mp4", FRAMES + 1)
+    with pytest.raises(InputError, match="not there, or changed"):
+        open_result(result)
+    with pytest.raises(InputError, match="is not the input of this result"):
+        open_result(result, source=str(tmp_path / "clip.mp4"))
+    together = tmp_path / "elsewhere" / "out"
+    result.rename(together)
+    moved.rename(tmp_path / "elsewhere" / "clip.mp4")
+    assert open_result(together).frames == range(FRAMES)
+
+
+def test_an_edit_by_another_command_meanwhile_is_noticed(result, tracker):
+    stale = open_result(result)
+    fix(open_result(result), [CLICK], tracker)
+    with pytest.raises(OutputError, match="changed meanwhile"):
+        undo(stale)
+
+
+def command(capsys, *words: object) -> tuple[int, str, str]:
+    code = run_command(["fix", *map(str, words)])
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def test_what_cannot_be_corrected(result, tracker, tmp_path, capsys):
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "a.doc").write_text("mine")
+    make(tracker, tmp_path / "clip.mp4", tmp_path / "bare", save=("masks",))
+    for words, code, told in [
+        ((tmp_path / "nothing", "--list"), 2, "no such result"),
+        ((tmp_path / "clip.mp4", "--list"), 2, "no such result"),
+        ((tmp_path / "thesis", "--list"), 2, "no result of `vos track`"),
+        ((tmp_path / "bare", "--list"), 2, "has no stats"),
+        ((result, "--point", "1:10,10@24"), 2, "frames 0 to 23"),
+        ((result, "--point", "2:10,10@4"), 2, "object 2 is not in this result, which has 1, 3"),
+        ((result, "--point", "1:96,10@4"), 2, "outside the frame"),
+        ((result, "--box", "1:1,1,9,9@4", "--mask", tmp_path / "no.png"), 2, "no such file"),
+        ((result, "--undo"), 2, "no correction to take back"),
+        ((result, "--undo", "--list"), 2, "contradict"),
+        ((result, "--point", "1:10,10@4", "--model", "sam2.1-tin"), 6, "no such model"),
+        ((result, "--point", "1:10,10@4", "--refiner", "gone"), 6, "no such refiner"),
+    ]:
+        got, out, err = command(capsys, *words)
+        assert (got, out) == (code, ""), (words, err)
+        (line,) = err.splitlines()
+        assert line.startswith("vos: error: ")
+        assert told in line
+
+
+def test_an_interrupted_track_names_what_continues_it(tmp_path, capsys):
+    part = tmp_path / ".out.part"
+    part.mkdir()
+    (part / ".lock").write_text("")
+    for folder in (tmp_path / "out", part):
+        code, _, err = command(capsys, folder, "--list")
+        assert code == 2
+        assert "is an interrupted track; the same `vos track` command continues it" in err
+
+
+def test_other_weights_than_then(result, capsys):
+    manifest = manifest_of(result)
+    manifest["model_sha256"] = "0" * 64
+    (result / "manifest.json").write_text(json.dumps(manifest))
+    code, _, err = command(capsys, result, "--point", "1:10,10@4")
+    assert code == ModelError.exit_code
+    assert "SHA-256 000000000000" in err
+    assert "--model PATH" in err
+
+
+def test_from_the_command_line(vos, tmp_path, capsys):
+    out = tmp_path / "out"
+    clips.video(tmp_path / "clip.mp4", 12)
+    track = ["track", str(tmp_path / "clip.mp4"), "--box", clips.BOX, "-o", str(out), "-q"]
+    assert run_command([*track, "--model", "nano", "--device", "cpu"]) == 0
+    before = contents(out)
+    ran = vos("fix", "out", "--point", "1:30,30@6", "--neg-point", "1:80,10@6", "--json")
+    assert ran.code == 0, ran.err
+    told = json.loads(ran.out)
+    assert (told["schema"], told["output"], told["number"]) == (1, "out", 1)
+    assert told["spans"][0]["corrected"] == 6
+    listed = json.loads(command(capsys, out, "--list", "--json")[1].splitlines()[-1])
+    assert (listed["frames"], listed["objects"]) == ([0, 11], [1])
+    assert [entry["edit"] for entry in listed["history"]] == [1]
+    undone = vos("fix", "out", "--undo")
+    assert (undone.code, undone.out) == (0, "out\n")
+    assert "correction 1 is taken back" in undone.err
+    assert without(contents(out), "manifest.json") == without(before, "manifest.json")
+    assert "correction 1: object 1" in command(capsys, out, "--list")[1]
