@@ -165,17 +165,30 @@ def test_undo_brings_back_every_byte_any_number_of_steps(result, tracker):
     assert fix(open_result(result), [CLICK], tracker).number == 3
 
 
-def test_the_overlay_is_that_of_a_track_with_these_masks(result, tracker):
-    fix(open_result(result), [CLICK], tracker)
+def test_the_overlay_is_that_of_a_track_with_these_masks(tmp_path, tracker, monkeypatch):
+    monkeypatch.setattr("vos.io.overlay.SEGMENT_FRAMES", 5)
+    result = tmp_path / "out"
+    make(tracker, clips.video(tmp_path / "clip.mp4", FRAMES), result)
+    first, late = (Points(1, ((70.0, 30.0),), (1,), frame_idx=i) for i in (20, 22))
+    fix(open_result(result), [first], tracker)
+    redraw_overlay(open_result(result))
+    fixed = fix(open_result(result), [late], tracker)
+    assert min(fixed.frames) > 20, "the next prompted frame is where it ends"
     assert open_result(result).is_overlay_stale
-    old = (result / "overlay.mp4").read_bytes()
     drawn: list[int] = []
-    assert redraw_overlay(open_result(result), drawn.append) == []
-    assert drawn == list(range(FRAMES))
-    assert (result / "overlay.mp4").read_bytes() != old
+    redraw_overlay(open_result(result), drawn.append)
+    assert drawn == [20, 21, 22, 23], "only the segment that changed"
     assert not open_result(result).is_overlay_stale
     assert redraw_overlay(open_result(result), drawn.append) == []
-    assert len(drawn) == FRAMES, "once is enough"
+    assert len(drawn) == 4, "once is enough"
+    parts = (result / "overlay.mp4").read_bytes()
+    undo(open_result(result))
+    (result / "overlay.mp4").write_text("damaged")
+    fix(open_result(result), [late], tracker)
+    drawn.clear()
+    redraw_overlay(open_result(result), drawn.append)
+    assert drawn == list(range(FRAMES)), "it cannot be taken apart any more"
+    assert (result / "overlay.mp4").read_bytes() == parts
 
 
 def test_it_ends_at_the_next_prompted_frames(result, tracker):

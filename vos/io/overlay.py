@@ -66,7 +66,7 @@ class OverlaySink(SinkBase):
     ) -> None:
         super().__init__()
         self._path = path
-        self._tick = time_base or (1 / frame_rate if frame_rate else _FALLBACK_TICK)
+        self._tick = tick_of(time_base, frame_rate)
         self._rate = frame_rate
         self._form: VideoForm | None = None
         self._audio_from = audio_from
@@ -171,6 +171,11 @@ class OverlaySink(SinkBase):
     def _abandon(self) -> None:
         self._encoder = None
         self._packets.abandon()
+
+
+def tick_of(time_base: Fraction | None, frame_rate: Fraction | None) -> Fraction:
+    """Seconds per tick of the video for a source of these, as of `OverlaySink`."""
+    return time_base or (1 / frame_rate if frame_rate else _FALLBACK_TICK)
 
 
 def _unpack_labels(blob: bytes) -> Iterator[tuple[int, bytes]]:

@@ -135,7 +135,7 @@ def undo(result: Result) -> int:
             raise UsageError(f"{display_name(result.path)}: has no correction to take back")
         number = edits[-1]["edit"]
         entry = {"undo": number, "when": _now(), "vos": __version__}
-        store.undo(number, _manifest_text(result, manifest, entry))
+        store.undo(number, _manifest_text(result, manifest, entry, edits[-1]["spans"]))
     return number
 
 
@@ -184,7 +184,7 @@ def _prepare(
     }
     path = folder / MANIFEST_NAME
     with output_errors(path):
-        path.write_bytes(_manifest_text(result, manifest, entry))
+        path.write_bytes(_manifest_text(result, manifest, entry, entry["spans"]))
     return edit
 
 
@@ -199,10 +199,19 @@ def current_manifest(result: Result) -> dict[str, Any]:
     return manifest
 
 
-def _manifest_text(result: Result, manifest: Mapping[str, Any], entry: Mapping[str, Any]) -> bytes:
-    history = [*manifest.get("history", ()), dict(entry)]
-    stale = {"stale": [OVERLAY_NAME]} if result.has_overlay else {}
-    return as_text({**manifest, **stale, "history": history}).encode()
+def _manifest_text(
+    result: Result,
+    manifest: Mapping[str, Any],
+    entry: Mapping[str, Any],
+    spans: Sequence[Mapping[str, Any]],
+) -> bytes:
+    """spans: of frames whose masks are others now, so that the overlay shows old ones there."""
+    changed: dict[str, Any] = {"history": [*manifest.get("history", ()), dict(entry)]}
+    if result.has_overlay:
+        stale = dict(manifest.get("stale", {}))
+        pairs = [[span["first"], span["last"]] for span in spans]
+        changed["stale"] = stale | {OVERLAY_NAME: [*stale.get(OVERLAY_NAME, ()), *pairs]}
+    return as_text({**manifest, **changed}).encode()
 
 
 def _frames_by_object(prompts: Sequence[Mapping[str, Any]]) -> dict[int, set[int]]:
