@@ -158,7 +158,10 @@ def _print_listing(result: Result, *, as_json: bool) -> None:
         (f"{one.first}-{one.last}", f"object {one.object_id}", one.kind, _amount(one))
         for one in suspicious
     ]
-    print_table([("frames", "object", "what", "how much"), *rows])
+    if rows:
+        print_table([("frames", "object", "what", "how much"), *rows])
+    else:
+        print("nothing looks wrong")
     in_force = {edit["edit"] for edit in result.corrections()}
     for entry in result.history():
         if "undo" in entry:

@@ -191,6 +191,15 @@ def test_the_overlay_is_that_of_a_track_with_these_masks(tmp_path, tracker, monk
     assert (result / "overlay.mp4").read_bytes() == parts
 
 
+def test_how_many_frames_are_read_at_once_going_back_does_not_matter(result, tracker, monkeypatch):
+    fix(open_result(result), [CLICK], tracker)
+    whole = contents(result)
+    undo(open_result(result))
+    monkeypatch.setattr("vos_cli.fixing.recompute._FIRST_WINDOW", 2)
+    fix(open_result(result), [CLICK], tracker)
+    assert without(contents(result), "manifest.json") == without(whole, "manifest.json")
+
+
 def test_it_ends_at_the_next_prompted_frames(result, tracker):
     for frame_idx in (6, 18):
         fix(open_result(result), [Points(1, ((30.0, 30.0),), (1,), frame_idx)], tracker)
@@ -244,9 +253,11 @@ def test_before_its_first_prompt_an_object_begins_at_the_correction(tmp_path, tr
 def test_two_objects_of_one_frame_go_together(result, tracker):
     mask = np.zeros((clips.HEIGHT, clips.WIDTH), dtype=bool)
     mask[:20, :20] = True
-    clicks = [MaskPrompt(1, mask, 12), MaskPrompt(3, ~mask, 12)]
+    clicks = [MaskPrompt(1, mask, 12), MaskPrompt(3, ~mask, 12), MaskPrompt(3, mask, 20)]
     edit = fix(open_result(result), clicks, tracker)
-    assert [span.object_id for span in edit.spans] == [1, 3]
+    assert [(span.object_id, span.corrected) for span in edit.spans] == [(1, 12), (3, 12), (3, 20)]
+    assert edit.spans[1].last < 20
+    assert edit.spans[2].first > 12
     labels = read_label_png(result / "masks" / "00012.png")
     assert (labels[mask] == 1).mean() > 0.8
     assert (labels[~mask] == 3).mean() > 0.9
@@ -350,6 +361,15 @@ def test_other_weights_than_then(result, capsys):
     assert code == ModelError.exit_code
     assert "SHA-256 000000000000" in err
     assert "--model PATH" in err
+
+
+def test_a_result_of_another_version(result, capsys):
+    manifest = manifest_of(result)
+    del manifest["parameters"]["policy"]
+    (result / "manifest.json").write_text(json.dumps(manifest))
+    code, _, err = command(capsys, result, "--list")
+    assert code == 2
+    assert "another version of vos (its manifest lacks policy)" in err
 
 
 def test_from_the_command_line(vos, tmp_path, capsys):

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vos.errors import InputError
 from vos.frame import Frame
+from vos.io.paths import display_name
 from vos.io.prefetch import Prefetch, prefetch
 from vos.io.source import Source
 from vos.prompts import Prompt
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from vos.api import Tracker
 
 OnFrame = Callable[[int], None]
+
+_FIRST_WINDOW = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +74,14 @@ class _Recompute:
         session = self._session(self._reverse, self._asked(self._frame_idx, self._courses))
         session.banks = anchored
         with self._reading(self._begin, reverse=self._reverse) as frames:
-            self._correct(session, self._take_up(session, frames))
-        # The way back first: where the masks before the corrected frame were wrong too, the way on
-        # then starts from memories of right ones.
-        self._follow_back(session.banks)
-        session.banks = {i: replace(bank, recent=()) for i, bank in session.banks.items()}
-        with self._reading(self._begin, reverse=self._reverse) as frames:
-            self._take_up(session, frames)
+            recent, frame = self._up_to_corrected(frames)
+            self._take_up(session, recent)
+            self._correct(session, frame)
+            # The way back first: where the masks before the corrected frame were wrong too, the way
+            # on then starts from memories of right ones.
+            self._follow_back(session.banks)
+            session.banks = {i: replace(bank, recent=()) for i, bank in session.banks.items()}
+            self._take_up(session, recent)
             self._follow(session, frames)
         return [self._span(course) for course in self._courses.values()]
 
@@ -88,18 +93,27 @@ class _Recompute:
         away = self._setting.tracker.model.pointer_span - 1
         return self._frame_idx + (away if self._reverse else -away)
 
-    def _take_up(self, session: Session, frames: Iterator[Frame]) -> Frame:
-        """Remember the frames before the corrected one, as they are now; returns that one."""
-        frame = next(frames)
-        while frame.frame_idx != self._frame_idx:
+    def _up_to_corrected(self, frames: Iterator[Frame]) -> tuple[list[Frame], Frame]:
+        """The frames to remember, at most as many as a memory has, and the corrected one."""
+        recent: list[Frame] = []
+        for frame in frames:
+            if frame.frame_idx == self._frame_idx:
+                return recent, frame
+            recent.append(frame)
+        raise InputError(
+            f"{display_name(self._setting.source.info.path)}: ends before frame "
+            f"{self._frame_idx}; it is not the input of this result any more"
+        )
+
+    def _take_up(self, session: Session, recent: Iterable[Frame]) -> None:
+        """Remember these frames' masks as they are now."""
+        for frame in recent:
             fresh = (
                 i
                 for i, course in self._courses.items()
                 if course.anchors and frame.frame_idx not in course.anchors
             )
             remember(session, frame, self._known(frame.frame_idx, fresh))
-            frame = next(frames)
-        return frame
 
     def _follow_back(self, banks: Mapping[int, MemoryBank]) -> None:
         """Away from the corrected frame towards those it remembers. Prompted frames are remembered
@@ -171,7 +185,7 @@ class _Recompute:
         source, frames = self._setting.source, self._setting.frames
         if reverse:
             low = min(course.low for course in self._courses.values())
-            read = source.frames_reversed(min(begin, frames[-1]), low)
+            read = _reversed(source, min(begin, frames[-1]), low)
         else:
             high = max(course.high for course in self._courses.values())
             read = source.frames(None, high + 1, skip_to=max(begin, frames[0]))
@@ -199,3 +213,14 @@ class _Recompute:
             before="agrees" if agrees_before else course.before,
             after="agrees" if agrees_after else course.after,
         )
+
+
+def _reversed(source: Source, begin: int, low: int) -> Iterator[Frame]:
+    """From `begin` down to `low`. A video is read forward first, and most ways are short: so only a
+    few frames are made pictures of at once, then twice as many.
+    """
+    count = _FIRST_WINDOW
+    while begin >= low:
+        last = max(low, begin - count + 1)
+        yield from source.frames_reversed(begin, last)
+        begin, count = last - 1, 2 * count

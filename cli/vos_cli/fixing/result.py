@@ -31,6 +31,21 @@ from vos_cli.parts import OVERLAY_NAME
 from vos_cli.tracking import PROMPTS_NAME
 
 STATS_NAME, MASKS_NAME = "stats.jsonl", "masks"
+_PARAMETERS = {
+    "prompts",
+    "direction",
+    "save",
+    "refiner",
+    "refiner_sha256",
+    "policy",
+    "dtype",
+    "exact",
+    "compile",
+    "size_px",
+    "pool_memory",
+    "decoder",
+}
+"""What a track is made again from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +133,11 @@ def open_result(path: Path, *, source: str | None = None) -> Result:
         raise OutputError(
             f"{name}: no result of `vos track` (no {MANIFEST_NAME} in it); give a folder that it "
             "has made"
+        )
+    if unknown := sorted(_PARAMETERS - manifest["parameters"].keys()):
+        raise OutputError(
+            f"{name}: made by another version of vos (its manifest lacks {', '.join(unknown)}); "
+            "track again to correct it"
         )
     if manifest["model_sha256"] is None:
         raise OutputError(f"{name}: made without a model, so there is nothing to correct")
