@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ OTHER = Box(3, (60.0, 10.0, 90.0, 50.0))
 CLICK = Points(1, ((70.0, 30.0),), (1,), frame_idx=12)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def tracker(tiny_model) -> Tracker:  # noqa: F811
     resolved = resolve("nano")
     info = ModelInfo("nano", "nano", resolved.path, checked_sha256(resolved), 64, False)
@@ -66,9 +67,17 @@ def make(tracker: Tracker, source: Path, output: Path, **changes: Any) -> tracki
     )
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, tracker: Tracker) -> Path:
+    folder = tmp_path_factory.mktemp("made")
+    make(tracker, clips.video(folder / "clip.mp4", FRAMES), folder / "out")
+    return folder
+
+
 @pytest.fixture
-def result(tmp_path: Path, tracker: Tracker) -> Path:
-    make(tracker, clips.video(tmp_path / "clip.mp4", FRAMES), tmp_path / "out")
+def result(tmp_path: Path, made: Path) -> Path:
+    shutil.copy(made / "clip.mp4", tmp_path)
+    shutil.copytree(made / "out", tmp_path / "out")
     return tmp_path / "out"
 
 
