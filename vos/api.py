@@ -18,6 +18,7 @@ import torch
 
 from vos.errors import PromptError, UsageError
 from vos.frame import Frame, FrameResult
+from vos.io.scene_cuts import SceneCuts
 from vos.io.source import Decoder, Source, TimePoint, open_source
 from vos.io.stills import read_still
 from vos.model.load import ModelInfo, load_model, pick_device, pick_dtype
@@ -88,17 +89,26 @@ class Tracker:
         end: TimePoint | None = None,
         direction: Direction = "forward",
         decoder: Decoder = "pyav",
+        scene_cuts: SceneCuts = "off",
     ) -> Iterator[FrameResult]:
         """One result per frame of a video file, image folder, glob or image, in presentation order.
 
         prompts: at least one. start (inclusive), end (exclusive): frame index, or seconds as a
         Fraction. direction: "forward" from each object's first prompt; "backward" from its last
-        one towards the start; "both" covers every frame.
+        one towards the start; "both" covers every frame. scene_cuts: look for them ("mark", and
+        `is_scene_cut` of a result says so), "stop" there, or "reset" the memory to prompted frames.
 
         Raises: InputError if the input cannot be read, PromptError if a prompt does not fit it.
         """
         with open_source(path, decoder=decoder) as source:
-            pairs = self.stream(source, prompts, start=start, end=end, direction=direction)
+            pairs = self.stream(
+                source,
+                prompts,
+                start=start,
+                end=end,
+                direction=direction,
+                scene_cuts=scene_cuts,
+            )
             for _frame, result in pairs:
                 yield result
 
@@ -110,13 +120,22 @@ class Tracker:
         start: TimePoint | None = None,
         end: TimePoint | None = None,
         direction: Direction = "forward",
+        scene_cuts: SceneCuts = "off",
         on_backward: Callable[[], None] = lambda: None,
     ) -> Iterator[tuple[Frame, FrameResult]]:
         """As `track`, over an open source, with the frame beside each result for sinks that draw.
 
         on_backward: called after each frame of the backward pass, which comes before any result.
         """
-        with Stream(self, source, prompts, start=start, end=end, direction=direction) as stream:
+        with Stream(
+            self,
+            source,
+            prompts,
+            start=start,
+            end=end,
+            direction=direction,
+            scene_cuts=scene_cuts,
+        ) as stream:
             for _ in stream.backward():
                 on_backward()
             yield from stream.results()

@@ -50,6 +50,7 @@ class FrameResult:
     label_map: uint8 H x W; pixel value = object id, 0 = background. Where objects overlap the
         highest mask logit wins.
     objects: object id -> scores, for every object that exists on this frame (even if absent).
+    is_scene_cut: a scene begins with this frame; False where nobody looked for cuts.
     """
 
     frame_idx: int
@@ -58,6 +59,7 @@ class FrameResult:
     label_map: np.ndarray
     objects: Mapping[int, ObjectResult]
     is_corrupt: bool = False
+    is_scene_cut: bool = False
 
     @property
     def masks(self) -> dict[int, np.ndarray]:

@@ -21,6 +21,7 @@ from typing import Literal, get_args, get_type_hints
 
 from vos.config import convert, nearest
 from vos.errors import ConfigError
+from vos.io.scene_cuts import SceneCuts
 
 Policy = Literal["fifo", "visible"]
 Dtype = Literal["auto", "float32", "bfloat16"]
@@ -46,6 +47,7 @@ class Settings:
     size: side of the model's input in pixels, a multiple of 32; None is what it was trained at.
     pool_memory: side of the squares of memory tokens attended to as one; 1 is none.
     decoder: video reader.
+    scene_cuts: "off", or what to do where the scene changes: "mark", "stop" or "reset".
     save: outputs to write.
     progress: form of the progress report on stderr.
     checkpoint_s: seconds between two checkpoints of a run; 0 saves after every frame.
@@ -61,6 +63,7 @@ class Settings:
     size: int | None = None
     pool_memory: int = 1
     decoder: Decoder = "pyav"
+    scene_cuts: SceneCuts = "mark"
     save: tuple[str, ...] = ("masks", "overlay", "stats")
     progress: Progress = "auto"
     checkpoint_s: float = 10.0

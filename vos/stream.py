@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, get_args
@@ -14,6 +15,7 @@ from vos.frame import Frame, FrameResult
 from vos.io.append_file import AppendFile
 from vos.io.checkpoint import SavedState
 from vos.io.prefetch import prefetch
+from vos.io.scene_cuts import CutWatch, SceneCuts
 from vos.io.source import Source, TimePoint
 from vos.prompts import Direction, Prompt
 from vos.track.checkpoint import from_bytes, to_bytes
@@ -30,12 +32,15 @@ class Stream:
     """First the backward pass, where the direction asks for one, then the results in order.
 
     prompts: at least one. start (inclusive), end (exclusive): frame index, or seconds as a
-    Fraction. spool: file for what the backward pass leaves; None for a temporary one. resume: what
+    Fraction. scene_cuts: whether to look for them and what to do there: "mark" only says so, "stop"
+    ends at the first one behind the last prompted frame, "reset" forgets all but prompted frames.
+    spool: file for what the backward pass leaves; None for a temporary one. resume: what
     `checkpoint` returned in a run with the same tracker, source and arguments, and the same
     `spool`; the results are those of that run from the checkpoint on, to the last bit.
 
-    frame_idx: of the frame done last in this pass, None at its start. steps: frames done in both
-    passes. frames: results given. All count those before `resume` too.
+    cuts: the scene cuts of the results so far, and where one ended the stream. frame_idx: of the
+    frame done last in this pass, None at its start. steps: frames done in both passes. frames:
+    results given. All count those before `resume` too.
 
     Raises: PromptError without prompts, UsageError for another direction, ResumeError if the spool
     does not hold what `resume` says.
@@ -50,6 +55,7 @@ class Stream:
         start: TimePoint | None = None,
         end: TimePoint | None = None,
         direction: Direction = "forward",
+        scene_cuts: SceneCuts = "off",
         spool: Path | None = None,
         resume: SavedState | None = None,
     ) -> None:
@@ -66,10 +72,17 @@ class Stream:
         self._forward: Session | None = None
         if direction != "forward":
             used = prompts if direction == "backward" else _earliest(prompts)
-            self._top = max(prompt.frame_idx for prompt in used)
+            indices = [prompt.frame_idx for prompt in used]
+            self._top = max(indices)
+            # A mark is set where the results are given.
+            action = "off" if scene_cuts == "mark" else scene_cuts
+            self._cuts_below = CutWatch(action, min(indices), reverse=True)
             self._backward = tracker.session(used, reverse=True, frame_count=count)
+        last_prompt = None
         if direction != "backward":
+            last_prompt = max(prompt.frame_idx for prompt in prompts)
             self._forward = tracker.session(prompts, frame_count=count)
+        self.cuts = CutWatch(scene_cuts, last_prompt)
         self._device = tracker.model.device
         self.frame_idx: int | None = None
         self.steps = self.frames = 0
@@ -101,7 +114,12 @@ class Stream:
         first = _index_of(self._source, self._start)
         skip_to = None if self.frame_idx is None else self.frame_idx - 1
         if skip_to is None or skip_to >= first:
-            for frame in self._source.frames_reversed(self._top, first, skip_to=skip_to):
+            frames = self._source.frames_reversed(self._top, first, skip_to=skip_to)
+            for frame, seen in self._cuts_below.look(frames):
+                if self._cuts_below.take(frame, seen):
+                    if self._cuts_below.ended_at is not None:
+                        break
+                    self._at_cut(self._backward)
                 self._spool.put(frame.frame_idx, self._backward.decode(frame))
                 self.frame_idx = frame.frame_idx
                 self.steps += 1
@@ -122,21 +140,30 @@ class Stream:
         next_idx = self.next_idx
         skip_to = next_idx if replay_from is None else replay_from
         source = self._source.frames(self._start, self._end, skip_to=skip_to)
-        with prefetch(source, PREFETCHED_FRAMES) as frames:
-            for frame in frames:
+        with prefetch(self.cuts.look(source, next_idx), PREFETCHED_FRAMES) as frames:
+            for frame, seen in frames:
                 if frame.frame_idx < next_idx:
                     replay(frame)
                     continue
+                is_cut = self.cuts.take(frame, seen)
+                if self.cuts.ended_at is not None:
+                    break
+                if is_cut and self._forward is not None:
+                    self._at_cut(self._forward)
                 objects: dict[int, ObjectLogits] = self._spool.get(frame.frame_idx)
                 if self._forward is not None:
                     objects |= self._forward.decode(frame)
-                result = compose(frame, objects)
+                result = replace(compose(frame, objects), is_scene_cut=is_cut)
                 self.frame_idx = frame.frame_idx
                 self.steps += 1
                 self.frames += 1
                 yield frame, result
         if self._forward is not None:
             self._forward.check_all_used()
+
+    def _at_cut(self, session: Session) -> None:
+        if self.cuts.action == "reset":
+            session.forget_recent()
 
     def checkpoint(self) -> SavedState:
         """Where this stream is, with the spool safe on the disk. Call it between two frames."""
@@ -147,6 +174,7 @@ class Stream:
             "steps": self.steps,
             "frames": self.frames,
             "spool": self._spool_file.sync(),
+            "cuts": (self.cuts if self._backward is None else self._cuts_below).as_json(),
             "warnings": list(self._source.warnings),
         }
         return SavedState(values, b"" if session is None else to_bytes(session.snapshot()))
@@ -158,8 +186,11 @@ class Stream:
         for text in values["warnings"]:
             if text not in self._source.warnings:
                 self._source.warnings.append(text)
-        if not values["is_backward"]:
+        if values["is_backward"]:
+            self._cuts_below.resume(values["cuts"])
+        else:
             self._backward = None
+            self.cuts.resume(values["cuts"])
         session = self._backward or self._forward
         if session is not None:
             state = from_bytes(saved.blob, session.model.device)

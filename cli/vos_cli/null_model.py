@@ -10,6 +10,7 @@ import numpy as np
 from vos.frame import Frame, FrameResult, ObjectResult
 from vos.io.checkpoint import SavedState
 from vos.io.prefetch import prefetch
+from vos.io.scene_cuts import CutWatch, SceneCuts
 from vos.io.source import Source, TimePoint
 from vos.prompts import Prompt
 
@@ -23,7 +24,7 @@ class NullStream:
     start (inclusive), end (exclusive): frame index, or seconds as a Fraction. resume: what
     `checkpoint` returned in a run with the same arguments.
 
-    steps, frames: results given, before `resume` too.
+    steps, frames: results given, before `resume` too. cuts: as of `Stream`.
     """
 
     def __init__(
@@ -33,11 +34,16 @@ class NullStream:
         *,
         start: TimePoint | None,
         end: TimePoint | None,
-        resume: SavedState | None,
+        scene_cuts: SceneCuts = "off",
+        resume: SavedState | None = None,
     ) -> None:
         self._source, self._start, self._end = source, start, end
         self._objects = {prompt.object_id: _ABSENT for prompt in prompts}
-        self.next_idx, self.frames = (0, 0) if resume is None else resume.values["done"]
+        self.cuts = CutWatch(scene_cuts, max(prompt.frame_idx for prompt in prompts))
+        self.next_idx = self.frames = 0
+        if resume is not None:
+            self.next_idx, self.frames = resume.values["done"]
+            self.cuts.resume(resume.values["cuts"])
 
     @property
     def steps(self) -> int:
@@ -60,21 +66,30 @@ class NullStream:
         next_idx = self.next_idx
         skip_to = next_idx if replay_from is None else replay_from
         source = self._source.frames(self._start, self._end, skip_to=skip_to)
-        with prefetch(source, _PREFETCHED_FRAMES) as frames:
-            for frame in frames:
+        with prefetch(self.cuts.look(source, next_idx), _PREFETCHED_FRAMES) as frames:
+            for frame, seen in frames:
                 if frame.frame_idx < next_idx:
                     replay(frame)
                     continue
+                is_cut = self.cuts.take(frame, seen)
+                if self.cuts.ended_at is not None:
+                    break
                 self.next_idx = frame.frame_idx + 1
                 self.frames += 1
-                yield frame, self._result(frame)
+                yield frame, self._result(frame, is_cut)
 
-    def _result(self, frame: Frame) -> FrameResult:
+    def _result(self, frame: Frame, is_scene_cut: bool) -> FrameResult:
         empty = np.zeros(frame.size_hw, np.uint8)
         return FrameResult(
-            frame.frame_idx, frame.pts, frame.name, empty, self._objects, frame.is_corrupt
+            frame.frame_idx,
+            frame.pts,
+            frame.name,
+            empty,
+            self._objects,
+            frame.is_corrupt,
+            is_scene_cut,
         )
 
     def checkpoint(self) -> SavedState:
         """Where this stream is. Call it between two frames."""
-        return SavedState({"done": [self.next_idx, self.frames]})
+        return SavedState({"done": [self.next_idx, self.frames], "cuts": self.cuts.as_json()})

@@ -50,7 +50,14 @@ def _stream(
     if tracker is None:
         from vos_cli.null_model import NullStream
 
-        return NullStream(source, job.prompts, start=job.start, end=job.end, resume=resume)
+        return NullStream(
+            source,
+            job.prompts,
+            start=job.start,
+            end=job.end,
+            scene_cuts=job.settings.scene_cuts,
+            resume=resume,
+        )
     from vos.stream import Stream
 
     stream = Stream(
@@ -60,6 +67,7 @@ def _stream(
         start=job.start,
         end=job.end,
         direction=job.direction,
+        scene_cuts=job.settings.scene_cuts,
         spool=folder.work / "spool",
         resume=resume,
     )

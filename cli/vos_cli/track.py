@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from vos.errors import UsageError
 from vos_cli import track_options as options
 from vos_cli.bare import take_bare
 from vos_cli.notices import say, silent, warn
@@ -49,7 +50,9 @@ def track(
     size: options.Size = None,
     pool_memory: options.PoolMemory = None,
     decoder: options.Decoder = None,
+    scene_cuts: options.SceneCuts = None,
     overwrite: options.Overwrite = False,
+    host: options.Host = None,
     as_json: options.Json = False,
     progress: options.ProgressForm = None,
     quiet: options.Quiet = False,
@@ -81,19 +84,22 @@ def track(
         size=size,
         pool_memory=pool_memory,
         decoder=decoder,
+        scene_cuts=scene_cuts,
         overwrite=overwrite,
     )
     folder = default_output(source) if output is None else output
     form = form_of_progress(progress, quiet=quiet)
     tell = silent if quiet else say
     if tool is None:
+        if host is not None:
+            raise UsageError("--host is for the page: give --box without a value, or no --host")
         outcome = run(flags.job(source, folder, progress=form), say=tell, warn=warn)
     else:
         from vos_cli.pick import pick_and_track
 
         job = flags.job_without_prompts(source, folder, progress=form)
         # The link is what this is about, so that not even --quiet silences it.
-        outcome = pick_and_track(source, job, flags.all_prompts(), tool=tool, say=say)
+        outcome = pick_and_track(source, job, flags.all_prompts(), tool=tool, host=host, say=say)
     print_outcome(outcome, as_json=as_json)
     if not quiet:
         say(outcome.summary())

@@ -208,6 +208,26 @@ Decoder = Annotated[
         metavar="NAME",
     ),
 ]
+SceneCuts = Annotated[
+    str | None,
+    _option(
+        "--scene-cuts",
+        text="mark (default), off, stop: end there, or reset: remember only prompted frames.",
+        panel=_RANGE,
+        metavar="off|mark|stop|reset",
+        choices=tuple(settings.choices(settings.SceneCuts)),
+    ),
+]
+Host = Annotated[
+    str | None,
+    _option(
+        "--host",
+        text="Where the page listens: an address or name of this machine, 0.0.0.0 for all; default "
+        "127.0.0.1, which only this machine reaches.",
+        panel=OUTPUT_PANEL,
+        metavar="ADDRESS",
+    ),
+]
 Overwrite = Annotated[
     bool,
     typer.Option(
@@ -266,6 +286,7 @@ class TrackFlags:
     size: int | None = None
     pool_memory: int | None = None
     decoder: str | None = None
+    scene_cuts: str | None = None
     overwrite: bool = False
 
     def all_prompts(self) -> tuple[Prompt, ...]:
@@ -294,6 +315,7 @@ class TrackFlags:
                 "size": self.size,
                 "pool_memory": self.pool_memory,
                 "decoder": self.decoder,
+                "scene_cuts": self.scene_cuts,
                 "save": self.save,
                 "progress": progress,
             }

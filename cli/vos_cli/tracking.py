@@ -111,7 +111,9 @@ class Outcome:
 
     files: entries of the output folder. frames: in the output. frames_per_s: of this run, loading
     left out; None where it was skipped. resumed_at: index of the frame at which this run continued
-    an interrupted one, else None. corrections: made since with `vos fix`.
+    an interrupted one, else None. scene_cuts: index of the first frame of each scene but the first,
+    None where nobody looked. ended_at_cut: index of the cut that ended the output, else None.
+    corrections: made since with `vos fix`.
     """
 
     output: Path
@@ -124,6 +126,8 @@ class Outcome:
     warnings: tuple[str, ...]
     is_skipped: bool
     resumed_at: int | None = None
+    scene_cuts: tuple[int, ...] | None = None
+    ended_at_cut: int | None = None
     corrections: int = 0
 
     def as_json(self) -> dict[str, Any]:
@@ -138,6 +142,8 @@ class Outcome:
             "warnings": list(self.warnings),
             "skipped": self.is_skipped,
             "resumed_at": self.resumed_at,
+            "scene_cuts": None if self.scene_cuts is None else list(self.scene_cuts),
+            "ended_at_cut": self.ended_at_cut,
         }
 
     def summary(self) -> str:
@@ -151,7 +157,14 @@ class Outcome:
             return "already complete with these parameters, skipped (--overwrite makes it again)"
         resumed = "" if self.resumed_at is None else f", continued at frame {self.resumed_at}"
         speed = f"{self.frames_per_s:.1f} frames/s"
-        return f"{self.frames} frames, {speed}, model {self.model}{resumed}"
+        return f"{self.frames} frames, {speed}, model {self.model}{resumed}{self._cuts()}"
+
+    def _cuts(self) -> str:
+        count = len(self.scene_cuts or ())
+        marked = f", {count} scene cut{'s' if count > 1 else ''}" if count else ""
+        if self.ended_at_cut is None:
+            return marked
+        return f"{marked}, ended before the scene cut at frame {self.ended_at_cut}"
 
 
 def default_output(source: str) -> Path:
@@ -238,7 +251,14 @@ def run(
             frames = work.stream.frames
             sink_warnings = [text for sink in work.sinks for text in sink.warnings]
             warnings = (*source.warnings, *sink_warnings, *work.notes)
-            folder.commit(frame_count=frames, warnings=warnings, source=info.path)
+            cuts = None if job.settings.scene_cuts == "off" else tuple(work.stream.cuts.found)
+            ended_at = work.stream.cuts.ended_at
+            folder.commit(
+                frame_count=frames,
+                warnings=warnings,
+                source=info.path,
+                more={"scene_cuts": cuts, "ended_at_cut": ended_at},
+            )
     for text in warnings:
         warn(text)
     return Outcome(
@@ -247,6 +267,8 @@ def run(
         frames=frames,
         frames_per_s=(frames - begun) / seconds,
         resumed_at=work.resumed_at,
+        scene_cuts=cuts,
+        ended_at_cut=ended_at,
         model=resolved.name,
         model_sha256=sha256,
         refiner=refiner,
@@ -302,6 +324,7 @@ def _parameters(job: Job, info: SourceInfo, refiner: RefinerInfo | None) -> dict
         "size_px": settings.size,
         "pool_memory": settings.pool_memory,
         "decoder": settings.decoder,
+        "scene_cuts": settings.scene_cuts,
     }
 
 
@@ -344,6 +367,7 @@ def _skipped(
     output: Path, resolved: ResolvedModel, sha256: str, refiner: RefinerInfo | None
 ) -> Outcome:
     manifest = read_manifest(output) or {}
+    cuts = manifest.get("scene_cuts")
     return Outcome(
         output=output,
         files=_entries(output),
@@ -354,6 +378,8 @@ def _skipped(
         refiner=refiner,
         warnings=tuple(manifest.get("warnings", ())),
         is_skipped=True,
+        scene_cuts=None if cuts is None else tuple(cuts),
+        ended_at_cut=manifest.get("ended_at_cut"),
         corrections=len(edits_in_force(manifest)),
     )
 

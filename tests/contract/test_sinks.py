@@ -273,7 +273,7 @@ def test_stats_rows(tmp_path):
         3: ObjectResult(np.float32(0.875), np.float32(7.5)),  # pyright: ignore
     }
     with StatsSink(tmp_path / "s.jsonl") as sink:
-        sink.write(frame, FrameResult(1, pts, "a b", labels, objects, is_corrupt=True))
+        sink.write(frame, FrameResult(1, pts, "a b", labels, objects, True, is_scene_cut=True))
     shared = {"frame_idx": 1, "name": "a b", "pts": "1001/30000", "pts_s": 1001 / 30_000}
     assert _stats(tmp_path / "s.jsonl") == [
         {
@@ -285,6 +285,7 @@ def test_stats_rows(tmp_path):
             "iou_pred": 0.875,
             "object_score": 7.5,
             "is_corrupt": True,
+            "is_scene_cut": True,
         },
         {
             **shared,
@@ -295,6 +296,7 @@ def test_stats_rows(tmp_path):
             "iou_pred": None,
             "object_score": -3.25,
             "is_corrupt": True,
+            "is_scene_cut": True,
         },
     ]
 

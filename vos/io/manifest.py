@@ -116,11 +116,12 @@ def manifest_text(
     warnings: Sequence[str],
     files: Mapping[str, int],
     source: str | None = None,
+    more: Mapping[str, Any] | None = None,
 ) -> str:
     """The manifest of a finished output.
 
     files: its content, as `inventory` counts it. source: where the input is, seen from the output
-    folder.
+    folder. more: what else is known of it.
     """
     manifest = {
         "schema": SCHEMA,
@@ -129,6 +130,7 @@ def manifest_text(
         "versions": versions(),
         "frame_count": frame_count,
         "warnings": list(warnings),
+        **(more or {}),
         "files": dict(files),
     }
     return as_text(manifest)

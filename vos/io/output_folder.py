@@ -147,11 +147,16 @@ class OutputFolder:
         return [*self._fingerprint.differences(identity), *(f"{name} version" for name in changed)]
 
     def commit(
-        self, *, frame_count: int, warnings: Sequence[str] = (), source: Path | None = None
+        self,
+        *,
+        frame_count: int,
+        warnings: Sequence[str] = (),
+        source: Path | None = None,
+        more: Mapping[str, Any] | None = None,
     ) -> None:
         """Write the manifest and move everything into place. Call it after the sinks are closed.
 
-        source: the input's absolute path.
+        source: the input's absolute path. more: JSON values by name, for the manifest.
 
         Raises OutputError; what was there before is still there then.
         """
@@ -167,6 +172,7 @@ class OutputFolder:
                 warnings=warnings,
                 files=files,
                 source=None if source is None else _seen_from(self.path, source),
+                more=more,
             )
             write_atomic(self.part / MANIFEST_NAME, text.encode())
             self._move_into_place()

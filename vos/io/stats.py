@@ -22,7 +22,7 @@ class StatsSink(SinkBase):
     Keys: frame_idx, name, pts (exact seconds as a fraction, "1001/30000"), pts_s (the same as a
     float), object_id, area_px, box_xyxy_px (right and bottom edge exclusive) and centroid_xy_px
     (pixel centres at .5), both null where the object has no pixel, iou_pred (0-1), object_score
-    (logit; <= 0 means absent), is_corrupt.
+    (logit; <= 0 means absent), is_corrupt, is_scene_cut (a scene begins with this frame).
 
     resume: an earlier sink's state; rows written after it are removed. Raises ResumeError when
     earlier ones are missing.
@@ -79,6 +79,7 @@ def frame_rows(result: FrameResult) -> list[dict[str, Any]]:
                 "iou_pred": _number(scores.iou_pred, digits=4),
                 "object_score": _number(scores.object_score, digits=3),
                 "is_corrupt": result.is_corrupt,
+                "is_scene_cut": result.is_scene_cut,
             }
         )
     return rows

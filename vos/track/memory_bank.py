@@ -42,6 +42,10 @@ class MemoryBank:
         )
         return replace(self, recent=pointers_only + kept[forget:])
 
+    def without_recent(self) -> MemoryBank:
+        """Only what answered a prompt is remembered."""
+        return replace(self, recent=())
+
     def to(self, device: torch.device) -> MemoryBank:
         """The bank with its tensors on this device."""
         return replace(

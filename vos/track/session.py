@@ -119,6 +119,10 @@ class Session:
         for asked in (self._by_frame or {}).values():
             asked.pop(object_id, None)
 
+    def forget_recent(self) -> None:
+        """Remember of every object only its prompted frames: a new scene begins."""
+        self.banks = {i: bank.without_recent() for i, bank in self.banks.items()}
+
     def check_all_used(self) -> None:
         """Raise PromptError if a prompted frame never came."""
         missed = sorted(idx for idx, asked in (self._by_frame or {}).items() if asked)
