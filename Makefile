@@ -1,4 +1,5 @@
-# Targets: demo, test, test-all, lint, bench, install. Everything lives in .venv.
+# Targets: demo, test, test-all, lint, bench, install, browser. Everything lives in .venv, but for
+# the browser.
 
 SHELL := /bin/bash
 VENV ?= .venv
@@ -6,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test test-all lint bench install
+.PHONY: demo test test-all lint bench install browser
 .DEFAULT_GOAL := install
 
 install: $(STAMP)
@@ -20,6 +21,10 @@ $(STAMP): pyproject.toml constraints.txt .ci/make_venv.sh
 	$(PIP) install -q -c constraints.txt hatchling editables
 	$(PIP) install -q --no-build-isolation -c constraints.txt -e '.[dev]'
 	touch $@
+
+# Chromium for the browser tests, which are skipped without it.
+browser:
+	bash .ci/browser.sh
 
 demo: $(STAMP)
 	$(BIN)/vos demo -o demo

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,6 +27,7 @@ from vos_cli.notices import say, silent, warn
 from vos_cli.output import print_table
 from vos_cli.parts import OVERLAY_NAME
 from vos_cli.progress import Mode, open_progress
+from vos_cli.studio.address import LOOPBACK
 from vos_cli.track_options import TrackFlags, form_of_progress
 from vos_cli.tracking import Say, load_tracker
 
@@ -54,6 +56,7 @@ def fix(
     model: options.Model = None,
     refiner: options.Refiner = None,
     device: options.Device = None,
+    host: options.Host = None,
     as_json: options.Json = False,
     progress: options.ProgressForm = None,
     quiet: options.Quiet = False,
@@ -61,7 +64,7 @@ def fix(
 ) -> None:
     """Correct a result: only the frames that a correction concerns are computed again.
 
-    Prints the result's path.
+    Without a correction a page opens to make some on. Prints the result's path.
     """
     del verbose  # read from the command line by the error handler, which must work before this
     flags = TrackFlags(
@@ -77,13 +80,14 @@ def fix(
     if sum((bool(asked), undo, listing)) > 1:
         raise UsageError("prompts, --undo and --list contradict each other; give one of them")
     form = form_of_progress(progress, quiet=quiet)
-    opened = open_result(result, source=source)
+    open_again = partial(open_result, result, source=source)
+    opened = open_again()
     if listing:
         _print_listing(opened, as_json=as_json)
         return
-    if not asked and not undo:
-        open_page(opened)
-        return
+    is_page = not asked and not undo
+    if host is not None and not is_page:
+        raise UsageError("--host is for the page: leave out the correction, or --host")
     tell = silent if quiet else say
     if undo:
         number = undo_last(opened)
@@ -94,9 +98,13 @@ def fix(
         used = settings_like(
             opened.manifest, model=model, refiner=refiner, device=device, progress=form
         )
-        edit = _correct(opened, asked, used, tell)
-        told, report, summary = edit.as_json(), used.progress, _summary(edit)
-    warnings = _redraw(open_result(result, source=source), report, summary)
+        report = used.progress
+        if is_page:
+            told, summary = _on_page(opened, open_again, used, host)
+        else:
+            edit = _correct(opened, asked, used, tell)
+            told, summary = edit.as_json(), _summary(edit)
+    warnings = _redraw(open_again(), report, summary)
     for text in warnings:
         warn(text)
     answer = {"schema": 1, "output": str(result), **told, "warnings": warnings}
@@ -104,12 +112,27 @@ def fix(
     tell(summary)
 
 
-def open_page(result: Result) -> None:
-    """Show the result on a page to correct it there."""
-    raise UsageError(
-        f"{result.path}: nothing to do; give a correction such as --point ID:x,y@FRAME, or --list "
-        "or --undo"
+def _on_page(
+    result: Result, open_again: Callable[[], Result], used: Settings, host: str | None
+) -> tuple[dict[str, Any], str]:
+    """Correct it on a page, until that is closed; what to tell of it."""
+    from vos_cli.studio.serve import serve
+
+    desk = serve(
+        source=result.source,
+        settings=used,
+        prompts=(),
+        names={},
+        tool="point",
+        say=say,  # the link is what this is about, so that not even --quiet silences it
+        host=host or LOOPBACK,
+        result=open_again,
     )
+    now = desk.fixes.result.history()
+    made = now[len(result.history()) :]
+    edits, undos = (sum(kind in entry for entry in made) for kind in ("edit", "undo"))
+    plural = "" if edits == 1 else "s"
+    return {"history": made}, f"{edits} correction{plural} made, {undos} taken back"
 
 
 def _correct(result: Result, asked: Sequence[Prompt], used: Settings, tell: Say) -> Edit:

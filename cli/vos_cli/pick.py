@@ -13,7 +13,10 @@ from vos.prompt_file import load_names
 from vos.prompts import Prompt, load_prompts
 from vos_cli import track_options as options
 from vos_cli.errors import Interrupted
-from vos_cli.notices import say
+from vos_cli.fixing.overlay import redraw_overlay
+from vos_cli.fixing.result import open_result
+from vos_cli.notices import say, warn
+from vos_cli.studio.address import LOOPBACK
 from vos_cli.studio.serve import serve
 from vos_cli.track_options import TrackFlags
 from vos_cli.tracking import PROMPTS_NAME, Job, Outcome, Say
@@ -37,6 +40,7 @@ def pick(
     refiner: options.Refiner = None,
     device: options.Device = None,
     size: options.Size = None,
+    host: options.Host = None,
     verbose: options.Verbose = False,
 ) -> None:
     """Draw prompts on a page in the browser and save them to a file.
@@ -53,6 +57,7 @@ def pick(
         names=load_names(path) if is_there else {},
         tool="box",
         say=say,
+        host=host or LOOPBACK,
         save_to=path,
     )
     if desk.saved_version < 0:
@@ -61,17 +66,28 @@ def pick(
 
 
 def pick_and_track(
-    source: str, job: Job, prompts: Sequence[Prompt], *, tool: str, say: Say
+    source: str, job: Job, prompts: Sequence[Prompt], *, tool: str, host: str | None, say: Say
 ) -> Outcome:
     """Draw prompts on a page and track them from there; the last finished run's outcome.
 
-    prompts: what is drawn already. tool: the page's first. say: told the link.
+    prompts: what is drawn already. tool: the page's first. host: to listen at, None for the
+    loopback address. say: told the link.
 
     Raises VosError of every kind. Interrupted: nothing was tracked to its end.
     """
     desk = serve(
-        source=source, settings=job.settings, prompts=prompts, names={}, tool=tool, say=say, job=job
+        source=source,
+        settings=job.settings,
+        prompts=prompts,
+        names={},
+        tool=tool,
+        say=say,
+        host=host or LOOPBACK,
+        job=job,
     )
+    if desk.fixes is not None:
+        for text in redraw_overlay(open_result(job.output)):
+            warn(text)
     if desk.runs.outcome is None:
         drawn = part_of(job.output.resolve()) / PROMPTS_NAME
         if drawn.exists():

@@ -14,11 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import av
+import numpy as np
 import pytest
 
+WIDTH, HEIGHT = 320, 180
+INSIDE, OUTSIDE = (110, 90), (290, 20)  # of the square in `video`, on frame 0
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _LINK = "http://127.0.0.1:"
-PATIENCE_MS = 60_000  # the model loads behind the page, and machines are busy
+PATIENCE_MS = 180_000  # the model loads behind the page, and machines are busy
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +34,7 @@ class Command:
 
     def finished(self) -> tuple[int, str, str]:
         """Exit code, stdout and the rest of stderr, once it has ended by itself."""
-        out, err = self.process.communicate(timeout=60)
+        out, err = self.process.communicate(timeout=PATIENCE_MS / 1000)
         return self.process.returncode, out, err
 
 
@@ -59,7 +63,7 @@ def started(environ: dict[str, str], *arguments: object) -> Iterator[Command]:
         finally:
             if process.poll() is None:
                 process.send_signal(signal.SIGINT)
-                process.communicate(timeout=60)
+                process.communicate(timeout=PATIENCE_MS / 1000)
 
 
 @contextmanager
@@ -67,15 +71,54 @@ def browser() -> Iterator[Any]:
     """Chromium; skips where it or Playwright is absent."""
     reason = "browser tests need Playwright"
     playwright = pytest.importorskip("playwright.sync_api", reason=reason)
-    program = next(filter(None, map(shutil.which, _BROWSERS)), None)
-    if program is None:
-        pytest.skip(f"browser tests need one of {', '.join(_BROWSERS)}")
     with playwright.sync_playwright() as driver:
+        program = _program(driver)
         # As root, as in containers, Chromium has no sandbox.
         flags = ["--no-sandbox"] if os.geteuid() == 0 else []
         running = driver.chromium.launch(executable_path=program, args=flags)
         yield running
         running.close()
+
+
+def _program(driver: Any) -> str:
+    """The system's Chromium, else the one that `playwright install chromium` got."""
+    own = driver.chromium.executable_path
+    found = [*filter(None, map(shutil.which, _BROWSERS)), *([own] if Path(own).exists() else [])]
+    if not found:
+        pytest.skip("browser tests need Chromium: `make browser`, or `playwright install chromium`")
+    return found[0]
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    with browser() as running:
+        yield running
+
+
+@pytest.fixture
+def window(chromium: Any) -> Iterator[Any]:
+    context = chromium.new_context(viewport={"width": 1280, "height": 800})
+    yield context
+    context.close()
+
+
+def video(path: Path, width: int = WIDTH, height: int = HEIGHT, frames: int = 12) -> Path:
+    """An orange square that moves right over a soft background."""
+    rows, columns = np.mgrid[:height, :width]
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=24, options={"g": "6"})
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        for index in range(frames):
+            image = np.stack([40 + columns // 8, 60 + rows // 6, 70 + 0 * rows], -1)
+            image = image.astype(np.uint8)
+            image[60:120, 80 + 2 * index : 140 + 2 * index] = (230, 120, 60)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
+        container.mux(stream.encode())
+    return path
+
+
+def wait_for_model(tab: Tab) -> None:
+    tab.page.wait_for_selector("#model.ready")
 
 
 class Tab:

@@ -6,51 +6,27 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import av
-import numpy as np
 import pytest
 
-from e2e import studio_page
-from e2e.studio_page import Tab, started
+from e2e.studio_page import (
+    HEIGHT,
+    INSIDE,
+    OUTSIDE,
+    WIDTH,
+    Tab,
+    chromium,  # noqa: F401 - a fixture
+    started,
+    video,
+    wait_for_model,
+    window,  # noqa: F401 - a fixture
+)
 from vos.prompts import load_prompts
 
 pytestmark = pytest.mark.slow
 pytest.importorskip("fastapi", reason="the extra `studio` is not installed")
-
-WIDTH, HEIGHT = 320, 180
-INSIDE, OUTSIDE = (110, 90), (290, 20)
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    with studio_page.browser() as running:
-        yield running
-
-
-@pytest.fixture
-def window(chromium: Any) -> Iterator[Any]:
-    context = chromium.new_context(viewport={"width": 1280, "height": 800})
-    yield context
-    context.close()
-
-
-def video(path: Path, width: int = WIDTH, height: int = HEIGHT, frames: int = 12) -> Path:
-    """An orange square that moves right over a soft background."""
-    rows, columns = np.mgrid[:height, :width]
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=24, options={"g": "6"})
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        for index in range(frames):
-            image = np.stack([40 + columns // 8, 60 + rows // 6, 70 + 0 * rows], -1)
-            image = image.astype(np.uint8)
-            image[60:120, 80 + 2 * index : 140 + 2 * index] = (230, 120, 60)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
-        container.mux(stream.encode())
-    return path
 
 
 @pytest.fixture
@@ -58,11 +34,7 @@ def clip(tmp_path: Path) -> Path:
     return video(tmp_path / "clip.mp4")
 
 
-def wait_for_model(tab: Tab) -> None:
-    tab.page.wait_for_selector("#model.ready")
-
-
-def test_draw_see_undo_save_and_come_back(environ, window: Any, clip: Path, tmp_path: Path):
+def test_draw_see_undo_save_and_come_back(environ, window: Any, clip: Path, tmp_path: Path):  # noqa: F811
     file = tmp_path / "drawn.json"
     with started(environ, "pick", clip, "-o", file) as command:
         tab = Tab(window.new_page(), command.link)
@@ -142,7 +114,7 @@ def test_draw_see_undo_save_and_come_back(environ, window: Any, clip: Path, tmp_
 
 
 @pytest.mark.parametrize("ratio", [1, 1.5, 2])
-def test_coordinates_are_exact_at_any_zoom(environ, chromium: Any, clip: Path, ratio: float):
+def test_coordinates_are_exact_at_any_zoom(environ, chromium: Any, clip: Path, ratio: float):  # noqa: F811
     context = chromium.new_context(
         viewport={"width": 1113, "height": 747}, device_scale_factor=ratio
     )
@@ -169,7 +141,7 @@ def test_coordinates_are_exact_at_any_zoom(environ, chromium: Any, clip: Path, r
     context.close()
 
 
-def test_portrait_footage_and_a_narrow_window(environ, chromium: Any, tmp_path: Path):
+def test_portrait_footage_and_a_narrow_window(environ, chromium: Any, tmp_path: Path):  # noqa: F811
     clip = video(tmp_path / "tall.mp4", 180, 320)
     context = chromium.new_context(viewport={"width": 820, "height": 560})
     with started(environ, "pick", clip) as command:
@@ -187,7 +159,7 @@ def test_portrait_footage_and_a_narrow_window(environ, chromium: Any, tmp_path: 
     context.close()
 
 
-def test_track_play_and_close(environ, window: Any, clip: Path, tmp_path: Path):
+def test_track_play_and_close(environ, window: Any, clip: Path, tmp_path: Path):  # noqa: F811
     out = tmp_path / "out"
     with started(environ, "track", clip, "--box", "-o", out) as command:
         tab = Tab(window.new_page(), command.link)
@@ -225,7 +197,7 @@ def test_track_play_and_close(environ, window: Any, clip: Path, tmp_path: Path):
     ]
 
 
-def test_two_tabs_show_the_same(environ, window: Any, clip: Path):
+def test_two_tabs_show_the_same(environ, window: Any, clip: Path):  # noqa: F811
     with started(environ, "pick", clip) as command:
         first = Tab(window.new_page(), command.link)
         second = Tab(window.new_page(), re.sub(r"\?.*", "", command.link))
@@ -248,7 +220,7 @@ def test_two_tabs_show_the_same(environ, window: Any, clip: Path):
         assert first.errors == second.errors == []
 
 
-def test_a_slow_line_loses_nothing(environ, window: Any, clip: Path):
+def test_a_slow_line_loses_nothing(environ, window: Any, clip: Path):  # noqa: F811
     with started(environ, "pick", clip) as command:
         tab = Tab(window.new_page(), command.link)
         line = window.new_cdp_session(tab.page)
@@ -266,7 +238,7 @@ def test_a_slow_line_loses_nothing(environ, window: Any, clip: Path):
         assert tab.errors == []
 
 
-def test_what_cannot_be_is_said(environ, window: Any, clip: Path, tmp_path: Path):
+def test_what_cannot_be_is_said(environ, window: Any, clip: Path, tmp_path: Path):  # noqa: F811
     nowhere = tmp_path / "missing" / "prompts.json"
     with started(environ, "pick", clip, "-o", nowhere) as command:
         tab = Tab(window.new_page(), command.link)
@@ -285,7 +257,7 @@ def test_what_cannot_be_is_said(environ, window: Any, clip: Path, tmp_path: Path
     assert not nowhere.parent.exists()
 
 
-def test_stop_and_continue_and_an_earlier_result(environ, window: Any, tmp_path: Path):
+def test_stop_and_continue_and_an_earlier_result(environ, window: Any, tmp_path: Path):  # noqa: F811
     clip, out = video(tmp_path / "clip.mp4", frames=60), tmp_path / "out"
     earlier = [*map(str, ("track", clip, "--box", "10,10,60,50", "-o", out, "--end", "2f"))]
     done = subprocess.run([sys.executable, "-m", "vos_cli", *earlier], env=environ)

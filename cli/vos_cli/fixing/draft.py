@@ -53,7 +53,13 @@ class Draft:
                 path.write_bytes(encode_label_png(label_map))
             self.changed.add(frame_idx)
         result = FrameResult(
-            frame_idx, frame.pts, frame.name, label_map, scores, is_corrupt=frame.is_corrupt
+            frame_idx,
+            frame.pts,
+            frame.name,
+            label_map,
+            scores,
+            is_corrupt=frame.is_corrupt,
+            is_scene_cut=frame_idx in self._result.cuts,
         )
         self._rows[frame_idx] = frame_rows(result)
 

@@ -18,7 +18,7 @@ from vos.prompt_file import prompts_to_json
 from vos.prompts import Prompt, collect, save_prompts
 from vos.version import __version__
 from vos_cli.errors import Interrupted
-from vos_cli.fixing.plan import Course, check, course, merged
+from vos_cli.fixing.plan import Course, check, course, merged, within_scene
 from vos_cli.fixing.result import Result
 from vos_cli.fixing.span import Span
 from vos_cli.parts import OVERLAY_NAME
@@ -83,6 +83,7 @@ def plan(result: Result, prompts: Sequence[Prompt]) -> Plan:
         )
         for frame_idx, object_id in sorted({(one.frame_idx, one.object_id) for one in prompts})
     ]
+    courses = [within_scene(one, result.cuts) for one in courses]
     courses.sort(key=lambda one: (one.frame_idx, one.reverse))
     groups = groupby(courses, key=lambda one: (one.frame_idx, one.reverse))
     return Plan(tuple(prompts), everything, tuple(tuple(group) for _, group in groups))
@@ -159,7 +160,8 @@ def _prepare(
             raise KeyboardInterrupt
 
     draft = Draft(result, folder)
-    setting = Setting(tracker, result.source, result.frames, draft, planned.prompts, done)
+    resets = result.cuts if result.manifest["parameters"].get("scene_cuts") == "reset" else ()
+    setting = Setting(tracker, result.source, result.frames, draft, planned.prompts, resets, done)
     spans = [span for courses in planned.courses for span in recompute(setting, courses)]
     draft.finish()
     save_prompts(

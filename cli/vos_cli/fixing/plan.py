@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vos.errors import PromptError
 from vos.prompts import Box, MaskPrompt, Polygon, Prompt
@@ -18,7 +18,7 @@ class Course:
     frame_idx: the corrected one. reverse: its memory is that of the frames after it. anchors:
     prompted frames to remember, in tracking order; none where the object begins here. origin: the
     frame on which it was tracked first, without memory. low, high: the first and the last frame
-    that may change, both inclusive. before, after: what lies beyond them, "prompt" or "end".
+    that may change, both inclusive. before, after: what lies beyond them, "prompt", "cut" or "end".
     """
 
     object_id: int
@@ -111,6 +111,19 @@ def course(
         before="prompt" if earlier else "end",
         after="prompt" if later else "end",
     )
+
+
+def within_scene(course: Course, cuts: Sequence[int]) -> Course:
+    """The course, but that it does not go back over a scene cut: what an object was in the scene
+    before is not corrected by what it is in this one.
+
+    cuts: first frames of scenes, ascending. What was tracked backward goes back towards the end.
+    """
+    if course.reverse:
+        limit = min((cut - 1 for cut in cuts if cut > course.frame_idx), default=course.high)
+        return course if limit >= course.high else replace(course, high=limit, after="cut")
+    limit = max((cut for cut in cuts if cut <= course.frame_idx), default=course.low)
+    return course if limit <= course.low else replace(course, low=limit, before="cut")
 
 
 def _nearest(anchors: Sequence[int]) -> tuple[int, ...]:

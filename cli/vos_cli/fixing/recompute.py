@@ -8,7 +8,7 @@ becomes background.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -41,8 +41,9 @@ _FIRST_WINDOW = 64
 class Setting:
     """What all courses of one correction have in common.
 
-    frames: of the result. prompts: all of them, corrections included. on_frame: told of each frame
-    that is done; what it raises ends the work.
+    frames: of the result. prompts: all of them, corrections included. resets: first frames of the
+    scenes in which only prompted frames are remembered. on_frame: told of each frame that is done;
+    what it raises ends the work.
     """
 
     tracker: Tracker
@@ -50,6 +51,7 @@ class Setting:
     frames: range
     draft: Draft
     prompts: Sequence[Prompt]
+    resets: Collection[int]
     on_frame: OnFrame
 
 
@@ -113,7 +115,14 @@ class _Recompute:
                 for i, course in self._courses.items()
                 if course.anchors and frame.frame_idx not in course.anchors
             )
+            self._enter(session, frame)
             remember(session, frame, self._known(frame.frame_idx, fresh))
+
+    def _enter(self, session: Session, frame: Frame) -> None:
+        """Forget at a cut what the track forgot there."""
+        begun = frame.frame_idx + 1 if session.reverse else frame.frame_idx
+        if begun in self._setting.resets:
+            session.forget_recent()
 
     def _follow_back(self, banks: Mapping[int, MemoryBank]) -> None:
         """Away from the corrected frame towards those it remembers. Prompted frames are remembered
@@ -171,6 +180,7 @@ class _Recompute:
     def _compute(self, session: Session, frame: Frame) -> dict[int, tuple[np.ndarray, np.ndarray]]:
         """One frame into the draft; the old and the new mask of each object of the session."""
         draft = self._setting.draft
+        self._enter(session, frame)
         decoded = session.decode(frame)
         labels = label_map({i: one.logits for i, one in decoded.items()}, frame.size_hw)
         old = draft.labels(frame.frame_idx)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,9 +68,15 @@ class Result:
         """Area, predicted IoU and object score over time, by object id."""
         return self.stats.series()
 
-    def suspicious(self, cuts: Collection[int] = ()) -> list[Suspicion]:
-        """Spans to look at, in order. cuts: indices of the first frames after scene cuts."""
-        return suspicious_spans(self.timeline(), prompted=self.prompted_frames(), cuts=cuts)
+    def suspicious(self) -> list[Suspicion]:
+        """Spans to look at, in order."""
+        prompted = self.prompted_frames()
+        return suspicious_spans(self.timeline(), prompted=prompted, cuts=self.cuts)
+
+    @property
+    def cuts(self) -> list[int]:
+        """The first frame of each scene but the first, as far as anybody looked."""
+        return list(self.manifest.get("scene_cuts") or ())
 
     def prompted_frames(self) -> dict[int, set[int]]:
         """By object id."""

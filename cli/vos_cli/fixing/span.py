@@ -11,7 +11,8 @@ class Span:
     """Frames that were computed again for one object, `first` to `last`, both inclusive.
 
     corrected: the frame with the new prompts. before, after: why it ends there: "prompt" (the next
-    prompted frame), "agrees" (the masks are the old ones again), "end" (of the track or object).
+    prompted frame), "cut" (of the scene), "agrees" (the masks are the old ones again), "end" (of
+    the track or object).
     """
 
     object_id: int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from pydantic import BaseModel, Field
 from vos.errors import OutputError, PromptError, UsageError, VosError
 from vos_cli.studio.desk import Desk
 from vos_cli.studio.document import StaleError, read_document
+from vos_cli.studio.fixes import Fixes
 from vos_cli.studio.pictures import jpeg, mask_png, png
 
 _STATIC = Path(__file__).parent / "static"
@@ -107,7 +109,11 @@ def make_app(desk: Desk) -> FastAPI:
         preview = desk.previewer.masks(frame_idx, history.now.prompts)
         about = {
             "version": history.version,
-            "scores": {i: round(score.iou_pred, 3) for i, score in preview.scores.items()},
+            "scores": {
+                i: round(score.iou_pred, 3)
+                for i, score in preview.scores.items()
+                if not math.isnan(score.iou_pred)
+            },
             "notes": preview.notes,
         }
         headers = {"X-Vos-Mask": json.dumps(about)}
@@ -124,22 +130,49 @@ def make_app(desk: Desk) -> FastAPI:
 
         @app.post("/api/track")
         def track(sent: Start) -> dict[str, Any]:
+            if desk.fixes is not None:
+                raise UsageError("this result is being corrected; reload the page")
             if not desk.history.now.prompts:
                 raise PromptError("nothing is drawn yet: draw a box around an object first")
             runs.start(desk.history, overwrite=sent.overwrite)
             return desk.status()
 
-        @app.post("/api/stop")
-        def stop() -> dict[str, Any]:
-            runs.stop()
+        @app.post("/api/correct")
+        def correct() -> dict[str, Any]:
+            desk.correct()
             return desk.status()
 
-        @app.get("/api/results/{frame_idx:int}.png")
-        def result(frame_idx: int) -> Response:
-            labels = runs.mask(frame_idx)
-            if labels is None:
-                return Response(status_code=204)
-            return Response(mask_png(labels), media_type="image/png")
+    @app.post("/api/stop")
+    def stop() -> dict[str, Any]:
+        if desk.work is not None:
+            desk.work.stop()
+        return desk.status()
+
+    @app.get("/api/results/{frame_idx:int}.png")
+    def result(frame_idx: int) -> Response:
+        labels = None if desk.work is None else desk.work.mask(frame_idx)
+        if labels is None:
+            return Response(status_code=204)
+        return Response(mask_png(labels), media_type="image/png")
+
+    @app.get("/api/timeline")
+    def timeline() -> dict[str, Any]:
+        return _fixes(desk).timeline()
+
+    @app.post("/api/fix")
+    def fix() -> dict[str, Any]:
+        _fixes(desk).start(desk.history.now.prompts)
+        return desk.status()
+
+    @app.post("/api/fix/undo")
+    def undo_fix() -> dict[str, Any]:
+        _fixes(desk).undo()
+        return desk.status()
+
+    @app.post("/api/fix/redo")
+    def redo_fix() -> dict[str, Any]:
+        _fixes(desk).redo()
+        return desk.status()
 
     @app.post("/api/finish")
     def finish() -> dict[str, Any]:
@@ -147,6 +180,12 @@ def make_app(desk: Desk) -> FastAPI:
         return {}
 
     return app
+
+
+def _fixes(desk: Desk) -> Fixes:
+    if desk.fixes is None:
+        raise UsageError("there is no result to correct here: track first")
+    return desk.fixes
 
 
 def _refused(_request: Request, error: Exception) -> Response:

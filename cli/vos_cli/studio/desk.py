@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from vos.errors import UsageError
 from vos.io.random_access import RandomAccess
 from vos.io.source import SourceInfo
-from vos.prompts import check_frame_range, prompts_text, save_prompts
+from vos.prompts import Prompt, check_frame_range, prompts_text, save_prompts
+from vos_cli.fixing.result import open_result
 from vos_cli.studio.document import Document, History
+from vos_cli.studio.fix_preview import FixPreviewer
+from vos_cli.studio.fixes import Fixes
 from vos_cli.studio.pictures import Thumbnails, colours
 from vos_cli.studio.preview import Previewer
 from vos_cli.studio.runs import Runs
@@ -23,9 +28,10 @@ class Desk:
     """One input, the prompts on it, and what can be done with them.
 
     tool: the one the page starts with. save_to: the prompt file of `vos pick`, else None. runs:
-    the tracking of `vos track`, else None. saved_version: of the document in the file, -1 if none
-    was written. session: tells this page's pictures from another's in a browser's cache. finish:
-    ends the server.
+    the tracking of `vos track`, else None. fixes: the corrections of `vos fix`, or of what was
+    tracked here; what is drawn is not part of the result yet. saved_version: of the document in the
+    file, -1 if none was written. session: tells this page's pictures from another's in a browser's
+    cache. finish: ends the server.
     """
 
     info: SourceInfo
@@ -37,6 +43,7 @@ class Desk:
     save_to: Path | None
     runs: Runs | None
     finish: Callable[[], None]
+    fixes: Fixes | None = None
     saved_version: int = -1
     session: str = field(default_factory=lambda: secrets.token_hex(4))
     changing: threading.Lock = field(default_factory=threading.Lock)
@@ -53,7 +60,7 @@ class Desk:
             "rate": 24.0 if rate is None else float(rate),
             "is_still": self.info.kind == "image",
             "tool": self.tool,
-            "mode": "pick" if self.runs is None else "track",
+            "mode": self._mode(),
             "save_to": None if self.save_to is None else str(self.save_to),
             "colours": colours(),
         }
@@ -70,8 +77,41 @@ class Desk:
                 "name": self.previewer.model_name,
                 "error": None if error is None else str(error),
             },
-            "run": None if self.runs is None else self.runs.as_json(),
+            "run": None if self.work is None else self.work.as_json(),
         }
+
+    @property
+    def is_drawing_unused(self) -> bool:
+        """Whether prompts were drawn here that are in no file and no result."""
+        history = self.history
+        if not history.now.prompts or not history.version:
+            return False
+        if self.fixes is not None or self.runs is None:
+            return history.version != self.saved_version
+        return self.runs.version != history.version
+
+    @property
+    def work(self) -> Runs | Fixes | None:
+        """What computes the masks that are shown."""
+        return self.fixes or self.runs
+
+    def start_fixing(self, fixes: Fixes, previewer: FixPreviewer) -> None:
+        """From now on the page corrects this result."""
+        fixes.on_fixed = self._fixed
+        with self.changing:
+            self.history = History(fixes.document(), version=self.history.version + 1)
+            self.fixes, self.previewer, self.tool = fixes, previewer, "point"
+            self.session = secrets.token_hex(4)
+
+    def correct(self) -> None:
+        """Correct what was tracked here. Raises UsageError before that, OutputError."""
+        if self.runs is None or self.runs.state != "done" or self.runs.outcome is None:
+            raise UsageError("nothing is tracked yet that could be corrected: track first")
+        if self.fixes is None:
+            open_again = partial(open_result, self.runs.outcome.output)
+            tracker = self.previewer.tracker
+            fixes = Fixes(open_again(), open_again, tracker)
+            self.start_fixing(fixes, FixPreviewer(tracker, self.frames, lambda: fixes.result))
 
     def edit(self, version: int, document: Document) -> History:
         """Raises StaleError unless the document is still at `version`, PromptError past the end."""
@@ -103,6 +143,18 @@ class Desk:
             names=history.now.names,
         )
         self.saved_version = history.version
+
+    def _fixed(self, prompts: Sequence[Prompt]) -> None:
+        """These are part of the result now; what was drawn meanwhile stays."""
+        with self.changing:
+            now = self.history.now
+            left = tuple(prompt for prompt in now.prompts if prompt not in prompts)
+            self.history = History(Document(left, now.objects), version=self.history.version + 1)
+
+    def _mode(self) -> str:
+        if self.fixes is not None:
+            return "fix"
+        return "pick" if self.runs is None else "track"
 
     def _change(self, version: int, change: Callable[[History], History]) -> History:
         with self.changing:

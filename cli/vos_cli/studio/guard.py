@@ -1,6 +1,6 @@
 """Who may talk to the page's server: the browser that opened the printed link, and nobody else.
 
-Against DNS rebinding the Host header must name this machine; against other sites' requests every
+Against DNS rebinding the Host header must name this server; against other sites' requests every
 change must come from the page itself (Origin); against other users of this machine the first
 request must carry the one-time token, later ones the cookie it was exchanged for.
 """
@@ -16,9 +16,10 @@ from urllib.parse import parse_qs
 
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
+from vos_cli.studio.address import Address
+
 MAX_BODY_BYTES = 16 * 2**20
 
-_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 _SAFE = ("GET", "HEAD")
 _HEADERS = {
     "Content-Security-Policy": (
@@ -39,11 +40,13 @@ App = Callable[..., Awaitable[None]]
 class Guard:
     """ASGI middleware; `token` is what the next link must carry.
 
-    on_spent: called with the token of the next link when one that was used is opened elsewhere.
+    address: where the server listens. on_spent: called with the token of the next link when one
+    that was used is opened elsewhere.
     """
 
-    def __init__(self, app: App, on_spent: Callable[[str], None]) -> None:
+    def __init__(self, app: App, address: Address, on_spent: Callable[[str], None]) -> None:
         self._app = app
+        self._address = address
         self._on_spent = on_spent
         self._spent: set[str] = set()
         self._sessions: set[str] = set()
@@ -77,10 +80,9 @@ class Guard:
     def _refusal(self, scope: Any, headers: dict[str, str]) -> Response | None:
         """What to say instead of the page's own answer; None lets the request through."""
         host = headers.get("host", "")
-        name, _, port = host.rpartition(":") if not host.endswith("]") else (host, "", "")
-        if name not in _HOSTS or not (port.isascii() and port.isdigit()):
-            return _refused(421, "this server answers to 127.0.0.1 and localhost only")
-        cookie = f"vos-{port}"
+        if not self._address.is_named(host, scope.get("server")):
+            return _refused(421, "this server does not go by that name")
+        cookie = f"vos-{host.rpartition(':')[2]}"
         if not self._knows(headers.get("cookie", ""), cookie):
             return self._exchange(scope, cookie)
         if scope["path"] == "/" and scope["query_string"]:

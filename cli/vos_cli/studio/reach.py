@@ -41,7 +41,7 @@ def tunnel_line(environ: Mapping[str, str], port: int) -> str | None:
 
 
 def require_reachable(environ: Mapping[str, str]) -> None:
-    """Raises UsageError where nobody could see the page or its link."""
+    """Raises UsageError where nobody on this machine could see the page or its link."""
     if has_browser(environ) or sys.stderr.isatty() or sys.stdin.isatty():
         return
     raise UsageError(

@@ -43,7 +43,7 @@ class Runs:
     """One run after the other, each into the same output folder.
 
     job: what to do, but for the prompts. tracker: waits for the loaded model. outcome: of the last
-    run that was finished.
+    run that was finished. version: of the document that was tracked last, -1 before that.
     """
 
     def __init__(self, job: Job, info: SourceInfo, tracker: Callable[[], Tracker]) -> None:
@@ -56,7 +56,7 @@ class Runs:
         self._error: BaseException | None = None
         self._rate: float | None = None
         self._may_replace = job.overwrite
-        self._version = -1
+        self.version = -1
         self._count = 0
         self.state: State = "none"
         self.outcome: Outcome | None = None
@@ -73,7 +73,7 @@ class Runs:
         self._stop.clear()
         self._error = self._rate = None
         self._progress = Counter(None)
-        self._version = history.version
+        self.version = history.version
         self._count += 1
         self.state = "running"
         self._thread = threading.Thread(target=self._do, args=(job,), name="track", daemon=True)
@@ -106,7 +106,7 @@ class Runs:
         return {
             "state": self.state,
             "id": self._count,
-            "version": self._version,
+            "version": self.version,
             "done": progress.done,
             "total": progress.total,
             "rate": round(progress.rate() if self._rate is None else self._rate, 2),

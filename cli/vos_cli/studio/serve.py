@@ -1,9 +1,8 @@
-"""The page's server: loopback only, until the page or Ctrl-C ends it."""
+"""The page's server: loopback only unless told otherwise, until the page or Ctrl-C ends it."""
 
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -12,39 +11,47 @@ from typing import TYPE_CHECKING, Any
 
 from vos.errors import UsageError
 from vos.io.random_access import RandomAccess
-from vos.io.source import open_source
+from vos.io.source import Source, open_source
 from vos.prompts import Prompt
 from vos.settings import Settings
+from vos_cli.notices import warn
+from vos_cli.studio.address import LOOPBACK, Address
 from vos_cli.studio.reach import has_browser, open_browser, require_reachable, tunnel_line
 from vos_cli.tracking import Job, load_tracker
 
 if TYPE_CHECKING:
     from vos.api import Tracker
+    from vos_cli.fixing.result import Result
 
 Say = Callable[[str], None]
 
 
 def serve(
     *,
-    source: str,
+    source: str | Source,
     settings: Settings,
     prompts: Sequence[Prompt],
     names: dict[int, str],
     tool: str,
     say: Say,
+    host: str = LOOPBACK,
     save_to: Path | None = None,
     job: Job | None = None,
+    result: Callable[[], Result] | None = None,
 ) -> Any:
     """Show the page for `source` until the user is through; returns what it worked on.
 
-    prompts, names: what is drawn already. save_to: the prompt file to write. job: what to track
-    with the prompts; one of the two is given.
+    prompts, names: what is drawn already. host: address or name to listen at. save_to: the prompt
+    file to write. job: what to track with the prompts. result: opens what to correct. One of the
+    three is given.
 
     Raises:
-        UsageError: no browser and no terminal, or the extra is missing. InputError. PromptError:
-        the prompts do not fit the input.
+        UsageError: no browser and no terminal, no such host, or the extra is missing. InputError.
+        PromptError: the prompts do not fit the input.
     """
-    require_reachable(os.environ)
+    address = Address.of(host)
+    if address.is_loopback:
+        require_reachable(os.environ)
     try:
         import uvicorn
 
@@ -57,11 +64,15 @@ def serve(
         ) from error
     from vos_cli.studio.desk import Desk
     from vos_cli.studio.document import History, check_drawn, document_of
+    from vos_cli.studio.fix_preview import FixPreviewer
+    from vos_cli.studio.fixes import Fixes
     from vos_cli.studio.pictures import Thumbnails
     from vos_cli.studio.preview import Previewer
     from vos_cli.studio.runs import Runs
 
-    with open_source(source, decoder=settings.decoder) as opened, _listen() as listener:
+    if isinstance(source, str):
+        source = open_source(source, decoder=settings.decoder)
+    with source as opened, address.listen() as listener:
         check_drawn(prompts, opened.info.size_hw)
         thumbnails = Thumbnails()
         with RandomAccess(opened, thumbnails.add) as frames:
@@ -77,33 +88,40 @@ def serve(
                 runs=None if job is None else Runs(job, opened.info, previewer.tracker),
                 finish=lambda: setattr(server, "should_exit", True),
             )
-            port = listener.getsockname()[1]
-            guard = Guard(make_app(desk), on_spent=lambda token: say(_link(port, token)))
+            if result is not None:
+                fixes = Fixes(result(), result, previewer.tracker)
+                preview = FixPreviewer(previewer.tracker, frames, lambda: fixes.result)
+                desk.start_fixing(fixes, preview)
+            link = address.link(listener.getsockname()[1])
+            guard = Guard(
+                make_app(desk), address, on_spent=lambda token: say(f"{link}?token={token}")
+            )
             config = uvicorn.Config(
                 guard, log_config=None, access_log=False, timeout_graceful_shutdown=1
             )
             server = uvicorn.Server(config)
             with suppress(KeyboardInterrupt):
-                _announce(port, guard.token, say)
+                _announce(address, link, guard.token, say)
                 server.run(sockets=[listener])
-            if desk.runs is not None:
-                desk.runs.stop()
-                desk.runs.wait()
+            if desk.work is not None:
+                desk.work.stop()
+                desk.work.wait()
+            if desk.is_drawing_unused:
+                warn("what was drawn last was not used, and is gone with the page")
             return desk
 
 
-def _listen() -> socket.socket:
-    """A free port of the loopback address, already taking connections."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.bind(("127.0.0.1", 0))
-    listener.listen()
-    return listener
-
-
-def _announce(port: int, token: str, say: Say) -> None:
-    url = _link(port, token)
-    tunnel = tunnel_line(os.environ, port)
-    if tunnel is not None:
+def _announce(address: Address, link: str, token: str, say: Say) -> None:
+    url = f"{link}?token={token}"
+    tunnel = tunnel_line(os.environ, int(link.rstrip("/").rpartition(":")[2]))
+    if not address.is_loopback:
+        warn(
+            f"the page can be reached from other machines ({link}): whoever has the link first can "
+            "see the footage and change what is drawn, and nothing is encrypted on the way; an SSH "
+            "tunnel needs no --host"
+        )
+        say("open this link, once; Ctrl-C ends the page")
+    elif tunnel is not None:
         say(f"on the machine you sit at, run: {tunnel}")
         say("then open this link there, once; Ctrl-C ends the page")
     else:
@@ -118,7 +136,3 @@ def _model(settings: Settings) -> Tracker:
     if tracker is None:
         raise UsageError(f"--model {settings.model}: finds nothing to preview; give another one")
     return tracker
-
-
-def _link(port: int, token: str) -> str:
-    return f"http://127.0.0.1:{port}/?token={token}"

@@ -7,7 +7,7 @@ import pytest
 
 from vos.errors import PromptError
 from vos.prompts import Box, MaskPrompt, Points, Polygon
-from vos_cli.fixing.plan import check, course, merged
+from vos_cli.fixing.plan import check, course, merged, within_scene
 
 FRAMES = range(10, 101)
 
@@ -37,6 +37,16 @@ def test_between_two_prompted_frames():
     one = plan(50, {20, 80})
     assert limits(one) == ("prompt", 21, 79, "prompt")
     assert (one.reverse, one.anchors) == (False, (20,))
+
+
+def test_the_way_back_ends_at_a_scene_cut():
+    one = plan(50, {20, 80})
+    assert limits(within_scene(one, [12, 30, 50, 60])) == ("cut", 50, 79, "prompt")
+    assert limits(within_scene(one, [12, 30, 60])) == ("cut", 30, 79, "prompt")
+    assert within_scene(one, [12, 20, 21, 80]) == one
+    back = plan(50, {80}, "backward")
+    assert limits(within_scene(back, [30, 60])) == ("end", 10, 59, "cut")
+    assert within_scene(back, [30, 50]) == back
 
 
 def test_after_the_last_prompted_frame():

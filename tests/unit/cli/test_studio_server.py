@@ -20,7 +20,7 @@ from e2e import clips
 from vos.errors import OutputError
 from vos.io.random_access import RandomAccess
 from vos.io.source import open_source
-from vos.prompt_file import load_names
+from vos.prompt_file import load_names, prompts_from_json
 from vos.prompts import load_prompts
 
 pytest.importorskip("fastapi", reason="the extra `studio` is not installed")
@@ -28,6 +28,7 @@ pytest.importorskip("httpx2", reason="Starlette's test client needs it")
 
 from starlette.testclient import TestClient
 
+from vos_cli.studio.address import LOOPBACK, Address
 from vos_cli.studio.app import make_app
 from vos_cli.studio.desk import Desk
 from vos_cli.studio.document import History, document_of
@@ -84,7 +85,7 @@ def desk(clip: Path, tmp_path: Path) -> Iterator[Desk]:
 
 @pytest.fixture
 def guard(desk: Desk) -> Guard:
-    return Guard(make_app(desk), on_spent=SPENT.append)
+    return Guard(make_app(desk), Address.of(LOOPBACK), on_spent=SPENT.append)
 
 
 SPENT: list[str] = []
@@ -304,6 +305,17 @@ def test_the_second_tab_does_not_overwrite_the_first(page: TestClient):
     assert "another tab" in late.json()["error"]
     assert page.get("/api/document").json()["prompts"] == [BOX]
     assert page.post("/api/undo", json={"version": 0}).status_code == 409
+
+
+def test_what_was_drawn_and_not_saved_is_known(page: TestClient, desk: Desk):
+    desk.history = History(document_of(prompts_from_json([BOX]), {}))  # from the file
+    assert not desk.is_drawing_unused
+    put(page, 0, BOX, POINTS)
+    assert desk.is_drawing_unused
+    desk.save()
+    assert not desk.is_drawing_unused
+    put(page, 1)
+    assert not desk.is_drawing_unused
 
 
 BAD = {

@@ -1,7 +1,9 @@
 // The page: what is shown, and who is told when it changes.
 
 import { get, picture, send } from "./api.js";
+import { updateButtons } from "./buttons.js";
 import { promptsOn } from "./edits.js";
+import { Fixing } from "./fixing.js";
 import { Keys } from "./keys.js";
 import { paint } from "./paint.js";
 import { Panel } from "./panel.js";
@@ -34,6 +36,7 @@ class Page {
   opacity = 0.45;
   isMaskShown = true;
   run = null;
+  fixing = null; // where the page corrects a result
   isModelReady = false;
   isOver = false;
   #shown = 0;
@@ -52,7 +55,12 @@ class Page {
     this.tools = new Tools(canvas, this);
     this.panel = new Panel(this);
     this.player = new Player(this);
-    this.runPanel = new RunPanel({ stop: () => send("POST", "/api/stop"), replace: () => this.track(true) });
+    this.runPanel = new RunPanel({
+      stop: () => send("POST", "/api/stop"),
+      replace: () => this.track(true),
+      correct: () => this.correct(),
+    });
+    if (this.clip.mode === "fix") this.fixing = new Fixing(this);
     this.#connect(); // on a slow line people are faster than the rest of this
     const before = JSON.parse(sessionStorage.getItem(this.clip.session) ?? "{}");
     this.useTool(before.tool ?? this.clip.tool);
@@ -61,7 +69,8 @@ class Page {
     await this.store.load();
     this.choose(before.object ?? 1);
     await this.#ask();
-    await this.show(before.frame ?? this.store.document.prompts[0]?.frame_idx ?? 0);
+    await this.fixing?.loaded;
+    await this.show(before.frame ?? this.store.document.prompts[0]?.frame_idx ?? this.fixing?.data.frames?.[0] ?? 0);
     this.#poll();
   }
 
@@ -93,6 +102,7 @@ class Page {
       canvas.dataset.frame = wanted;
       canvas.dataset.version = this.about.version ?? "";
       this.panel.update();
+      this.fixing?.update();
       this.redraw();
       this.#hint();
     } catch (error) {
@@ -151,6 +161,7 @@ class Page {
         view, image, object, draft: tools.draft, colours: this.clip.colours,
         mask: this.mask, opacity: this.isMaskShown ? this.opacity : 0,
         hasEdges: !this.player.isPlaying,
+        oldPrompts: this.player.isPlaying ? [] : (this.fixing?.promptsOn(this.frame) ?? []),
         prompts: this.player.isPlaying ? [] : promptsOn(this.store.document, this.frame),
       });
       canvas.style.cursor = CURSORS[this.tool] ?? "crosshair";
@@ -165,16 +176,37 @@ class Page {
     await this.store.settled();
     try {
       this.runPanel.follow(true);
-      this.#take(await send("POST", "/api/track", { overwrite }));
+      this.take(await send("POST", "/api/track", { overwrite }));
     } catch (error) {
       this.say(error.message, true);
     }
   }
 
+  // From now on what was tracked is corrected; another page, as it were.
+  async correct() {
+    try {
+      await send("POST", "/api/correct");
+      location.reload();
+    } catch (error) {
+      this.say(error.message, true);
+    }
+  }
+
+  // Where nothing is drawn, the last correction is what was done last.
+  undo() {
+    if (this.fixing && !this.store.canUndo && this.run?.can_undo) this.fixing.undo();
+    else this.store.undo();
+  }
+
+  redo() {
+    if (this.fixing && !this.store.canRedo && this.run?.can_redo) this.fixing.redo();
+    else this.store.redo();
+  }
+
   async save(isLast) {
     await this.store.settled();
     try {
-      this.#take(await send("POST", "/api/save"));
+      this.take(await send("POST", "/api/save"));
       this.say(`Saved ${this.clip.save_to}`);
       if (isLast) await this.finish("Saved", `The prompts are in ${this.clip.save_to}.`);
     } catch (error) {
@@ -211,7 +243,7 @@ class Page {
 
   #documentChanged(kind) {
     if (!(this.object in this.store.document.objects)) this.choose(this.object);
-    this.#buttons();
+    updateButtons(this);
     this.player.update();
     this.panel.update();
     this.redraw();
@@ -228,6 +260,10 @@ class Page {
   #maskPath(frame) {
     const { run, store } = this;
     const isDrawn = promptsOn(store.document, frame).length > 0;
+    if (this.fixing) {
+      const kind = isDrawn && this.isModelReady ? `masks/${frame}.png?v=${store.version}&` : `results/${frame}.png?`;
+      return run ? `/api/${kind}run=${run.id}` : null;
+    }
     const hasResult = run?.has_masks && (run.state === "running" || run.state === "done");
     if (hasResult && (!isDrawn || run.version === store.version)) {
       return `/api/results/${frame}.png?run=${run.id}`;
@@ -268,20 +304,8 @@ class Page {
     byId("hint").textContent = note ?? (waits || HINTS[this.tool]);
   }
 
-  #buttons() {
-    const { store, run } = this;
-    byId("undo").disabled = !store.canUndo;
-    byId("redo").disabled = !store.canRedo;
-    const isRunning = run?.state === "running";
-    const words = { running: "Tracking …", done: "Track again", stopped: "Continue" };
-    const isPick = this.clip.mode === "pick";
-    byId("go").textContent = isPick ? "Save and close" : (words[run?.state] ?? "Track");
-    byId("go").disabled = !store.document.prompts.length || isRunning;
-    byId("close").hidden = run?.state !== "done";
-  }
-
-  #take(status) {
-    const before = this.run?.state;
+  take(status) {
+    const { state: before, id: masksBefore } = this.run ?? {};
     this.count = Math.max(1, status.frames.count);
     this.run = status.run;
     const { model, frames } = status;
@@ -295,14 +319,22 @@ class Page {
     if (!isStill) facts.push(`${frames.count} frames${frames.is_complete ? "" : " …"}`, `${Number(rate.toFixed(2))} fps`);
     byId("clip-facts").textContent = facts.join(" · ");
     this.player.update();
-    if (this.run) this.runPanel.show(this.run, this.store.version);
-    this.#buttons();
+    if (this.run) this.runPanel.show(this.run, this.store.version, this.fixing !== null);
+    updateButtons(this);
+    this.fixing?.update();
+    if (this.fixing && this.run.id !== masksBefore) this.#masksChanged();
     if (!wasReady && model.is_ready) this.show(this.frame);
-    if (this.run && this.run.state !== before) this.#runChanged(before);
+    if (this.run && !this.fixing && this.run.state !== before) this.#runChanged(before);
     this.isBusy = this.run?.state === "running" || !frames.is_complete || !(model.is_ready || model.error);
     const { newest } = this.run ?? {};
     if (this.run?.state === "running" && this.runPanel.isFollowing && newest !== null) this.show(newest);
     this.store.follow(status.version);
+  }
+
+  #masksChanged() {
+    this.fixing.load().catch((error) => this.say(error.message, true));
+    this.store.load();
+    if (canvas.dataset.frame !== undefined) this.show(this.frame);
   }
 
   #runChanged(before) {
@@ -315,7 +347,7 @@ class Page {
   }
 
   async #ask() {
-    this.#take(await get("/api/status"));
+    this.take(await get("/api/status"));
   }
 
   async #poll() {
@@ -343,11 +375,12 @@ class Page {
       button.addEventListener("click", () => this.useTool(button.dataset.tool));
     }
     const isPick = this.clip.mode === "pick";
-    const main = () => (isPick ? this.save(true) : this.track());
+    const track = () => (this.fixing ? this.fixing.start() : this.track());
+    const main = () => (isPick ? this.save(true) : track());
     const closing = () => this.finish("Done", `The result is in ${this.run.output}.`);
     byId("fit").addEventListener("click", () => this.fit());
-    byId("undo").addEventListener("click", () => this.store.undo());
-    byId("redo").addEventListener("click", () => this.store.redo());
+    byId("undo").addEventListener("click", () => this.undo());
+    byId("redo").addEventListener("click", () => this.redo());
     byId("go").addEventListener("click", main);
     byId("close").addEventListener("click", closing);
     byId("help").addEventListener("click", () => byId("keys").showModal());

@@ -4,7 +4,7 @@ const RING = [[1, 0], [-1, 0], [0, 1], [0, -1], [0.7, 0.7], [-0.7, 0.7], [0.7, -
 const SHARP_FROM = 3; // device pixels per frame pixel from which pixels are shown as squares
 const spare = document.createElement("canvas");
 
-// scene: {view, image, mask, opacity, hasEdges, prompts, object, colours, draft}
+// scene: {view, image, mask, opacity, hasEdges, oldPrompts, prompts, object, colours, draft}
 export function paint(canvas, scene) {
   const ratio = window.devicePixelRatio;
   const width = Math.round(canvas.clientWidth * ratio);
@@ -35,6 +35,10 @@ export function paint(canvas, scene) {
     context.globalAlpha = 1;
   }
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  context.globalAlpha = 0.45;
+  for (const prompt of scene.oldPrompts) {
+    drawPrompt(context, view, prompt, scene.colours[prompt.object_id]);
+  }
   for (const prompt of scene.prompts) {
     context.globalAlpha = prompt.object_id === scene.object ? 1 : 0.6;
     drawPrompt(context, view, prompt, scene.colours[prompt.object_id]);

@@ -8,14 +8,15 @@ export class Panel {
   #objects = document.getElementById("objects");
   #prompts = document.getElementById("prompts");
 
-  // page: {store, clip, frame, object, choose, go, about}
+  // page: {store, clip, frame, object, choose, go, about, fixing}
   constructor(page) {
     this.page = page;
     document.getElementById("add-object").addEventListener("click", () => this.addObject());
   }
 
   addObject() {
-    const { store } = this.page;
+    const { store, fixing } = this.page;
+    if (fixing) return; // a result has the objects that it has
     const id = freeId(store.document);
     if (id > 255) return;
     store.edit((document) => withObject(document, id));
@@ -39,7 +40,7 @@ export class Panel {
     dot.style.background = page.clip.colours[id];
     const name = element("input", {
       value: page.store.document.objects[id], placeholder: `Object ${id}`, maxLength: 60,
-      ariaLabel: `Name of object ${id}`,
+      ariaLabel: `Name of object ${id}`, readOnly: page.fixing !== null,
     });
     name.addEventListener("change", () => {
       page.store.edit((document) => renamed(document, id, name.value.trim()));
@@ -62,7 +63,7 @@ export class Panel {
       page.store.edit((document) => withoutObject(document, id));
       page.choose(page.object);
     });
-    row.append(dot, name, score, remove);
+    row.append(dot, name, score, ...(page.fixing ? [] : [remove]));
     row.addEventListener("pointerdown", () => page.choose(id));
     return row;
   }
@@ -73,9 +74,8 @@ export class Panel {
       (one, other) => one.frame_idx - other.frame_idx || one.object_id - other.object_id,
     );
     if (!prompts.length) {
-      this.#prompts.replaceChildren(
-        element("li", { className: "empty", textContent: "Nothing drawn yet" }),
-      );
+      const textContent = page.fixing ? "No correction drawn" : "Nothing drawn yet";
+      this.#prompts.replaceChildren(element("li", { className: "empty", textContent }));
       return;
     }
     this.#prompts.replaceChildren(...prompts.map((prompt) => this.#promptRow(prompt)));

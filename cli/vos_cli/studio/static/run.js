@@ -1,13 +1,15 @@
 // The side panel of tracking: how far it is, how it ended.
 
 const TITLES = { running: "Tracking", done: "Tracked", stopped: "Stopped", failed: "Not tracked" };
+const FIX_TITLES = { running: "Correcting", done: "Corrected", stopped: "Stopped", failed: "Not corrected" };
 
 export class RunPanel {
   #section = document.getElementById("run");
   isFollowing = true;
 
-  // on: {stop(), replace()}
+  // on: {stop(), replace(), correct()}
   constructor(on) {
+    part("correct").addEventListener("click", on.correct);
     part("stop").addEventListener("click", on.stop);
     part("replace").addEventListener("click", on.replace);
     part("follow").addEventListener("click", () => this.follow(!this.isFollowing));
@@ -18,18 +20,20 @@ export class RunPanel {
     part("follow").ariaPressed = String(isWanted);
   }
 
-  // run: from the server's status. version: of the document now.
-  show(run, version) {
+  // run: from the server's status. version: of the document now. isFix: it is a correction.
+  show(run, version, isFix) {
     this.#section.hidden = run.state === "none";
     if (run.state === "none") return;
     const isRunning = run.state === "running";
     this.#section.classList.toggle("bad", run.state === "failed");
-    part("title").textContent = TITLES[run.state];
+    part("title").textContent = (isFix ? FIX_TITLES : TITLES)[run.state];
     const share = run.total ? Math.min(1, run.done / run.total) : 0;
     part("meter").style.width = `${run.state === "done" ? 100 : 100 * share}%`;
     part("meter").parentElement.hidden = run.state === "failed";
-    part("text").textContent = words(run, version);
-    part("stop").hidden = part("follow").hidden = !isRunning;
+    part("text").textContent = isFix ? fixWords(run) : words(run, version);
+    part("stop").hidden = !isRunning;
+    part("follow").hidden = isFix || !isRunning;
+    part("correct").hidden = isFix || run.state !== "done" || !run.has_masks;
     part("replace").hidden = !run.can_replace;
   }
 }
@@ -47,6 +51,22 @@ function words(run, version) {
   const changed = run.version === version ? "" : " The prompts have changed since.";
   const unseen = run.has_masks ? "" : " It has no masks to play: see --save.";
   return `${run.done ? parts.join(" · ") : "It was there already."} Result in ${run.output}.${changed}${unseen}`;
+}
+
+function fixWords(run) {
+  if (run.state === "failed") return run.error;
+  if (run.state === "stopped") return "The result is as it was.";
+  if (run.state === "running") {
+    if (!run.done) return "Starting …";
+    // Masks may agree with the old ones long before the last frame that could change.
+    const left = run.remaining_s === null ? "" : ` · at most ${clock(run.remaining_s)} left`;
+    return `${run.done} of at most ${run.total} · ${run.rate.toFixed(1)} frames/s${left}`;
+  }
+  const spans = run.edit.spans.map((span) => `${span.first} to ${span.last}`);
+  const why = run.edit.spans.some((span) => span.after === "agrees" || span.before === "agrees")
+    ? " Beyond that the masks agree with those of before." : "";
+  const count = run.edit.frames_changed;
+  return `${count === 1 ? "1 mask" : `${count} masks`} changed, frames ${[...new Set(spans)].join(", ")}.${why}`;
 }
 
 function clock(seconds) {

@@ -24,13 +24,18 @@ export function shortcuts(page) {
     [["s"], "Scribble", tool("scribble")],
     [["e"], "Erase a prompt", tool("erase")],
     [["h"], "Pan", tool("pan")],
-    [["o"], "New object", () => page.panel.addObject()],
+    ...(page.fixing
+      ? [
+          [["."], "Next suspicious span", () => page.fixing.step(1)],
+          [[","], "Suspicious span before", () => page.fixing.step(-1)],
+        ]
+      : [[["o"], "New object", () => page.panel.addObject()]]),
     [["1", "2", "3", "4", "5", "6", "7", "8", "9"], "Object 1 to 9", (key) => page.choose(Number(key))],
     [["Delete", "Backspace"], "Remove the object's prompts here", erase],
     [["Enter"], "Close the polygon", () => page.tools.closePolygon()],
     [["Escape"], "Give up what is being drawn", () => page.tools.cancel()],
-    [["Ctrl+z"], "Undo", () => page.store.undo()],
-    [["Ctrl+Shift+z", "Ctrl+y"], "Redo", () => page.store.redo()],
+    [["Ctrl+z"], "Undo", () => page.undo()],
+    [["Ctrl+Shift+z", "Ctrl+y"], "Redo", () => page.redo()],
     [[" "], "Play, pause", () => page.player.toggle()],
     [["ArrowLeft"], "Frame before", by(-1)],
     [["ArrowRight"], "Next frame", by(1)],
@@ -45,7 +50,7 @@ export function shortcuts(page) {
       page.isMaskShown = !page.isMaskShown;
       page.redraw();
     }],
-    [["Ctrl+Enter"], isPick ? "Save and close" : "Track", () => document.getElementById("go").click()],
+    [["Ctrl+Enter"], isPick ? "Save and close" : page.fixing ? "Fix" : "Track", () => document.getElementById("go").click()],
     ...(isPick ? [[["Ctrl+s"], "Save", () => page.save(false)]] : []),
     [["?"], "This list", () => document.getElementById("keys").showModal()],
   ];

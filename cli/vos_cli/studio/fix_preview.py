@@ -1,0 +1,120 @@
+"""The model's answer to a correction, at once: it remembers the result's mask of the frame before.
+
+What recomputing gives comes from more memory, so it may differ a little.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vos.errors import PromptError
+from vos.frame import Frame, ObjectResult
+from vos.io.random_access import RandomAccess
+from vos.prompts import Prompt
+from vos_cli.fixing.plan import merged
+from vos_cli.fixing.result import Result
+from vos_cli.studio.preview import Preview, Previewer
+
+if TYPE_CHECKING:
+    from vos.api import Tracker
+    from vos.track.memory_bank import MemoryBank
+
+
+class FixPreviewer(Previewer):
+    """Masks of single frames of a result, with what is drawn on them and not yet made part of it.
+
+    result: gives it as it is now.
+    """
+
+    def __init__(
+        self, load: Callable[[], Tracker], frames: RandomAccess, result: Callable[[], Result]
+    ) -> None:
+        super().__init__(load, frames)
+        self._result = result
+        self._banks: dict[int, MemoryBank] = {}
+        self._banks_of: tuple[int, int] | None = None
+
+    def encode(self, frame_idx: int) -> None:
+        """Have the frame's memory ready."""
+        tracker, result = self.tracker(), self._result()
+        if frame_idx in result.frames:
+            with self._asking:
+                self._remember(tracker, result, frame_idx)
+
+    def masks(self, frame_idx: int, prompts: Sequence[Prompt]) -> Preview:
+        result = self._result()
+        if frame_idx not in result.frames:
+            height, width = result.source.info.size_hw
+            return Preview(np.zeros((height, width), np.uint8), {}, {})
+        labels, scores = result.labels(frame_idx), _scores(result, frame_idx)
+        drawn = [prompt for prompt in prompts if prompt.frame_idx == frame_idx]
+        if not drawn:
+            return Preview(labels, scores, {})
+        tracker = self.tracker()
+        with self._asking:
+            try:
+                return self._answer(tracker, result, frame_idx, drawn, labels, scores)
+            except PromptError as error:
+                notes = {prompt.object_id: str(error) for prompt in drawn}
+                return Preview(labels, scores, notes)
+
+    def _answer(
+        self,
+        tracker: Tracker,
+        result: Result,
+        frame_idx: int,
+        drawn: list[Prompt],
+        labels: np.ndarray,
+        scores: dict[int, ObjectResult],
+    ) -> Preview:
+        from vos.track.session import label_map
+
+        objects = {prompt.object_id for prompt in drawn}
+        here = [
+            prompt
+            for prompt in merged(result.prompts, drawn)
+            if prompt.frame_idx == frame_idx and prompt.object_id in objects
+        ]
+        session = tracker.session(here)
+        banks = self._remember(tracker, result, frame_idx)
+        session.banks = {i: bank for i, bank in banks.items() if i in objects}
+        frame = self._frame_at(frame_idx)
+        decoded = session.decode(frame)
+        new = label_map({i: one.logits for i, one in decoded.items()}, frame.size_hw)
+        kept = np.where(np.isin(labels, list(decoded)), 0, labels)
+        both = np.where(new > 0, new, kept).astype(np.uint8)
+        return Preview(both, scores | {i: one.scores for i, one in decoded.items()}, {})
+
+    def _remember(self, tracker: Tracker, result: Result, frame_idx: int) -> dict[int, MemoryBank]:
+        """What every object was on the frame before, or on the one after the first."""
+        version = len(result.history())
+        if self._banks_of == (version, frame_idx):
+            return self._banks
+        from vos.track.taken_up import KnownMask, remember
+
+        near = frame_idx - 1 if frame_idx - 1 in result.frames else frame_idx + 1
+        session = tracker.session()
+        if near in result.frames:
+            labels = result.labels(near)
+            known = {i: KnownMask(labels == i, one) for i, one in _scores(result, near).items()}
+            remember(session, self._frame_at(near), known, prompted=True)
+        self._banks, self._banks_of = dict(session.banks), (version, frame_idx)
+        return self._banks
+
+    def _frame_at(self, frame_idx: int) -> Frame:
+        return Frame(self._frames.read(frame_idx), Fraction(0), frame_idx, str(frame_idx))
+
+
+def _scores(result: Result, frame_idx: int) -> dict[int, ObjectResult]:
+    return {
+        row["object_id"]: ObjectResult(_number(row["iou_pred"]), _number(row["object_score"]))
+        for row in result.stats.rows(frame_idx)
+    }
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value

@@ -1,0 +1,217 @@
+"""Corrections that the page started: computed in a thread, watched, stopped, taken back."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from vos.errors import InputError, UsageError, VosError
+from vos.io.stats_file import ObjectSeries
+from vos.prompt_file import prompts_from_json, prompts_to_json
+from vos.prompts import Prompt
+from vos_cli.errors import Interrupted
+from vos_cli.fixing.fix import Edit, Plan, fix, plan, undo
+from vos_cli.fixing.result import Result
+from vos_cli.progress import Counter
+from vos_cli.studio.document import Document
+from vos_cli.studio.runs import InternalError
+
+if TYPE_CHECKING:
+    from vos.api import Tracker
+
+State = Literal["none", "running", "done", "stopped", "failed"]
+
+
+class Fixes:
+    """One result, and one correction of it after the other.
+
+    result: as it is now. open_again: what is on the disk. tracker: waits for the loaded model.
+    on_fixed: told the prompts that are part of the result now.
+    """
+
+    def __init__(
+        self, result: Result, open_again: Callable[[], Result], tracker: Callable[[], Tracker]
+    ) -> None:
+        self.result = result
+        self._open_again = open_again
+        self._tracker = tracker
+        self._stop = threading.Event()
+        self._changing = threading.Lock()
+        self._progress = Counter(None)
+        self._thread: threading.Thread | None = None
+        self._error: BaseException | None = None
+        self._edit: Edit | None = None
+        self.state: State = "none"
+        self.on_fixed: Callable[[Sequence[Prompt]], None] = lambda _prompts: None
+
+    def document(self) -> Document:
+        """What the page starts with: the result's objects, and no correction."""
+        names = self.result.names
+        return Document((), {i: names.get(i, "") for i in self.result.timeline()})
+
+    def start(self, prompts: Sequence[Prompt]) -> None:
+        """Correct with these; does nothing while that is under way. Raises PromptError."""
+        with self._changing:
+            if self.state == "running":
+                return
+            planned = plan(self.result, prompts)
+            self._stop.clear()
+            self._error = self._edit = None
+            self._progress = Counter(_most_frames(planned))
+            self.state = "running"
+            self._thread = threading.Thread(
+                target=self._do, args=(tuple(prompts),), name="fix", daemon=True
+            )
+            self._thread.start()
+
+    def stop(self) -> None:
+        """End the work after its next frame; the result stays as it was."""
+        self._stop.set()
+
+    def wait(self) -> None:
+        """Until nothing is under way."""
+        if self._thread is not None:
+            self._thread.join()
+
+    def undo(self) -> None:
+        """Take back the last correction in force. Raises UsageError if there is none."""
+        with self._changing:
+            if self.state == "running":
+                raise UsageError("a correction is being computed: wait for it, or stop it")
+            undo(self.result)
+            self.result = self._open_again()
+            self.state, self._error = "none", None
+
+    def redo(self) -> None:
+        """Compute again what was taken back last. Raises UsageError if there is nothing."""
+        taken_back = undone(self.result.history())
+        if not taken_back:
+            raise UsageError("nothing was taken back, so nothing can be made again")
+        self.start(prompts_from_json(taken_back[-1]["prompts"]))
+
+    def mask(self, frame_idx: int) -> np.ndarray | None:
+        """The label map; None where the result has none."""
+        if frame_idx not in self.result.frames:
+            return None
+        try:
+            return self.result.labels(frame_idx)
+        except InputError:
+            return None
+
+    @property
+    def version(self) -> int:
+        """Counts the changes of the masks, over all sessions."""
+        return len(self.result.history())
+
+    def as_json(self) -> dict[str, Any]:
+        """As of `Runs`; id is the masks' version."""
+        progress, edit = self._progress, self._edit
+        return {
+            "state": self.state,
+            "id": self.version,
+            "done": progress.done,
+            "total": progress.total,
+            "rate": round(progress.rate(), 2),
+            "remaining_s": progress.remaining_s(),
+            "error": None if self._error is None else str(self._error),
+            "can_replace": False,
+            "output": str(self.result.path),
+            "newest": None,
+            "has_masks": True,
+            "can_undo": bool(self.result.corrections()),
+            "can_redo": bool(undone(self.result.history())),
+            "edit": None if edit is None else edit.as_json(),
+        }
+
+    def timeline(self) -> dict[str, Any]:
+        """All that is shown over time, and the history."""
+        result = self.result
+        in_force = {entry["edit"] for entry in result.corrections()}
+        return {
+            "id": self.version,
+            "frames": [result.frames[0], result.frames[-1]],
+            "objects": {str(i): _series(one) for i, one in result.timeline().items()},
+            "prompted": {str(i): sorted(who) for i, who in result.prompted_frames().items()},
+            "prompts": [
+                prompt for prompt in prompts_to_json(result.prompts) if prompt["type"] != "mask"
+            ],
+            "cuts": result.cuts,
+            "suspicious": [one.as_json() for one in result.suspicious()],
+            "history": [
+                {**_without_masks(entry), "is_in_force": entry["edit"] in in_force}
+                for entry in result.history()
+                if "edit" in entry
+            ],
+        }
+
+    def _do(self, prompts: tuple[Prompt, ...]) -> None:
+        try:
+            tracker = self._tracker()
+            with self._progress:
+                self._edit = fix(
+                    self.result,
+                    prompts,
+                    tracker,
+                    on_frame=lambda _idx: self._progress.advance(),
+                    stop=self._stop.is_set,
+                )
+            self.result = self._open_again()
+            self.on_fixed(prompts)
+            self.state = "done"
+        except Interrupted:
+            self.state = "stopped"
+        except Exception as error:
+            self._error = error if isinstance(error, VosError) else InternalError(error)
+            self.state = "failed"
+
+
+def undone(history: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The corrections that were taken back and can be made again; the next one last."""
+    in_force: list[Mapping[str, Any]] = []
+    taken_back: list[Mapping[str, Any]] = []
+    for entry in history:
+        if "undo" in entry:
+            taken_back.append(in_force.pop())
+            continue
+        in_force.append(entry)
+        if taken_back and taken_back[-1]["prompts"] == entry["prompts"]:
+            taken_back.pop()
+        else:
+            taken_back.clear()
+    return taken_back
+
+
+def _most_frames(planned: Plan) -> int:
+    """How many frames are computed at most."""
+    return sum(
+        max(one.high for one in group) - min(one.low for one in group) + 1
+        for group in planned.courses
+    )
+
+
+def _series(series: ObjectSeries) -> dict[str, Any]:
+    """Rounded columns without gaps, from the frame `first` on; null where there is no number."""
+    first, last = int(series.frame_idx[0]), int(series.frame_idx[-1])
+    at = series.frame_idx - first
+    columns: dict[str, Any] = {"first": first}
+    for name, values, digits in (
+        ("area", series.area_px, 0),
+        ("iou", series.iou_pred, 3),
+        ("score", series.object_score, 2),
+    ):
+        whole = np.full(last - first + 1, np.nan)
+        whole[at] = values
+        columns[name] = [None if np.isnan(one) else round(one, digits) for one in whole.tolist()]
+    return columns
+
+
+def _without_masks(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """A mask prompt's picture is nothing to send again and again."""
+    prompts = [
+        {name: value for name, value in prompt.items() if name != "png_base64"}
+        for prompt in entry["prompts"]
+    ]
+    return {**entry, "prompts": prompts}

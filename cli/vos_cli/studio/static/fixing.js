@@ -1,0 +1,139 @@
+// Correcting a result: what looks wrong, what was corrected, and the timeline of both.
+
+import { get, send } from "./api.js";
+import { KINDS, Timeline } from "./timeline.js";
+
+const byId = (id) => document.getElementById(id);
+
+export class Fixing {
+  data = { prompts: [], suspicious: [], history: [] };
+  loaded = null;
+  #loading = 0;
+
+  // page: {take(status), say(text, isBad), show(frame), go(frame), choose(object), redraw(), frame,
+  // object, run, store}
+  constructor(page) {
+    this.page = page;
+    this.timeline = new Timeline(page);
+    document.body.classList.add("fix");
+    for (const id of ["timeline", "history-section"]) byId(id).hidden = false;
+    for (const id of ["add-object", "download"]) byId(id).hidden = true;
+    byId("suspicious-before").addEventListener("click", () => this.step(-1));
+    byId("suspicious-next").addEventListener("click", () => this.step(1));
+    byId("fix-undo").addEventListener("click", () => this.undo());
+    byId("fix-redo").addEventListener("click", () => this.redo());
+  }
+
+  // Resolves once what the server has now is shown.
+  load() {
+    this.loaded = this.#load();
+    return this.loaded;
+  }
+
+  async #load() {
+    const turn = (this.#loading += 1);
+    const data = await get("/api/timeline");
+    if (turn !== this.#loading) return;
+    this.data = data;
+    this.timeline.show(data);
+    this.#showHistory();
+    this.update();
+    this.page.redraw();
+  }
+
+  // What the result was made with on this frame.
+  promptsOn(frame) {
+    return this.data.prompts.filter((prompt) => prompt.frame_idx === frame);
+  }
+
+  start() {
+    return this.#ask("/api/fix");
+  }
+
+  undo() {
+    return this.#ask("/api/fix/undo");
+  }
+
+  redo() {
+    return this.#ask("/api/fix/redo");
+  }
+
+  // To the next suspicious span, or the one before.
+  step(way) {
+    const { page, data } = this;
+    const spans = data.suspicious.filter((one) => (way > 0 ? one.first > page.frame : one.first < page.frame));
+    const one = way > 0 ? spans[0] : spans.at(-1);
+    if (!one) {
+      page.say(way > 0 ? "Nothing suspicious after this frame" : "Nothing suspicious before this frame");
+      return;
+    }
+    page.choose(one.object_id);
+    page.go(one.first);
+  }
+
+  update() {
+    const { page, data } = this;
+    const here = data.suspicious.filter((one) => one.first <= page.frame && page.frame <= one.last);
+    const total = data.suspicious.length;
+    const words = here.map((one) => {
+      const name = page.store.document.objects[one.object_id] || `object ${one.object_id}`;
+      const frames = one.first === one.last ? `frame ${one.first}` : `frames ${one.first} to ${one.last}`;
+      return `${name}: ${KINDS[one.kind].text}, ${frames}`;
+    });
+    const counted = total === 1 ? "1 suspicious span" : `${total} suspicious spans`;
+    byId("suspicious-text").textContent = words.join(" · ") || (total ? counted : "Nothing suspicious");
+    byId("suspicious-text").classList.toggle("found", words.length > 0);
+    byId("suspicious-before").disabled = !data.suspicious.some((one) => one.first < page.frame);
+    byId("suspicious-next").disabled = !data.suspicious.some((one) => one.first > page.frame);
+    const isRunning = page.run?.state === "running";
+    byId("fix-undo").disabled = isRunning || !page.run?.can_undo;
+    byId("fix-redo").disabled = isRunning || !page.run?.can_redo;
+    this.timeline.redraw();
+  }
+
+  async #ask(path) {
+    const { page } = this;
+    await page.store.settled();
+    try {
+      page.take(await send("POST", path));
+    } catch (error) {
+      page.say(error.message, true);
+    }
+  }
+
+  #showHistory() {
+    const rows = this.data.history.map((entry) => this.#row(entry)).reverse();
+    if (!rows.length) {
+      const row = document.createElement("li");
+      Object.assign(row, { className: "empty", textContent: "No corrections yet" });
+      rows.push(row);
+    }
+    byId("history").replaceChildren(...rows);
+  }
+
+  #row(entry) {
+    const row = document.createElement("li");
+    row.classList.toggle("undone", !entry.is_in_force);
+    row.title = `${entry.when.replace("T", " ").replace("Z", " UTC")}${entry.is_in_force ? "" : ", taken back"}`;
+    const ids = [...new Set(entry.spans.map((span) => span.object_id))];
+    for (const id of ids) {
+      const dot = document.createElement("span");
+      dot.className = "dot";
+      dot.style.background = this.page.clip.colours[id];
+      row.append(dot);
+    }
+    const first = Math.min(...entry.spans.map((span) => span.first));
+    const last = Math.max(...entry.spans.map((span) => span.last));
+    const text = document.createElement("span");
+    text.className = "spring";
+    text.textContent = first === last ? `Frame ${first}` : `Frames ${first} to ${last}`;
+    const count = document.createElement("span");
+    count.textContent = entry.frames_changed === 1 ? "1 mask" : `${entry.frames_changed} masks`;
+    row.append(text, count);
+    row.addEventListener("click", () => {
+      this.page.choose(ids[0]);
+      this.page.go(entry.spans[0].corrected);
+    });
+    return row;
+  }
+}
