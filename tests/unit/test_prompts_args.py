@@ -125,5 +125,5 @@ def test_files_that_are_no_label_masks(tmp_path):
     path.write_bytes(encode_label_png(np.full((64, 64), 3, np.uint8))[:70])
     with pytest.raises(PromptError, match="cannot be read"):
         parse_mask(str(path))
-    with pytest.raises(PromptError, match="cannot be read"):
+    with pytest.raises(PromptError, match="not a regular file"):
         parse_mask(str(tmp_path))
