@@ -359,6 +359,8 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="a new folder to work in, and to keep")
     args = parser.parse_args()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's & has it ignored
+    # Workers divide the cores, `vos track` alone takes them all: other threads, other last bits.
+    os.environ["OMP_NUM_THREADS"] = "1"
     real = None if args.real is None else args.real.absolute()
     if args.keep is not None:
         write_result("batch_acceptance.md", accept(Place(args.keep.absolute(), real)))
