@@ -4,16 +4,26 @@ file.
 
 from __future__ import annotations
 
+import json
 import platform
 import resource
 import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from vos.bench import disk_boxes, moving_frames
 
-__all__ = ["disk_box", "machine", "moving_frames", "peak_rss_mb", "write_result"]
+__all__ = [
+    "disk_box",
+    "in_fresh_process",
+    "machine",
+    "moving_frames",
+    "peak_rss_mb",
+    "write_result",
+]
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -38,6 +48,21 @@ def machine() -> str:
 def peak_rss_mb() -> float:
     """Highest resident memory of this process so far."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def in_fresh_process(module: str, *args: object, is_quiet: bool = False) -> Any:
+    """The JSON that `python -m benchmarks.MODULE ARGS` prints: memory is counted from its start.
+
+    is_quiet: drop what it says on stderr.
+    """
+    done = subprocess.run(
+        [sys.executable, "-m", f"benchmarks.{module}", *map(str, args)],
+        check=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL if is_quiet else None,
+        text=True,
+    )
+    return json.loads(done.stdout)
 
 
 def disk_box(size_hw: tuple[int, int]) -> tuple[float, float, float, float]:

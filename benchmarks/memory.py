@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -21,7 +19,14 @@ import torch
 from PIL import Image
 from sam2.sam2_video_predictor import SAM2VideoPredictor
 
-from benchmarks.common import disk_box, machine, moving_frames, peak_rss_mb, write_result
+from benchmarks.common import (
+    disk_box,
+    in_fresh_process,
+    machine,
+    moving_frames,
+    peak_rss_mb,
+    write_result,
+)
 from vos.api import load
 from vos.model.build import NanoSAM2
 from vos.prompts import Box
@@ -68,14 +73,7 @@ def run_official(frames: int) -> dict[str, float]:
 
 def measure(who: str, frames: int) -> dict[str, float]:
     """Run one case in a fresh process."""
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.memory", "--case", who, str(frames)],
-        check=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    return json.loads(done.stdout)
+    return in_fresh_process("memory", "--case", who, frames, is_quiet=True)
 
 
 def _row(frames: int, case: dict[str, float]) -> str:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -26,7 +25,7 @@ from unittest.mock import patch
 import numpy as np
 import torch
 
-from benchmarks.common import machine, moving_frames, peak_rss_mb, write_result
+from benchmarks.common import in_fresh_process, machine, moving_frames, peak_rss_mb, write_result
 from benchmarks.stages import SIZE_HW, make_clip
 from vos.api import Tracker
 from vos.bench import STEADY_FRAME, disk_boxes
@@ -132,17 +131,9 @@ def quiet(_text: str) -> None:
     """Say nothing."""
 
 
-def in_fresh_process(model: str, clip: Path, output: Path, frames: int) -> Case:
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "benchmarks.pipeline", "--frames", str(frames)),
-            *("--one", model, str(clip), str(output)),
-        ],
-        check=True,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    return Case(**json.loads(done.stdout))
+def case_of(model: str, clip: Path, output: Path, frames: int) -> Case:
+    one = ("--one", model, clip, output)
+    return Case(**in_fresh_process("pipeline", "--frames", frames, *one))
 
 
 def main() -> None:
@@ -166,7 +157,7 @@ def main() -> None:
         for label, model, frames in cases:
             clip = place / f"{frames}.mp4"
             make_clip(clip, frames)
-            case = in_fresh_process(model, clip, place / f"{frames}-vos", frames)
+            case = case_of(model, clip, place / f"{frames}-vos", frames)
             rows.append(
                 f"| {label} | {frames} | {case.model_only:.2f} | {case.command:.2f} "
                 f"| {100 * case.command / case.model_only:.0f} % | {case.loaded_mb:.0f} "

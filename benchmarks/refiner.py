@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -22,7 +21,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.common import machine, write_result
+from benchmarks.common import in_fresh_process, machine, write_result
 from vos.model.build import build_nano, build_sam2
 from vos.model.nano import NanoConfig
 from vos.model.sam2 import Sam2Model
@@ -163,17 +162,9 @@ def measure(base: str, part: str, device: torch.device, repeats: int) -> Cost:
     )
 
 
-def in_fresh_process(base: str, part: str, device: str, repeats: int) -> Cost:
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "benchmarks.refiner", "--device", device),
-            *("--repeats", str(repeats), "--one", base, part),
-        ],
-        check=True,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    return Cost(**json.loads(done.stdout))
+def cost_of(base: str, part: str, device: str, repeats: int) -> Cost:
+    options = ("--device", device, "--repeats", repeats)
+    return Cost(**in_fresh_process("refiner", *options, "--one", base, part))
 
 
 def main() -> None:
@@ -191,7 +182,7 @@ def main() -> None:
     for base in args.bases:
         rows = []
         for part in PARTS:
-            cost = in_fresh_process(base, part, args.device, args.repeats)
+            cost = cost_of(base, part, args.device, args.repeats)
             count = f"{cost.parameters / 1e6:.3f}" if cost.parameters else ""
             rows.append(
                 f"| {part} | {count} | {cost.gflops:.2f} | {cost.ms:.1f} | {cost.peak_mb:.0f} |"

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,7 +20,14 @@ import numpy as np
 import torch
 from PIL import Image
 
-from benchmarks.common import disk_box, machine, moving_frames, peak_rss_mb, write_result
+from benchmarks.common import (
+    disk_box,
+    in_fresh_process,
+    machine,
+    moving_frames,
+    peak_rss_mb,
+    write_result,
+)
 from vos.bench_official import official_predictor
 from vos.io.source import open_source
 from vos.model.build import build_sam2
@@ -80,15 +86,8 @@ def run_case(who: str, image_size: int, objects: int, frames: int) -> dict[str, 
 
 def measure(who: str, image_size: int, objects: int, frames: int) -> dict[str, float]:
     """One program in a fresh process."""
-    case = [who, str(image_size), str(objects), str(frames)]
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.track", "--case", *case],
-        check=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    return json.loads(done.stdout)
+    case = (who, image_size, objects, frames)
+    return in_fresh_process("track", "--case", *case, is_quiet=True)
 
 
 def main() -> None:

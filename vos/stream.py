@@ -25,8 +25,6 @@ from vos.track.spool import LogitSpool
 if TYPE_CHECKING:
     from vos.api import Tracker
 
-PREFETCHED_FRAMES = 4
-
 
 class Stream:
     """First the backward pass, where the direction asks for one, then the results in order.
@@ -140,7 +138,7 @@ class Stream:
         next_idx = self.next_idx
         skip_to = next_idx if replay_from is None else replay_from
         source = self._source.frames(self._start, self._end, skip_to=skip_to)
-        with prefetch(self.cuts.look(source, next_idx), PREFETCHED_FRAMES) as frames:
+        with prefetch(self.cuts.look(source, next_idx)) as frames:
             for frame, seen in frames:
                 if frame.frame_idx < next_idx:
                     replay(frame)

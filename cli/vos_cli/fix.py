@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,7 +27,6 @@ from vos_cli.notices import say, silent, warn
 from vos_cli.output import print_table
 from vos_cli.parts import OVERLAY_NAME
 from vos_cli.progress import Mode, open_progress
-from vos_cli.studio.address import LOOPBACK
 from vos_cli.track_options import TrackFlags, form_of_progress
 from vos_cli.tracking import Say, load_tracker
 
@@ -66,17 +65,9 @@ def fix(
 
     Without a correction a page opens to make some on. Prints the result's path.
     """
+    given = locals()
     del verbose  # read from the command line by the error handler, which must work before this
-    flags = TrackFlags(
-        box=tuple(box or ()),
-        point=tuple(point or ()),
-        neg_point=tuple(neg_point or ()),
-        polygon=tuple(polygon or ()),
-        scribble=tuple(scribble or ()),
-        mask=tuple(mask or ()),
-        prompts=prompts,
-    )
-    asked = flags.all_prompts()
+    asked = TrackFlags.of(given).all_prompts()
     if sum((bool(asked), undo, listing)) > 1:
         raise UsageError("prompts, --undo and --list contradict each other; give one of them")
     form = form_of_progress(progress, quiet=quiet)
@@ -125,7 +116,7 @@ def _on_page(
         names={},
         tool="point",
         say=say,  # the link is what this is about, so that not even --quiet silences it
-        host=host or LOOPBACK,
+        host=host,
         result=open_again,
     )
     now = desk.fixes.result.history()
@@ -160,8 +151,13 @@ def _redraw(result: Result, report: Mode, done: str) -> list[str]:
 
 def _summary(edit: Edit) -> str:
     """One line for people."""
-    spans = ", ".join(f"object {span.object_id} {span.first}-{span.last}" for span in edit.spans)
+    spans = _spans(edit.as_json()["spans"])
     return f"correction {edit.number}: {len(edit.frames)} masks changed ({spans})"
+
+
+def _spans(spans: Iterable[Mapping[str, Any]]) -> str:
+    """As the manifest has them, in words."""
+    return ", ".join(f"object {one['object_id']} {one['first']}-{one['last']}" for one in spans)
 
 
 def _print_listing(result: Result, *, as_json: bool) -> None:
@@ -190,11 +186,8 @@ def _print_listing(result: Result, *, as_json: bool) -> None:
         if "undo" in entry:
             print(f"{entry['when']}  correction {entry['undo']} taken back")
             continue
-        spans = ", ".join(
-            f"object {span['object_id']} {span['first']}-{span['last']}" for span in entry["spans"]
-        )
         gone = "" if entry["edit"] in in_force else ", taken back later"
-        print(f"{entry['when']}  correction {entry['edit']}: {spans}{gone}")
+        print(f"{entry['when']}  correction {entry['edit']}: {_spans(entry['spans'])}{gone}")
 
 
 def _amount(one: Suspicion) -> str:

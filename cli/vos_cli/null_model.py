@@ -14,7 +14,6 @@ from vos.io.scene_cuts import CutWatch, SceneCuts
 from vos.io.source import Source, TimePoint
 from vos.prompts import Prompt
 
-_PREFETCHED_FRAMES = 4
 _ABSENT = ObjectResult(iou_pred=0.0, object_score=-1.0)
 
 
@@ -66,7 +65,7 @@ class NullStream:
         next_idx = self.next_idx
         skip_to = next_idx if replay_from is None else replay_from
         source = self._source.frames(self._start, self._end, skip_to=skip_to)
-        with prefetch(self.cuts.look(source, next_idx), _PREFETCHED_FRAMES) as frames:
+        with prefetch(self.cuts.look(source, next_idx)) as frames:
             for frame, seen in frames:
                 if frame.frame_idx < next_idx:
                     replay(frame)

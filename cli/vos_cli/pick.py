@@ -16,7 +16,6 @@ from vos_cli.errors import Interrupted
 from vos_cli.fixing.overlay import redraw_overlay
 from vos_cli.fixing.result import open_result
 from vos_cli.notices import say, warn
-from vos_cli.studio.address import LOOPBACK
 from vos_cli.studio.serve import serve
 from vos_cli.track_options import TrackFlags
 from vos_cli.tracking import PROMPTS_NAME, Job, Outcome, Say
@@ -57,7 +56,7 @@ def pick(
         names=load_names(path) if is_there else {},
         tool="box",
         say=say,
-        host=host or LOOPBACK,
+        host=host,
         save_to=path,
     )
     if desk.saved_version < 0:
@@ -82,7 +81,7 @@ def pick_and_track(
         names={},
         tool=tool,
         say=say,
-        host=host or LOOPBACK,
+        host=host,
         job=job,
     )
     if desk.fixes is not None:

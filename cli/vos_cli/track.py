@@ -46,7 +46,7 @@ def track(
     device: options.Device = None,
     dtype: options.Dtype = None,
     exact: options.Exact = False,
-    compiled: options.Compile = False,
+    compile: options.Compile = False,
     size: options.Size = None,
     pool_memory: options.PoolMemory = None,
     decoder: options.Decoder = None,
@@ -62,31 +62,11 @@ def track(
 
     Writes masks, an overlay video and statistics to a folder and prints its path.
     """
+    asked = locals()
     del verbose  # read from the command line by the error handler, which must work before this
     given = {"box": box, "point": point, "polygon": polygon, "scribble": scribble}
     drawn, tool = take_bare({name: values or () for name, values in given.items()})
-    flags = TrackFlags(
-        **drawn,
-        neg_point=tuple(neg_point or ()),
-        mask=tuple(mask or ()),
-        prompts=prompts,
-        start=start,
-        end=end,
-        direction=direction,
-        save=save,
-        model=model,
-        refiner=refiner,
-        policy=policy,
-        device=device,
-        dtype=dtype,
-        exact=exact,
-        compile=compiled,
-        size=size,
-        pool_memory=pool_memory,
-        decoder=decoder,
-        scene_cuts=scene_cuts,
-        overwrite=overwrite,
-    )
+    flags = TrackFlags.of({**asked, **drawn})
     folder = default_output(source) if output is None else output
     form = form_of_progress(progress, quiet=quiet)
     tell = silent if quiet else say

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Self
 
 import typer
 
@@ -288,6 +289,16 @@ class TrackFlags:
     decoder: str | None = None
     scene_cuts: str | None = None
     overwrite: bool = False
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """From a command's parameters by name; those that are no option of a clip are left out."""
+        kept: dict[str, Any] = {}
+        for field in fields(cls):
+            if field.name in given:
+                value = given[field.name]
+                kept[field.name] = tuple(value or ()) if field.default == () else value
+        return cls(**kept)
 
     def all_prompts(self) -> tuple[Prompt, ...]:
         """Every prompt these flags name. Raises PromptError."""

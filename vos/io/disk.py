@@ -6,9 +6,11 @@ import contextlib
 import errno
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from vos.errors import OutputError
 from vos.io.paths import display_name
@@ -56,6 +58,23 @@ def write_atomic(path: Path, data: bytes) -> None:
             with contextlib.suppress(OSError):
                 Path(temporary).unlink(missing_ok=True)
             raise
+
+
+def take_lock(file: int | IO[str], *, is_shared: bool = False) -> bool:
+    """Whether an open file, or its descriptor, could be locked against other processes, at once.
+
+    The lock goes when the file is closed or the process ends, however it does. Always had on
+    Windows, where it does nothing.
+    """
+    if sys.platform == "win32":
+        return True
+    import fcntl
+
+    try:
+        fcntl.flock(file, (fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def sync_folder(path: Path) -> None:

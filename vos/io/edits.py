@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from vos.errors import BusyError
-from vos.io.disk import output_errors, sync_folder, write_atomic
+from vos.io.disk import output_errors, sync_folder, take_lock, write_atomic
 from vos.io.manifest import MANIFEST_NAME
 from vos.io.paths import display_name
 
@@ -42,23 +42,20 @@ class EditStore:
 
         A change that was cut short is undone or finished first, as by `recover`. Raises BusyError.
         """
-        if sys.platform == "win32":
+        if sys.platform == "win32":  # a folder cannot be opened there
             self._recover()
             yield
             return
-        import fcntl
-
         with output_errors(self._path):
             handle = os.open(self._path, os.O_RDONLY)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not take_lock(handle):
+                raise BusyError(
+                    f"{display_name(self._path)}: another command is correcting this result: wait "
+                    "for it, or close it"
+                )
             self._recover()
             yield
-        except BlockingIOError:
-            raise BusyError(
-                f"{display_name(self._path)}: another command is correcting this result: wait for "
-                "it, or close it"
-            ) from None
         finally:
             os.close(handle)
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +17,7 @@ from typing import IO, Any, Self
 
 from vos.errors import BusyError, OtherOutputError, OutputError
 from vos.io.checkpoint import Checkpoint, CheckpointStore
-from vos.io.disk import output_errors, sync_folder, write_atomic
+from vos.io.disk import output_errors, sync_folder, take_lock, write_atomic
 from vos.io.manifest import (
     MANIFEST_NAME,
     Fingerprint,
@@ -329,17 +328,12 @@ def _is_leftover(part: Path) -> bool:
 def _lock(part: Path, path: Path) -> IO[str]:
     """Hold the part folder; the system lets go when the process ends, however it does."""
     file = (part / _LOCK_NAME).open("w")
-    if sys.platform != "win32":
-        import fcntl
-
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.close()
-            raise BusyError(
-                f"{display_name(path)}: another run is writing this output: wait for it, or choose "
-                "another -o"
-            ) from None
+    if not take_lock(file):
+        file.close()
+        raise BusyError(
+            f"{display_name(path)}: another run is writing this output: wait for it, or choose "
+            "another -o"
+        )
     return file
 
 

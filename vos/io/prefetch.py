@@ -10,6 +10,9 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
+DEPTH = 4
+"""Frames of a video to read ahead: the decoder never waits long, and few wait in memory."""
+
 _JOIN_TIMEOUT_S = 10.0
 
 
@@ -111,10 +114,10 @@ class Prefetch(Generic[T]):
             return True
 
 
-def prefetch(iterator: Iterator[T], depth: int) -> Prefetch[T]:
+def prefetch(iterator: Iterator[T], depth: int = DEPTH) -> Prefetch[T]:
     """`iterator`, read ahead by at most `depth` items. Use as a context manager and iterate.
 
-    with prefetch(source.frames(), depth=4) as frames:
+    with prefetch(source.frames()) as frames:
         for frame in frames: ...
 
     Raises ValueError for a depth below 1; iterating raises whatever `iterator` raises.

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from sam2.modeling.sam2_base import SAM2Base
 from torch import Tensor
 
+from vos.model.tokens import tokens_of
 from vos.model.types import Recall
 
 
@@ -36,8 +37,8 @@ class ExactReader:
         memories, positions = [], []
         for slot, entry in recall.spatial:
             spatial = entry.map_on(net.device)
-            memories.append(_tokens(spatial))
-            space = _tokens(self._encoding(spatial)).expand(-1, len(spatial), -1)
+            memories.append(tokens_of(spatial))
+            space = tokens_of(self._encoding(spatial)).expand(-1, len(spatial), -1)
             positions.append(space + net.maskmem_tpos_enc[net.num_maskmem - slot - 1])
         if len(pointers):
             memories.append(pointers)
@@ -56,7 +57,3 @@ class ExactReader:
             kept = self._net.memory_encoder.position_encoding(spatial[:1]).float()
             self._space = kept
         return kept
-
-
-def _tokens(image: Tensor) -> Tensor:
-    return image.flatten(2).permute(2, 0, 1)

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from vos.model.attend import MemoryReader
 from vos.model.attend_exact import ExactReader
 from vos.model.once import compute_once
+from vos.model.tokens import image_of, tokens_of
 from vos.model.types import (
     Decoded,
     DecoderState,
@@ -110,8 +111,8 @@ class Sam2Model:
         Source: `SAM2Base._prepare_memory_conditioned_features`.
         """
         if recall is None:
-            current = _tokens(features.s16)
-            return _image(current + self.net.no_mem_embed, features.s16.shape)
+            current = tokens_of(features.s16)
+            return image_of(current + self.net.no_mem_embed, features.s16.shape)
         return self.condition_all(features, (recall,))
 
     def condition_all(
@@ -123,9 +124,9 @@ class Sam2Model:
         """
         b, c, h, w = features.s16.shape
         pointers, pointer_pos = self._pointer_tokens(recalls, b)
-        current, current_pos = _tokens(features.s16), _tokens(features.pos16).expand(-1, b, -1)
+        current, current_pos = tokens_of(features.s16), tokens_of(features.pos16).expand(-1, b, -1)
         attended = self._reader.attend(current, current_pos, recalls, pointers, pointer_pos)
-        return _image(attended, (pointers.shape[1], c, h, w))
+        return image_of(attended, (pointers.shape[1], c, h, w))
 
     def decode(
         self,
@@ -352,19 +353,11 @@ def _four(answer: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     return answer
 
 
-def _tokens(image: Tensor) -> Tensor:
-    return image.flatten(2).permute(2, 0, 1)
-
-
-def _image(tokens: Tensor, shape: Sequence[int]) -> Tensor:
-    return tokens.permute(1, 2, 0).reshape(shape)
-
-
 def _rolled(image: Tensor) -> Tensor:
     """To tokens and back: the same values with SAM 2's strides, which decide the convolution kernel
     and so the last bits of its result.
     """
-    return _image(_tokens(image), image.shape)
+    return image_of(tokens_of(image), image.shape)
 
 
 def _expand(features: Tensor, batch: int) -> Tensor:

@@ -178,36 +178,13 @@ def batch(
     Run it again to continue: finished clips are skipped. The options below hold for every clip that
     does not say otherwise in its manifest row.
     """
+    given = locals()
     del verbose  # read from the command line by the error handler, which must work before this
     form = form_of_progress(progress, quiet=quiet)
     if fail_fast and max_failures is not None:
         raise UsageError("--fail-fast and --max-failures contradict each other; give one")
     _check_engine(engine, ray_address)
-    base = TrackFlags(
-        box=tuple(box or ()),
-        point=tuple(point or ()),
-        neg_point=tuple(neg_point or ()),
-        polygon=tuple(polygon or ()),
-        scribble=tuple(scribble or ()),
-        mask=tuple(mask or ()),
-        prompts=prompts,
-        start=start,
-        end=end,
-        direction=direction,
-        save=save,
-        model=model,
-        refiner=refiner,
-        policy=policy,
-        device=device,
-        dtype=dtype,
-        decoder=decoder,
-        scene_cuts=scene_cuts,
-        exact=exact,
-        compile=compile,
-        size=size,
-        pool_memory=pool_memory,
-        overwrite=overwrite,
-    )
+    base = TrackFlags.of(given)
     chosen = base.settings(form)
     _check_base(base, chosen.model, output)
     with output_errors(output):

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import IO, Literal
 
 from vos.errors import OutputError
-from vos.io.disk import output_errors, write_atomic
+from vos.io.disk import output_errors, take_lock, write_atomic
 from vos.io.paths import display_name
 
 ATTEMPTS = 3
@@ -149,29 +148,16 @@ def check_inside(root: Path, path: Path) -> None:
 def hold_shared(path: Path) -> IO[str]:
     """Open and hold a lock file together with others, until it is closed."""
     file = path.open("a")
-    _lock(file, is_shared=True)
+    take_lock(file, is_shared=True)
     return file
 
 
 def _hold(file: IO[str], root: Path, *, is_shared: bool, wait_s: float = 0.0) -> None:
     until = time.monotonic() + wait_s
-    while not _lock(file, is_shared=is_shared):
+    while not take_lock(file, is_shared=is_shared):
         if time.monotonic() >= until:
             raise OutputError(
                 f"{display_name(root)}: another vos batch is writing here: wait for it, choose "
                 "another -o, or give each its --shard i/n"
             )
         time.sleep(0.1)
-
-
-def _lock(file: IO[str], *, is_shared: bool) -> bool:
-    """Whether the lock could be had; the system lets go when the process ends, however it does."""
-    if sys.platform == "win32":
-        return True
-    import fcntl
-
-    try:
-        fcntl.flock(file, (fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -19,8 +19,6 @@ from vos_cli.fixing.fix import current_manifest
 from vos_cli.fixing.result import Result
 from vos_cli.parts import OVERLAY_NAME, overlay_sink
 
-_PREFETCHED_FRAMES = 4
-
 OnFrame = Callable[[int], None]
 
 
@@ -67,7 +65,7 @@ def redraw_overlay(result: Result, on_frame: OnFrame = lambda _frame_idx: None) 
 
 def _draw_all(result: Result, new: Path, work: Path, on_frame: OnFrame) -> list[str]:
     sink = overlay_sink(new, result.source.info, work=work)
-    with sink, prefetch(_frames(result, 0), _PREFETCHED_FRAMES) as frames:
+    with sink, prefetch(_frames(result, 0)) as frames:
         for frame in frames:
             labels = result.labels(frame.frame_idx)
             sink.write(frame, FrameResult(frame.frame_idx, frame.pts, frame.name, labels, {}))
@@ -86,7 +84,7 @@ def _draw_parts(
         on_frame(frame_idx)
         return result.labels(frame_idx)
 
-    with prefetch(_frames(result, begin), _PREFETCHED_FRAMES) as frames:
+    with prefetch(_frames(result, begin)) as frames:
 
         def read(pictures: range) -> Iterator[Frame]:
             stop = result.frames[pictures[-1]]

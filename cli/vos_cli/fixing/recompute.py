@@ -20,7 +20,6 @@ from vos.io.paths import display_name
 from vos.io.prefetch import Prefetch, prefetch
 from vos.io.source import Source
 from vos.prompts import Prompt
-from vos.stream import PREFETCHED_FRAMES
 from vos.track.agreement import Agreement, iou
 from vos.track.memory_bank import MemoryBank
 from vos.track.session import Session, label_map
@@ -82,7 +81,7 @@ class _Recompute:
             # The way back first: where the masks before the corrected frame were wrong too, the way
             # on then starts from memories of right ones.
             self._follow_back(session.banks)
-            session.banks = {i: replace(bank, recent=()) for i, bank in session.banks.items()}
+            session.forget_recent()
             self._take_up(session, recent)
             self._follow(session, frames)
         return [self._span(course) for course in self._courses.values()]
@@ -130,7 +129,7 @@ class _Recompute:
         """
         session = self._session(not self._reverse, ())
         session.banks = {
-            i: replace(bank, prompted=bank.prompted[-1:] + bank.prompted[:-1], recent=())
+            i: replace(bank.without_recent(), prompted=bank.prompted[-1:] + bank.prompted[:-1])
             for i, bank in banks.items()
         }
         begin = self._frame_idx + (1 if self._reverse else -1)
@@ -199,7 +198,7 @@ class _Recompute:
         else:
             high = max(course.high for course in self._courses.values())
             read = source.frames(None, high + 1, skip_to=max(begin, frames[0]))
-        return prefetch(read, PREFETCHED_FRAMES)
+        return prefetch(read)
 
     def _session(self, reverse: bool, prompts: Sequence[Prompt]) -> Session:
         return self._setting.tracker.session(prompts, reverse=reverse, frame_count=self._count)

@@ -34,14 +34,15 @@ def serve(
     names: dict[int, str],
     tool: str,
     say: Say,
-    host: str = LOOPBACK,
+    host: str | None = None,
     save_to: Path | None = None,
     job: Job | None = None,
     result: Callable[[], Result] | None = None,
 ) -> Any:
     """Show the page for `source` until the user is through; returns what it worked on.
 
-    prompts, names: what is drawn already. host: address or name to listen at. save_to: the prompt
+    prompts, names: what is drawn already. host: address or name to listen at,
+    None for the loopback address. save_to: the prompt
     file to write. job: what to track with the prompts. result: opens what to correct. One of the
     three is given.
 
@@ -49,7 +50,7 @@ def serve(
         UsageError: no browser and no terminal, no such host, or the extra is missing. InputError.
         PromptError: the prompts do not fit the input.
     """
-    address = Address.of(host)
+    address = Address.of(host or LOOPBACK)
     if address.is_loopback:
         require_reachable(os.environ)
     try:
