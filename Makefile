@@ -1,4 +1,4 @@
-# Targets: demo, test, test-all, lint, bench, install, browser. Everything lives in .venv, but for
+# Targets: demo, nano, test, test-all, lint, bench, install, browser. Everything lives in .venv, but for
 # the browser.
 
 SHELL := /bin/bash
@@ -7,7 +7,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test test-all lint bench install browser
+NANO_MINUTES ?= 240
+REFINER_MINUTES ?= 60
+
+.PHONY: demo nano test test-all lint bench install browser
 .DEFAULT_GOAL := install
 
 install: $(STAMP)
@@ -28,6 +31,16 @@ browser:
 
 demo: $(STAMP)
 	$(BIN)/vos demo -o demo
+
+# Retrains the embedded model and its refiner from nothing and puts them into the package; hours on a
+# CPU, so best on a machine with a GPU. Given again it goes on where it was stopped.
+nano: $(STAMP)
+	$(BIN)/python -m vos.train.nano --out runs/nano --minutes $(NANO_MINUTES)
+	$(BIN)/python -m vos.train.nano --out runs/nano --export vos/weights/nano.safetensors
+	$(BIN)/vos train refiner --config nano-refiner --out runs/nano-refiner --minutes $(REFINER_MINUTES)
+	cp runs/nano-refiner/refiner.safetensors vos/weights/nano-refiner.safetensors
+	$(BIN)/python -m benchmarks.nano --refiner none
+	$(BIN)/python -m benchmarks.nano --refiner auto
 
 test: $(STAMP)
 	$(BIN)/python -m pytest
