@@ -113,7 +113,17 @@ def _load(name: str) -> Any:
         single.command(name, cls=kind, context_settings=CONTEXT, epilog=epilog)(target)
         command = get_command(single)
     command.name = name
+    _reflow(command)
     return command
+
+
+def _reflow(command: Any) -> None:
+    """Join the lines of each paragraph of the help, which Typer breaks where the docstring does."""
+    if command.help:
+        paragraphs = command.help.split("\n\n")
+        command.help = "\n\n".join(" ".join(text.split()) for text in paragraphs)
+    for below in getattr(command, "commands", {}).values():
+        _reflow(below)
 
 
 CONTEXT = {"help_option_names": ["-h", "--help"]}

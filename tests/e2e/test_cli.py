@@ -35,6 +35,13 @@ def test_help_is_fast(environ):
     assert min(once() for _ in range(5)) < HELP_BUDGET_S
 
 
+def test_help_breaks_lines_only_at_the_terminals_edge(environ):
+    command = [sys.executable, "-m", "vos_cli", "batch", "--help"]
+    wide = environ | {"COLUMNS": "200", "TERMINAL_WIDTH": "200"}
+    ran = subprocess.run(command, env=wide, capture_output=True, text=True, check=True)
+    assert "The options below hold for every clip that does not say otherwise" in ran.stdout
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["models", "--help"]])
 def test_help_imports_nothing_heavy(arguments: list[str], environ):
     code = (
