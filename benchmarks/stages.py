@@ -52,7 +52,9 @@ def cpu_ms(work: Callable[[], object], frames: int) -> tuple[float, float]:
     clocks = (time.process_time, time.thread_time)
     began = [clock() for clock in clocks]
     work()
-    together, own = (1000 * (clock() - at) / frames for clock, at in zip(clocks, began, strict=True))
+    together, own = (
+        1000 * (clock() - at) / frames for clock, at in zip(clocks, began, strict=True)
+    )
     return together, own
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -15,7 +14,7 @@ import typer
 from vos.errors import OutputError
 from vos.prompts import Box
 from vos.settings import Settings
-from vos_cli.errors import one_line
+from vos_cli.notices import say, silent, warn
 from vos_cli.tracking import Job, run
 
 CLIP_NAME = "clip.mp4"
@@ -46,14 +45,10 @@ def demo(
     the clip was drawn from, averaged over the frames after the prompted one.
     """
     del verbose
-
-    def say(text: str) -> None:
-        if not quiet:
-            print(f"vos: {one_line(text)}", file=sys.stderr)
-
+    tell = silent if quiet else say
     if output.exists() and not output.is_dir():
         raise OutputError(f"{output}: is a file; the demo makes a folder: choose another -o")
-    say(f"drawing a clip of {_FRAMES} frames, {_SIDE_PX} x {_SIDE_PX} pixels")
+    tell(f"drawing a clip of {_FRAMES} frames, {_SIDE_PX} x {_SIDE_PX} pixels")
     frames, truth = _draw()
     clip = output / CLIP_NAME
     _encode(clip, frames)
@@ -70,7 +65,7 @@ def demo(
         ),
         overwrite=True,
     )
-    outcome = run(job, say=say, warn=say)
+    outcome = run(job, say=tell, warn=warn)
     score = _mean_jaccard(job.output / "masks", truth)
     overlay = job.output / "overlay.mp4"
     if as_json:
@@ -79,8 +74,8 @@ def demo(
     else:
         print(f"overlay: {overlay}")
         print(f"mean J: {score:.3f} over the {_FRAMES - 1} frames after the prompted one")
-    say(outcome.summary())
-    say(f"the same by hand: vos track {clip} --box {','.join(f'{v:g}' for v in box)} --model nano")
+    tell(outcome.summary())
+    tell(f"the same by hand: vos track {clip} --box {','.join(f'{v:g}' for v in box)} --model nano")
 
 
 def _draw() -> tuple[np.ndarray, np.ndarray]:

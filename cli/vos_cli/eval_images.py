@@ -14,6 +14,7 @@ from vos import settings
 from vos.prompts import Box, Points, Prompt
 from vos_cli.errors import one_line
 from vos_cli.eval_track import Device, Dtype, Form, Model, Refiner
+from vos_cli.notices import complain, warn
 from vos_cli.output import print_table
 from vos_cli.progress import open_progress
 from vos_eval.clicks import Click, ClickScore, click_ious, click_score
@@ -88,7 +89,7 @@ def images(
 
 def _fail(error: EvalError) -> NoReturn:
     for problem in error.problems:
-        typer.echo(f"vos: error: {one_line(problem)}", err=True)
+        complain(problem)
     raise typer.Exit(error.exit_code)
 
 
@@ -103,11 +104,7 @@ def _find(roots: Sequence[Path], limit: int | None) -> list[ImageSet]:
             continue
         for one in found:
             if one.expected not in (None, len(one.pairs)):
-                typer.echo(
-                    f"vos: warning: {one.name}: {len(one.pairs)} images; the published set has "
-                    f"{one.expected}",
-                    err=True,
-                )
+                warn(f"{one.name}: {len(one.pairs)} images; the published set has {one.expected}")
             sets.append(ImageSet(one.name, one.pairs[:limit], one.expected))
     if problems:
         raise EvalError(problems)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
 from vos_cli.errors import one_line
+from vos_cli.notices import complain, say, warn
 from vos_cli.output import print_table
 from vos_eval.boundary import Boundary
 from vos_eval.errors import EvalError
@@ -113,11 +113,11 @@ def score_and_print(
             from vos_eval.report import write_report
 
             page = write_report(result, gt, pred, options, html)
-            print(f"vos: report: {page}", file=sys.stderr)
+            say(f"report: {page}")
     except EvalError as error:
         fail(protocol, error, as_json=as_json)
     for note in result.notes:
-        print(f"vos: warning: {one_line(note)}", file=sys.stderr)
+        warn(note)
     if as_json:
         print(json.dumps(to_json(result), ensure_ascii=False))
     else:
@@ -131,9 +131,9 @@ def fail(protocol: Protocol, error: EvalError, *, as_json: bool) -> NoReturn:
         typer.Exit: with the error's exit code, always.
     """
     for problem in error.problems:
-        print(f"vos: error: {one_line(problem)}", file=sys.stderr)
+        complain(problem)
     count = len(error.problems)
-    print(f"vos: error: no score: {count} problem{'s' * (count != 1)}", file=sys.stderr)
+    complain(f"no score: {count} problem{'s' * (count != 1)}")
     if as_json:
         print(json.dumps(failure_json(protocol, error.problems), ensure_ascii=False))
     raise typer.Exit(error.exit_code)

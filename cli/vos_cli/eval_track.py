@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from vos.prompts import MaskPrompt
 from vos.version import __version__
 from vos_cli.errors import one_line
 from vos_cli.eval_score import Csv, Html, Jobs, Json, default_jobs, fail, score_and_print
+from vos_cli.notices import say
 from vos_cli.progress import open_progress
 from vos_cli.shard import parse_shard
 from vos_eval.errors import EvalError
@@ -218,13 +218,13 @@ def _evaluate(
     left = [task.video for task in tasks if not (predictions / task.video).is_dir()]
     if left:
         message = f"{len(left)} of {len(tasks)} videos are not tracked yet (other shards): no score"
-        print(f"vos: {message}", file=sys.stderr)
+        say(message)
         if as_json:
             print(json.dumps(failure_json(protocol, [message])))
         return
     names = frozenset(task.video for task in tasks) if len(tasks) < len(run.tasks) else None
     if names is not None:
-        print(f"vos: scoring {len(tasks)} of {len(run.tasks)} videos (--limit)", file=sys.stderr)
+        say(f"scoring {len(tasks)} of {len(run.tasks)} videos (--limit)")
     options = Options(split=run.split, jobs=jobs, only_videos=names)
     score_and_print(protocol, run.gt, predictions, options, as_json=as_json, csv=csv, html=html)
 
@@ -247,7 +247,7 @@ def _track_all(run: _Run, tasks: list[TrackingTask]) -> Path:
     todo = [task for task in tasks[index::count] if not (predictions / task.video).is_dir()]
     done = len(tasks[index::count]) - len(todo)
     if done:
-        print(f"vos: {done} finished videos kept in {predictions}", file=sys.stderr)
+        say(f"{done} finished videos kept in {predictions}")
     with open_progress(chosen.progress, sum(len(task.frames) for task in todo)) as progress:
         for task in todo:
             _track_video(tracker, task, predictions, progress.advance)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +12,8 @@ import typer
 
 from vos.config import load_yaml, preset_or_file
 from vos.errors import OutputError
-from vos_cli.errors import Interrupted, one_line
+from vos_cli.errors import Interrupted
+from vos_cli.notices import say
 
 if TYPE_CHECKING:
     from vos.train.refiner import Progress, TrainOutcome
@@ -144,7 +144,7 @@ class _Reporter:
     def _say(self, text: str) -> None:
         self._last = time.monotonic()
         if not self._quiet:
-            print(f"vos: {one_line(text)}", file=sys.stderr, flush=True)
+            say(text)
 
 
 def _as_json(outcome: TrainOutcome) -> dict[str, object]:

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from small_nano import small_nano
 from vos.frame import Frame
-from vos.model.build import build_nano
-from vos.model.nano import NanoConfig
 from vos.model.sam2 import Sam2Model
 from vos.prompts import Points, Polygon, Scribble
 from vos.refine.samref import SamRef, SamRefConfig
@@ -20,11 +19,7 @@ from vos.track.session import Session
 
 @pytest.fixture(scope="module")
 def model() -> Sam2Model:
-    torch.manual_seed(0)
-    config = NanoConfig(
-        image_size=64, embed_dim=16, stages=(1, 1, 3), d_model=32, mem_dim=16, memory_layers=1
-    )
-    return Sam2Model(build_nano(config).requires_grad_(False))
+    return small_nano()
 
 
 @pytest.mark.parametrize("make", [SegNextStyle, SamRef])

@@ -13,10 +13,9 @@ import torch
 from safetensors.torch import save_file
 
 import vos
+from small_nano import small_nano
 from vos.errors import CheckpointError, ModelError
-from vos.model.build import build_nano
 from vos.model.load import ModelInfo
-from vos.model.nano import NanoConfig
 from vos.model.sam2 import Sam2Model
 from vos.model.weight_file import sha256_of
 from vos.refine import resolve
@@ -40,11 +39,7 @@ OTHER = replace(BASE, name="sam2.1-large", sha256="cd" * 32)
 
 @pytest.fixture(scope="module")
 def model() -> Sam2Model:
-    torch.manual_seed(0)
-    config = NanoConfig(
-        image_size=64, embed_dim=16, stages=(1, 1, 3), d_model=32, mem_dim=16, memory_layers=1
-    )
-    return Sam2Model(build_nano(config).requires_grad_(False))
+    return small_nano()
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from small_nano import SIDE, small_nano
 from vos.config import from_mapping
 from vos.errors import ConfigError
 from vos.frame import Frame
@@ -31,19 +32,10 @@ from vos.refine.prompt_reuse import deepest_point
 from vos.refine.sam2refiner import SAM2RefinerConfig, SAM2RefinerVideo
 from vos.track.session import Session
 
-SIDE = 64
-
 
 @pytest.fixture(scope="module")
 def model() -> Sam2Model:
-    torch.manual_seed(0)
-    config = NanoConfig(
-        image_size=SIDE, embed_dim=16, stages=(1, 1, 3), d_model=32, mem_dim=16, memory_layers=1
-    )
-    net = build_nano(config).requires_grad_(False)
-    head = net.get_parameter("sam_mask_decoder.pred_obj_score_head.layers.2.bias")
-    torch.nn.init.constant_(head, 4.0)
-    return Sam2Model(net)
+    return small_nano()
 
 
 @pytest.fixture

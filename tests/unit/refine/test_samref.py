@@ -8,34 +8,19 @@ from itertools import pairwise
 import pytest
 import torch
 
+from small_nano import SIDE, small_nano
 from vos.config import from_mapping
 from vos.errors import ConfigError
-from vos.model.build import build_nano
-from vos.model.nano import NanoConfig
 from vos.model.sam2 import Sam2Model
 from vos.model.types import Decoded, ModelPrompt
 from vos.refine.attach import at_side, coarse_base
 from vos.refine.base import Asked
 from vos.refine.samref import SamRef, SamRefConfig
 
-SIDE = 64
-
-
-def make_model(d_model: int = 32) -> Sam2Model:
-    torch.manual_seed(0)
-    config = NanoConfig(
-        image_size=SIDE, embed_dim=16, stages=(1, 1, 3), d_model=d_model, mem_dim=16,
-        memory_layers=1,
-    )  # fmt: skip
-    net = build_nano(config).requires_grad_(False)
-    score = net.get_parameter("sam_mask_decoder.pred_obj_score_head.layers.2.bias")
-    torch.nn.init.constant_(score, 4.0)  # random scores would call the object absent
-    return Sam2Model(net)
-
 
 @pytest.fixture(scope="module")
 def model() -> Sam2Model:
-    return make_model()
+    return small_nano()
 
 
 def trained(model: Sam2Model, **config) -> SamRef:
@@ -286,12 +271,12 @@ def test_objects_of_one_image_share_its_cache(model):
 
 
 def test_it_is_small_and_holds_its_own_weights_only():
-    refiner = SamRef(SamRefConfig(), make_model(d_model=256))
+    refiner = SamRef(SamRefConfig(), small_nano(d_model=256))
     count = sum(parameter.numel() for parameter in refiner.parameters())
     assert 150_000 < count < 300_000
     assert {name.split(".")[0] for name in refiner.state_dict()} == {"whole", "local"}
     sizes = [
-        sum(p.numel() for p in SamRef(SamRefConfig(blocks=n), make_model()).parameters())
+        sum(p.numel() for p in SamRef(SamRefConfig(blocks=n), small_nano()).parameters())
         for n in (1, 3, 5)
     ]
     assert all(small < large for small, large in pairwise(sizes))

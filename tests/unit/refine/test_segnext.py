@@ -7,34 +7,20 @@ import itertools
 import pytest
 import torch
 
+from small_nano import SIDE, small_nano
 from vos.config import from_mapping
 from vos.errors import ConfigError
-from vos.model.build import build_nano
-from vos.model.nano import NanoConfig
 from vos.model.sam2 import Sam2Model
 from vos.model.types import ModelPrompt
 from vos.refine.base import Asked
 from vos.refine.segnext import SegNextConfig, SegNextStyle
 
-SIDE = 64
 GRID = SIDE // 16
-
-
-def make_model(d_model: int = 32) -> Sam2Model:
-    torch.manual_seed(0)
-    config = NanoConfig(
-        image_size=SIDE, embed_dim=16, stages=(1, 1, 3), d_model=d_model, mem_dim=16,
-        memory_layers=1,
-    )  # fmt: skip
-    net = build_nano(config).requires_grad_(False)
-    score = net.get_parameter("sam_mask_decoder.pred_obj_score_head.layers.2.bias")
-    torch.nn.init.constant_(score, 4.0)  # random scores would call the object absent
-    return Sam2Model(net)
 
 
 @pytest.fixture(scope="module")
 def model() -> Sam2Model:
-    return make_model()
+    return small_nano()
 
 
 @pytest.fixture
@@ -164,7 +150,7 @@ def test_it_learns_through_the_frozen_decoder(model):
 
 
 def test_it_holds_its_own_weights_only():
-    wide = make_model(d_model=256)
+    wide = small_nano(d_model=256)
     for blocks in (1, 2):
         refiner = SegNextStyle(SegNextConfig(blocks=blocks), wide)
         assert {name.split(".")[0] for name in refiner.state_dict()} == {

@@ -1,0 +1,28 @@
+"""A nano too small to be of use: random weights that call every object present."""
+
+from __future__ import annotations
+
+import torch
+
+from vos.model.build import build_nano
+from vos.model.nano import NanoConfig
+from vos.model.sam2 import Sam2Model
+
+SIDE = 64
+"""Its input, in pixels."""
+
+
+def small_nano(d_model: int = 32) -> Sam2Model:
+    torch.manual_seed(0)
+    config = NanoConfig(
+        image_size=SIDE,
+        embed_dim=16,
+        stages=(1, 1, 3),
+        d_model=d_model,
+        mem_dim=16,
+        memory_layers=1,
+    )
+    net = build_nano(config).requires_grad_(False)
+    score = net.get_parameter("sam_mask_decoder.pred_obj_score_head.layers.2.bias")
+    torch.nn.init.constant_(score, 4.0)
+    return Sam2Model(net)
