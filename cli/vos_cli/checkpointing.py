@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -27,6 +28,29 @@ WRITTEN_BEHIND = 4
 
 _STREAM = "stream"
 _MOST_OF_THE_TIME = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """How far a run had come when it saved.
+
+    next_idx: index of the first frame without a result. cuts: first frames of scenes so far.
+    stats_bytes: of `stats.jsonl`, None where none is written.
+    """
+
+    next_idx: int
+    cuts: tuple[int, ...]
+    stats_bytes: int | None
+
+
+def reached(state: Mapping[str, Any]) -> Reached | None:
+    """What a checkpoint of `Work` says; None where there was no result yet."""
+    values = state["values"]
+    stream, stats = values[_STREAM], values.get("stats")
+    if not stream["frames"]:
+        return None
+    stats_bytes = None if stats is None else stats["file"]["bytes"]
+    return Reached(stream["frame_idx"] + 1, tuple(stream["cuts"]["found"]), stats_bytes)
 
 
 class Work:

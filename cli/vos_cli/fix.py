@@ -20,6 +20,7 @@ from vos_cli.errors import Interrupted
 from vos_cli.fixing.fix import Edit, plan
 from vos_cli.fixing.fix import fix as make_edit
 from vos_cli.fixing.fix import undo as undo_last
+from vos_cli.fixing.interrupted import rest_of
 from vos_cli.fixing.model import model_line, settings_like
 from vos_cli.fixing.overlay import redraw_overlay
 from vos_cli.fixing.result import Result, open_result
@@ -73,13 +74,15 @@ def fix(
     form = form_of_progress(progress, quiet=quiet)
     open_again = partial(open_result, result, source=source)
     opened = open_again()
+    tell = silent if quiet else say
     if listing:
+        if not opened.is_finished:
+            tell(f"interrupted after frame {opened.frames[-1]}; this is what there is so far")
         _print_listing(opened, as_json=as_json)
         return
     is_page = not asked and not undo
     if host is not None and not is_page:
         raise UsageError("--host is for the page: leave out the correction, or --host")
-    tell = silent if quiet else say
     if undo:
         number = undo_last(opened)
         told: dict[str, Any] = {"undone": number}
@@ -95,7 +98,7 @@ def fix(
         else:
             edit = _correct(opened, asked, used, tell)
             told, summary = edit.as_json(), _summary(edit)
-    warnings = _redraw(open_again(), report, summary)
+    warnings = _redraw(_finished_again(open_again), report, summary)
     for text in warnings:
         warn(text)
     answer = {"schema": 1, "output": str(result), **told, "warnings": warnings}
@@ -109,7 +112,10 @@ def _on_page(
     """Correct it on a page, until that is closed; what to tell of it."""
     from vos_cli.studio.serve import serve
 
-    desk = serve(
+    if not result.is_finished:
+        say(f"interrupted after frame {result.frames[-1]}: Continue on the page does the rest")
+
+    serve(
         source=result.source,
         settings=used,
         prompts=(),
@@ -117,13 +123,24 @@ def _on_page(
         tool="point",
         say=say,  # the link is what this is about, so that not even --quiet silences it
         host=host,
+        job=None if result.is_finished else rest_of(result, used),
         result=open_again,
     )
-    now = desk.fixes.result.history()
-    made = now[len(result.history()) :]
+    made = _finished_again(open_again).history()[len(result.history()) :]
     edits, undos = (sum(kind in entry for entry in made) for kind in ("edit", "undo"))
     plural = "" if edits == 1 else "s"
     return {"history": made}, f"{edits} correction{plural} made, {undos} taken back"
+
+
+def _finished_again(open_again: Callable[[], Result]) -> Result:
+    """As it is by now. Raises Interrupted where the rest of it is still to be done."""
+    now = open_again()
+    if not now.is_finished:
+        raise Interrupted(
+            f"closed, {now.output} is not made yet; the same `vos track` command continues it, or "
+            "Continue on this page"
+        )
+    return now
 
 
 def _correct(result: Result, asked: Sequence[Prompt], used: Settings, tell: Say) -> Edit:
@@ -165,8 +182,9 @@ def _print_listing(result: Result, *, as_json: bool) -> None:
     if as_json:
         listing = {
             "schema": 1,
-            "output": str(result.path),
+            "output": str(result.output),
             "frames": [result.frames[0], result.frames[-1]],
+            "is_finished": result.is_finished,
             "objects": list(result.timeline()),
             "suspicious": [one.as_json() for one in suspicious],
             "history": result.history(),

@@ -23,6 +23,7 @@ from vos.io.manifest import (
 from vos.io.output_folder import OutputFolder
 from vos.io.scan import scan_video
 from vos.io.source import SourceInfo, TimePoint, check_range, open_source, parse_time
+from vos.io.timecode import exact_text
 from vos.model import registry, weight_file
 from vos.model.registry import ResolvedModel
 from vos.prompts import (
@@ -223,7 +224,9 @@ def run(
         refiner = resolve_refiner(job.settings.refiner, resolved.name, sha256)
         parameters = _parameters(job, info, refiner)
         fingerprint = Fingerprint(fingerprint_input(info.path), parameters, sha256)
-        with OutputFolder.open(job.output, fingerprint, overwrite=job.overwrite) as folder:
+        with OutputFolder.open(
+            job.output, fingerprint, source=info.path, overwrite=job.overwrite
+        ) as folder:
             if folder.is_complete:
                 return _skipped(job.output, resolved, sha256, refiner)
             say(_model_line(resolved, refiner))
@@ -256,7 +259,6 @@ def run(
             folder.commit(
                 frame_count=frames,
                 warnings=warnings,
-                source=info.path,
                 more={"scene_cuts": cuts, "ended_at_cut": ended_at},
             )
     for text in warnings:
@@ -311,8 +313,8 @@ def _parameters(job: Job, info: SourceInfo, refiner: RefinerInfo | None) -> dict
     settings = job.settings
     return {
         "prompts": json.loads(prompts_text(job.prompts, size_hw=info.size_hw))["prompts"],
-        "start": _time_text(job.start),
-        "end": _time_text(job.end),
+        "start": None if job.start is None else exact_text(job.start),
+        "end": None if job.end is None else exact_text(job.end),
         "direction": job.direction,
         "save": sorted(settings.save),
         "refiner": NONE if refiner is None else refiner.name,
@@ -326,12 +328,6 @@ def _parameters(job: Job, info: SourceInfo, refiner: RefinerInfo | None) -> dict
         "decoder": settings.decoder,
         "scene_cuts": settings.scene_cuts,
     }
-
-
-def _time_text(when: TimePoint | None) -> str | None:
-    if when is None:
-        return None
-    return f"{when}f" if isinstance(when, int) else f"{when}s"
 
 
 def frames_to_come(job: Job, info: SourceInfo) -> int | None:

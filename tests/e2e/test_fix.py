@@ -332,8 +332,8 @@ def test_what_cannot_be_corrected(result, tracker, tmp_path, capsys):
     (tmp_path / "thesis" / "a.doc").write_text("mine")
     make(tracker, tmp_path / "clip.mp4", tmp_path / "bare", save=("masks",))
     for words, code, told in [
-        ((tmp_path / "nothing", "--list"), 2, "no such result"),
-        ((tmp_path / "clip.mp4", "--list"), 2, "no such result"),
+        ((tmp_path / "nothing", "--list"), 3, "no such result"),
+        ((tmp_path / "clip.mp4", "--list"), 3, "no such result"),
         ((tmp_path / "thesis", "--list"), 2, "no result of `vos track`"),
         ((tmp_path / "bare", "--list"), 2, "has no stats"),
         ((result, "--point", "1:10,10@24"), 2, "frames 0 to 23"),
@@ -350,16 +350,6 @@ def test_what_cannot_be_corrected(result, tracker, tmp_path, capsys):
         (line,) = err.splitlines()
         assert line.startswith("vos: error: ")
         assert told in line
-
-
-def test_an_interrupted_track_names_what_continues_it(tmp_path, capsys):
-    part = tmp_path / ".out.part"
-    part.mkdir()
-    (part / ".lock").write_text("")
-    for folder in (tmp_path / "out", part):
-        code, _, err = command(capsys, folder, "--list")
-        assert code == 2
-        assert "is an interrupted track; the same `vos track` command continues it" in err
 
 
 def test_other_weights_than_then(result, capsys):

@@ -29,9 +29,11 @@ from vos.io.manifest import (
 )
 from vos.io.paths import display_name
 
-_LOCK_NAME = ".lock"
-_WORK_NAME = ".resume"
-_IDENTITY, _STATE = "identity", "state"
+LOCK_NAME = ".lock"
+WORK_NAME = ".resume"
+IDENTITY, STATE, SOURCE = "identity", "state", "source"
+"""What the header of a checkpoint holds."""
+
 _HARMLESS_VERSION = "python"
 
 
@@ -47,23 +49,39 @@ class OutputFolder:
     """
 
     def __init__(
-        self, path: Path, fingerprint: Fingerprint, *, is_complete: bool, lock: IO[str] | None
+        self,
+        path: Path,
+        fingerprint: Fingerprint,
+        source: Path | None,
+        *,
+        is_complete: bool,
+        lock: IO[str] | None,
     ) -> None:
         self.path = path
         self.part = part_of(path)
-        self.work = self.part / _WORK_NAME
+        self.work = self.part / WORK_NAME
         self.is_complete = is_complete
         self.saved: list[Checkpoint] = []
         self.damaged = 0
         self._fingerprint = fingerprint
+        self._source = None if source is None else _seen_from(path, source)
         self._lock = lock
         self._is_over = is_complete
         self._store = CheckpointStore(self.work)
         self._has_saved = False
 
     @classmethod
-    def open(cls, path: Path, fingerprint: Fingerprint, *, overwrite: bool = False) -> Self:
+    def open(
+        cls,
+        path: Path,
+        fingerprint: Fingerprint,
+        *,
+        source: Path | None = None,
+        overwrite: bool = False,
+    ) -> Self:
         """Look at what is there and, unless it is complete, make the part folder.
+
+        source: the input's absolute path, to be noted.
 
         Nothing that was at `path` is touched before `commit`, with `overwrite` either.
 
@@ -77,10 +95,10 @@ class OutputFolder:
                 raise OutputError(f"{path}: is the root of the disk: choose another -o")
             _recover(path)
             if _is_done(path, fingerprint, overwrite=overwrite):
-                return cls(path, fingerprint, is_complete=True, lock=None)
+                return cls(path, fingerprint, source, is_complete=True, lock=None)
             path.parent.mkdir(parents=True, exist_ok=True)
             lock = _make_part(part_of(path), path)
-            output = cls(path, fingerprint, is_complete=False, lock=lock)
+            output = cls(path, fingerprint, source, is_complete=False, lock=lock)
             try:
                 output._take_up(overwrite=overwrite)
             except BaseException:
@@ -100,7 +118,7 @@ class OutputFolder:
             self.restart()
             return
         self._has_saved = True
-        if differences := self._differences(self.saved[0].header[_IDENTITY]):
+        if differences := self._differences(self.saved[0].header[IDENTITY]):
             if not overwrite:
                 raise OtherOutputError(
                     f"{display_name(self.path)}: an interrupted run with other settings "
@@ -109,7 +127,7 @@ class OutputFolder:
                 )
             self.restart()
             return
-        self.saved = [Checkpoint(one.header[_STATE], one.parts) for one in self.saved]
+        self.saved = [Checkpoint(one.header[STATE], one.parts) for one in self.saved]
 
     def restart(self) -> None:
         """Forget what an earlier run left."""
@@ -131,7 +149,8 @@ class OutputFolder:
         From now on the part folder stays when the run ends early. Raises OutputError.
         """
         sync_folder(self.part)
-        size = self._store.write(Checkpoint({_IDENTITY: self._identity(), _STATE: state}, parts))
+        header = {IDENTITY: self._identity(), SOURCE: self._source, STATE: state}
+        size = self._store.write(Checkpoint(header, parts))
         self._has_saved = True
         return size
 
@@ -150,12 +169,11 @@ class OutputFolder:
         *,
         frame_count: int,
         warnings: Sequence[str] = (),
-        source: Path | None = None,
         more: Mapping[str, Any] | None = None,
     ) -> None:
         """Write the manifest and move everything into place. Call it after the sinks are closed.
 
-        source: the input's absolute path. more: JSON values by name, for the manifest.
+        more: JSON values by name, for the manifest.
 
         Raises OutputError; what was there before is still there then.
         """
@@ -163,14 +181,14 @@ class OutputFolder:
             raise ValueError("this output is already over")
         with output_errors(self.path):
             files = inventory(self.part)
-            for name in (_LOCK_NAME, _WORK_NAME):
+            for name in (LOCK_NAME, WORK_NAME):
                 files.pop(name, None)
             text = manifest_text(
                 self._fingerprint,
                 frame_count=frame_count,
                 warnings=warnings,
                 files=files,
-                source=None if source is None else _seen_from(self.path, source),
+                source=self._source,
                 more=more,
             )
             write_atomic(self.part / MANIFEST_NAME, text.encode())
@@ -209,7 +227,7 @@ class OutputFolder:
         if self._lock is not None:
             self._lock.close()
             self._lock = None
-            (self.part / _LOCK_NAME).unlink(missing_ok=True)
+            (self.part / LOCK_NAME).unlink(missing_ok=True)
 
 
 def part_of(path: Path) -> Path:
@@ -228,7 +246,7 @@ def discard_part(path: Path) -> None:
             lock = _lock(part, path)
             _empty(part)
             lock.close()
-            (part / _LOCK_NAME).unlink()
+            (part / LOCK_NAME).unlink()
             part.rmdir()
 
 
@@ -310,7 +328,7 @@ def _make_part(part: Path, path: Path) -> IO[str]:
 def _empty(part: Path) -> None:
     """Delete all but the lock, which marks the folder as ours for as long as it holds anything."""
     for entry in part.iterdir():
-        if entry.name == _LOCK_NAME:
+        if entry.name == LOCK_NAME:
             continue
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry)
@@ -321,13 +339,13 @@ def _empty(part: Path) -> None:
 def _is_leftover(part: Path) -> bool:
     if not part.is_dir() or part.is_symlink():
         return False
-    is_ours = (part / _LOCK_NAME).exists() or read_manifest(part) is not None
+    is_ours = (part / LOCK_NAME).exists() or read_manifest(part) is not None
     return is_ours or not any(part.iterdir())
 
 
 def _lock(part: Path, path: Path) -> IO[str]:
     """Hold the part folder; the system lets go when the process ends, however it does."""
-    file = (part / _LOCK_NAME).open("w")
+    file = (part / LOCK_NAME).open("w")
     if not take_lock(file):
         file.close()
         raise BusyError(

@@ -42,14 +42,16 @@ class ObjectSeries:
 class StatsFile:
     """The rows of a `stats.jsonl` by frame, as their very bytes.
 
+    length: bytes to read; None for all of them.
+
     Raises OutputError where the file is missing, damaged, or not in ascending order of frames.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, length: int | None = None) -> None:
         self._lines: dict[int, bytes] = {}
         name, last = display_name(path), -1
         try:
-            data = path.read_bytes()
+            data = path.read_bytes()[:length]
         except OSError as error:
             raise OutputError(
                 f"{name}: cannot be read ({error.strerror or error}); correcting needs masks and "

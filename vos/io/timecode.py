@@ -39,3 +39,13 @@ def format_time(when: int | Fraction) -> str:
     sign, millis = ("-" if millis < 0 else ""), abs(millis)
     minutes, millis = divmod(millis, 60_000)
     return f"{sign}{minutes // 60:02d}:{minutes % 60:02d}:{millis // 1000:02d}.{millis % 1000:03d}"
+
+
+def exact_text(when: int | Fraction) -> str:
+    """For a manifest: `300f`, or seconds as a fraction, `1001/30s`."""
+    return f"{when}f" if isinstance(when, int) else f"{when}s"
+
+
+def from_exact_text(text: str) -> int | Fraction:
+    """What `exact_text` wrote."""
+    return int(text[:-1]) if text.endswith("f") else Fraction(text[:-1])

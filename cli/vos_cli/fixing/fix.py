@@ -18,6 +18,7 @@ from vos.prompt_file import prompts_to_json
 from vos.prompts import Prompt, collect, save_prompts
 from vos.version import __version__
 from vos_cli.errors import Interrupted
+from vos_cli.fixing.interrupted import require_finished
 from vos_cli.fixing.plan import Course, check, course, merged, within_scene
 from vos_cli.fixing.result import Result
 from vos_cli.fixing.span import Span
@@ -62,8 +63,10 @@ class Plan:
 def plan(result: Result, prompts: Sequence[Prompt]) -> Plan:
     """Check the new prompts and see what they concern. No model is needed.
 
-    Raises: PromptError (frame outside, unknown object, prompts that contradict each other).
+    Raises: PromptError (frame outside, unknown object, prompts that contradict each other),
+    UsageError for an interrupted track.
     """
+    require_finished(result)
     series = result.timeline()
     check(prompts, list(series), result.frames)
     parameters = result.manifest["parameters"]
@@ -128,6 +131,7 @@ def undo(result: Result) -> int:
 
     Raises: UsageError if there is none, BusyError, OutputError.
     """
+    require_finished(result)
     store = EditStore(result.path)
     with store.holding():
         manifest = current_manifest(result)

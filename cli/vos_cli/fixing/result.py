@@ -20,13 +20,14 @@ from vos.io.manifest import (
     read_manifest,
 )
 from vos.io.mask_png import read_label_png
-from vos.io.output_folder import part_of
 from vos.io.paths import display_name
 from vos.io.source import Source, open_source, video_frame_name
 from vos.io.stats_file import ObjectSeries, StatsFile
+from vos.io.unfinished import output_of, read_unfinished
 from vos.prompt_file import load_names
 from vos.prompts import Prompt, load_prompts
 from vos.suspicious import Suspicion, suspicious_spans
+from vos_cli.checkpointing import reached
 from vos_cli.parts import OVERLAY_NAME
 from vos_cli.tracking import PROMPTS_NAME
 
@@ -50,19 +51,23 @@ _PARAMETERS = {
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a finished track left, as it is now. Made with `open_result`; made anew after a change.
+    """What a track left, as it is now. Made with `open_result`; made anew after a change.
 
     path: the folder. manifest: its content. source: the open input. frames: indices of the frames
     that have a mask. prompts: all of them, corrections included. names: what objects are called.
+    output: as the user calls it: `path`, or of an interrupted track the folder to be. is_finished:
+    else only what an interrupted track had saved is here, to be looked at.
     """
 
     path: Path
+    output: Path
     manifest: Mapping[str, Any]
     source: Source
     frames: range
     prompts: tuple[Prompt, ...]
     names: Mapping[int, str]
     stats: StatsFile
+    is_finished: bool = True
 
     def timeline(self) -> dict[int, ObjectSeries]:
         """Area, predicted IoU and object score over time, by object id."""
@@ -118,28 +123,70 @@ class Result:
 def open_result(path: Path, *, source: str | None = None) -> Result:
     """Look at what is there; a change that was cut short is undone or finished first.
 
-    source: the input, where it is not where the manifest says.
+    path: a result; or one that is interrupted, of which everything up to its last checkpoint is
+    shown. source: the input, where it is not where the manifest says.
 
     Raises:
-        OutputError: no result of `vos track`, an interrupted one, or one without masks or stats.
-        InputError: the input is not there or is another one. BusyError: another command is
-        changing it.
+        InputError: no such result, or the input is not there or is another one.
+        OutputError: no result of `vos track`, or one without masks or stats.
+        BusyError: another command is changing it.
     """
     path = path.resolve()
+    if (output := output_of(path)) is not None:
+        return _open_interrupted(output, source)
     name = display_name(path)
     if not path.is_dir():
-        if part_of(path).is_dir():
-            raise _interrupted(name)
-        raise OutputError(f"{name}: no such result; give a folder that `vos track` has made")
+        raise InputError(f"{name}: no such result; give a folder that `vos track` has made")
     EditStore(path).recover()
     manifest = read_manifest(path)
     if manifest is None:
-        if path.name.endswith(".part") and path.name.startswith("."):
-            raise _interrupted(name)
         raise OutputError(
             f"{name}: no result of `vos track` (no {MANIFEST_NAME} in it); give a folder that it "
             "has made"
         )
+    _check(manifest, name)
+    opened = _open_input(path, manifest, source)
+    return Result(
+        path=path,
+        output=path,
+        manifest=manifest,
+        source=opened,
+        frames=_frames(path, opened),
+        prompts=tuple(load_prompts(path / PROMPTS_NAME, size_hw=opened.info.size_hw)),
+        names=load_names(path / PROMPTS_NAME),
+        stats=StatsFile(path / STATS_NAME),
+    )
+
+
+def _open_interrupted(output: Path, source: str | None) -> Result:
+    """As of its last checkpoint: what lies behind that is made again when it is continued."""
+    name = display_name(output)
+    left = read_unfinished(output)
+    if left is not None:
+        _check(left.identity, name)
+    so_far = None if left is None else reached(left.state)
+    if left is None or so_far is None:
+        raise OutputError(
+            f"{name}: is an interrupted track that has saved no frame yet; the same `vos track` "
+            "command continues it, and then it can be corrected"
+        )
+    manifest = {**left.identity, "source": left.source, "scene_cuts": so_far.cuts}
+    opened = _open_input(output, manifest, source)
+    return Result(
+        path=left.part,
+        output=output,
+        manifest=manifest,
+        source=opened,
+        frames=_frames(left.part, opened, so_far.next_idx),
+        prompts=tuple(load_prompts(left.part / PROMPTS_NAME, size_hw=opened.info.size_hw)),
+        names=load_names(left.part / PROMPTS_NAME),
+        stats=StatsFile(left.part / STATS_NAME, so_far.stats_bytes),
+        is_finished=False,
+    )
+
+
+def _check(manifest: Mapping[str, Any], name: str) -> None:
+    """Raises OutputError unless it has all that correcting needs."""
     if unknown := sorted(_PARAMETERS - manifest["parameters"].keys()):
         raise OutputError(
             f"{name}: made by another version of vos (its manifest lacks {', '.join(unknown)}); "
@@ -153,24 +200,11 @@ def open_result(path: Path, *, source: str | None = None) -> Result:
             f"{name}: has no {' and no '.join(sorted(missing))}, which correcting needs; track "
             "again with --save masks,stats,overlay"
         )
-    opened = open_source(
-        _find_input(path, manifest, source), decoder=manifest["parameters"]["decoder"]
-    )
-    return Result(
-        path=path,
-        manifest=manifest,
-        source=opened,
-        frames=_frames(path, opened),
-        prompts=tuple(load_prompts(path / PROMPTS_NAME, size_hw=opened.info.size_hw)),
-        names=load_names(path / PROMPTS_NAME),
-        stats=StatsFile(path / STATS_NAME),
-    )
 
 
-def _interrupted(name: str) -> OutputError:
-    return OutputError(
-        f"{name}: is an interrupted track; the same `vos track` command continues it, and then it "
-        "can be corrected"
+def _open_input(path: Path, manifest: Mapping[str, Any], given: str | None) -> Source:
+    return open_source(
+        _find_input(path, manifest, given), decoder=manifest["parameters"]["decoder"]
     )
 
 
@@ -200,14 +234,16 @@ def _find_input(path: Path, manifest: Mapping[str, Any], given: str | None) -> s
     )
 
 
-def _frames(path: Path, source: Source) -> range:
-    """The frames that have a mask: one run without gaps."""
+def _frames(path: Path, source: Source, end: int | None = None) -> range:
+    """The frames before `end` that have a mask: one run without gaps."""
     stems = {entry.stem for entry in (path / MASKS_NAME).glob("*.png")}
     names = source.info.names
     if names is None:
         indices = sorted(int(stem) for stem in stems if stem.isdecimal())
     else:
         indices = [index for index, name in enumerate(names) if name in stems]
+    if end is not None:
+        indices = [index for index in indices if index < end]
     if not indices or indices[-1] - indices[0] + 1 != len(indices):
         raise OutputError(
             f"{display_name(path)}: masks are missing; a result has one per frame: track again"

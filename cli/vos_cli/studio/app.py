@@ -142,6 +142,11 @@ def make_app(desk: Desk) -> FastAPI:
             desk.correct()
             return desk.status()
 
+        @app.post("/api/continue")
+        def carry_on() -> dict[str, Any]:
+            desk.carry_on()
+            return desk.status()
+
     @app.post("/api/stop")
     def stop() -> dict[str, Any]:
         if desk.work is not None:

@@ -15,7 +15,7 @@ from vos.io.random_access import RandomAccess
 from vos.io.source import SourceInfo
 from vos.prompts import Prompt, check_frame_range, prompts_text, save_prompts
 from vos_cli.fixing.result import open_result
-from vos_cli.studio.document import Document, History
+from vos_cli.studio.document import Document, History, document_of
 from vos_cli.studio.fix_preview import FixPreviewer
 from vos_cli.studio.fixes import Fixes
 from vos_cli.studio.pictures import Thumbnails, colours
@@ -28,10 +28,10 @@ class Desk:
     """One input, the prompts on it, and what can be done with them.
 
     tool: the one the page starts with. save_to: the prompt file of `vos pick`, else None. runs:
-    the tracking of `vos track`, else None. fixes: the corrections of `vos fix`, or of what was
-    tracked here; what is drawn is not part of the result yet. saved_version: of the document in the
-    file, -1 if none was written. session: tells this page's pictures from another's in a browser's
-    cache. finish: ends the server.
+    the tracking of `vos track`, or of the rest of an interrupted result, else None. fixes: the
+    corrections of `vos fix`, or of what was tracked here; what is drawn is not part of the result
+    yet. saved_version: of the document in the file, -1 if none was written. session: tells this
+    page's pictures from another's in a browser's cache. finish: ends the server.
     """
 
     info: SourceInfo
@@ -102,6 +102,21 @@ class Desk:
             self.history = History(fixes.document(), version=self.history.version + 1)
             self.fixes, self.previewer, self.tool = fixes, previewer, "point"
             self.session = secrets.token_hex(4)
+
+    def carry_on(self) -> None:
+        """Track the rest of what was interrupted; the page is one of tracking from now on.
+
+        Raises UsageError where nothing was.
+        """
+        if self.fixes is None or self.runs is None or self.fixes.result.is_finished:
+            raise UsageError("nothing here was interrupted; reload the page")
+        result, tracker = self.fixes.result, self.previewer.tracker
+        with self.changing:
+            drawn = document_of(result.prompts, result.names)
+            self.history = History(drawn, version=self.history.version + 1)
+            self.fixes, self.previewer = None, Previewer(tracker, self.frames)
+            self.tool, self.session = "box", secrets.token_hex(4)
+        self.runs.start(self.history, overwrite=False)
 
     def correct(self) -> None:
         """Correct what was tracked here. Raises UsageError before that, OutputError."""

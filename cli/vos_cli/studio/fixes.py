@@ -110,7 +110,7 @@ class Fixes:
         """As of `Runs`; id is the masks' version."""
         progress, edit = self._progress, self._edit
         return {
-            "state": self.state,
+            "state": self.state if self.result.is_finished else "interrupted",
             "id": self.version,
             "done": progress.done,
             "total": progress.total,
@@ -118,8 +118,8 @@ class Fixes:
             "remaining_s": progress.remaining_s(),
             "error": None if self._error is None else str(self._error),
             "can_replace": False,
-            "output": str(self.result.path),
-            "newest": None,
+            "output": str(self.result.output),
+            "newest": None if self.result.is_finished else self.result.frames[-1],
             "has_masks": True,
             "can_undo": bool(self.result.corrections()),
             "can_redo": bool(undone(self.result.history())),

@@ -44,7 +44,7 @@ def serve(
     prompts, names: what is drawn already. host: address or name to listen at,
     None for the loopback address. save_to: the prompt
     file to write. job: what to track with the prompts. result: opens what to correct. One of the
-    three is given.
+    three is given, or `result` of an interrupted track and the `job` that continues it.
 
     Raises:
         UsageError: no browser and no terminal, no such host, or the extra is missing. InputError.

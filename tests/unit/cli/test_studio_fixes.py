@@ -199,7 +199,9 @@ def test_what_cannot_be_corrected_is_said(page: TestClient, output: Path):
     assert masks(output) == before
 
 
-@pytest.mark.parametrize("path", ["/api/fix", "/api/fix/undo", "/api/fix/redo", "/api/stop"])
+@pytest.mark.parametrize(
+    "path", ["/api/fix", "/api/fix/undo", "/api/fix/redo", "/api/continue", "/api/stop"]
+)
 def test_another_site_cannot_correct(page: TestClient, output: Path, path: str):
     before = masks(output)
     draw(page, CLICK)

@@ -1,4 +1,4 @@
-// The buttons in the bar: what they say and when they can be pressed.
+// The bar: what its buttons say and when they can be pressed, the clip, the model.
 
 const byId = (id) => document.getElementById(id);
 
@@ -9,13 +9,28 @@ export function updateButtons({ store, run, fixing, clip }) {
   byId("undo").disabled = !store.canUndo && !(canFix && run?.can_undo);
   byId("redo").disabled = !store.canRedo && !(canFix && run?.can_redo);
   byId("go").textContent = word(run, fixing, clip);
-  byId("go").disabled = !store.document.prompts.length || isRunning;
+  const isReady = store.document.prompts.length || run?.state === "interrupted";
+  byId("go").disabled = !isReady || isRunning;
   byId("close").hidden = fixing ? isRunning : run?.state !== "done";
 }
 
 function word(run, fixing, clip) {
   if (clip.mode === "pick") return "Save and close";
-  if (fixing) return run?.state === "running" ? "Fixing …" : "Fix";
+  if (fixing) return { running: "Fixing …", interrupted: "Continue" }[run?.state] ?? "Fix";
   const words = { running: "Tracking …", done: "Track again", stopped: "Continue" };
   return words[run?.state] ?? "Track";
+}
+
+export function updateFacts(clip, { model, frames }) {
+  const chip = byId("model");
+  chip.className = `chip ${model.error ? "failed" : model.is_ready ? "ready" : ""}`;
+  chip.textContent = model.is_ready ? model.name : (model.error ? "no model" : "loading the model");
+  chip.title = model.error ?? "";
+  byId("clip-facts").textContent = facts(clip, frames).join(" · ");
+}
+
+function facts({ width, height, rate, is_still: isStill }, { count, is_complete: isComplete }) {
+  const size = `${width} × ${height}`;
+  if (isStill) return [size];
+  return [size, `${count} frames${isComplete ? "" : " …"}`, `${Number(rate.toFixed(2))} fps`];
 }

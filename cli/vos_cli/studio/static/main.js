@@ -1,7 +1,7 @@
 // The page: what is shown, and who is told when it changes.
 
 import { get, picture, send } from "./api.js";
-import { updateButtons } from "./buttons.js";
+import { updateButtons, updateFacts } from "./buttons.js";
 import { promptsOn } from "./edits.js";
 import { Fixing } from "./fixing.js";
 import { Keys } from "./keys.js";
@@ -150,7 +150,13 @@ class Page {
 
   get isEditable() {
     if (this.player.isPlaying) this.player.stop();
-    return !this.isOver;
+    if (this.isInterrupted) this.say("This track was interrupted: Continue does the rest, then it can be corrected");
+    return !this.isOver && !this.isInterrupted;
+  }
+
+  // Whether only what an interrupted track left is shown.
+  get isInterrupted() {
+    return this.run?.state === "interrupted";
   }
 
   redraw() {
@@ -183,9 +189,13 @@ class Page {
   }
 
   // From now on what was tracked is corrected; another page, as it were.
-  async correct() {
+  correct() {
+    return this.#turnInto("/api/correct");
+  }
+
+  async #turnInto(path) {
     try {
-      await send("POST", "/api/correct");
+      await send("POST", path);
       location.reload();
     } catch (error) {
       this.say(error.message, true);
@@ -291,7 +301,8 @@ class Page {
         this.redraw();
       }
     }
-    if (this.isModelReady && this.run?.state !== "running" && this.encoded !== this.frame) {
+    const isIdle = this.run?.state !== "running" && !this.isInterrupted;
+    if (this.isModelReady && isIdle && this.encoded !== this.frame) {
       this.encoded = this.frame;
       send("POST", `/api/encode/${this.frame}`).catch(() => {});
     }
@@ -301,7 +312,8 @@ class Page {
     const isDrawn = promptsOn(this.store.document, this.frame).length > 0;
     const note = this.about.notes?.[this.object];
     const waits = isDrawn && !this.isModelReady ? "The mask comes once the model is loaded" : "";
-    byId("hint").textContent = note ?? (waits || HINTS[this.tool]);
+    const about = this.isInterrupted ? "What was tracked before the interruption" : HINTS[this.tool];
+    byId("hint").textContent = note ?? (waits || about);
   }
 
   take(status) {
@@ -311,13 +323,7 @@ class Page {
     const { model, frames } = status;
     const wasReady = this.isModelReady;
     this.isModelReady = model.is_ready;
-    byId("model").className = `chip ${model.error ? "failed" : model.is_ready ? "ready" : ""}`;
-    byId("model").textContent = model.is_ready ? model.name : (model.error ? "no model" : "loading the model");
-    byId("model").title = model.error ?? "";
-    const { width, height, rate, is_still: isStill } = this.clip;
-    const facts = [`${width} × ${height}`];
-    if (!isStill) facts.push(`${frames.count} frames${frames.is_complete ? "" : " …"}`, `${Number(rate.toFixed(2))} fps`);
-    byId("clip-facts").textContent = facts.join(" · ");
+    updateFacts(this.clip, status);
     this.player.update();
     if (this.run) this.runPanel.show(this.run, this.store.version, this.fixing !== null);
     updateButtons(this);
@@ -375,9 +381,12 @@ class Page {
       button.addEventListener("click", () => this.useTool(button.dataset.tool));
     }
     const isPick = this.clip.mode === "pick";
-    const track = () => (this.fixing ? this.fixing.start() : this.track());
+    const fix = () => (this.isInterrupted ? this.#turnInto("/api/continue") : this.fixing.start());
+    const track = () => (this.fixing ? fix() : this.track());
     const main = () => (isPick ? this.save(true) : track());
-    const closing = () => this.finish("Done", `The result is in ${this.run.output}.`);
+    const closing = () => (this.isInterrupted
+      ? this.finish("Closed", "The track is still to be continued.")
+      : this.finish("Done", `The result is in ${this.run.output}.`));
     byId("fit").addEventListener("click", () => this.fit());
     byId("undo").addEventListener("click", () => this.undo());
     byId("redo").addEventListener("click", () => this.redo());

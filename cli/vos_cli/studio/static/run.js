@@ -1,7 +1,9 @@
 // The side panel of tracking: how far it is, how it ended.
 
 const TITLES = { running: "Tracking", done: "Tracked", stopped: "Stopped", failed: "Not tracked" };
-const FIX_TITLES = { running: "Correcting", done: "Corrected", stopped: "Stopped", failed: "Not corrected" };
+const FIX_TITLES = {
+  running: "Correcting", done: "Corrected", stopped: "Stopped", failed: "Not corrected", interrupted: "Interrupted",
+};
 
 export class RunPanel {
   #section = document.getElementById("run");
@@ -29,7 +31,7 @@ export class RunPanel {
     part("title").textContent = (isFix ? FIX_TITLES : TITLES)[run.state];
     const share = run.total ? Math.min(1, run.done / run.total) : 0;
     part("meter").style.width = `${run.state === "done" ? 100 : 100 * share}%`;
-    part("meter").parentElement.hidden = run.state === "failed";
+    part("meter").parentElement.hidden = run.state === "failed" || run.state === "interrupted";
     part("text").textContent = isFix ? fixWords(run) : words(run, version);
     part("stop").hidden = !isRunning;
     part("follow").hidden = isFix || !isRunning;
@@ -56,6 +58,9 @@ function words(run, version) {
 function fixWords(run) {
   if (run.state === "failed") return run.error;
   if (run.state === "stopped") return "The result is as it was.";
+  if (run.state === "interrupted") {
+    return `Tracked up to frame ${run.newest}. Continue does the rest; then it can be corrected.`;
+  }
   if (run.state === "running") {
     if (!run.done) return "Starting …";
     // Masks may agree with the old ones long before the last frame that could change.

@@ -1,0 +1,58 @@
+"""What an interrupted run left, for looking at. Nothing is changed there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vos.errors import BusyError
+from vos.io.checkpoint import CheckpointStore
+from vos.io.disk import take_lock
+from vos.io.output_folder import IDENTITY, LOCK_NAME, SOURCE, STATE, WORK_NAME, part_of
+from vos.io.paths import display_name
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """path: where the output is to be. part: the folder with what there is of it. identity: of what
+    with what, as a manifest has it (`input`, `parameters`, `model_sha256`). source: where the input
+    is, seen from `path`; None where the run did not note it. state: what it saved last.
+    """
+
+    path: Path
+    part: Path
+    identity: Mapping[str, Any]
+    source: str | None
+    state: Mapping[str, Any]
+
+
+def output_of(path: Path) -> Path | None:
+    """The output that a path means which is interrupted, or a folder that such a run left; None
+    where it means neither.
+    """
+    if path.name.startswith(".") and path.name.endswith(".part"):
+        return path.with_name(path.name.removeprefix(".").removesuffix(".part"))
+    return path if not path.exists() and part_of(path).is_dir() else None
+
+
+def read_unfinished(path: Path) -> Unfinished | None:
+    """What the run for the output at `path` saved last; None where it saved nothing.
+
+    Raises BusyError while a run is at it, OutputError where it cannot be read.
+    """
+    part = part_of(path)
+    lock = part / LOCK_NAME
+    if lock.exists():
+        with lock.open() as file:
+            if not take_lock(file, is_shared=True):
+                raise BusyError(
+                    f"{display_name(path)}: another run is writing this output: wait for it, or "
+                    "end it"
+                )
+    saved, _ = CheckpointStore(part / WORK_NAME).load()
+    if not saved:
+        return None
+    header = saved[0].header
+    return Unfinished(path, part, header[IDENTITY], header.get(SOURCE), header[STATE])
