@@ -169,7 +169,8 @@ def _redraw(result: Result, report: Mode, done: str) -> list[str]:
 def _summary(edit: Edit) -> str:
     """One line for people."""
     spans = _spans(edit.as_json()["spans"])
-    return f"correction {edit.number}: {len(edit.frames)} masks changed ({spans})"
+    new = "".join(f", object {i} is new" for i in edit.new_objects)
+    return f"correction {edit.number}: {len(edit.frames)} masks changed ({spans}){new}"
 
 
 def _spans(spans: Iterable[Mapping[str, Any]]) -> str:

@@ -3,119 +3,36 @@
 from __future__ import annotations
 
 import json
-import shutil
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from e2e import clips
+from e2e.results import (
+    BOX,
+    FRAMES,
+    OTHER,
+    check_stats_fit_masks,
+    contents,
+    made,  # noqa: F401 - a fixture
+    make,
+    manifest_of,
+    result,  # noqa: F401 - a fixture
+    rows_of,
+    tracker,  # noqa: F401 - a fixture
+    without,
+)
 from tests.unit.track.conftest import tiny_model  # noqa: F401 - a fixture
-from vos.api import Tracker
 from vos.errors import InputError, ModelError, OutputError, PromptError, UsageError
-from vos.frame import FrameResult, ObjectResult
 from vos.io.mask_png import read_label_png
-from vos.io.source import open_source
-from vos.io.stats import frame_rows
-from vos.model.load import ModelInfo
-from vos.model.registry import resolve
-from vos.model.weight_file import checked_sha256
 from vos.prompts import Box, MaskPrompt, Points, load_prompts
-from vos.refine.base import NoRefiner
-from vos.settings import Settings
-from vos.track.policy import Fifo
-from vos_cli import tracking
 from vos_cli.errors import Interrupted
 from vos_cli.fixing.fix import fix, undo
 from vos_cli.fixing.overlay import redraw_overlay
 from vos_cli.fixing.result import open_result
 from vos_cli.main import run as run_command
-from vos_cli.tracking import Job
 
-FRAMES = 24
-BOX = Box(1, (20.0, 16.0, 52.0, 48.0))
-OTHER = Box(3, (60.0, 10.0, 90.0, 50.0))
 CLICK = Points(1, ((70.0, 30.0),), (1,), frame_idx=12)
-
-
-@pytest.fixture(scope="module")
-def tracker(tiny_model) -> Tracker:  # noqa: F811
-    resolved = resolve("nano")
-    info = ModelInfo("nano", "nano", resolved.path, checked_sha256(resolved), 64, False)
-    return Tracker(tiny_model, info, NoRefiner(), torch.float32, Fifo())
-
-
-def make(tracker: Tracker, source: Path, output: Path, **changes: Any) -> tracking.Outcome:
-    values: dict[str, Any] = {
-        "prompts": (BOX, OTHER),
-        "start": None,
-        "end": None,
-        "direction": "forward",
-        "overwrite": False,
-        "save": ("masks", "overlay", "stats"),
-    } | changes
-    settings = Settings(
-        model="nano", refiner="none", device="cpu", progress="none", save=values.pop("save")
-    )
-    return tracking.run(
-        Job(source=str(source), output=output, settings=settings, **values),
-        say=lambda _text: None,
-        warn=lambda _text: None,
-        load=lambda _settings: tracker,
-    )
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory, tracker: Tracker) -> Path:
-    folder = tmp_path_factory.mktemp("made")
-    make(tracker, clips.video(folder / "clip.mp4", FRAMES), folder / "out")
-    return folder
-
-
-@pytest.fixture
-def result(tmp_path: Path, made: Path) -> Path:
-    shutil.copy(made / "clip.mp4", tmp_path)
-    shutil.copytree(made / "out", tmp_path / "out")
-    return tmp_path / "out"
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    files = (path for path in folder.rglob("*") if path.is_file())
-    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
-
-
-def without(files: dict[str, bytes], *names: str) -> dict[str, bytes]:
-    return {
-        name: data
-        for name, data in files.items()
-        if name not in names and not name.startswith("history/")
-    }
-
-
-def manifest_of(folder: Path) -> dict[str, Any]:
-    return json.loads((folder / "manifest.json").read_text())
-
-
-def rows_of(folder: Path) -> dict[tuple[int, int], dict[str, Any]]:
-    lines = (folder / "stats.jsonl").read_text().splitlines()
-    rows = [json.loads(line) for line in lines]
-    assert rows == sorted(rows, key=lambda row: (row["frame_idx"], row["object_id"]))
-    return {(row["frame_idx"], row["object_id"]): row for row in rows}
-
-
-def check_stats_fit_masks(folder: Path) -> None:
-    """The rows of every frame are those that a track with these masks writes."""
-    rows = rows_of(folder)
-    with open_source(folder.parent / "clip.mp4") as source:
-        for frame in source.frames():
-            labels = read_label_png(folder / "masks" / f"{frame.name}.png")
-            here = {i: row for (idx, i), row in rows.items() if idx == frame.frame_idx}
-            scores = {i: ObjectResult(r["iou_pred"], r["object_score"]) for i, r in here.items()}
-            assert set(np.unique(labels)) <= {0, *here}
-            again = frame_rows(FrameResult(frame.frame_idx, frame.pts, frame.name, labels, scores))
-            assert again == list(here.values())
 
 
 def test_only_the_corrected_object_changes_and_everything_fits_together(result, tracker):
@@ -337,7 +254,7 @@ def test_what_cannot_be_corrected(result, tracker, tmp_path, capsys):
         ((tmp_path / "thesis", "--list"), 2, "no result of `vos track`"),
         ((tmp_path / "bare", "--list"), 2, "has no stats"),
         ((result, "--point", "1:10,10@24"), 2, "frames 0 to 23"),
-        ((result, "--point", "2:10,10@4"), 2, "object 2 is not in this result, which has 1, 3"),
+        ((result, "--neg-point", "2:10,10@4"), 2, "negative points only"),
         ((result, "--point", "1:96,10@4"), 2, "outside the frame"),
         ((result, "--box", "1:1,1,9,9@4", "--mask", tmp_path / "no.png"), 2, "no such file"),
         ((result, "--undo"), 2, "no correction to take back"),

@@ -9,8 +9,11 @@ import av
 import numpy as np
 import pytest
 
+from e2e.jobs import Runner, interrupt, job_for
 from e2e.studio_page import (
     HEIGHT,
+    INSIDE,
+    OUTSIDE,
     WIDTH,
     Tab,
     chromium,  # noqa: F401 - a fixture
@@ -19,7 +22,9 @@ from e2e.studio_page import (
     wait_for_model,
     window,  # noqa: F401 - a fixture
 )
+from vos.prompts import Box
 from vos_cli.main import run as run_command
+from vos_cli.tracking import load_tracker
 
 pytestmark = pytest.mark.slow
 pytest.importorskip("fastapi", reason="the extra `studio` is not installed")
@@ -69,7 +74,7 @@ def outline(tab: Tab, left: int) -> None:
     tab.page.wait_for_selector("#prompts .here")
 
 
-def test_timeline_stop_and_keys(environ, window: Any, tmp_path: Path):  # noqa: F811
+def test_timeline_stop_and_keys(environ, window: Any, tmp_path: Path):
     out = tmp_path / "out"
     track = ("track", film(tmp_path / "film.mp4"), "-o", out, "--box", "30,60,90,120", "-q")
     assert run_command([*map(str, track), "--model", "nano", "--device", "cpu"]) == 0
@@ -122,7 +127,7 @@ def test_timeline_stop_and_keys(environ, window: Any, tmp_path: Path):  # noqa: 
 
 def test_what_was_tracked_here_is_corrected_here(
     environ,
-    window: Any,  # noqa: F811
+    window: Any,
     tmp_path: Path,
 ):
     clip, out = video(tmp_path / "clip.mp4", frames=6), tmp_path / "out"
@@ -148,3 +153,75 @@ def test_what_was_tracked_here_is_corrected_here(
         code, printed, _err = command.finished()
     assert (code, printed, tab.errors) == (0, f"{out}\n", [])
     assert (out / "history/0001").is_dir()
+
+
+def test_a_new_object_is_named_and_tracked(environ, window: Any, tmp_path: Path):
+    out = tmp_path / "out"
+    track = ("track", film(tmp_path / "film.mp4"), "-o", out, "--box", "30,60,90,120", "-q")
+    end = ("--end", "12f", "--model", "nano", "--device", "cpu")
+    assert run_command([*map(str, track), *end]) == 0
+    before = masks(out)
+    with started(environ, "fix", out) as command:
+        tab = Tab(window.new_page(), command.link)
+        tab.page.wait_for_selector("#timeline-canvas[data-id='0']")
+        wait_for_model(tab)
+        tab.page.fill("#frame-number", "8")
+        tab.page.keyboard.press("Enter")
+        wait_for_frame(tab, 8)
+        plain = tab.pixel(170, 30)
+        tab.page.keyboard.press("o")
+        tab.page.fill("#objects [data-object='2'] input", "post")
+        tab.page.keyboard.press("Enter")
+        tab.tool("polygon")
+        for corner in ((130, 20), (185, 20), (185, 160), (130, 160)):
+            tab.click(*corner)
+        tab.page.keyboard.press("Enter")
+        tab.page.wait_for_selector("#prompts .here")
+        tab.page.click("#go")
+        tab.page.wait_for_selector("#timeline-canvas[data-id='1']")
+        tab.page.wait_for_selector('#run-title:text-is("Corrected")')
+        wait_for_frame(tab, 8)
+        assert tab.pixel(170, 30) != plain
+        assert tab.page.locator("#objects [data-object='2'] input[readonly]").count() == 1
+        assert tab.page.locator("#objects [data-object='2'] .remove").count() == 0
+        tab.shot("fix-new")
+        changed = {name for name, data in masks(out).items() if data != before[name]}
+        assert min(changed) == "00008.png"
+        tab.page.reload()
+        tab.page.wait_for_selector("#timeline-canvas[data-id='1']")
+        assert tab.page.input_value("#objects [data-object='2'] input") == "post"
+        tab.page.click("#fix-undo")
+        tab.page.wait_for_selector("#timeline-canvas[data-id='2']")
+        assert masks(out) == before
+        assert tab.errors == []
+
+
+def test_an_interrupted_track_is_continued(environ, window: Any, tmp_path: Path):
+    clip, out = video(tmp_path / "clip.mp4", frames=24), tmp_path / "out"
+    job = job_for(clip, out, prompts=(Box(1, (80, 60, 140, 120)),), save=("masks", "stats"))
+    tracker = load_tracker(job.settings)
+    assert tracker is not None
+    interrupt(Runner(tracker), job, 10)
+    with started(environ, "fix", out) as command:
+        tab = Tab(window.new_page(), command.link)
+        tab.page.wait_for_selector('#run-title:text-is("Interrupted")')
+        tab.page.wait_for_selector("#timeline-canvas[data-id='0']")
+        wait_for_frame(tab, 0)
+        red, _green, blue = tab.pixel(*INSIDE)
+        assert red - blue > 100
+        tab.click(*OUTSIDE)
+        tab.page.wait_for_selector("#toast:not([hidden])")
+        assert "Continue does the rest" in tab.page.inner_text("#toast")
+        assert tab.prompts() == []
+        assert tab.page.inner_text("#go") == "Continue"
+        tab.shot("interrupted")
+        tab.page.click("#go")
+        tab.page.wait_for_selector('body:not(.fix) #run-title:text-is("Tracked")')
+        assert len(masks(out)) == 24
+        tab.shot("continued")
+        tab.page.click("#run-correct")
+        tab.page.wait_for_selector("body.fix #timeline-canvas[data-id='0']")
+        tab.page.click("#close")
+        tab.page.wait_for_selector("#over:not([hidden])")
+        code, printed, _err = command.finished()
+    assert (code, printed, tab.errors) == (0, f"{out}\n", [])

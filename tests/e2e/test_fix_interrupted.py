@@ -9,20 +9,15 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-import torch
 
 from e2e import clips
 from e2e.jobs import Runner, contents, interrupt, job_for, part_of
+from e2e.results import tracker  # noqa: F401 - a fixture
 from tests.unit.track.conftest import tiny_model  # noqa: F401 - a fixture
 from vos.api import Tracker
 from vos.errors import BusyError, OutputError, UsageError
 from vos.io.disk import take_lock
-from vos.model.load import ModelInfo
-from vos.model.registry import resolve
-from vos.model.weight_file import checked_sha256
 from vos.prompts import Points
-from vos.refine.base import NoRefiner
-from vos.track.policy import Fifo
 from vos_cli.fixing.fix import fix, undo
 from vos_cli.fixing.interrupted import rest_of
 from vos_cli.fixing.model import settings_like
@@ -32,13 +27,6 @@ from vos_cli.tracking import Job
 
 FRAMES, DONE = 16, 9
 CLICK = Points(1, ((70.0, 30.0),), (1,), frame_idx=5)
-
-
-@pytest.fixture
-def tracker(tiny_model) -> Tracker:  # noqa: F811
-    resolved = resolve("nano")
-    info = ModelInfo("nano", "nano", resolved.path, checked_sha256(resolved), 64, False)
-    return Tracker(tiny_model, info, NoRefiner(), torch.float32, Fifo())
 
 
 @pytest.fixture

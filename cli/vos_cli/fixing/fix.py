@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from vos.errors import OutputError, UsageError
@@ -19,7 +20,7 @@ from vos.prompts import Prompt, collect, save_prompts
 from vos.version import __version__
 from vos_cli.errors import Interrupted
 from vos_cli.fixing.interrupted import require_finished
-from vos_cli.fixing.plan import Course, check, course, merged, within_scene
+from vos_cli.fixing.plan import Course, check, course, lifetime, merged, within_scene
 from vos_cli.fixing.result import Result
 from vos_cli.fixing.span import Span
 from vos_cli.parts import OVERLAY_NAME
@@ -33,17 +34,21 @@ OnFrame = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """One correction, made. number: counts from 1. frames: indices whose mask changed."""
+    """One correction, made. number: counts from 1. frames: indices whose mask changed. new_objects:
+    ids that the result did not have.
+    """
 
     number: int
     prompts: tuple[Prompt, ...]
     spans: tuple[Span, ...]
     frames: tuple[int, ...]
+    new_objects: tuple[int, ...]
 
     def as_json(self) -> dict[str, Any]:
         return {
             "number": self.number,
             "prompts": prompts_to_json(self.prompts),
+            "new_objects": list(self.new_objects),
             "spans": [span.as_json() for span in self.spans],
             "frames_changed": len(self.frames),
         }
@@ -52,44 +57,62 @@ class Edit:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What a correction will do. prompts: all of them, the new ones last. courses: in order, those
-    of one frame and one way together.
+    of one frame and one way together. new_objects: ids that the result does not have.
     """
 
     new: tuple[Prompt, ...]
     prompts: tuple[Prompt, ...]
     courses: tuple[tuple[Course, ...], ...]
+    new_objects: tuple[int, ...]
 
 
 def plan(result: Result, prompts: Sequence[Prompt]) -> Plan:
     """Check the new prompts and see what they concern. No model is needed.
 
-    Raises: PromptError (frame outside, unknown object, prompts that contradict each other),
-    UsageError for an interrupted track.
+    Raises: PromptError (frame outside, prompts that contradict each other), UsageError for an
+    interrupted track.
     """
     require_finished(result)
     series = result.timeline()
-    check(prompts, list(series), result.frames)
+    check(prompts, result.frames)
     parameters = result.manifest["parameters"]
+    direction = parameters["direction"]
     everything = merged(result.prompts, prompts)
-    collect(everything, result.source.info.size_hw, direction=parameters["direction"])
+    collect(everything, result.source.info.size_hw, direction=direction)
     prompted = _frames_by_object(prompts_to_json(everything))
-    tracked_from = _frames_by_object(parameters["prompts"])
+    tracked_from = _tracked_from(result, prompts)
+    is_new = {i: i not in series for i in tracked_from}
+    existing = {
+        i: lifetime(those, result.frames, direction)
+        if is_new[i]
+        else range(int(series[i].frame_idx[0]), int(series[i].frame_idx[-1]) + 1)
+        for i, those in tracked_from.items()
+    }
     courses = [
         course(
             object_id,
             frame_idx,
             prompted[object_id],
             tracked_from[object_id],
-            range(int(series[object_id].frame_idx[0]), int(series[object_id].frame_idx[-1]) + 1),
+            existing[object_id],
             result.frames,
-            parameters["direction"],
+            direction,
         )
         for frame_idx, object_id in sorted({(one.frame_idx, one.object_id) for one in prompts})
     ]
-    courses = [within_scene(one, result.cuts) for one in courses]
+    stops = parameters.get("scene_cuts") == "stop"
+    courses = [
+        one if is_new[one.object_id] and not stops else within_scene(one, result.cuts)
+        for one in courses
+    ]
     courses.sort(key=lambda one: (one.frame_idx, one.reverse))
     groups = groupby(courses, key=lambda one: (one.frame_idx, one.reverse))
-    return Plan(tuple(prompts), everything, tuple(tuple(group) for _, group in groups))
+    return Plan(
+        tuple(prompts),
+        everything,
+        tuple(tuple(group) for _, group in groups),
+        tuple(i for i in sorted({one.object_id for one in prompts}) if is_new[i]),
+    )
 
 
 def fix(
@@ -97,14 +120,16 @@ def fix(
     prompts: Sequence[Prompt],
     tracker: Tracker,
     *,
+    names: Mapping[int, str] = MappingProxyType({}),
     on_frame: OnFrame = lambda _frame_idx: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Edit:
     """Add the prompts, recompute what they concern, and replace masks, stats, prompts, manifest.
 
-    on_frame: told of each frame that is done. stop: asked after each frame; True ends the work
-    with Interrupted and leaves everything as it was, as Ctrl-C does. `result` is out of date
-    afterwards: `open_result` it again. The overlay video is stale then: `redraw_overlay`.
+    names: what new objects are called. on_frame: told of each frame that is done. stop: asked after
+    each frame; True ends the work with Interrupted and leaves everything as it was, as Ctrl-C does.
+    `result` is out of date afterwards: `open_result` it again. The overlay video is stale then:
+    `redraw_overlay`.
 
     Raises: PromptError as `plan`, Interrupted, BusyError, OutputError.
     """
@@ -115,7 +140,9 @@ def fix(
         number = 1 + sum("edit" in entry for entry in manifest.get("history", ()))
         folder = store.begin(number)
         try:
-            edit = _prepare(result, planned, tracker, manifest, number, folder, on_frame, stop)
+            edit = _prepare(
+                result, planned, tracker, names, manifest, number, folder, on_frame, stop
+            )
         except KeyboardInterrupt as error:
             store.drop(number)
             raise Interrupted(f"stopped, {display_name(result.path)} is as it was") from error
@@ -148,6 +175,7 @@ def _prepare(
     result: Result,
     planned: Plan,
     tracker: Tracker,
+    names: Mapping[int, str],
     manifest: Mapping[str, Any],
     number: int,
     folder: Path,
@@ -168,18 +196,21 @@ def _prepare(
     setting = Setting(tracker, result.source, result.frames, draft, planned.prompts, resets, done)
     spans = [span for courses in planned.courses for span in recompute(setting, courses)]
     draft.finish()
+    new_names = {i: names[i] for i in planned.new_objects if names.get(i)}
     save_prompts(
         folder / PROMPTS_NAME,
         planned.prompts,
         size_hw=result.source.info.size_hw,
-        names=result.names,
+        names={**result.names, **new_names},
     )
-    edit = Edit(number, planned.new, tuple(spans), tuple(sorted(draft.changed)))
+    frames = tuple(sorted(draft.changed))
+    edit = Edit(number, planned.new, tuple(spans), frames, planned.new_objects)
     refiner = tracker.refiner_info
     entry = {
         "edit": number,
         "when": _now(),
         "prompts": prompts_to_json(planned.new),
+        "new_objects": list(edit.new_objects),
         "spans": [span.as_json() for span in spans],
         "frames_changed": len(edit.frames),
         "model": tracker.model_info.name,
@@ -218,6 +249,15 @@ def _manifest_text(
         pairs = [[span["first"], span["last"]] for span in spans]
         changed["stale"] = stale | {OVERLAY_NAME: [*stale.get(OVERLAY_NAME, ()), *pairs]}
     return as_text({**manifest, **changed}).encode()
+
+
+def _tracked_from(result: Result, new: Sequence[Prompt]) -> dict[int, set[int]]:
+    """By object id, the frames with the prompts that it was tracked from, before any correction."""
+    made = (edit["prompts"] for edit in result.corrections())
+    tracked_from: dict[int, set[int]] = {}
+    for prompts in (result.manifest["parameters"]["prompts"], *made, prompts_to_json(new)):
+        tracked_from = _frames_by_object(prompts) | tracked_from
+    return tracked_from
 
 
 def _frames_by_object(prompts: Sequence[Mapping[str, Any]]) -> dict[int, set[int]]:

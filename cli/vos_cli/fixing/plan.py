@@ -50,22 +50,23 @@ def merged(old: Sequence[Prompt], new: Sequence[Prompt]) -> tuple[Prompt, ...]:
     return (*kept, *new)
 
 
-def check(new: Sequence[Prompt], objects: Sequence[int], frames: range) -> None:
-    """Raises PromptError: nothing asked, an object or a frame that the result does not have."""
+def check(new: Sequence[Prompt], frames: range) -> None:
+    """Raises PromptError: nothing asked, or a frame that the result does not have."""
     if not new:
         raise PromptError("no correction; give --point ID:x,y@FRAME, or another prompt")
     for prompt in new:
-        if prompt.object_id not in objects:
-            raise PromptError(
-                f"object {prompt.object_id} is not in this result, which has "
-                f"{', '.join(map(str, objects))}: correct the ID, or track a new object with "
-                "`vos track`"
-            )
         if prompt.frame_idx not in frames:
             raise PromptError(
                 f"prompt on frame {prompt.frame_idx}: this result has frames {frames[0]} to "
                 f"{frames[-1]}; choose one of them"
             )
+
+
+def lifetime(tracked_from: Collection[int], frames: range, direction: str) -> range:
+    """Frames on which an object exists that is tracked from these of the result's `frames`."""
+    first = min(tracked_from) if direction == "forward" else frames[0]
+    last = max(tracked_from) if direction == "backward" else frames[-1]
+    return range(first, last + 1)
 
 
 def course(
@@ -80,9 +81,9 @@ def course(
     """The course of an object from a corrected frame.
 
     prompted: all its prompted frames, this one too. tracked_from: those it was tracked with, before
-    any correction. existing: frames on which the result has the object. frames: of the result.
-    direction: the way it was tracked, which decides whether an object exists before its first or
-    after its last prompt.
+    any correction. existing: frames on which the result has the object, or will have a new one.
+    frames: of the result. direction: the way it was tracked, which decides whether an object exists
+    before its first or after its last prompt.
     """
     earlier = sorted(idx for idx in prompted if idx < frame_idx)
     later = sorted(idx for idx in prompted if idx > frame_idx)

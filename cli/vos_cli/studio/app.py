@@ -166,7 +166,8 @@ def make_app(desk: Desk) -> FastAPI:
 
     @app.post("/api/fix")
     def fix() -> dict[str, Any]:
-        _fixes(desk).start(desk.history.now.prompts)
+        now = desk.history.now
+        _fixes(desk).start(now.prompts, now.objects)
         return desk.status()
 
     @app.post("/api/fix/undo")
@@ -176,7 +177,7 @@ def make_app(desk: Desk) -> FastAPI:
 
     @app.post("/api/fix/redo")
     def redo_fix() -> dict[str, Any]:
-        _fixes(desk).redo()
+        _fixes(desk).redo(desk.history.now.objects)
         return desk.status()
 
     @app.post("/api/finish")

@@ -52,8 +52,11 @@ class Fixes:
         names = self.result.names
         return Document((), {i: names.get(i, "") for i in self.result.timeline()})
 
-    def start(self, prompts: Sequence[Prompt]) -> None:
-        """Correct with these; does nothing while that is under way. Raises PromptError."""
+    def start(self, prompts: Sequence[Prompt], names: Mapping[int, str]) -> None:
+        """Correct with these; does nothing while that is under way. Raises PromptError.
+
+        names: what objects are called that the result does not have yet.
+        """
         with self._changing:
             if self.state == "running":
                 return
@@ -63,7 +66,7 @@ class Fixes:
             self._progress = Counter(_most_frames(planned))
             self.state = "running"
             self._thread = threading.Thread(
-                target=self._do, args=(tuple(prompts),), name="fix", daemon=True
+                target=self._do, args=(tuple(prompts), names), name="fix", daemon=True
             )
             self._thread.start()
 
@@ -85,12 +88,14 @@ class Fixes:
             self.result = self._open_again()
             self.state, self._error = "none", None
 
-    def redo(self) -> None:
-        """Compute again what was taken back last. Raises UsageError if there is nothing."""
+    def redo(self, names: Mapping[int, str]) -> None:
+        """Compute again what was taken back last; `names` as for `start`. Raises UsageError if
+        there is nothing.
+        """
         taken_back = undone(self.result.history())
         if not taken_back:
             raise UsageError("nothing was taken back, so nothing can be made again")
-        self.start(prompts_from_json(taken_back[-1]["prompts"]))
+        self.start(prompts_from_json(taken_back[-1]["prompts"]), names)
 
     def mask(self, frame_idx: int) -> np.ndarray | None:
         """The label map; None where the result has none."""
@@ -147,7 +152,7 @@ class Fixes:
             ],
         }
 
-    def _do(self, prompts: tuple[Prompt, ...]) -> None:
+    def _do(self, prompts: tuple[Prompt, ...], names: Mapping[int, str]) -> None:
         try:
             tracker = self._tracker()
             with self._progress:
@@ -155,6 +160,7 @@ class Fixes:
                     self.result,
                     prompts,
                     tracker,
+                    names=names,
                     on_frame=lambda _idx: self._progress.advance(),
                     stop=self._stop.is_set,
                 )

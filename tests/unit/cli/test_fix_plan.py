@@ -7,7 +7,7 @@ import pytest
 
 from vos.errors import PromptError
 from vos.prompts import Box, MaskPrompt, Points, Polygon
-from vos_cli.fixing.plan import check, course, merged, within_scene
+from vos_cli.fixing.plan import check, course, lifetime, merged, within_scene
 
 FRAMES = range(10, 101)
 
@@ -99,14 +99,24 @@ def test_a_new_mask_replaces_what_was_said_of_its_frame_a_box_the_box_and_points
 
 
 @pytest.mark.parametrize(
+    ("direction", "low", "high"), [("forward", 30, 100), ("backward", 10, 60), ("both", 10, 100)]
+)
+def test_a_new_object_exists_where_tracking_it_would_have_made_it_exist(direction, low, high):
+    alive = lifetime({30, 60}, FRAMES, direction)
+    assert (alive[0], alive[-1]) == (low, high)
+    first = plan(30, {60}, direction, tracked_from={30, 60}, existing=alive)
+    last = plan(60, {30}, direction, tracked_from={30, 60}, existing=alive)
+    assert (first.low, first.high, last.low, last.high) == (low, 59, 31, high)
+
+
+@pytest.mark.parametrize(
     ("prompts", "words"),
     [
         ([], "no correction"),
-        ([Points(7, ((1, 2),), (1,), 20)], "object 7 is not in this result, which has 1, 3"),
         ([Points(1, ((1, 2),), (1,), 9)], "frame 9: this result has frames 10 to 100"),
         ([Points(3, ((1, 2),), (1,), 101)], "frame 101"),
     ],
 )
 def test_what_the_result_does_not_have(prompts, words):
     with pytest.raises(PromptError, match=words):
-        check(prompts, [1, 3], FRAMES)
+        check(prompts, FRAMES)

@@ -11,13 +11,13 @@ export class Fixing {
   #loading = 0;
 
   // page: {take(status), say(text, isBad), show(frame), go(frame), choose(object), redraw(), frame,
-  // object, run, store}
+  // object, run, store, panel, isInterrupted}
   constructor(page) {
     this.page = page;
     this.timeline = new Timeline(page);
     document.body.classList.add("fix");
     for (const id of ["timeline", "history-section"]) byId(id).hidden = false;
-    for (const id of ["add-object", "download"]) byId(id).hidden = true;
+    byId("download").hidden = true;
     byId("suspicious-before").addEventListener("click", () => this.step(-1));
     byId("suspicious-next").addEventListener("click", () => this.step(1));
     byId("fix-undo").addEventListener("click", () => this.undo());
@@ -38,12 +38,18 @@ export class Fixing {
     this.timeline.show(data);
     this.#showHistory();
     this.update();
+    this.page.panel.update();
     this.page.redraw();
   }
 
   // What the result was made with on this frame.
   promptsOn(frame) {
     return this.data.prompts.filter((prompt) => prompt.frame_idx === frame);
+  }
+
+  // Whether the object is part of the result, and not only drawn here.
+  has(object) {
+    return !this.data.objects || object in this.data.objects;
   }
 
   start() {
@@ -86,6 +92,7 @@ export class Fixing {
     byId("suspicious-before").disabled = !data.suspicious.some((one) => one.first < page.frame);
     byId("suspicious-next").disabled = !data.suspicious.some((one) => one.first > page.frame);
     const isRunning = page.run?.state === "running";
+    byId("add-object").hidden = page.isInterrupted;
     byId("fix-undo").disabled = isRunning || !page.run?.can_undo;
     byId("fix-redo").disabled = isRunning || !page.run?.can_redo;
     this.timeline.redraw();

@@ -8,15 +8,15 @@ export class Panel {
   #objects = document.getElementById("objects");
   #prompts = document.getElementById("prompts");
 
-  // page: {store, clip, frame, object, choose, go, about, fixing}
+  // page: {store, clip, frame, object, choose, go, about, fixing, isInterrupted}
   constructor(page) {
     this.page = page;
     document.getElementById("add-object").addEventListener("click", () => this.addObject());
   }
 
   addObject() {
-    const { store, fixing } = this.page;
-    if (fixing) return; // a result has the objects that it has
+    const { store, isInterrupted } = this.page;
+    if (isInterrupted) return;
     const id = freeId(store.document);
     if (id > 255) return;
     store.edit((document) => withObject(document, id));
@@ -34,13 +34,14 @@ export class Panel {
 
   #objectRow(id) {
     const { page } = this;
+    const isKept = page.fixing?.has(id) ?? false; // what the result has is not taken from it here
     const row = element("li", { className: id === page.object ? "current" : "" });
     row.dataset.object = id;
     const dot = element("span", { className: "dot" });
     dot.style.background = page.clip.colours[id];
     const name = element("input", {
       value: page.store.document.objects[id], placeholder: `Object ${id}`, maxLength: 60,
-      ariaLabel: `Name of object ${id}`, readOnly: page.fixing !== null,
+      ariaLabel: `Name of object ${id}`, readOnly: isKept,
     });
     name.addEventListener("change", () => {
       page.store.edit((document) => renamed(document, id, name.value.trim()));
@@ -63,7 +64,7 @@ export class Panel {
       page.store.edit((document) => withoutObject(document, id));
       page.choose(page.object);
     });
-    row.append(dot, name, score, ...(page.fixing ? [] : [remove]));
+    row.append(dot, name, score, ...(isKept ? [] : [remove]));
     row.addEventListener("pointerdown", () => page.choose(id));
     return row;
   }

@@ -29,7 +29,8 @@ export function shortcuts(page) {
           [["."], "Next suspicious span", () => page.fixing.step(1)],
           [[","], "Suspicious span before", () => page.fixing.step(-1)],
         ]
-      : [[["o"], "New object", () => page.panel.addObject()]]),
+      : []),
+    [["o"], "New object", () => page.panel.addObject()],
     [["1", "2", "3", "4", "5", "6", "7", "8", "9"], "Object 1 to 9", (key) => page.choose(Number(key))],
     [["Delete", "Backspace"], "Remove the object's prompts here", erase],
     [["Enter"], "Close the polygon", () => page.tools.closePolygon()],
