@@ -24,14 +24,16 @@ SIZE_HW = (1080, 1920)
 BIT_RATE = 16 * 10**6
 
 
-def make_clip(path: Path, frames: int) -> None:
+def make_clip(
+    path: Path, frames: int, size_hw: tuple[int, int] = SIZE_HW, bit_rate: int = BIT_RATE
+) -> None:
     """A textured picture with a moving disk and fresh noise, at a camera's bit rate."""
     rng = np.random.default_rng(0)
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=25, options={"preset": "veryfast"})
-        stream.height, stream.width = SIZE_HW
-        stream.pix_fmt, stream.bit_rate = "yuv420p", BIT_RATE
-        for frame in moving_frames(frames, SIZE_HW):
+        stream.height, stream.width = size_hw
+        stream.pix_fmt, stream.bit_rate = "yuv420p", bit_rate
+        for frame in moving_frames(frames, size_hw):
             noisy = frame.image + rng.integers(-6, 7, frame.image.shape, np.int16)
             image = np.clip(noisy, 0, 255).astype(np.uint8)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image, "rgb24")))

@@ -93,7 +93,7 @@ def _describe(error: BaseException, *, verbose: bool) -> tuple[str, int]:
     if isinstance(error, OSError) and error.errno in _NO_SPACE:
         place = f"{error.filename}: " if error.filename else ""
         return (
-            f"error: {place}no space left on the device; free some or choose another place with -o",
+            f"error: {place}no space left on the device; free some, or choose another place",
             OutputError.exit_code,
         )
     hint = "" if verbose else "; run it again with -v and"

@@ -21,16 +21,13 @@ from vos.io.manifest import (
     read_manifest,
 )
 from vos.io.output_folder import OutputFolder
-from vos.io.scan import scan_video
-from vos.io.source import SourceInfo, TimePoint, check_range, open_source, parse_time
+from vos.io.source import SourceInfo, TimePoint, open_source, parse_time
 from vos.io.timecode import exact_text
 from vos.model import registry, weight_file
 from vos.model.registry import ResolvedModel
 from vos.prompts import (
     Direction,
     Prompt,
-    check_frame_range,
-    collect,
     prompts_text,
     save_prompts,
 )
@@ -38,6 +35,7 @@ from vos.refine.resolve import NONE, RefinerInfo, resolve_refiner
 from vos.settings import Settings
 from vos_cli.checkpointing import take_up
 from vos_cli.errors import Interrupted
+from vos_cli.job_prompts import check_prompts
 from vos_cli.parts import open_parts
 from vos_cli.progress import Mode, Progress, open_progress
 
@@ -285,27 +283,6 @@ def _left_behind(job: Job, folder: OutputFolder, done: int) -> str:
     if folder.is_resumable:
         return f"{stopped}; the same command continues where it was saved last"
     return f"{stopped}; nothing was saved, so the same command starts again"
-
-
-def check_prompts(job: Job, info: SourceInfo) -> None:
-    """Refuse now what would otherwise be refused after hours of tracking."""
-    check_range(job.start, job.end)
-    collect(job.prompts, info.size_hw, direction=job.direction)
-    last = max(prompt.frame_idx for prompt in job.prompts)
-    if info.kind != "video":
-        assert info.frame_count is not None
-        check_frame_range(job.prompts, info.frame_count)
-    elif info.frame_count is None or last >= info.frame_count:  # an estimate, so count
-        check_frame_range(job.prompts, scan_video(info.path).frame_count)
-    for prompt in job.prompts:
-        early = isinstance(job.start, int) and prompt.frame_idx < job.start
-        late = isinstance(job.end, int) and prompt.frame_idx >= job.end
-        if early or late:
-            flag, limit = ("--start", job.start) if early else ("--end", job.end)
-            raise PromptError(
-                f"prompt on frame {prompt.frame_idx}: {flag} {limit}f leaves that frame out; "
-                f"change {flag} or the prompt's @FRAME"
-            )
 
 
 def _parameters(job: Job, info: SourceInfo, refiner: RefinerInfo | None) -> dict[str, Any]:

@@ -156,7 +156,7 @@ def file_size_limit():
 
 def test_a_full_disk_is_one_clear_error(kind, tmp_path, file_size_limit):
     pairs = footage(40, (240, 320), range(1, 30))
-    with pytest.raises(OutputError, match=r"disk is full \(.*B left\).* another -o") as caught:
+    with pytest.raises(OutputError, match=r"disk is full \(.*B left\).* another place") as caught:
         _write_all(kind.make(tmp_path / kind.target), pairs)
     assert "\n" not in str(caught.value)
 
@@ -164,7 +164,7 @@ def test_a_full_disk_is_one_clear_error(kind, tmp_path, file_size_limit):
 def test_a_place_that_cannot_be_written_is_an_output_error(kind, tmp_path):
     (tmp_path / "file").write_text("")
     with (
-        pytest.raises(OutputError, match="choose another -o"),
+        pytest.raises(OutputError, match="choose another place"),
         kind.make(tmp_path / "file" / kind.target) as sink,
     ):
         sink.write(*footage(1)[0])

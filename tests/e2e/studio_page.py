@@ -102,16 +102,19 @@ def window(chromium: Any) -> Iterator[Any]:
     context.close()
 
 
-def video(path: Path, width: int = WIDTH, height: int = HEIGHT, frames: int = 12) -> Path:
-    """An orange square that moves right over a soft background."""
+def video(
+    path: Path, width: int = WIDTH, height: int = HEIGHT, frames: int = 12, key_every: int = 6
+) -> Path:
+    """An orange square that moves right over a soft background, and comes back every 80 frames."""
     rows, columns = np.mgrid[:height, :width]
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=24, options={"g": "6"})
+        stream = container.add_stream("libx264", rate=24, options={"g": str(key_every)})
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        plain = np.stack([40 + columns // 8, 60 + rows // 6, 70 + 0 * rows], -1).astype(np.uint8)
         for index in range(frames):
-            image = np.stack([40 + columns // 8, 60 + rows // 6, 70 + 0 * rows], -1)
-            image = image.astype(np.uint8)
-            image[60:120, 80 + 2 * index : 140 + 2 * index] = (230, 120, 60)
+            image = plain.copy()
+            left = 80 + 2 * (index % 80)
+            image[60:120, left : left + 60] = (230, 120, 60)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
         container.mux(stream.encode())
     return path

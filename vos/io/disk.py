@@ -26,15 +26,15 @@ def output_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in _FULL:
-            problem = f"the disk is full ({_free(path)} left): free some, or choose another -o"
+            problem = f"the disk is full ({_free(path)} left): free some, or choose another place"
         elif error.errno in _FORBIDDEN:
-            problem = "not writable; the output needs write permission: choose another -o"
+            problem = "not writable; this needs write permission: give it, or choose another place"
         elif error.errno in (errno.ENOTDIR, errno.EEXIST):
-            problem = "a file is in the way; the output is a folder: choose another -o"
+            problem = "a file is in the way of a folder: move it, or choose another place"
         elif error.errno == errno.ENAMETOOLONG:
-            problem = "the name is too long for this file system: choose a shorter -o"
+            problem = "the name is too long for this file system: choose a shorter one"
         else:
-            problem = f"cannot write ({error.strerror or error}): choose another -o"
+            problem = f"cannot write ({error.strerror or error}): choose another place"
         raise OutputError(f"{display_name(path)}: {problem}") from error
 
 

@@ -14,10 +14,11 @@ from vos.errors import VosError
 from vos.io.container import ContainerSource
 from vos.io.decode import Clock, Converter
 from vos.io.source import Source, past_the_end
-from vos.io.video_index import Unproved, VideoIndex
+from vos.io.video_index import Give, Unproved, VideoIndex
 
 _CACHE_BYTES = 192 * 2**20
 _READ_ON = 12  # frames that are sooner decoded through than sought
+_SEEK_GAIN = 2  # after seeking, about every other picture on the way is left out
 _STEP_BACK = 12
 
 OnIndexed = Callable[[int, np.ndarray], None]
@@ -45,7 +46,7 @@ class RandomAccess:
         self._is_closing = False
         self._grown = threading.Condition()
         self._reading = threading.Lock()
-        self._ahead: Iterator[np.ndarray] = iter(())
+        self._ahead: Iterator[Give] = iter(())
         self._ahead_idx = -1
         self._thread = threading.Thread(target=self._build, name="index", daemon=True)
 
@@ -95,21 +96,28 @@ class RandomAccess:
 
     def _follow(self, index: VideoIndex, frame_idx: int) -> np.ndarray:
         """From where the open file stands, if that is near, else from the key frame before."""
-        is_near = 0 <= self._ahead_idx <= frame_idx < self._ahead_idx + _READ_ON
-        if not is_near:
-            # One step back is seldom the last: what lies before is kept too.
-            is_step_back = frame_idx + 1 in self._cache
-            before = min(_STEP_BACK, self._room - 1, frame_idx) if is_step_back else 0
+        # One step back is seldom the last: what lies before is kept too.
+        is_step_back = frame_idx + 1 in self._cache
+        before = min(_STEP_BACK, self._room - 1, frame_idx) if is_step_back else 0
+        if not self._is_ahead_near(index, frame_idx):
             self._ahead_idx = frame_idx - before
             self._ahead = index.follow(self._ahead_idx)
         while True:
-            image = next(self._ahead, None)
-            if image is None:
+            give = next(self._ahead, None)
+            if give is None:
                 raise Unproved
             idx, self._ahead_idx = self._ahead_idx, self._ahead_idx + 1
-            self._keep(idx, image)
-            if idx == frame_idx:
-                return image
+            if idx >= frame_idx - before:
+                image = self._keep(idx, give())
+                if idx == frame_idx:
+                    return image
+
+    def _is_ahead_near(self, index: VideoIndex, frame_idx: int) -> bool:
+        """Whether the open file is sooner there than one that is opened at a key frame."""
+        if not 0 <= self._ahead_idx <= frame_idx:
+            return False
+        way = frame_idx - self._ahead_idx
+        return way < _READ_ON or way < (frame_idx - (index.key_before(frame_idx) or 0)) / _SEEK_GAIN
 
     def _keep(self, frame_idx: int, image: np.ndarray) -> np.ndarray:
         image.setflags(write=False)

@@ -65,3 +65,34 @@ def scan_video(path: Path) -> VideoScan:
     shortest, longest = min(gaps), max(gaps)
     is_vfr = longest - shortest > max(2, longest * _VFR_TOLERANCE)
     return VideoScan(count, covered, shortest * tick, longest * tick, is_vfr, keys)
+
+
+def frames_before(path: Path, when: Fraction) -> int | None:
+    """How many frames come before `when`, in seconds since the stream's start, by their packets:
+    no fewer than that, as a packet may be damaged or hold half a picture.
+
+    Reads as far as that. None where times are missing or jump back, so that only decoding tells.
+    Raises InputError if the file is no video.
+    """
+    count, last = 0, None
+    with open_video(path) as (container, stream):
+        tick, start = stream.time_base, stream.start_time
+        if tick is None or start is None:
+            return None
+        limit = start + when / tick
+        try:
+            for packet in container.demux(stream):
+                if not packet.size or packet.is_discard:
+                    continue
+                if packet.pts is None:
+                    return None
+                if packet.dts is not None:  # Matroska's first ones have none
+                    if last is not None and packet.dts < last:
+                        return None
+                    last = packet.dts
+                    if last >= limit:  # what follows is shown later still
+                        break
+                count += packet.pts < limit
+        except InvalidDataError:
+            pass  # a truncated file ends like this
+    return count

@@ -12,6 +12,7 @@ import zlib
 from array import array
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -25,6 +26,8 @@ _SEEK_ATTEMPTS = 2
 _NO_TICKS = -(2**63)
 
 Report = Callable[[list[int], Clock, Converter], None]
+Give = Callable[[], np.ndarray]
+"""Makes a decoded picture uint8 H x W x 3 RGB."""
 
 
 class Unproved(Exception):
@@ -88,18 +91,24 @@ class VideoIndex:
         count = top - low + 1
         for key in self._keys_before(low):
             try:
-                return list(islice(self._from_key(key, low, top), count))
+                return [give() for give in islice(self._from_key(key, low, top), count)]
             except Unproved:
                 continue
-        return list(islice(self._from_beginning(low), count))
+        return [give() for give in islice(self._from_beginning(low), count)]
 
-    def follow(self, low: int) -> Iterator[np.ndarray]:
-        """Pictures from `low` on, as far as they are indexed, decoded as they are asked for.
+    def follow(self, low: int) -> Iterator[Give]:
+        """Pictures from `low` on, as far as they are indexed, decoded as they are asked for. Each
+        is given when it is called for, before the next is asked for: that takes longer than
+        decoding it.
 
-        Raises Unproved where seeking cannot be trusted; `read` can be then.
+        Raises Unproved, in both steps, where seeking cannot be trusted; `read` can be then.
         """
-        key = next(self._keys_before(low), None)
+        key = self.key_before(low)
         return self._from_beginning(low) if key is None else self._from_key(key, low)
+
+    def key_before(self, low: int) -> int | None:
+        """Index of the frame at which decoding starts to reach `low`; None for the beginning."""
+        return next(self._keys_before(low), None)
 
     def _keys_before(self, low: int) -> Iterator[int]:
         """Where decoding may start to reach `low`, the best first."""
@@ -107,13 +116,13 @@ class VideoIndex:
         usable = (key for key in reversed(self._keys) if key <= low and ticks[key] != _NO_TICKS)
         return islice(usable, _SEEK_ATTEMPTS)
 
-    def _from_beginning(self, low: int) -> Iterator[np.ndarray]:
+    def _from_beginning(self, low: int) -> Iterator[Give]:
         with open_video(self._path) as (container, stream):
             converter = Converter(self._info)
             for picture in islice(decode_pictures(container, stream), low, None):
-                yield converter.to_rgb(picture.frame)
+                yield partial(converter.to_rgb, picture.frame)
 
-    def _from_key(self, key: int, low: int, top: int | None = None) -> Iterator[np.ndarray]:
+    def _from_key(self, key: int, low: int, top: int | None = None) -> Iterator[Give]:
         """The pictures from `low` on, decoded from key frame `key`.
 
         Raises Unproved at the first that is not the index's, or if they end before `top`.
@@ -125,19 +134,20 @@ class VideoIndex:
                 container.seek(self._ticks[key], stream=stream)
             except FFmpegError:
                 raise Unproved from None
-            for picture in decode_pictures(container, stream):
-                if picture.raw_pts is None or picture.raw_pts < self._ticks[low]:
+            needed_from = self._ticks[low]
+            for picture in decode_pictures(container, stream, needed_from=needed_from):
+                if picture.raw_pts is None or picture.raw_pts < needed_from:
                     continue
                 if frame_idx >= self._count:
                     return
-                yield self._proved(picture, frame_idx, converter)
+                if picture.raw_pts != self._ticks[frame_idx]:
+                    raise Unproved
+                yield partial(self._proved, picture, frame_idx, converter)
                 frame_idx += 1
         if top is not None and frame_idx <= top:
             raise Unproved
 
     def _proved(self, picture: Picture, frame_idx: int, converter: Converter) -> np.ndarray:
-        if picture.raw_pts != self._ticks[frame_idx]:
-            raise Unproved
         image = converter.to_rgb(picture.frame)
         if zlib.crc32(image.data) != self._checksums[frame_idx]:
             raise Unproved

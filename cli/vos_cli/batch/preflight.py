@@ -22,6 +22,7 @@ from vos_cli import tracking
 from vos_cli.batch.clips import Clip, unnamed
 from vos_cli.batch.folder import BatchFolder, check_inside
 from vos_cli.errors import report
+from vos_cli.job_prompts import check_prompts
 from vos_cli.notices import silent
 from vos_cli.progress import PLAIN_PERIOD_S
 from vos_cli.tracking import Job
@@ -106,7 +107,7 @@ def probe(clip: Clip, folder: BatchFolder, progress: str | None) -> Probe:
             frames, is_vfr = _length(info)
             notes = tuple(source.warnings)
         job = _job(clip, output, progress)
-        tracking.check_prompts(job, info)
+        check_prompts(job, info)
         registry.resolve(job.settings.model)
         return Probe(
             clip, job, None, 0, info, frames, is_vfr, notes, _has_output(output, info.path)

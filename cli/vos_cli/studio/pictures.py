@@ -12,8 +12,9 @@ from vos.io.overlay_draw import screen_colours
 
 _JPEG_QUALITY = 90
 _THUMBNAIL_QUALITY = 60
-_THUMBNAIL_SIDE_PX = 192
+_THUMBNAIL_SIDES_PX = (640, 320, 192)
 _THUMBNAIL_BYTES = 128 * 2**20
+_THUMBNAIL_BITS_PER_PIXEL = 2  # with much detail
 
 
 def jpeg(image: np.ndarray, quality: int = _JPEG_QUALITY) -> bytes:
@@ -24,12 +25,14 @@ def jpeg(image: np.ndarray, quality: int = _JPEG_QUALITY) -> bytes:
 
 
 class Thumbnails:
-    """Small pictures of all frames, some 5 kB each, to show until a frame is decoded.
+    """Small pictures of all frames, 5 to 50 kB each, to show until a frame is decoded.
 
-    Past 128 MiB no more are taken.
+    frames: about how many will come; None where that is not known. Few may be larger. Past 128 MiB
+    no more are taken.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, frames: int | None = None) -> None:
+        self._side_px = _side_px(frames)
         self._pictures: dict[int, bytes] = {}
         self._room = _THUMBNAIL_BYTES
 
@@ -38,7 +41,7 @@ class Thumbnails:
         if self._room <= 0:
             return
         # Every n-th pixel: a proper reduction takes longer than decoding.
-        step = max(1, max(image.shape) // _THUMBNAIL_SIDE_PX)
+        step = max(1, max(image.shape) // self._side_px)
         small = np.ascontiguousarray(image[step // 2 :: step, step // 2 :: step])
         self._pictures[frame_idx] = jpeg(small, _THUMBNAIL_QUALITY)
         self._room -= len(self._pictures[frame_idx])
@@ -46,6 +49,15 @@ class Thumbnails:
     def get(self, frame_idx: int) -> bytes | None:
         """A JPEG; None where there is none (yet)."""
         return self._pictures.get(frame_idx)
+
+
+def _side_px(frames: int | None) -> int:
+    least = _THUMBNAIL_SIDES_PX[-1]
+    if frames is None:
+        return least
+    most_pixels = 8 * _THUMBNAIL_BYTES / _THUMBNAIL_BITS_PER_PIXEL
+    fits = (side for side in _THUMBNAIL_SIDES_PX if 3 * side**2 // 4 * frames < most_pixels)
+    return next(fits, least)
 
 
 def png(image: np.ndarray) -> bytes:

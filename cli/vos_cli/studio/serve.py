@@ -75,7 +75,7 @@ def serve(
         source = open_source(source, decoder=settings.decoder)
     with source as opened, address.listen() as listener:
         check_drawn(prompts, opened.info.size_hw)
-        thumbnails = Thumbnails()
+        thumbnails = Thumbnails(opened.info.frame_count)
         with RandomAccess(opened, thumbnails.add) as frames:
             previewer = Previewer(partial(_model, settings), frames)
             desk = Desk(

@@ -172,7 +172,7 @@ def test_a_forbidden_place_is_one_clear_line(tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "mkdir", forbidden)
-    with pytest.raises(OutputError, match=r"out: not writable.* choose another -o") as caught:
+    with pytest.raises(OutputError, match=r"out: not writable.* choose another place") as caught:
         make(tmp_path / "out")
     assert "\n" not in str(caught.value)
 

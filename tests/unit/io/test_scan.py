@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from contract import clips
-from vos.io.scan import scan_video
+from vos.io.scan import frames_before, scan_video
+from vos.io.source import open_source
 
 
 @pytest.mark.parametrize(
@@ -40,3 +41,19 @@ def test_without_times_nothing_is_claimed(tmp_path: Path) -> None:
 
 def test_key_frames(tmp_path: Path) -> None:
     assert scan_video(clips.encode(tmp_path / "a.mp4", 40)).key_frame_count == 4
+
+
+@pytest.mark.parametrize("kind", ["mp4", "mkv", "variable_rate", "edit_list", "open_gop"])
+def test_frames_before_a_time_are_those_that_reading_gives(kind: str, tmp_path: Path) -> None:
+    path = Path(clips.MAKERS[kind](tmp_path).path)
+    with open_source(path) as source:
+        times = [frame.pts for frame in source.frames()]
+    for index in (0, 1, len(times) // 2, len(times) - 1):
+        assert frames_before(path, times[index]) == index
+        assert frames_before(path, times[index] + Fraction(1, 10_000)) == index + 1
+    assert frames_before(path, times[-1] + 10) == len(times)
+
+
+def test_without_times_frames_are_not_counted_by_them(tmp_path: Path) -> None:
+    path = clips.encode(tmp_path / "raw.h264", 30, file_format="h264")
+    assert frames_before(path, Fraction(1, 2)) is None

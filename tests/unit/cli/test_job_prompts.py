@@ -1,0 +1,43 @@
+"""Prompts that no run could use are refused before it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from e2e import clips
+from e2e.jobs import job_for
+from vos.errors import PromptError
+from vos.io.source import open_source
+from vos.prompts import Box
+from vos_cli.job_prompts import check_prompts
+
+
+@pytest.mark.parametrize("kind", ["video", "images"])
+@pytest.mark.parametrize(
+    ("end", "told"),
+    [
+        (Fraction(1, 2), "--end 00:00:00.500 leaves that frame out"),
+        (Fraction(12, 24) - Fraction(1, 100), "leaves that frame out"),
+        (12, "--end 12f leaves that frame out"),
+        (Fraction(12, 24) + Fraction(1, 100), None),
+        (Fraction(99), None),
+        (None, None),
+    ],
+)
+def test_a_prompt_behind_the_end(tmp_path: Path, kind: str, end: Fraction | int | None, told):
+    clip = tmp_path / "clip"
+    source = (
+        clips.video(clip.with_suffix(".mp4"), 24) if kind == "video" else clips.images(clip, 24)
+    )
+    job = job_for(source, tmp_path / "out", end=end, prompts=(Box(1, (9, 9, 30, 30), 12),))
+    with open_source(source) as opened:
+        if told is None:
+            check_prompts(job, opened.info)
+            return
+        with pytest.raises(PromptError, match=f"prompt on frame 12: .*{told}"):
+            check_prompts(job, opened.info)
+        check_prompts(replace(job, prompts=(Box(1, (9, 9, 30, 30), 11),)), opened.info)
