@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -84,7 +85,9 @@ def pick_and_track(
         host=host,
         job=job,
     )
+    corrections = 0
     if desk.fixes is not None:
+        corrections = len(desk.fixes.result.corrections())
         for text in redraw_overlay(open_result(job.output)):
             warn(text)
     if desk.runs.outcome is None:
@@ -95,7 +98,7 @@ def pick_and_track(
                 f"`vos track {source} --prompts {drawn} -o {job.output}` continues it"
             )
         raise Interrupted(f"closed before anything was tracked, {job.output} is not made")
-    return desk.runs.outcome
+    return replace(desk.runs.outcome, corrections=corrections)
 
 
 def default_file(source: str) -> Path:

@@ -147,7 +147,7 @@ class Outcome:
 
     def summary(self) -> str:
         """One line for people."""
-        if self.corrections:
+        if self.frames_per_s is None and self.corrections:
             return (
                 f"already complete with these parameters and corrected ({self.corrections} by `vos "
                 "fix`), skipped"
@@ -156,7 +156,8 @@ class Outcome:
             return "already complete with these parameters, skipped (--overwrite makes it again)"
         resumed = "" if self.resumed_at is None else f", continued at frame {self.resumed_at}"
         speed = f"{self.frames_per_s:.1f} frames/s"
-        return f"{self.frames} frames, {speed}, model {self.model}{resumed}{self._cuts()}"
+        fixed = f", {_counted(self.corrections)} made since" if self.corrections else ""
+        return f"{self.frames} frames, {speed}, model {self.model}{resumed}{self._cuts()}{fixed}"
 
     def _cuts(self) -> str:
         count = len(self.scene_cuts or ())
@@ -164,6 +165,10 @@ class Outcome:
         if self.ended_at_cut is None:
             return marked
         return f"{marked}, ended before the scene cut at frame {self.ended_at_cut}"
+
+
+def _counted(corrections: int) -> str:
+    return f"{corrections} correction{'' if corrections == 1 else 's'}"
 
 
 def default_output(source: str) -> Path:

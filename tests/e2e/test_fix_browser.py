@@ -150,8 +150,9 @@ def test_what_was_tracked_here_is_corrected_here(
         assert masks(out)["00003.png"] != before["00003.png"]
         tab.page.click("#close")
         tab.page.wait_for_selector("#over:not([hidden])")
-        code, printed, _err = command.finished()
+        code, printed, err = command.finished()
     assert (code, printed, tab.errors) == (0, f"{out}\n", [])
+    assert "1 correction made since" in err
     assert (out / "history/0001").is_dir()
 
 

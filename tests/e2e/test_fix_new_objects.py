@@ -25,7 +25,7 @@ from e2e.results import (
 from tests.unit.track.conftest import tiny_model  # noqa: F401 - a fixture
 from vos.io.mask_png import read_label_png
 from vos.prompt_file import load_names
-from vos.prompts import Box, Points, load_prompts
+from vos.prompts import Box, MaskPrompt, Points, load_prompts
 from vos_cli.fixing.fix import fix, undo
 from vos_cli.fixing.overlay import redraw_overlay
 from vos_cli.fixing.result import open_result
@@ -34,7 +34,7 @@ from vos_cli.main import run as run_command
 NEW = Box(2, (40.0, 20.0, 70.0, 45.0), frame_idx=10)
 
 
-def test_it_is_there_from_its_prompt_on_and_takes_its_pixels(result, tracker):
+def test_it_is_there_from_its_prompt_on_and_takes_what_nobody_has(result, tracker):
     before, rows = contents(result), rows_of(result)
     labels = {path.name: read_label_png(path) for path in (result / "masks").iterdir()}
     edit = fix(open_result(result), [NEW], tracker, names={1: "not this one", 2: "bag"})
@@ -44,7 +44,8 @@ def test_it_is_there_from_its_prompt_on_and_takes_its_pixels(result, tracker):
     assert (span.before, span.after) == ("end", "end")
     for path in (result / "masks").iterdir():
         old, new = labels[path.name], read_label_png(path)
-        assert (new[new != 2] == old[new != 2]).all(), "others lose only what the new one takes"
+        assert (old[new == 2] == 0).all()
+        assert (new[new != 2] == old[new != 2]).all(), "nobody else changes"
         if int(path.stem) < 10:
             assert path.read_bytes() == before[f"masks/{path.name}"]
     assert (read_label_png(result / "masks/00010.png") == 2).any()
@@ -58,6 +59,20 @@ def test_it_is_there_from_its_prompt_on_and_takes_its_pixels(result, tracker):
     (entry,) = manifest_of(result)["history"]
     assert entry["new_objects"] == [2]
     assert list(open_result(result).timeline()) == [1, 2, 3]
+
+
+def test_drawn_together_with_another_the_highest_logit_wins(result, tracker):
+    old = read_label_png(result / "masks" / "00012.png")
+    left = np.zeros(old.shape, dtype=bool)
+    left[:, : clips.WIDTH // 2] = True
+    fix(open_result(result), [MaskPrompt(1, left, 12), MaskPrompt(2, ~left, 12)], tracker)
+    new = read_label_png(result / "masks" / "00012.png")
+    assert (new[left] == 1).mean() > 0.8, "a corrected object takes what it is said to be"
+    free = ~left & (old != 3)
+    assert (old[free] == 1).any()
+    assert (new[free] == 2).mean() > 0.8, "also what the corrected one had"
+    assert (new[~left & (old == 3)] == 3).all(), "but nothing of one that was not drawn"
+    check_stats_fit_masks(result)
 
 
 def test_alone_it_gets_the_masks_that_tracking_gives_it(tmp_path, tracker):

@@ -193,7 +193,16 @@ def _prepare(
 
     draft = Draft(result, folder)
     resets = result.cuts if result.manifest["parameters"].get("scene_cuts") == "reset" else ()
-    setting = Setting(tracker, result.source, result.frames, draft, planned.prompts, resets, done)
+    setting = Setting(
+        tracker,
+        result.source,
+        result.frames,
+        draft,
+        planned.prompts,
+        planned.new_objects,
+        resets,
+        done,
+    )
     spans = [span for courses in planned.courses for span in recompute(setting, courses)]
     draft.finish()
     new_names = {i: names[i] for i in planned.new_objects if names.get(i)}

@@ -1,9 +1,7 @@
 """Corrected frames to new masks: memories, the corrected frame, the way back, then the way on.
 
 Only the corrected objects are computed; all of one frame go through the model together. Where they
-overlap the highest logit wins, as in tracking. An object that is not corrected keeps the pixels
-that no corrected one takes: its logits are not known any more. What a corrected object gives up
-becomes background.
+overlap the highest logit wins, as in tracking; `overlap` has the rule for the others.
 """
 
 from __future__ import annotations
@@ -25,6 +23,7 @@ from vos.track.memory_bank import MemoryBank
 from vos.track.session import Session, label_map
 from vos.track.taken_up import KnownMask, remember
 from vos_cli.fixing.draft import Draft
+from vos_cli.fixing.overlap import laid_over
 from vos_cli.fixing.plan import Course
 from vos_cli.fixing.span import Span
 
@@ -40,7 +39,8 @@ _FIRST_WINDOW = 64
 class Setting:
     """What all courses of one correction have in common.
 
-    frames: of the result. prompts: all of them, corrections included. resets: first frames of the
+    frames: of the result. prompts: all of them, corrections included. new_objects: ids that the
+    result does not have. resets: first frames of the
     scenes in which only prompted frames are remembered. on_frame: told of each frame that is done;
     what it raises ends the work.
     """
@@ -50,6 +50,7 @@ class Setting:
     frames: range
     draft: Draft
     prompts: Sequence[Prompt]
+    new_objects: Collection[int]
     resets: Collection[int]
     on_frame: OnFrame
 
@@ -184,8 +185,7 @@ class _Recompute:
         labels = label_map({i: one.logits for i, one in decoded.items()}, frame.size_hw)
         old = draft.labels(frame.frame_idx)
         scores = draft.scores(frame.frame_idx) | {i: one.scores for i, one in decoded.items()}
-        kept = np.where(np.isin(old, list(decoded)), 0, old)
-        draft.put(frame, np.where(labels > 0, labels, kept).astype(np.uint8), scores)
+        draft.put(frame, laid_over(old, labels, decoded, self._setting.new_objects), scores)
         self._setting.on_frame(frame.frame_idx)
         return {i: (old == i, labels == i) for i in decoded}
 

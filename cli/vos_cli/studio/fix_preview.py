@@ -15,6 +15,7 @@ from vos.errors import PromptError
 from vos.frame import Frame, ObjectResult
 from vos.io.random_access import RandomAccess
 from vos.prompts import Prompt
+from vos_cli.fixing.overlap import laid_over
 from vos_cli.fixing.plan import merged
 from vos_cli.fixing.result import Result
 from vos_cli.studio.preview import Preview, Previewer
@@ -85,8 +86,8 @@ class FixPreviewer(Previewer):
         frame = self._frame_at(frame_idx)
         decoded = session.decode(frame)
         new = label_map({i: one.logits for i, one in decoded.items()}, frame.size_hw)
-        kept = np.where(np.isin(labels, list(decoded)), 0, labels)
-        both = np.where(new > 0, new, kept).astype(np.uint8)
+        added = objects - {prompt.object_id for prompt in result.prompts}
+        both = laid_over(labels, new, decoded, added)
         return Preview(both, scores | {i: one.scores for i, one in decoded.items()}, {})
 
     def _remember(self, tracker: Tracker, result: Result, frame_idx: int) -> dict[int, MemoryBank]:

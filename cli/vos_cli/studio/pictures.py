@@ -12,7 +12,7 @@ from vos.io.overlay_draw import screen_colours
 
 _JPEG_QUALITY = 90
 _THUMBNAIL_QUALITY = 60
-_THUMBNAIL_SIDES_PX = (640, 320, 192)
+_THUMBNAIL_SIDES_PX = (1280, 640, 320, 192)
 _THUMBNAIL_BYTES = 128 * 2**20
 _THUMBNAIL_BITS_PER_PIXEL = 2  # with much detail
 
@@ -25,10 +25,10 @@ def jpeg(image: np.ndarray, quality: int = _JPEG_QUALITY) -> bytes:
 
 
 class Thumbnails:
-    """Small pictures of all frames, 5 to 50 kB each, to show until a frame is decoded.
+    """Small pictures of all frames, to show until a frame is decoded.
 
-    frames: about how many will come; None where that is not known. Few may be larger. Past 128 MiB
-    no more are taken.
+    frames: about how many will come; None where that is not known. They are the larger the fewer
+    there are: 1280 to 192 pixels wide, some 200 to 5 kB each. Past 128 MiB no more are taken.
     """
 
     def __init__(self, frames: int | None = None) -> None:

@@ -236,10 +236,16 @@ def test_thumbnails_are_there_once_indexed(page: TestClient, desk: Desk):
     assert small.shape == (clips.HEIGHT, clips.WIDTH, 3)
     assert np.abs(small.astype(int) - desk.frames.read(4)).mean() < 12
     assert page.get("/api/thumbnails/5.jpg").status_code == 204
-    large = Thumbnails()
-    large.add(0, np.zeros((2160, 3840, 3), np.uint8))
-    shown = Image.open(io.BytesIO(large.get(0)))  # pyright: ignore[reportArgumentType]
-    assert shown.size == (192, 108)
+    for frames, size in (
+        (None, (192, 108)),
+        (8000, (192, 108)),
+        (1500, (640, 360)),
+        (99, (1280, 720)),
+    ):
+        large = Thumbnails(frames)
+        large.add(0, np.zeros((2160, 3840, 3), np.uint8))
+        shown = Image.open(io.BytesIO(large.get(0)))  # pyright: ignore[reportArgumentType]
+        assert shown.size == size
 
 
 def test_a_mask_is_transparent_but_for_its_object(page: TestClient):
