@@ -446,9 +446,9 @@ def test_backward_seeks_in_sound_files(tmp_path: Path, monkeypatch: pytest.Monke
     decoded = 0
     real: Callable[..., Iterator[Any]] = video_index.decode_pictures
 
-    def counting(*arguments: Any) -> Iterator[Any]:
+    def counting(*arguments: Any, **keywords: Any) -> Iterator[Any]:
         nonlocal decoded
-        for decoded_picture in real(*arguments):
+        for decoded_picture in real(*arguments, **keywords):
             decoded += 1
             yield decoded_picture
 

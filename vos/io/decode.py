@@ -165,7 +165,8 @@ def decode_pictures(
     last: VideoFrame | None = None
     for packet, is_whole in _packets(container, stream):
         if needed_from is not None and packet is not None and packet.pts is not None:
-            is_needed = packet.pts >= needed_from
+            # dav1d keeps to what it is opened with, which the first packet does.
+            is_needed = packet.pts >= needed_from or not stream.codec_context.is_open
             stream.codec_context.skip_frame = "DEFAULT" if is_needed else "NONREF"
         if packet is not None and packet.pts is not None and not packet.is_discard:
             ledger.sent(packet.pts, packet.is_keyframe)

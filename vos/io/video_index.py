@@ -51,6 +51,7 @@ class VideoIndex:
         self._keys: list[int] = []
         self.corrupt: list[int] = []
         self._count = 0
+        self._leaves_out = True
 
     def __len__(self) -> int:
         """Pictures indexed so far."""
@@ -89,7 +90,8 @@ class VideoIndex:
     def read(self, low: int, top: int) -> list[np.ndarray]:
         """Pictures `low` to `top`, both inclusive, ascending."""
         count = top - low + 1
-        for key in self._keys_before(low):
+        keys = list(self._keys_before(low))
+        for key in (*keys[:1], *keys) if self._leaves_out else keys:
             try:
                 return [give() for give in islice(self._from_key(key, low, top), count)]
             except Unproved:
@@ -134,21 +136,27 @@ class VideoIndex:
                 container.seek(self._ticks[key], stream=stream)
             except FFmpegError:
                 raise Unproved from None
-            needed_from = self._ticks[low]
+            begin = self._ticks[low]
+            needed_from = begin if self._leaves_out else None
             for picture in decode_pictures(container, stream, needed_from=needed_from):
-                if picture.raw_pts is None or picture.raw_pts < needed_from:
+                if picture.raw_pts is None or picture.raw_pts < begin:
                     continue
                 if frame_idx >= self._count:
                     return
                 if picture.raw_pts != self._ticks[frame_idx]:
-                    raise Unproved
+                    raise self._unproved()
                 yield partial(self._proved, picture, frame_idx, converter)
                 frame_idx += 1
         if top is not None and frame_idx <= top:
-            raise Unproved
+            raise self._unproved()
 
     def _proved(self, picture: Picture, frame_idx: int, converter: Converter) -> np.ndarray:
         image = converter.to_rgb(picture.frame)
         if zlib.crc32(image.data) != self._checksums[frame_idx]:
-            raise Unproved
+            raise self._unproved()
         return image
+
+    def _unproved(self) -> Unproved:
+        """Perhaps because pictures were left out that others are made from: never again here."""
+        self._leaves_out = False
+        return Unproved()

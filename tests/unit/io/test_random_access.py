@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -11,7 +14,7 @@ import pytest
 
 from e2e.clips import HEIGHT, WIDTH, images, picture, video
 from vos.errors import UsageError
-from vos.io import random_access
+from vos.io import random_access, video_index
 from vos.io.decode import decode_pictures, open_video
 from vos.io.random_access import RandomAccess
 from vos.io.source import open_source
@@ -42,18 +45,40 @@ def test_any_order_gives_the_pixels_of_reading_forward(footage: Path):
         assert frames.is_complete
 
 
-@pytest.fixture(scope="module")
-def far_keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """60 frames, one key frame, and pictures that no other is made from."""
-    path = tmp_path_factory.mktemp("far") / "clip.mp4"
-    options = {"g": "250", "bf": "3", "sc_threshold": "0"}
+def far_keys_clip(path: Path, codec: str, **options: str) -> Path:
+    """60 frames and one key frame."""
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=24, options=options)
+        stream = container.add_stream(codec, rate=24, options={"g": "250", **options})
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         for index in range(60):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture(index), "rgb24")))
         container.mux(stream.encode())
     return path
+
+
+@pytest.fixture(scope="module")
+def far_keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With pictures that no other is made from."""
+    path = tmp_path_factory.mktemp("far") / "clip.mp4"
+    return far_keys_clip(path, "libx264", bf="3", sc_threshold="0")
+
+
+@pytest.mark.parametrize("codec", ["libx265", "libvpx-vp9", "libsvtav1", "mpeg4"])
+def test_seeking_is_trusted_in_every_common_format(
+    codec: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    if codec not in av.codecs_available:
+        pytest.skip(f"this FFmpeg has no {codec}")
+    clip = far_keys_clip(tmp_path / "clip.mkv", codec)
+    expected = forward(clip)
+    with open_source(clip) as source, RandomAccess(source) as frames:
+        frames.read(59)
+        monkeypatch.setattr(VideoIndex, "_from_beginning", None)
+        for idx in (50, 20):
+            frames._cache.clear()
+            assert np.array_equal(frames.read(idx), expected[idx]), idx
+        assert frames._index is not None
+        assert frames._index._leaves_out
 
 
 def test_on_the_way_from_a_far_key_frame_pictures_are_left_out(
@@ -116,3 +141,27 @@ def test_the_cache_is_bounded(footage: Path, monkeypatch: pytest.MonkeyPatch):
         for idx in (*range(7), *reversed(range(7))):
             assert np.array_equal(frames.read(idx), expected[idx])
             assert len(frames._cache) <= 3
+
+
+def test_where_leaving_out_does_harm_it_is_tried_once(
+    far_keys: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """As if the decoder had left out pictures that others are made from."""
+    asked: list[int | None] = []
+
+    def harmed(container: Any, stream: Any, *, needed_from: int | None = None) -> Iterator[Any]:
+        asked.append(needed_from)
+        for shown in decode_pictures(container, stream):
+            wrong = needed_from is not None and shown.raw_pts >= needed_from
+            yield replace(shown, raw_pts=shown.raw_pts + 1) if wrong else shown
+
+    expected = forward(far_keys)
+    with open_source(far_keys) as source, RandomAccess(source) as frames:
+        frames.read(59)
+        monkeypatch.setattr(video_index, "decode_pictures", harmed)
+        monkeypatch.setattr(VideoIndex, "_from_beginning", None)
+        for idx in (50, 20, 33):
+            frames._cache.clear()
+            assert np.array_equal(frames.read(idx), expected[idx]), idx
+    assert asked[0] is not None
+    assert set(asked[1:]) == {None}
