@@ -29,7 +29,7 @@ from vos.prompts import Prompt, load_prompts
 from vos.suspicious import Suspicion, suspicious_spans
 from vos_cli.checkpointing import reached
 from vos_cli.parts import OVERLAY_NAME
-from vos_cli.tracking import PROMPTS_NAME
+from vos_cli.tracking import PROMPTS_NAME, default_output
 
 STATS_NAME, MASKS_NAME = "stats.jsonl", "masks"
 _PARAMETERS = {
@@ -135,6 +135,10 @@ def open_result(path: Path, *, source: str | None = None) -> Result:
     if (output := output_of(path)) is not None:
         return _open_interrupted(output, source)
     name = display_name(path)
+    if path.is_file():
+        beside = default_output(str(path))
+        hint = f", here {display_name(beside)}" if beside.is_dir() or output_of(beside) else ""
+        raise InputError(f"{name}: is a file; give the folder that `vos track` has made{hint}")
     if not path.is_dir():
         raise InputError(f"{name}: no such result; give a folder that `vos track` has made")
     EditStore(path).recover()
