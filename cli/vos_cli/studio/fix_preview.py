@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from vos.track.memory_bank import MemoryBank
 
 
+_TAKEN = "all of it is part of another object: draw a prompt for that one here too"
+
+
 class FixPreviewer(Previewer):
     """Masks of single frames of a result, with what is drawn on them and not yet made part of it.
 
@@ -88,7 +91,8 @@ class FixPreviewer(Previewer):
         new = label_map({i: one.logits for i, one in decoded.items()}, frame.size_hw)
         added = objects - {prompt.object_id for prompt in result.prompts}
         both = laid_over(labels, new, decoded, added)
-        return Preview(both, scores | {i: one.scores for i, one in decoded.items()}, {})
+        notes = {i: _TAKEN for i in added if (new == i).any() and not (both == i).any()}
+        return Preview(both, scores | {i: one.scores for i, one in decoded.items()}, notes)
 
     def _remember(self, tracker: Tracker, result: Result, frame_idx: int) -> dict[int, MemoryBank]:
         """What every object was on the frame before, or on the one after the first."""

@@ -20,6 +20,7 @@ from e2e import clips
 from e2e.jobs import BOX, Runner, job_for
 from tests.unit.track.conftest import tiny_model  # noqa: F401 - a fixture
 from vos.api import Tracker
+from vos.io.mask_png import encode_label_png
 from vos.io.random_access import RandomAccess
 from vos.model.load import ModelInfo
 from vos.prompt_file import load_names
@@ -193,6 +194,16 @@ def test_a_new_object_is_drawn_named_and_taken_back(page: TestClient, output: Pa
     assert page.get("/api/document").json()["objects"]["4"] == "bag"
     run(page, "/api/fix/redo")
     assert masks(output) == after
+
+
+def test_a_new_object_inside_another_is_told_why_it_has_no_mask(page: TestClient, output: Path):
+    everywhere = np.ones((clips.HEIGHT, clips.WIDTH), np.uint8)
+    (output / "masks" / "00006.png").write_bytes(encode_label_png(everywhere))
+    draw(page, {**CLICK, "object_id": 4, "labels": [1]})
+    answer = page.get("/api/masks/6.png")
+    about = json.loads(answer.headers["x-vos-mask"])
+    assert "all of it is part of another object" in about["notes"]["4"]
+    assert list(about["scores"]) == ["1", "4"]
 
 
 def test_the_preview_remembers_the_frame_before(page: TestClient):
