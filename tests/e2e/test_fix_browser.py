@@ -166,6 +166,12 @@ def test_a_new_object_is_named_and_tracked(environ, window: Any, tmp_path: Path)
         tab = Tab(window.new_page(), command.link)
         tab.page.wait_for_selector("#timeline-canvas[data-id='0']")
         wait_for_model(tab)
+        tab.page.fill("#frame-number", "12")
+        tab.page.keyboard.press("Enter")
+        wait_for_frame(tab, 12)
+        assert tab.page.inner_text("#hint") == "Not part of the result, which has frames 0 to 11"
+        tab.click(170, 30)
+        assert tab.prompts() == []
         tab.page.fill("#frame-number", "8")
         tab.page.keyboard.press("Enter")
         wait_for_frame(tab, 8)

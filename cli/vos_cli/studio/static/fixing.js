@@ -52,6 +52,14 @@ export class Fixing {
     return !this.data.objects || object in this.data.objects;
   }
 
+  // Why nothing can be drawn on this frame, "" where it can.
+  refusal(frame) {
+    if (this.page.isInterrupted) return "Interrupted: Continue does the rest, then it can be corrected";
+    const [first, last] = this.data.frames ?? [frame, frame];
+    if (first <= frame && frame <= last) return "";
+    return `Not part of the result, which has frames ${first} to ${last}`;
+  }
+
   start() {
     return this.#ask("/api/fix");
   }

@@ -150,8 +150,9 @@ class Page {
 
   get isEditable() {
     if (this.player.isPlaying) this.player.stop();
-    if (this.isInterrupted) this.say("This track was interrupted: Continue does the rest, then it can be corrected");
-    return !this.isOver && !this.isInterrupted;
+    const refusal = this.fixing?.refusal(this.frame);
+    if (refusal) this.say(refusal);
+    return !this.isOver && !refusal;
   }
 
   // Whether only what an interrupted track left is shown.
@@ -312,8 +313,8 @@ class Page {
     const isDrawn = promptsOn(this.store.document, this.frame).length > 0;
     const note = this.about.notes?.[this.object];
     const waits = isDrawn && !this.isModelReady ? "The mask comes once the model is loaded" : "";
-    const about = this.isInterrupted ? "What was tracked before the interruption" : HINTS[this.tool];
-    byId("hint").textContent = note ?? (waits || about);
+    const refusal = this.fixing?.refusal(this.frame);
+    byId("hint").textContent = note ?? (refusal || waits || HINTS[this.tool]);
   }
 
   take(status) {
