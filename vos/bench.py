@@ -33,6 +33,9 @@ from vos.track.session import Session
 
 # From here on every memory slot is filled and a frame costs what all later ones cost.
 STEADY_FRAME = 8
+# A compiled step begins 16 frames after the prompts, and CUDA graphs are recorded in its first
+# three frames.
+COMPILED_FRAME = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,7 @@ class Case:
 
     model: a registered name or a weight file; a registered SAM 2 that is not on this machine runs
     with random weights, which cost the same. refiner: as `vos.load`, or a preset's name for an
-    untrained one. frames: timed ones, after the first STEADY_FRAME.
+    untrained one. frames: timed ones, from `Bench.first_timed` on.
     """
 
     model: str = registry.EMBEDDED
@@ -62,6 +65,7 @@ class TimedModel(Sam2Model):
 
     def __init__(self, model: Sam2Model):
         super().__init__(model.net, exact=model.exact, pool_memory=model.pool_memory)
+        self.steady = model.steady
         self.seconds: dict[str, float] = defaultdict(float)
 
     def encode_image(self, *args: Any, **kwargs: Any) -> Any:
@@ -71,6 +75,12 @@ class TimedModel(Sam2Model):
     def condition_all(self, *args: Any, **kwargs: Any) -> Any:
         with self._clock("condition"):
             return super().condition_all(*args, **kwargs)
+
+    def track(self, *args: Any, **kwargs: Any) -> Any:
+        if self.steady is None:
+            return None
+        with self._clock("track"):
+            return super().track(*args, **kwargs)
 
     def decode(self, *args: Any, **kwargs: Any) -> Any:
         with self._clock("decode"):
@@ -121,14 +131,19 @@ class Bench:
             refiner=refiner,
             policy=policy,
             dtype=dtype,
-            frame_count=STEADY_FRAME + case.frames,
+            frame_count=_first_timed(model) + case.frames,
         )
         return Bench(case, model, refiner, session)
 
+    @property
+    def first_timed(self) -> int:
+        """Index of the first frame that counts."""
+        return _first_timed(self.model)
+
     def step(self, frame: Frame) -> dict[int, np.ndarray]:
         """Track one frame; boolean masks per object, at the video's size."""
-        timed = frame.frame_idx >= STEADY_FRAME
-        if frame.frame_idx == STEADY_FRAME:
+        timed = frame.frame_idx >= self.first_timed
+        if frame.frame_idx == self.first_timed:
             self.model.seconds.clear()
         cpu, wall = time.process_time(), now(self.model.device, wall=True)
         result = self.session.track(frame)
@@ -141,7 +156,7 @@ class Bench:
         """Everything measured, as JSON values. frame: one more, whose operations are counted."""
         stages = {k: 1e3 * v / len(self.cpu_s) for k, v in self.model.seconds.items()}
         counter = FlopCounterMode(display=False)
-        with counter:
+        with torch.compiler.set_stance("force_eager"), counter:
             self.session.decode(frame)
         on_cpu = self.model.device.type == "cpu"
         seconds = min(self.cpu_s) if on_cpu else min(self.wall_s)
@@ -185,6 +200,10 @@ class Bench:
 
 
 _RSS_PER_MB = 1e6 if sys.platform == "darwin" else 1024  # bytes there, kilobytes elsewhere
+
+
+def _first_timed(model: Sam2Model) -> int:
+    return STEADY_FRAME if model.steady is None else COMPILED_FRAME
 
 
 def now(device: torch.device, *, wall: bool = False) -> float:

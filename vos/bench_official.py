@@ -16,11 +16,10 @@ from PIL import Image
 from sam2.build_sam import build_sam2_video_predictor
 from sam2.sam2_video_predictor import SAM2VideoPredictor
 
-from vos.bench import STEADY_FRAME, disk_boxes, now
+from vos.bench import Bench, disk_boxes, now
 from vos.errors import UsageError
 from vos.frame import Frame
 from vos.model import registry
-from vos.model.sam2 import Sam2Model
 
 
 def official_predictor(
@@ -45,13 +44,14 @@ class Official:
     Only SAM 2's own sizes can be compared: the package has no configuration for nano.
     """
 
-    def __init__(
-        self, name: str, model: Sam2Model, dtype: torch.dtype, folder: Path, objects: int
-    ) -> None:
+    def __init__(self, name: str, ours: Bench, folder: Path) -> None:
+        """ours: the session it takes turns with, before its first frame."""
         entry = registry.REGISTRY.get(name)
         if entry is None or entry.config is None:
             raise UsageError(f"--vs-sam2 with {name}: give a SAM 2 model, such as sam2.1-tiny")
-        self.device, self.dtype = model.device, dtype
+        model = ours.model
+        self.device, self.dtype = model.device, ours.session.dtype
+        self._first_timed = ours.first_timed
         self.cpu_s: list[float] = []
         self.wall_s: list[float] = []
         predictor = official_predictor(entry.config, model.image_size, model.device)
@@ -59,7 +59,7 @@ class Official:
         with self._context():
             state = predictor.init_state(str(folder))
             size_hw = (state["video_height"], state["video_width"])
-            for i, box in enumerate(disk_boxes(objects, size_hw)):
+            for i, box in enumerate(disk_boxes(ours.case.objects, size_hw)):
                 predictor.add_new_points_or_box(
                     state, 0, i + 1, box=np.array(box, dtype=np.float32)
                 )
@@ -71,7 +71,7 @@ class Official:
         with self._context():
             index, ids, logits = next(self._frames)
             masks = (logits[:, 0] > 0).cpu().numpy()
-        if index >= STEADY_FRAME:
+        if index >= self._first_timed:
             self.wall_s.append(now(self.device, wall=True) - wall)
             self.cpu_s.append(time.process_time() - cpu)
         return dict(zip(ids, masks, strict=True))

@@ -61,17 +61,17 @@ def bench(
 def _run(case: Case, ours: Bench, *, vs_sam2: bool, profile: bool) -> dict[str, Any]:
     from contextlib import ExitStack
 
-    from vos.bench import STEADY_FRAME, matmul_peak_gflops, moving_frames
+    from vos.bench import matmul_peak_gflops, moving_frames
     from vos.bench_official import Official, agreement, jpeg_folder
 
-    clip = list(moving_frames(STEADY_FRAME + case.frames + 2, case.size_hw))
+    clip = list(moving_frames(ours.first_timed + case.frames + 2, case.size_hw))
     *tracked, counted, profiled = clip
     agreements: list[float] = []
     with ExitStack() as stack:
         theirs = None
         if vs_sam2:
             folder, tracked = stack.enter_context(jpeg_folder(tracked))
-            theirs = Official(case.model, ours.model, ours.session.dtype, folder, case.objects)
+            theirs = Official(case.model, ours, folder)
         for frame in tracked:
             masks = ours.step(frame)
             if theirs is not None:

@@ -15,7 +15,7 @@ from math import log
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Complex, Float
 from sam2.modeling.sam2_base import SAM2Base
 from torch import Tensor
 from torch.utils.weak import WeakIdKeyDictionary
@@ -85,11 +85,11 @@ class MemoryReader:
             if len(x) != len(pointers):
                 x = x.expand(len(pointers), -1, -1)
             cross = layer.cross_attn_image
-            q = _heads(cross.q_proj(layer.norm2(x)), cross.num_heads)
+            q = heads_of(cross.q_proj(layer.norm2(x)), cross.num_heads)
             rotate(q, cross.table(q))
             k = _join(
                 [[one.keys[index] for one in row] for row in memories],
-                _heads(cross.k_proj(pointers + pointer_pos), cross.num_heads),
+                heads_of(cross.k_proj(pointers + pointer_pos), cross.num_heads),
                 [self._slot_key(index, slot, memories[0][0]) for slot in slots],
             )
             if folded is not None:
@@ -97,7 +97,7 @@ class MemoryReader:
             else:
                 v = _join(
                     [[one.values[index] for one in row] for row in memories],
-                    _heads(cross.v_proj(pointers), cross.num_heads),
+                    heads_of(cross.v_proj(pointers), cross.num_heads),
                 )
                 mask = None if bias is None else bias.to(q.dtype).expand(1, 1, q.shape[2], -1)
                 seen = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
@@ -131,11 +131,11 @@ class MemoryReader:
         keys, values = [], []
         for layer in self._net.memory_attention.layers:
             cross = layer.cross_attn_image
-            key = _heads(cross.k_proj(tokens + positions), cross.num_heads)
+            key = heads_of(cross.k_proj(tokens + positions), cross.num_heads)
             rotate(key, self._table(cross, spatial.shape[-1], key.device))
             keys.append(key)
-            if not _folds(cross, key):
-                values.append(_heads(cross.v_proj(tokens), cross.num_heads))
+            if not folds(cross, key):
+                values.append(heads_of(cross.v_proj(tokens), cross.num_heads))
         return _Projected(tokens, tuple(keys), tuple(values))
 
     def _slot_key(self, index: int, slot: int, like: _Projected) -> Tensor:
@@ -146,7 +146,7 @@ class MemoryReader:
             net = self._net
             cross = net.memory_attention.layers[index].cross_attn_image
             encoding = net.maskmem_tpos_enc[net.num_maskmem - slot - 1].reshape(1, 1, -1)
-            added = _heads(F.linear(encoding, cross.k_proj.weight), cross.num_heads)
+            added = heads_of(F.linear(encoding, cross.k_proj.weight), cross.num_heads)
             added = added.expand(-1, -1, key.shape[2], -1).contiguous()
             side = self._pool * round(key.shape[2] ** 0.5)
             rotate(added, self._table(cross, side, key.device))
@@ -154,18 +154,8 @@ class MemoryReader:
         return self._slot_keys[name]
 
     def _table(self, cross: MemoryRopeAttention, side: int, device: torch.device) -> Tensor:
-        """Rotations for a map of this side before pooling, at the centres of the squares.
-
-        Source: `sam2.modeling.position_encoding.compute_axial_cis`.
-        """
         if (side, device) not in self._tables:
-            wanted = cross.compute_cis.keywords
-            exponents = torch.arange(0, wanted["dim"], 4)[: wanted["dim"] // 4].float()
-            rates = 1.0 / (wanted["theta"] ** (exponents / wanted["dim"]))
-            centres = torch.arange(0, side, self._pool).float() + (self._pool - 1) / 2
-            y, x = torch.meshgrid(centres, centres, indexing="ij")
-            angles = torch.cat([x.reshape(-1, 1) * rates, y.reshape(-1, 1) * rates], dim=-1)
-            self._tables[side, device] = torch.polar(torch.ones_like(angles), angles).to(device)
+            self._tables[side, device] = rotations(cross, side, self._pool).to(device)
         return self._tables[side, device]
 
     def _bias(self, row: Sequence[_Projected], pointers: int) -> Tensor | None:
@@ -178,12 +168,26 @@ class MemoryReader:
         return bias
 
 
-def _folds(cross: MemoryRopeAttention, key: Tensor) -> bool:
+def rotations(cross: MemoryRopeAttention, side: int, pool: int) -> Complex[Tensor, "tokens pairs"]:
+    """For a map of this side before pooling, at the centres of the squares.
+
+    Source: `sam2.modeling.position_encoding.compute_axial_cis`.
+    """
+    wanted = cross.compute_cis.keywords
+    exponents = torch.arange(0, wanted["dim"], 4)[: wanted["dim"] // 4].float()
+    rates = 1.0 / (wanted["theta"] ** (exponents / wanted["dim"]))
+    centres = torch.arange(0, side, pool).float() + (pool - 1) / 2
+    y, x = torch.meshgrid(centres, centres, indexing="ij")
+    angles = torch.cat([x.reshape(-1, 1) * rates, y.reshape(-1, 1) * rates], dim=-1)
+    return torch.polar(torch.ones_like(angles), angles)
+
+
+def folds(cross: MemoryRopeAttention, key: Tensor) -> bool:
     """The chunked form is written for one head, and pays where arithmetic in fp32 is dear."""
     return cross.num_heads == 1 and key.device.type == "cpu" and key.dtype == torch.float32
 
 
-def _heads(tokens: Tensor, heads: int) -> Tensor:
+def heads_of(tokens: Tensor, heads: int) -> Tensor:
     return tokens.unflatten(-1, (heads, -1)).transpose(1, 2)
 
 

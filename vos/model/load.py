@@ -20,7 +20,7 @@ from vos.model.checkpoint import (
     load_metadata,
     load_state_dict,
 )
-from vos.model.compiled import compile_parts
+from vos.model.compiled import compile_model
 from vos.model.host_memory import keep_freed_memory
 from vos.model.nano import NanoConfig
 from vos.model.sam2 import Sam2Model
@@ -107,7 +107,7 @@ def make_ready(
     """A network with its weights as a model to run.
 
     image_size_px: input side; None is the model's own (1024 for SAM 2, as trained for nano). exact,
-    pool_memory: see `Sam2Model`. compiled: see `compile_parts`.
+    pool_memory: see `Sam2Model`. compiled: see `compile_model`.
 
     Raises: UsageError for options that do not fit the network or each other.
     """
@@ -123,7 +123,7 @@ def make_ready(
             f"--pool-memory {pool_memory}: must divide the memory's side of {side}, such as 2"
         )
     if compiled:
-        compile_parts(model.net)
+        compile_model(model)
     return model
 
 

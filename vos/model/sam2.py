@@ -6,16 +6,17 @@ bit for bit (tests/unit/track/test_parity.py); the fifth verb, refine, belongs t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Protocol
 
 import torch
-import torch.nn.functional as F
-from jaxtyping import Float, Int
-from sam2.modeling.sam2_base import NO_OBJ_SCORE, SAM2Base
+from jaxtyping import Float
+from sam2.modeling.sam2_base import SAM2Base
 from sam2.modeling.sam2_utils import get_1d_sine_pe
 from torch import Tensor, nn
 
+from vos.model.answer import ChooseMask, best_iou, expanded, picked, predict, resized
 from vos.model.attend import MemoryReader
 from vos.model.attend_exact import ExactReader
 from vos.model.once import compute_once
@@ -26,18 +27,26 @@ from vos.model.types import (
     FrameFeatures,
     MemoryEntry,
     ModelPrompt,
+    PromptTokens,
     Recall,
 )
 
 MASK_PROMPT_LOGIT = 10.0
 PREVIOUS_LOGIT_LIMIT = 32.0
 
-ChooseMask = Callable[[Float[Tensor, "b k"]], Int[Tensor, " b"]]
 
+class Steady(Protocol):
+    """A faster way for frames whose recalls `fits` accepts."""
 
-def best_iou(iou_pred: Float[Tensor, "b k"]) -> Int[Tensor, " b"]:
-    """SAM 2's choice among the alternatives: the highest predicted IoU."""
-    return torch.argmax(iou_pred, dim=-1)
+    def fits(self, features: FrameFeatures, recalls: Sequence[Recall]) -> bool: ...
+
+    def condition(
+        self, features: FrameFeatures, recalls: Sequence[Recall]
+    ) -> Float[Tensor, "r c h w"]: ...
+
+    def track(
+        self, features: FrameFeatures, recalls: Sequence[Recall], frame_idx: int
+    ) -> tuple[Decoded, MemoryEntry]: ...
 
 
 class Sam2Model:
@@ -59,6 +68,7 @@ class Sam2Model:
                 # In bfloat16 a strided operand makes `linear` repeat its weights per row.
                 block.pwconv1.register_forward_pre_hook(_contiguous)
         self._image_pe: Tensor | None = None
+        self.steady: Steady | None = None
 
     @property
     def image_size(self) -> int:
@@ -113,7 +123,7 @@ class Sam2Model:
         if recall is None:
             current = tokens_of(features.s16)
             return image_of(current + self.net.no_mem_embed, features.s16.shape)
-        return self.condition_all(features, (recall,))
+        return self._attended(features, (recall,))
 
     def condition_all(
         self, features: FrameFeatures, recalls: Sequence[Recall]
@@ -122,11 +132,26 @@ class Sam2Model:
 
         One recall may instead hold a batch, one row per row of `features`.
         """
+        if self.steady is not None and self.steady.fits(features, recalls):
+            return self.steady.condition(features, recalls)
+        return self._attended(features, recalls)
+
+    def _attended(self, features: FrameFeatures, recalls: Sequence[Recall]) -> Tensor:
         b, c, h, w = features.s16.shape
         pointers, pointer_pos = self._pointer_tokens(recalls, b)
         current, current_pos = tokens_of(features.s16), tokens_of(features.pos16).expand(-1, b, -1)
         attended = self._reader.attend(current, current_pos, recalls, pointers, pointer_pos)
         return image_of(attended, (pointers.shape[1], c, h, w))
+
+    def track(
+        self, features: FrameFeatures, recalls: Sequence[Recall], frame_idx: int
+    ) -> tuple[Decoded, MemoryEntry] | None:
+        """`condition_all`, `decode` and `encode_memory` in one, less the decoder's state, where
+        that is faster; else None.
+        """
+        if self.steady is None or not self.steady.fits(features, recalls):
+            return None
+        return self.steady.track(features, recalls, frame_idx)
 
     def decode(
         self,
@@ -145,26 +170,17 @@ class Sam2Model:
         """
         if prompt is not None and prompt.mask is not None:
             return self._decode_mask_prompt(features, prompt.mask)
-        net = self.net
-        b = embedding.shape[0]
-        if prompt is None or prompt.points_xy is None or prompt.labels is None:
-            points = torch.zeros(b, 1, 2, device=embedding.device)
-            labels = -torch.ones(b, 1, dtype=torch.int32, device=embedding.device)
-            count = 0
-        else:
-            points, labels = prompt.points_xy, prompt.labels
-            count = labels.shape[1]
         previous = None if prompt is None else prompt.previous
         if previous is not None:
             previous = previous.clamp(-PREVIOUS_LOGIT_LIMIT, PREVIOUS_LOGIT_LIMIT)
-        multimask = (
-            net.multimask_output_in_sam
-            and (first or net.multimask_output_for_tracking)
-            and net.multimask_min_pt_num <= count <= net.multimask_max_pt_num
-        )
-        return self._run_decoder(
-            embedding, features, points, labels, previous, multimask, prompt is not None, choose
-        )
+        if prompt is None or prompt.points_xy is None or prompt.labels is None:
+            tokens = self.no_prompt(len(embedding), previous)
+            count = 0
+        else:
+            tokens = self._prompt_tokens(prompt.points_xy, prompt.labels, previous)
+            count = prompt.labels.shape[1]
+        multimask = self._has_alternatives(count, first=first)
+        return self._run_decoder(embedding, features, tokens, multimask, prompt is not None, choose)
 
     def encode_memory(
         self, features: FrameFeatures, decoded: Decoded, frame_idx: int
@@ -173,7 +189,7 @@ class Sam2Model:
         net = self.net
         seen = decoded.seen_logits
         if seen.shape[-1] != net.image_size:
-            seen = _resize(seen, (net.image_size, net.image_size))
+            seen = resized(seen, (net.image_size, net.image_size))
         if decoded.from_prompt and net.binarize_mask_from_pts_for_mem_enc:
             mask = (seen > 0).float()
         else:
@@ -194,90 +210,72 @@ class Sam2Model:
             object_score=decoded.object_score,
         )
 
+    def no_prompt(self, rows: int, previous: Tensor | None = None) -> PromptTokens:
+        """What the decoder is told on a tracked frame. previous: mask logits, `rows` of them."""
+        points = torch.zeros(rows, 1, 2, device=self.device)
+        labels = -torch.ones(rows, 1, dtype=torch.int32, device=self.device)
+        return self._prompt_tokens(points, labels, previous)
+
+    def decode_unprompted(
+        self, embedding: Float[Tensor, "b c h w"], features: FrameFeatures, tokens: PromptTokens
+    ) -> Decoded:
+        """As `decode` of a tracked frame, without `state`; touches nothing but tensors.
+
+        tokens: of `no_prompt`.
+        """
+        answers = predict(self.net, embedding, features, tokens)
+        multimask = self._has_alternatives(0, first=False)
+        return picked(self.net, answers, multimask=multimask, from_prompt=False, exact=self.exact)
+
+    def _prompt_tokens(
+        self, points: Tensor, labels: Tensor, previous: Tensor | None
+    ) -> PromptTokens:
+        encoder = self.net.sam_prompt_encoder
+        if previous is not None and previous.shape[-2:] != encoder.mask_input_size:
+            previous = resized(previous, encoder.mask_input_size, antialias=True)
+        sparse, dense = encoder(points=(points, labels), boxes=None, masks=previous)
+        return PromptTokens(sparse, dense, self._dense_pe(sparse))
+
     def _run_decoder(
         self,
         embedding: Tensor,
         features: FrameFeatures,
-        points: Tensor,
-        labels: Tensor,
-        previous: Tensor | None,
+        tokens: PromptTokens,
         multimask: bool,
         from_prompt: bool,
         choose: ChooseMask,
     ) -> Decoded:
-        net, decoder = self.net, self.net.sam_mask_decoder
-        b = embedding.shape[0]
-        if previous is not None and previous.shape[-2:] != net.sam_prompt_encoder.mask_input_size:
-            previous = _resize(previous, net.sam_prompt_encoder.mask_input_size, antialias=True)
-        sparse, dense = net.sam_prompt_encoder(points=(points, labels), boxes=None, masks=previous)
-        image_pe = self._dense_pe(sparse)
+        decoder = self.net.sam_mask_decoder
         states: list[DecoderState] = []
 
         def capture(_module: nn.Module, args: tuple[Tensor, ...], out: tuple[Tensor, Tensor]):
             keys = out[1].transpose(1, 2).reshape(embedding.shape)
-            states.append(DecoderState(keys, out[0], args[2], image_pe))
+            states.append(DecoderState(keys, out[0], args[2], tokens.image_pe))
 
         handle = decoder.transformer.register_forward_hook(capture)
         try:
-            all_logits, all_iou, mask_tokens, object_score = _four(
-                decoder.predict_masks(
-                    image_embeddings=embedding,
-                    image_pe=image_pe,
-                    sparse_prompt_embeddings=sparse,
-                    dense_prompt_embeddings=dense,
-                    repeat_image=False,
-                    high_res_features=[_expand(features.s4, b), _expand(features.s8, b)],
-                )
-            )
+            answers = predict(self.net, embedding, features, tokens)
         finally:
             handle.remove()
-        rows = torch.arange(b, device=embedding.device)
-        best = torch.zeros_like(rows)
-        token = mask_tokens[:, 0]
-        if multimask:
-            best = choose(all_iou[:, 1:]) + 1
-            raw = all_logits[rows, best].unsqueeze(1)
-            iou = all_iou[rows, best].unsqueeze(1)
-            if decoder.use_multimask_token_for_obj_ptr:
-                token = mask_tokens[rows, best]
-        elif decoder.dynamic_multimask_via_stability:
-            raw, iou = decoder._dynamic_multimask_via_stability(all_logits, all_iou)
-        else:
-            raw, iou = all_logits[:, :1], all_iou[:, :1]
-        raw = raw.float()
-        present = object_score > 0
-        memory_logits = None
-        if multimask and not from_prompt and self.exact:
-            # Bit parity: SAM 2 upsamples the alternatives together, then picks; one alone rounds
-            # otherwise.
-            visible = torch.where(present[:, None, None], all_logits[:, 1:].float(), NO_OBJ_SCORE)
-            memory_logits = _resize(visible, (net.image_size, net.image_size))[
-                rows, best - 1
-            ].unsqueeze(1)
-        return Decoded(
-            mask_logits=torch.where(present[:, None, None], raw, NO_OBJ_SCORE),
-            raw_logits=raw,
-            all_logits=all_logits,
-            all_iou_pred=all_iou,
-            iou_pred=iou,
-            object_score=object_score,
-            obj_ptr=self._pointer(net.obj_ptr_proj(token), present.float(), object_score),
+        answer = picked(
+            self.net,
+            answers,
+            multimask=multimask,
             from_prompt=from_prompt,
-            state=states[0],
-            memory_logits=memory_logits,
+            exact=self.exact,
+            choose=choose,
         )
+        return replace(answer, state=states[0])
 
     def _decode_mask_prompt(self, features: FrameFeatures, mask: Tensor) -> Decoded:
         net = self.net
         b = mask.shape[0]
         high = mask * (2 * MASK_PROMPT_LOGIT) - MASK_PROMPT_LOGIT
-        low = _resize(high, (high.shape[-2] // 4, high.shape[-1] // 4), antialias=True)
+        low = resized(high, (high.shape[-2] // 4, high.shape[-1] // 4), antialias=True)
         inner = self._run_decoder(
-            _rolled(_expand(features.s16, b)),
+            _rolled(expanded(features.s16, b)),
             features,
-            torch.zeros(b, 1, 2, device=mask.device),
-            -torch.ones(b, 1, dtype=torch.int32, device=mask.device),
-            net.mask_downsample(mask),
+            self.no_prompt(b, net.mask_downsample(mask)),
             multimask=False,
             from_prompt=True,
             choose=best_iou,
@@ -298,12 +296,14 @@ class Sam2Model:
             from_prompt=True,
         )
 
-    def _pointer(self, pointer: Tensor, present: Tensor, object_score: Tensor) -> Tensor:
+    def _has_alternatives(self, points: int, *, first: bool) -> bool:
+        """Whether one of three masks is chosen, for a prompt of this many points."""
         net = self.net
-        weight = object_score.sigmoid() if net.soft_no_obj_ptr else present
-        if net.fixed_no_obj_ptr:
-            pointer = weight * pointer
-        return pointer + (1 - weight) * net.no_obj_ptr
+        return (
+            net.multimask_output_in_sam
+            and (first or net.multimask_output_for_tracking)
+            and net.multimask_min_pt_num <= points <= net.multimask_max_pt_num
+        )
 
     def _pointer_tokens(self, recalls: Sequence[Recall], b: int) -> tuple[Tensor, Tensor]:
         """Tokens of the object pointers and their encodings, p x rows x m; p may be 0."""
@@ -348,23 +348,8 @@ def _contiguous(_module: nn.Module, args: tuple[Tensor]) -> tuple[Tensor]:
     return (args[0].contiguous(),)
 
 
-def _four(answer: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """`predict_masks` returns four tensors; its annotation says two."""
-    return answer
-
-
 def _rolled(image: Tensor) -> Tensor:
     """To tokens and back: the same values with SAM 2's strides, which decide the convolution kernel
     and so the last bits of its result.
     """
     return image_of(tokens_of(image), image.shape)
-
-
-def _expand(features: Tensor, batch: int) -> Tensor:
-    return features if features.shape[0] == batch else features.expand(batch, -1, -1, -1)
-
-
-def _resize(logits: Tensor, size_hw: tuple[int, int], *, antialias: bool = False) -> Tensor:
-    return F.interpolate(
-        logits.float(), size=size_hw, mode="bilinear", align_corners=False, antialias=antialias
-    )

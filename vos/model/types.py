@@ -67,6 +67,15 @@ class ModelPrompt:
 
 
 @dataclass(frozen=True, slots=True)
+class PromptTokens:
+    """What the mask decoder is told. image_pe: dense position encoding."""
+
+    sparse: Float[Tensor, "b k c"]
+    dense: Float[Tensor, "b c h w"]
+    image_pe: Float[Tensor, "1 c h w"]
+
+
+@dataclass(frozen=True, slots=True)
 class DecoderState:
     """What the mask decoder's transformer saw and said; refiners that work after decoding read it.
 

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from vos.model.sam2 import best_iou
+from vos.model.answer import best_iou
 from vos.model.types import MemoryEntry, Recall
 from vos.track.memory_bank import MemoryBank
 
@@ -79,8 +79,7 @@ class Fifo:
         pointers += [(away, recent[away]) for away in range(1, span) if away in recent]
         return Recall(tuple(spatial), tuple(pointers), span)
 
-    def choose(self, iou_pred: Float[Tensor, "b k"]) -> Int[Tensor, " b"]:
-        return best_iou(iou_pred)
+    choose = staticmethod(best_iou)
 
     def _nearest_prompted(self, bank: MemoryBank, step: Step) -> tuple[MemoryEntry, ...]:
         entries = bank.prompted

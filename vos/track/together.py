@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 
+from vos.model.answer import best_iou
 from vos.model.sam2 import Sam2Model
 from vos.model.types import Decoded, FrameFeatures, MemoryEntry, Recall, for_memory
-from vos.refine.base import Asked, FrameCache, Refiner
+from vos.refine.base import Asked, FrameCache, NoRefiner, Refiner
 from vos.track.memory_bank import MemoryBank
 from vos.track.policy import MemoryPolicy, Step
 
@@ -66,6 +67,11 @@ def _track_group(
     cache: FrameCache,
     step: Step,
 ) -> tuple[list[Decoded], tuple[MemoryEntry, ...]]:
+    if type(refiner) is NoRefiner and policy.choose is best_iou:
+        at_once = model.track(raw, recalls, step.frame_idx)
+        if at_once is not None:
+            answer, entry = at_once
+            return [answer.row(i) for i in range(len(recalls))], entry.rows()
     asked = [Asked(now=None, first=bank.first_prompt) for bank in banks]
     embedding = model.condition_all(raw, recalls)
     embedding = torch.cat(

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import copy
 import logging
+from collections import Counter
 
 import pytest
 import torch
+from torch._dynamo.utils import counters
 
 from vos.errors import UsageError
-from vos.model.compiled import compile_parts
+from vos.model.compiled import compile_model, copied, tensors_of
 from vos.model.sam2 import Sam2Model
-from vos.prompts import Box
+from vos.prompts import Box, Points
+from vos.refine.base import NoRefiner
 from vos.track.session import Session
+
+BOX = (10.0, 8.0, 50.0, 40.0)
+# As tests/unit/track/test_together.py: rounding of logits of +-20.
+TOLERANCE = 2e-3
 
 
 @pytest.fixture
@@ -20,38 +27,45 @@ def net(tiny_model):
     return copy.deepcopy(tiny_model.net)
 
 
-def _track(model, frames):
-    session = Session(model, [Box(1, (10.0, 8.0, 50.0, 40.0))])
-    return [session.decode(frame)[1].logits for frame in frames]
+def _track(model, frames, prompts=None, **options):
+    session = Session(model, prompts or [Box(1, BOX)], **options)
+    return [session.decode(frame) for frame in frames]
 
 
-def _announced(caplog) -> list[str]:
-    return [record.getMessage() for record in caplog.records if record.name == "vos"]
+def _agree(ours, theirs):
+    for one, other in zip(ours, theirs, strict=True):
+        assert list(one) == list(other)
+        for i, answer in one.items():
+            assert (answer.logits - other[i].logits).abs().max() < TOLERANCE
+
+
+def _announced(caplog) -> Counter[str]:
+    said = [record.getMessage() for record in caplog.records if record.name == "vos"]
+    return Counter(line.partition(" for ")[0].removeprefix("vos: compiling ") for line in said)
 
 
 @pytest.mark.slow
 def test_compiled_tracking_equals_eager_tracking(net, make_frames, caplog, tmp_path, monkeypatch):
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
-    frames = make_frames(5)
+    frames = make_frames(60)
     eager = _track(Sam2Model(copy.deepcopy(net), exact=False), frames)
     model = Sam2Model(net, exact=False)
-    compile_parts(net)
-    for ours, theirs in zip(_track(model, frames), eager, strict=True):
-        assert (ours - theirs).abs().max() < 2e-3
-    said = _announced(caplog)
-    assert sorted(line.split(" for ")[0] for line in said) == [
-        "vos: compiling the image encoder",
-        "vos: compiling the mask decoder",
-        "vos: compiling the memory encoder",
-    ]
-    _track(model, frames)
-    assert len(_announced(caplog)) == 3
+    compile_model(model, steps=True)
+    session = Session(model, [Box(1, BOX)])
+    ours = [session.decode(frame) for frame in frames[:18]]
+    once = {"the image encoder": 1, "the mask decoder": 1, "the memory encoder": 1, "tracking": 1}
+    assert _announced(caplog) == once
+    compiled = counters["stats"]["unique_graphs"]
+    ours += [session.decode(frame) for frame in frames[18:]]
+    assert counters["stats"]["unique_graphs"] == compiled
+    assert _announced(caplog) == once
+    _agree(ours, eager)
     assert any(tmp_path.iterdir())
 
 
-def test_parts_compile_for_new_shapes_only_and_prompted_frames_stay_eager(
-    net, make_frames, caplog, monkeypatch
-):
+@pytest.fixture
+def pretended(monkeypatch):
+    """Names of what is compiled, uncompiled."""
     compiled: list[str] = []
 
     def pretend(function, **_options):
@@ -59,19 +73,99 @@ def test_parts_compile_for_new_shapes_only_and_prompted_frames_stay_eager(
         return function
 
     monkeypatch.setattr(torch, "compile", pretend)
-    compile_parts(net)
-    assert compiled == ["ImageEncoder", "MemoryEncoder", "TwoWayTransformer"]
+    return compiled
+
+
+def test_parts_compile_for_new_shapes_only_and_prompted_frames_stay_eager(
+    net, make_frames, caplog, pretended
+):
     model = Sam2Model(net, exact=False)
+    compile_model(model)
+    assert pretended == ["ImageEncoder", "MemoryEncoder", "TwoWayTransformer"]
     with caplog.at_level(logging.WARNING, logger="vos"):
-        session = Session(model, [Box(1, (10.0, 8.0, 50.0, 40.0)), Box(2, (0.0, 0.0, 20.0, 20.0))])
+        session = Session(model, [Box(1, BOX), Box(2, (0.0, 0.0, 20.0, 20.0))])
         session.decode(make_frames(1)[0])
-        after_prompts = [record.getMessage() for record in caplog.records]
+        assert "the mask decoder" not in _announced(caplog)
         _track(model, make_frames(4))
-    assert not any("mask decoder" in line for line in after_prompts)
-    assert sum("image encoder" in r.getMessage() for r in caplog.records) == 1
+    assert _announced(caplog)["the image encoder"] == 1
+
+
+def test_steady_objects_take_one_step_and_others_the_parts(
+    net, tiny_model, make_frames, caplog, pretended
+):
+    model = Sam2Model(net, exact=False)
+    compile_model(model, steps=True)
+    prompts = [
+        Box(1, BOX),
+        Box(2, BOX),
+        Box(3, BOX, frame_idx=3),
+        Points(1, ((12.0, 12.0),), (0,), frame_idx=22),
+    ]
+    frames = make_frames(40)
+    session = Session(model, prompts)
+    ours, steps = [], []
+    for frame in frames:
+        ours.append(session.decode(frame))
+        steps.append(_announced(caplog)["tracking"])
+    # Two objects, all three, and 15 frames after its correction the one with two prompted frames.
+    assert [steps.index(count) for count in range(1, max(steps) + 1)] == [16, 19, 38]
+    assert _announced(caplog)["memory attention"] == 0
+    _agree(ours, _track(tiny_model, frames, prompts))
+
+
+def test_with_a_refiner_or_another_choice_attention_is_what_is_compiled(
+    net, tiny_model, make_frames, caplog, pretended
+):
+    class Brighter(NoRefiner):
+        def fuse(self, embedding, cache, asked):
+            return embedding * 1.01
+
+    model = Sam2Model(net, exact=False)
+    compile_model(model, steps=True)
+    frames = make_frames(18)
+    _agree(
+        _track(model, frames, refiner=Brighter()), _track(tiny_model, frames, refiner=Brighter())
+    )
+    assert _announced(caplog)["memory attention"] == 1
+    assert _announced(caplog)["tracking"] == 0
+
+
+def test_what_a_replay_overwrites_is_never_kept(net, tiny_model, make_frames, monkeypatch):
+    """CUDA graphs write every answer to the same place; here any later call spoils the earlier."""
+    answers: list[torch.Tensor] = []
+    modes: list[str | None] = []
+
+    @torch.inference_mode()
+    def spoil():
+        for old in answers:
+            old.fill_(torch.nan)
+
+    def replayed(function, *, mode, **_options):
+        modes.append(mode)
+
+        def run(*args, **kwargs):
+            spoil()
+            answer = copied(function(*args, **kwargs))
+            answers.extend(t for t in tensors_of(answer) if t.is_floating_point())
+            return answer
+
+        return run
+
+    monkeypatch.setattr(torch, "compile", replayed)
+    model = Sam2Model(net, exact=False)
+    compile_model(model, steps=True, replays=True)
+    assert set(modes) == {"reduce-overhead"}
+    frames, prompts = make_frames(20), [Box(1, BOX), Box(2, (0.0, 0.0, 20.0, 20.0))]
+    session = Session(model, prompts)
+    ours = [session.decode(frame) for frame in frames]
+    spoil()
+    _agree(ours, _track(tiny_model, frames, prompts))
+    entries = [e for bank in session.banks.values() for e in (*bank.prompted, *bank.recent)]
+    static = {old.untyped_storage().data_ptr() for old in answers}
+    assert all(e.obj_ptr.untyped_storage().data_ptr() not in static for e in entries)
 
 
 def test_without_a_compiler_there_is_a_clear_error(net, monkeypatch):
     monkeypatch.setattr("shutil.which", lambda _name: None)
     with pytest.raises(UsageError, match="install g\\+\\+"):
-        compile_parts(net)
+        compile_model(Sam2Model(net, exact=False))
