@@ -19,6 +19,7 @@ from vos.io.scene_cuts import CutWatch, SceneCuts
 from vos.io.source import Source, TimePoint
 from vos.prompts import Direction, Prompt
 from vos.track.checkpoint import from_bytes, to_bytes
+from vos.track.look_ahead import with_following
 from vos.track.session import ObjectLogits, Session, compose
 from vos.track.spool import LogitSpool
 
@@ -113,12 +114,14 @@ class Stream:
         skip_to = None if self.frame_idx is None else self.frame_idx - 1
         if skip_to is None or skip_to >= first:
             frames = self._source.frames_reversed(self._top, first, skip_to=skip_to)
-            for frame, seen in self._cuts_below.look(frames):
+            size = self._backward.look_ahead
+            looked = self._cuts_below.look(frames)
+            for frame, seen, following in with_following(looked, size, reverse=True):
                 if self._cuts_below.take(frame, seen):
                     if self._cuts_below.ended_at is not None:
                         break
                     self._at_cut(self._backward)
-                self._spool.put(frame.frame_idx, self._backward.decode(frame))
+                self._spool.put(frame.frame_idx, self._backward.decode(frame, following))
                 self.frame_idx = frame.frame_idx
                 self.steps += 1
                 yield frame.frame_idx
@@ -139,7 +142,8 @@ class Stream:
         skip_to = next_idx if replay_from is None else replay_from
         source = self._source.frames(self._start, self._end, skip_to=skip_to)
         with prefetch(self.cuts.look(source, next_idx)) as frames:
-            for frame, seen in frames:
+            size = 1 if self._forward is None else self._forward.look_ahead
+            for frame, seen, following in with_following(frames, size):
                 if frame.frame_idx < next_idx:
                     replay(frame)
                     continue
@@ -150,7 +154,7 @@ class Stream:
                     self._at_cut(self._forward)
                 objects: dict[int, ObjectLogits] = self._spool.get(frame.frame_idx)
                 if self._forward is not None:
-                    objects |= self._forward.decode(frame)
+                    objects |= self._forward.decode(frame, following)
                 result = replace(compose(frame, objects), is_scene_cut=is_cut)
                 self.frame_idx = frame.frame_idx
                 self.steps += 1

@@ -11,6 +11,7 @@ import torch
 from tests.unit.track.conftest import make_frames, tiny_model  # noqa: F401 - fixtures
 from vos.model.sam2 import Sam2Model
 from vos.prompts import Box
+from vos.track.look_ahead import with_following
 from vos.track.session import Session
 
 pytestmark = pytest.mark.needs_cuda
@@ -25,3 +26,13 @@ def test_cuda_agrees_with_cpu(tiny_model, make_frames, dtype, agreement):  # noq
     gpu = list(Session(on_gpu, prompts, dtype=dtype).run(frames))
     same = [np.mean(a.label_map == b.label_map) for a, b in zip(cpu, gpu, strict=True)]
     assert np.mean(same) > agreement
+
+
+def test_images_in_groups_agree_with_one_by_one(tiny_model, make_frames):  # noqa: F811
+    model = Sam2Model(copy.deepcopy(tiny_model.net).cuda(), exact=False)
+    frames, prompts = make_frames(10), [Box(1, (10.0, 8.0, 40.0, 36.0), frame_idx=1)]
+    alone, groups = Session(model, prompts), Session(model, prompts)
+    assert groups.look_ahead == 4
+    for frame, _, following in with_following(((f, None) for f in frames), groups.look_ahead):
+        one, other = alone.decode(frame), groups.decode(frame, following)
+        assert all((one[i].logits - other[i].logits).abs().max() < 2e-2 for i in one)

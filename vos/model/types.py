@@ -33,6 +33,20 @@ class FrameFeatures:
     pos16: Float[Tensor, "1 c h w"]
     image_2x: Float[Tensor, "b 3 s2 s2"] | None = None
 
+    def row(self, index: int) -> FrameFeatures:
+        """One image of a batch, sharing its memory."""
+        at = slice(index, index + 1)
+        return FrameFeatures(
+            image=self.image[at],
+            s4=self.s4[at],
+            s8=self.s8[at],
+            s16=self.s16[at],
+            fpn4=self.fpn4[at],
+            fpn8=self.fpn8[at],
+            pos16=self.pos16,
+            image_2x=None if self.image_2x is None else self.image_2x[at],
+        )
+
     def rows(self, index: Int[Tensor, " r"]) -> FrameFeatures:
         """These batch rows, in this order; a row may come several times (objects of one image)."""
         return FrameFeatures(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -15,12 +15,13 @@ from vos.errors import PromptError
 from vos.frame import Frame, FrameResult, ObjectResult
 from vos.model.preprocess import image_to_input
 from vos.model.sam2 import Sam2Model
-from vos.model.types import Decoded, ModelPrompt
+from vos.model.types import Decoded, FrameFeatures, ModelPrompt
 from vos.prompt_collect import collect
 from vos.prompt_types import ObjectPrompt, Prompt
 from vos.refine.base import NoRefiner, Refiner
 from vos.track.capacity import Capacity, track_within
 from vos.track.checkpoint import SessionState
+from vos.track.look_ahead import GroupEncoder
 from vos.track.memory_bank import MemoryBank
 from vos.track.policy import Fifo, MemoryPolicy, Step
 
@@ -40,8 +41,8 @@ class Session:
     prompts: any mix of objects and frames; an object exists from the first of its prompted frames
     that the stream reaches. dtype: float32, or bfloat16 for mixed precision. reverse: frames
     arrive in descending order. frame_count: clip length where known (it changes nothing for clips
-    of 16 frames and more). capacity: objects per batch; None suits the device. State: one immutable
-    bank per object.
+    of 16 frames and more). capacity: objects and images per batch; None suits the
+    device. State: one immutable bank per object.
     """
 
     model: Sam2Model
@@ -55,6 +56,7 @@ class Session:
     banks: Mapping[int, MemoryBank] = field(default_factory=dict)
     _by_frame: dict[int, dict[int, ObjectPrompt]] | None = None
     _size_hw: tuple[int, int] | None = None
+    _encoder: GroupEncoder = field(default_factory=GroupEncoder)
 
     def run(self, frames: Iterable[Frame]) -> Iterator[FrameResult]:
         """One result per frame, in the order given.
@@ -69,30 +71,42 @@ class Session:
         """Masks of the next frame of the stream."""
         return compose(frame, self.decode(frame))
 
+    @property
+    def look_ahead(self) -> int:
+        """How many images are encoded at once, where the following ones are given to `decode`."""
+        return self._room().look_ahead
+
     @torch.inference_mode()
-    def decode(self, frame: Frame) -> dict[int, ObjectLogits]:
-        """Logits and scores per object; empty before the first prompted frame (and at no cost)."""
+    def decode(
+        self, frame: Frame, following: Sequence[Frame] | None = None
+    ) -> dict[int, ObjectLogits]:
+        """Logits and scores per object; empty before the first prompted frame (and at no cost).
+
+        following: the frames that come next, as `with_following` gives them; None if unknown.
+        """
         asked = self._take_prompts(frame)
         if not asked and not self.banks:
             return {}
-        image, double = to_inputs(frame.image, self.model, self.refiner)
+        room = self._room()
+
+        def encode() -> FrameFeatures:
+            raw = self._encoder.encode(self.model, frame, following, room.look_ahead)
+            return replace(raw, image_2x=to_double_input(frame.image, self.model, self.refiner))
+
         prompts = {
             object_id: to_model_prompt(prompt, frame.size_hw, self.model)
             for object_id, prompt in asked.items()
         }
         with autocast(self.model, self.dtype):
-            if self.capacity is None:
-                self.capacity = Capacity.of(self.model)
             decoded, self.banks = track_within(
-                self.capacity,
+                room,
                 self.model,
                 self.refiner,
                 self.policy,
                 self.banks,
-                image,
+                encode,
                 prompts,
                 Step(frame.frame_idx, self.reverse, self.frame_count),
-                double,
             )
         return {object_id: off_graph(answer) for object_id, answer in decoded.items()}
 
@@ -158,6 +172,11 @@ class Session:
         """Bytes of tensors held between two frames."""
         return sum(bank.state_bytes() for bank in self.banks.values())
 
+    def _room(self) -> Capacity:
+        if self.capacity is None:
+            self.capacity = Capacity.of(self.model)
+        return self.capacity
+
     def _collect(
         self, prompts: Sequence[Prompt], size_hw: tuple[int, int]
     ) -> dict[int, dict[int, ObjectPrompt]]:
@@ -187,9 +206,17 @@ def to_inputs(
     image: UInt8[np.ndarray, "h w 3"], model: Sam2Model, refiner: Refiner
 ) -> tuple[Float[Tensor, "1 3 s s"], Float[Tensor, "1 3 s2 s2"] | None]:
     """The network's input, and the same at twice the side where the refiner asks for it."""
-    size, device = model.image_size, model.device
-    double = image_to_input(image, 2 * size, device) if refiner.wants_image_2x else None
-    return image_to_input(image, size, device), double
+    double = to_double_input(image, model, refiner)
+    return image_to_input(image, model.image_size, model.device), double
+
+
+def to_double_input(
+    image: UInt8[np.ndarray, "h w 3"], model: Sam2Model, refiner: Refiner
+) -> Float[Tensor, "1 3 s2 s2"] | None:
+    """What a refiner that wants `image_2x` gets."""
+    if not refiner.wants_image_2x:
+        return None
+    return image_to_input(image, 2 * model.image_size, model.device)
 
 
 def to_model_prompt(

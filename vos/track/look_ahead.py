@@ -1,0 +1,83 @@
+"""Images of a file encoded several at once: a GPU is fuller with four than with one.
+
+Groups begin at frame numbers that their size divides, a frame's row is its place in the group, and
+rows of frames that are not at hand stay empty. So a frame is rounded alike wherever a run starts or
+ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
+
+from jaxtyping import Float
+from torch import Tensor
+
+from vos.frame import Frame
+from vos.model.preprocess import image_to_input
+from vos.model.sam2 import Sam2Model
+from vos.model.types import FrameFeatures
+
+T = TypeVar("T")
+
+
+class GroupEncoder:
+    """Encodes frames group by group; holds the features of one group."""
+
+    def __init__(self) -> None:
+        self._kept: dict[int, FrameFeatures] = {}
+
+    def encode(
+        self, model: Sam2Model, frame: Frame, following: Sequence[Frame] | None, size: int
+    ) -> FrameFeatures:
+        """The features of `frame`, batch 1.
+
+        following: what comes after it in its group, as far as the stream goes; None for a stream
+        that does not know. size: frames of a group; 1 encodes this one alone.
+        """
+        if size == 1 or following is None:
+            self._kept = {}
+            return model.encode_image(_input(frame, model))
+        if frame.frame_idx not in self._kept:
+            self._kept = {}
+            first = _input(frame, model)
+            images = first.new_zeros(size, *first.shape[1:])
+            images[frame.frame_idx % size] = first[0]
+            for later in following:
+                images[later.frame_idx % size] = _input(later, model)[0]
+            encoded = model.encode_image(images)
+            for one in (frame, *following):
+                self._kept[one.frame_idx] = encoded.row(one.frame_idx % size)
+        return self._kept[frame.frame_idx]
+
+
+def with_following(
+    frames: Iterator[tuple[Frame, T]], size: int, *, reverse: bool = False
+) -> Iterator[tuple[Frame, T, tuple[Frame, ...]]]:
+    """Each frame with those that come after it in its group of `size`.
+
+    frames: of consecutive indices, descending if `reverse`; read on to the end of a group. An error
+    in it is raised after the frames that came before.
+    """
+    last = 0 if reverse else size - 1
+    error: Exception | None = None
+    has_ended = False
+    while not has_ended and error is None:
+        group: list[tuple[Frame, T]] = []
+        has_ended = True
+        try:
+            for pair in frames:
+                group.append(pair)
+                if pair[0].frame_idx % size == last:
+                    has_ended = False
+                    break
+        except Exception as raised:
+            error = raised
+        for at, (frame, beside) in enumerate(group, 1):
+            yield frame, beside, tuple(later for later, _ in group[at:])
+    if error is not None:
+        raise error
+
+
+def _input(frame: Frame, model: Sam2Model) -> Float[Tensor, "1 3 s s"]:
+    return image_to_input(frame.image, model.image_size, model.device)
