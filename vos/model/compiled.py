@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
@@ -72,7 +73,9 @@ def compile_model(
 class Compiled(Generic[P, R]):
     """A function that is compiled for each new shape of its arguments.
 
-    only: for which arguments; the rest runs as it was. replays: with CUDA graphs.
+    only: for which arguments; the rest runs as it was. replays: with CUDA graphs, in the main
+    thread alone: torch keeps them per thread, and up to 2.13 fails in others. What finds no memory
+    runs uncompiled from then on.
     """
 
     def __init__(
@@ -92,6 +95,8 @@ class Compiled(Generic[P, R]):
         # As a part of something larger that is compiled it is compiled with that.
         if torch.compiler.is_compiling() or not self._only(*args):
             return self._plain(*args, **kwargs)
+        if self._replays and threading.current_thread() is not threading.main_thread():
+            return self._plain(*args, **kwargs)
         shapes = tuple(tuple(x.shape) for x in tensors_of(args))
         if shapes not in self._seen:
             self._seen.add(shapes)
@@ -99,7 +104,13 @@ class Compiled(Generic[P, R]):
             if self._replays:
                 # What modules keep from their first run must not lie where replays write.
                 self._plain(*args, **kwargs)
-        answer = self._fast(*args, **kwargs)
+        try:
+            answer = self._fast(*args, **kwargs)
+        except torch.OutOfMemoryError:
+            # A recording that broke off is not to be trusted.
+            self._fast = self._plain
+            _log.warning("vos: warning: no memory left to compile %s; runs as it is", self._name)
+            raise
         return copied(answer) if self._replays else answer
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from vos.model.compiled import compile_model, copied, tensors_of
 from vos.model.sam2 import Sam2Model
 from vos.prompts import Box, Points
 from vos.refine.base import NoRefiner
+from vos.track.capacity import Capacity
 from vos.track.session import Session
 
 BOX = (10.0, 8.0, 50.0, 40.0)
@@ -163,6 +165,40 @@ def test_what_a_replay_overwrites_is_never_kept(net, tiny_model, make_frames, mo
     entries = [e for bank in session.banks.values() for e in (*bank.prompted, *bank.recent)]
     static = {old.untyped_storage().data_ptr() for old in answers}
     assert all(e.obj_ptr.untyped_storage().data_ptr() not in static for e in entries)
+
+
+def test_what_finds_no_memory_runs_uncompiled(net, tiny_model, make_frames, monkeypatch, caplog):
+    def full(_function, **_options):
+        def run(*_args, **_kwargs):
+            raise torch.OutOfMemoryError("no memory")
+
+        return run
+
+    monkeypatch.setattr(torch, "compile", full)
+    model = Sam2Model(net, exact=False)
+    compile_model(model, steps=True, replays=True)
+    frames, prompts = make_frames(18), [Box(i, BOX) for i in range(1, 9)]
+    session = Session(model, prompts, capacity=Capacity(8, look_ahead=2))
+    _agree([session.decode(frame) for frame in frames], _track(tiny_model, frames, prompts))
+    said = [record.getMessage() for record in caplog.records]
+    assert [line for line in said if "as it is" in line] == [
+        f"vos: warning: no memory left to compile {name}; runs as it is"
+        for name in ("the image encoder", "the memory encoder", "the mask decoder", "tracking")
+    ]
+
+
+def test_graphs_are_replayed_in_the_main_thread_alone(net, make_frames, monkeypatch):
+    def never(_function, **_options):
+        def run(*_args, **_kwargs):
+            raise AssertionError("replayed")
+
+        return run
+
+    monkeypatch.setattr(torch, "compile", never)
+    model = Sam2Model(net, exact=False)
+    compile_model(model, replays=True)
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(_track, model, make_frames(2)).result()
 
 
 def test_without_a_compiler_there_is_a_clear_error(net, monkeypatch):
