@@ -64,7 +64,8 @@ def fix(
 ) -> None:
     """Correct a result: only the frames that a correction concerns are computed again.
 
-    Without a correction a page opens to make some on. Prints the result's path.
+    Without one a page opens to make some on, or to continue an interrupted track. An ID that the
+    result does not have begins a new object. Prints the result's path.
     """
     given = locals()
     del verbose  # read from the command line by the error handler, which must work before this
@@ -114,7 +115,6 @@ def _on_page(
 
     if not result.is_finished:
         say(f"interrupted after frame {result.frames[-1]}: Continue on the page does the rest")
-
     serve(
         source=result.source,
         settings=used,

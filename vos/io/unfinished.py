@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vos.errors import BusyError
-from vos.io.checkpoint import CheckpointStore
+from vos.errors import BusyError, OutputError
+from vos.io.checkpoint import Checkpoint, CheckpointStore
 from vos.io.disk import take_lock
 from vos.io.output_folder import IDENTITY, LOCK_NAME, SOURCE, STATE, WORK_NAME, part_of
 from vos.io.paths import display_name
@@ -43,16 +43,27 @@ def read_unfinished(path: Path) -> Unfinished | None:
     Raises BusyError while a run is at it, OutputError where it cannot be read.
     """
     part = part_of(path)
+    try:
+        saved = _saved(part, display_name(path))
+    except OSError as error:
+        raise OutputError(
+            f"{display_name(part)}: cannot be read ({error.strerror or error}); check its "
+            "permissions"
+        ) from error
+    if saved is None:
+        return None
+    header = saved.header
+    return Unfinished(path, part, header[IDENTITY], header.get(SOURCE), header[STATE])
+
+
+def _saved(part: Path, name: str) -> Checkpoint | None:
+    """The newest checkpoint that is whole."""
     lock = part / LOCK_NAME
     if lock.exists():
         with lock.open() as file:
             if not take_lock(file, is_shared=True):
                 raise BusyError(
-                    f"{display_name(path)}: another run is writing this output: wait for it, or "
-                    "end it"
+                    f"{name}: another run is writing this output: wait for it, or end it"
                 )
-    saved, _ = CheckpointStore(part / WORK_NAME).load()
-    if not saved:
-        return None
-    header = saved[0].header
-    return Unfinished(path, part, header[IDENTITY], header.get(SOURCE), header[STATE])
+    whole, _ = CheckpointStore(part / WORK_NAME).load()
+    return whole[0] if whole else None

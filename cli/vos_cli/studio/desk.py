@@ -108,15 +108,15 @@ class Desk:
 
         Raises UsageError where nothing was.
         """
-        if self.fixes is None or self.runs is None or self.fixes.result.is_finished:
-            raise UsageError("nothing here was interrupted; reload the page")
-        result, tracker = self.fixes.result, self.previewer.tracker
         with self.changing:
+            if self.fixes is None or self.runs is None or self.fixes.result.is_finished:
+                raise UsageError("nothing here was interrupted; reload the page")
+            result, tracker = self.fixes.result, self.previewer.tracker
             drawn = document_of(result.prompts, result.names)
             self.history = History(drawn, version=self.history.version + 1)
             self.fixes, self.previewer = None, Previewer(tracker, self.frames)
             self.tool, self.session = "box", secrets.token_hex(4)
-        self.runs.start(self.history, overwrite=False)
+            self.runs.start(self.history, overwrite=False)
 
     def correct(self) -> None:
         """Correct what was tracked here. Raises UsageError before that, OutputError."""
