@@ -40,8 +40,10 @@ class Thumbnails:
         """Takes uint8 H x W x 3."""
         if self._room <= 0:
             return
-        # Every n-th pixel: a proper reduction takes longer than decoding.
-        step = max(1, max(image.shape) // self._side_px)
+        # Every n-th pixel: a proper reduction takes longer than decoding. Half the frame's size at
+        # most: larger ones would delay indexing more than they help.
+        width = max(image.shape)
+        step = max(1, width // min(self._side_px, max(width // 2, _THUMBNAIL_SIDES_PX[-1])))
         small = np.ascontiguousarray(image[step // 2 :: step, step // 2 :: step])
         self._pictures[frame_idx] = jpeg(small, _THUMBNAIL_QUALITY)
         self._room -= len(self._pictures[frame_idx])

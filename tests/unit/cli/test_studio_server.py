@@ -246,6 +246,9 @@ def test_thumbnails_are_there_once_indexed(page: TestClient, desk: Desk):
         large.add(0, np.zeros((2160, 3840, 3), np.uint8))
         shown = Image.open(io.BytesIO(large.get(0)))  # pyright: ignore[reportArgumentType]
         assert shown.size == size
+    half = Thumbnails(99)
+    half.add(0, np.zeros((720, 1280, 3), np.uint8))
+    assert Image.open(io.BytesIO(half.get(0))).size == (640, 360)  # pyright: ignore
 
 
 def test_a_mask_is_transparent_but_for_its_object(page: TestClient):
