@@ -63,6 +63,7 @@ def _run(case: Case, ours: Bench, *, vs_sam2: bool, profile: bool) -> dict[str, 
 
     from vos.bench import matmul_peak_gflops, moving_frames
     from vos.bench_official import Official, agreement, jpeg_folder
+    from vos.track.look_ahead import with_following
 
     clip = list(moving_frames(ours.first_timed + case.frames + 2, case.size_hw))
     *tracked, counted, profiled = clip
@@ -72,8 +73,9 @@ def _run(case: Case, ours: Bench, *, vs_sam2: bool, profile: bool) -> dict[str, 
         if vs_sam2:
             folder, tracked = stack.enter_context(jpeg_folder(tracked))
             theirs = Official(case.model, ours, folder)
-        for frame in tracked:
-            masks = ours.step(frame)
+        frames = ((frame, None) for frame in tracked)
+        for frame, _, following in with_following(frames, ours.session.look_ahead):
+            masks = ours.step(frame, following)
             if theirs is not None:
                 agreements.append(agreement(masks, theirs.step()))
     report = ours.report(counted, matmul_peak_gflops(ours.model.device, ours.session.dtype))
