@@ -22,7 +22,7 @@ import torch
 
 from benchmarks.common import machine, write_result
 from vos.api import load
-from vos.bench import STEADY_FRAME, Bench, Case, disk_boxes, moving_frames
+from vos.bench import COMPILED_FRAME, Bench, Case, disk_boxes, moving_frames
 from vos.bench_official import official_predictor
 from vos.io.source import open_source
 from vos.model.build import build_sam2
@@ -158,7 +158,7 @@ def nano_rows(frames: int, objects: int) -> list[str]:
         ),
     }
     benches = {name: Bench.open(case) for name, case in cases.items()}
-    for frame in moving_frames(STEADY_FRAME + frames, (360, 640)):
+    for frame in moving_frames(COMPILED_FRAME + frames, (360, 640)):
         for bench in benches.values():
             bench.step(frame)
     base = min(next(iter(benches.values())).cpu_s)

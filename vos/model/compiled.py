@@ -35,14 +35,11 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def compile_model(
-    model: Sam2Model, *, steps: bool | None = None, replays: bool | None = None
-) -> None:
+def compile_model(model: Sam2Model, *, replays: bool | None = None) -> None:
     """Make the model compile at its first frames; works in place, at its present input size.
 
-    steps: besides the parts, the whole step of steady objects. replays: with CUDA graphs. None,
-    for both: on a GPU, where a step is hundreds of launches. A CPU is faster with what
-    `MemoryReader` keeps between frames.
+    Besides the parts that is the whole step of steady objects. replays: with CUDA graphs; None: on
+    a GPU.
 
     Raises: UsageError on a CPU without a C++ compiler.
     """
@@ -51,7 +48,7 @@ def compile_model(
         raise UsageError("--compile: no C++ compiler here; install g++ or leave --compile out")
     os.environ.setdefault(_CACHE_VARIABLE, str(Path.home() / ".cache" / "vos" / "compiled"))
     torch._dynamo.config.recompile_limit = _MOST_SHAPES
-    steps, replays = (not on_cpu if on is None else on for on in (steps, replays))
+    replays = not on_cpu if replays is None else replays
     decoder = net.sam_mask_decoder
     # An unprompted frame comes with one empty point and the padding point.
     unprompted = decoder.num_mask_tokens + 1 + int(decoder.pred_obj_scores) + 2
@@ -66,8 +63,7 @@ def compile_model(
     )
     for module, name, only in parts:
         module.forward = Compiled(module.forward, name, replays=replays, only=only)
-    if steps:
-        model.steady = CompiledStep(model, replays=replays)
+    model.steady = CompiledStep(model, replays=replays)
 
 
 class Compiled(Generic[P, R]):

@@ -52,7 +52,7 @@ def test_compiled_tracking_equals_eager_tracking(net, make_frames, caplog, tmp_p
     frames = make_frames(60)
     eager = _track(Sam2Model(copy.deepcopy(net), exact=False), frames)
     model = Sam2Model(net, exact=False)
-    compile_model(model, steps=True)
+    compile_model(model)
     session = Session(model, [Box(1, BOX)])
     ours = [session.decode(frame) for frame in frames[:18]]
     once = {"the image encoder": 1, "the mask decoder": 1, "the memory encoder": 1, "tracking": 1}
@@ -83,7 +83,8 @@ def test_parts_compile_for_new_shapes_only_and_prompted_frames_stay_eager(
 ):
     model = Sam2Model(net, exact=False)
     compile_model(model)
-    assert pretended == ["ImageEncoder", "MemoryEncoder", "TwoWayTransformer"]
+    parts = ["ImageEncoder", "MemoryEncoder", "TwoWayTransformer"]
+    assert pretended == [*parts, "SteadyStep", "SteadyAttention"]
     with caplog.at_level(logging.WARNING, logger="vos"):
         session = Session(model, [Box(1, BOX), Box(2, (0.0, 0.0, 20.0, 20.0))])
         session.decode(make_frames(1)[0])
@@ -96,7 +97,7 @@ def test_steady_objects_take_one_step_and_others_the_parts(
     net, tiny_model, make_frames, caplog, pretended
 ):
     model = Sam2Model(net, exact=False)
-    compile_model(model, steps=True)
+    compile_model(model)
     prompts = [
         Box(1, BOX),
         Box(2, BOX),
@@ -123,7 +124,7 @@ def test_with_a_refiner_or_another_choice_attention_is_what_is_compiled(
             return embedding * 1.01
 
     model = Sam2Model(net, exact=False)
-    compile_model(model, steps=True)
+    compile_model(model)
     frames = make_frames(18)
     _agree(
         _track(model, frames, refiner=Brighter()), _track(tiny_model, frames, refiner=Brighter())
@@ -155,7 +156,7 @@ def test_what_a_replay_overwrites_is_never_kept(net, tiny_model, make_frames, mo
 
     monkeypatch.setattr(torch, "compile", replayed)
     model = Sam2Model(net, exact=False)
-    compile_model(model, steps=True, replays=True)
+    compile_model(model, replays=True)
     assert set(modes) == {"reduce-overhead"}
     frames, prompts = make_frames(20), [Box(1, BOX), Box(2, (0.0, 0.0, 20.0, 20.0))]
     session = Session(model, prompts)
@@ -176,7 +177,7 @@ def test_what_finds_no_memory_runs_uncompiled(net, tiny_model, make_frames, monk
 
     monkeypatch.setattr(torch, "compile", full)
     model = Sam2Model(net, exact=False)
-    compile_model(model, steps=True, replays=True)
+    compile_model(model, replays=True)
     frames, prompts = make_frames(18), [Box(i, BOX) for i in range(1, 9)]
     session = Session(model, prompts, capacity=Capacity(8, look_ahead=2))
     _agree([session.decode(frame) for frame in frames], _track(tiny_model, frames, prompts))
