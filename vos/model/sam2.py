@@ -13,13 +13,13 @@ from typing import Protocol
 import torch
 from jaxtyping import Float
 from sam2.modeling.sam2_base import SAM2Base
-from sam2.modeling.sam2_utils import get_1d_sine_pe
 from torch import Tensor, nn
 
 from vos.model.answer import ChooseMask, best_iou, expanded, picked, predict, resized
 from vos.model.attend import MemoryReader
 from vos.model.attend_exact import ExactReader
 from vos.model.once import compute_once
+from vos.model.pointers import pointer_places
 from vos.model.tokens import image_of, tokens_of
 from vos.model.types import (
     Decoded,
@@ -320,15 +320,10 @@ class Sam2Model:
             ]
         )
         rows = pointers.shape[1]
-        if net.add_tpos_enc_to_obj_ptrs:
-            signed = net.use_signed_tpos_enc_to_obj_ptrs
-            distance = [[d if signed else abs(d) for d, _ in column] for column in columns]
-            steps = torch.tensor(distance, device=pointers.device)
-            dim = c if net.proj_tpos_enc_in_obj_ptrs else m
-            position = get_1d_sine_pe(steps / (recalls[0].pointer_span - 1), dim=dim)
-            position = net.obj_ptr_tpos_proj(position).expand(-1, rows, m)
-        else:
-            position = pointers.new_zeros(len(columns), rows, m)
+        distances = [[distance for distance, _ in column] for column in columns]
+        steps = torch.tensor(distances, device=pointers.device)
+        position = pointer_places(net, steps, recalls[0].pointer_span, pointers)
+        position = position.expand(-1, rows, m)
         if m < c:
             pointers = pointers.reshape(-1, rows, c // m, m).permute(0, 2, 1, 3).flatten(0, 1)
             position = position.repeat_interleave(c // m, dim=0)

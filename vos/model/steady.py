@@ -16,11 +16,11 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from sam2.modeling.sam2_base import SAM2Base
-from sam2.modeling.sam2_utils import get_1d_sine_pe
 from torch import Tensor
 
 from vos.model.attend import QUERIES_PER_CHUNK, folds, heads_of, rotations
 from vos.model.once import MemoryRopeAttention
+from vos.model.pointers import pointer_places
 from vos.model.tokens import image_of, tokens_of
 from vos.model.types import Decoded, FrameFeatures, MemoryEntry, PromptTokens, Recall
 
@@ -143,19 +143,12 @@ class SteadyAttention:
         Source: `SAM2Base._prepare_memory_conditioned_features`.
         """
         net = self._net
-        c, m = net.hidden_dim, net.mem_dim
-        pointers = memories.pointers
-        if net.add_tpos_enc_to_obj_ptrs:
-            distances = memories.distances
-            if not net.use_signed_tpos_enc_to_obj_ptrs:
-                distances = distances.abs()
-            dim = c if net.proj_tpos_enc_in_obj_ptrs else m
-            places = get_1d_sine_pe(distances / (net.max_obj_ptrs_in_encoder - 1), dim=dim)
-            places = net.obj_ptr_tpos_proj(places)
-        else:
-            places = pointers.new_zeros(*pointers.shape[:2], m)
-        parts = c // m
-        return pointers.unflatten(2, (parts, m)).flatten(1, 2), places.repeat_interleave(parts, 1)
+        pointers, span = memories.pointers, net.max_obj_ptrs_in_encoder
+        places = pointer_places(net, memories.distances, span, pointers)
+        parts = net.hidden_dim // net.mem_dim
+        return pointers.unflatten(2, (parts, net.mem_dim)).flatten(1, 2), places.repeat_interleave(
+            parts, 1
+        )
 
     def _bias(self, values: Tensor, pointers: int) -> Tensor | None:
         """Added to the attention logits, so that a pooled token counts for all of its parts."""

@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vos.errors import InputError, UsageError, VosError
+from vos.errors import InputError, UsageError
 from vos.io.stats_file import ObjectSeries
 from vos.prompt_file import prompts_from_json, prompts_to_json
 from vos.prompts import Prompt
-from vos_cli.errors import Interrupted
 from vos_cli.fixing.fix import Edit, Plan, fix, plan, undo
 from vos_cli.fixing.result import Result
 from vos_cli.progress import Counter
+from vos_cli.studio.background import Background
 from vos_cli.studio.document import Document
-from vos_cli.studio.runs import InternalError
 
 if TYPE_CHECKING:
     from vos.api import Tracker
 
-State = Literal["none", "running", "done", "stopped", "failed"]
 
-
-class Fixes:
+class Fixes(Background):
     """One result, and one correction of it after the other.
 
     result: as it is now. open_again: what is on the disk. tracker: waits for the loaded model.
@@ -35,16 +33,12 @@ class Fixes:
     def __init__(
         self, result: Result, open_again: Callable[[], Result], tracker: Callable[[], Tracker]
     ) -> None:
+        super().__init__()
         self.result = result
         self._open_again = open_again
         self._tracker = tracker
-        self._stop = threading.Event()
         self._changing = threading.Lock()
-        self._progress = Counter(None)
-        self._thread: threading.Thread | None = None
-        self._error: BaseException | None = None
         self._edit: Edit | None = None
-        self.state: State = "none"
         self.on_fixed: Callable[[Sequence[Prompt]], None] = lambda _prompts: None
 
     def document(self) -> Document:
@@ -61,23 +55,9 @@ class Fixes:
             if self.state == "running":
                 return
             planned = plan(self.result, prompts)
-            self._stop.clear()
-            self._error = self._edit = None
+            self._edit = None
             self._progress = Counter(_most_frames(planned))
-            self.state = "running"
-            self._thread = threading.Thread(
-                target=self._do, args=(tuple(prompts), names), name="fix", daemon=True
-            )
-            self._thread.start()
-
-    def stop(self) -> None:
-        """End the work after its next frame; the result stays as it was."""
-        self._stop.set()
-
-    def wait(self) -> None:
-        """Until nothing is under way."""
-        if self._thread is not None:
-            self._thread.join()
+            self._begin("fix", partial(self._fix, tuple(prompts), names))
 
     def undo(self) -> None:
         """Take back the last correction in force. Raises UsageError if there is none."""
@@ -152,26 +132,20 @@ class Fixes:
             ],
         }
 
-    def _do(self, prompts: tuple[Prompt, ...], names: Mapping[int, str]) -> None:
-        try:
-            tracker = self._tracker()
-            with self._progress:
-                self._edit = fix(
-                    self.result,
-                    prompts,
-                    tracker,
-                    names=names,
-                    on_frame=lambda _idx: self._progress.advance(),
-                    stop=self._stop.is_set,
-                )
-            self.result = self._open_again()
-            self.on_fixed(prompts)
-            self.state = "done"
-        except Interrupted:
-            self.state = "stopped"
-        except Exception as error:
-            self._error = error if isinstance(error, VosError) else InternalError(error)
-            self.state = "failed"
+    def _fix(self, prompts: tuple[Prompt, ...], names: Mapping[int, str]) -> None:
+        """Stopped, it leaves the result as it was."""
+        tracker = self._tracker()
+        with self._progress:
+            self._edit = fix(
+                self.result,
+                prompts,
+                tracker,
+                names=names,
+                on_frame=lambda _idx: self._progress.advance(),
+                stop=self._stop.is_set,
+            )
+        self.result = self._open_again()
+        self.on_fixed(prompts)
 
 
 def undone(history: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -5,25 +5,24 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vos.errors import InputError, OtherOutputError, VosError
+from vos.errors import InputError, OtherOutputError
 from vos.io.mask_png import read_label_png
 from vos.io.output_folder import part_of
 from vos.io.source import SourceInfo, video_frame_name
-from vos_cli.errors import Interrupted
 from vos_cli.notices import warn
 from vos_cli.progress import Counter
+from vos_cli.studio.background import Background
 from vos_cli.studio.document import History
 from vos_cli.tracking import Job, Outcome, run
 
 if TYPE_CHECKING:
     from vos.api import Tracker
-
-State = Literal["none", "running", "done", "stopped", "failed"]
 
 
 class _Watched(Counter):
@@ -39,7 +38,7 @@ class _Watched(Counter):
             raise KeyboardInterrupt
 
 
-class Runs:
+class Runs(Background):
     """One run after the other, each into the same output folder.
 
     job: what to do, but for the prompts. tracker: waits for the loaded model. outcome: of the last
@@ -47,18 +46,14 @@ class Runs:
     """
 
     def __init__(self, job: Job, info: SourceInfo, tracker: Callable[[], Tracker]) -> None:
+        super().__init__()
         self._job = job
         self._info = info
         self._tracker = tracker
-        self._stop = threading.Event()
-        self._progress = Counter(None)
-        self._thread: threading.Thread | None = None
-        self._error: BaseException | None = None
         self._rate: float | None = None
         self._may_replace = job.overwrite
         self.version = -1
         self._count = 0
-        self.state: State = "none"
         self.outcome: Outcome | None = None
 
     def start(self, history: History, *, overwrite: bool) -> None:
@@ -70,23 +65,11 @@ class Runs:
             return
         self._may_replace |= overwrite or self.outcome is not None
         job = replace(self._job, prompts=history.now.prompts, overwrite=self._may_replace)
-        self._stop.clear()
-        self._error = self._rate = None
+        self._rate = None
         self._progress = Counter(None)
         self.version = history.version
         self._count += 1
-        self.state = "running"
-        self._thread = threading.Thread(target=self._do, args=(job,), name="track", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End the run after its next frame; it can be continued."""
-        self._stop.set()
-
-    def wait(self) -> None:
-        """Until no run is under way."""
-        if self._thread is not None:
-            self._thread.join()
+        self._begin("track", partial(self._track, job))
 
     def mask(self, frame_idx: int) -> np.ndarray | None:
         """The label map that the newest run gave for a frame; None where there is none (yet)."""
@@ -134,31 +117,17 @@ class Runs:
             return [part_of(output.resolve())]
         return [] if self.outcome is None else [output]
 
-    def _do(self, job: Job) -> None:
-        try:
-            outcome = run(
-                job,
-                say=lambda _text: None,
-                warn=warn,
-                load=lambda _settings: self._tracker(),
-                show=self._show,
-            )
-            self.outcome, self._rate = outcome, outcome.frames_per_s
-            self.state = "done"
-        except Interrupted:
-            self.state = "stopped"
-        except Exception as error:
-            self._error = error if isinstance(error, VosError) else InternalError(error)
-            self.state = "failed"
+    def _track(self, job: Job) -> None:
+        """Stopped, it can be continued."""
+        outcome = run(
+            job,
+            say=lambda _text: None,
+            warn=warn,
+            load=lambda _settings: self._tracker(),
+            show=self._show,
+        )
+        self.outcome, self._rate = outcome, outcome.frames_per_s
 
     def _show(self, _mode: object, total: int | None) -> Counter:
         self._progress = _Watched(total, self._stop)
         return self._progress
-
-
-class InternalError(VosError):
-    """A bug of ours, for the page; its traceback goes with the exception."""
-
-    def __init__(self, error: BaseException) -> None:
-        super().__init__(f"internal error: {type(error).__name__}: {error}")
-        self.__cause__ = error
