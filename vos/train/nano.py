@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
+from jaxtyping import Bool
 from torch import Tensor
 
 from vos.model.build import build_nano
@@ -22,11 +23,11 @@ from vos.model.load import save_nano
 from vos.model.nano import NanoConfig
 from vos.model.preprocess import normalise
 from vos.model.sam2 import Sam2Model
-from vos.model.types import FrameFeatures
+from vos.model.types import FrameFeatures, ModelPrompt
 from vos.refine.base import NoRefiner, Refiner
 from vos.track.memory_bank import MemoryBank
 from vos.track.policy import Fifo, Step
-from vos.track.step import track_encoded, track_frame
+from vos.track.step import decode_object, track_encoded, track_frame
 from vos.train.clip_feed import ClipFeed, ClipShape, pick_objects
 from vos.train.cpu_matmul import bf16_products
 from vos.train.losses import LossWeights, answer_loss, mask_iou
@@ -37,6 +38,8 @@ from vos.train.synthetic import RICH, generate_clips
 
 EVAL_SEED = 20_260_101
 EMA_EVERY = 4
+CORRECTED_WEIGHT = 3.0
+"""How many frames the loss of a corrected frame counts for: there is one in a clip."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,29 +239,29 @@ def image_loss(
 def clip_loss(
     model: Sam2Model, images: Tensor, rows: Tensor, masks: Tensor, generator: torch.Generator
 ) -> Tensor:
-    """Track a clip from a first-frame prompt; sometimes a click corrects a later frame."""
+    """Track a clip from a first-frame prompt; mostly, clicks correct one of the later frames."""
     kind = _pick_kind(generator, {"box": 0.4, "mask": 0.4, "clicks:1": 0.05, "clicks:3": 0.15})
     frames = images.shape[1]
     correct_at = -1
-    if _pick_kind(generator, {"correct": 0.15, "never": 0.85}) == "correct":
+    if _pick_kind(generator, {"correct": 0.7, "never": 0.3}) == "correct":
         correct_at = int(torch.randint(1, frames, (), generator=generator, device=generator.device))
     refiner, policy = NoRefiner(), Fifo()
     banks: dict[int, MemoryBank] = {}
     total = images.new_zeros(())
     for t in range(frames):
         prompts = {}
+        features = _encode(model, images[:, t], rows)
         if t == 0:
             prompts[1] = sample_prompt(masks[:, 0], kind, generator)
         elif t == correct_at:
-            prompts[1] = sample_prompt(masks[:, t], "clicks:1", generator)
-        features = _encode(model, images[:, t], rows)
+            prompts[1] = correcting_clicks(model, features, banks[1], masks[:, t], t, generator)
         decoded, banks = track_encoded(
             model, refiner, policy, banks, features, {}, prompts, Step(frame_idx=t)
         )
         if t == 0 and kind == "mask":
             continue
         answer = decoded[1]
-        total = total + answer_loss(
+        loss = answer_loss(
             answer.all_logits,
             answer.all_iou_pred,
             answer.object_score,
@@ -266,7 +269,29 @@ def clip_loss(
             alternatives=t == 0 and kind == "clicks:1",
             weights=LossWeights(),
         )
+        total = total + (CORRECTED_WEIGHT * loss if t == correct_at else loss)
     return total / frames
+
+
+@torch.no_grad()
+def correcting_clicks(
+    model: Sam2Model,
+    features: FrameFeatures,
+    bank: MemoryBank,
+    masks: Bool[Tensor, "b s s"],
+    frame_idx: int,
+    generator: torch.Generator,
+) -> ModelPrompt:
+    """One to three clicks, each where the tracked answer, corrected by those before, is wrong."""
+    clicks = int(torch.randint(1, 4, (), generator=generator, device=generator.device))
+    prompt = None
+    for _ in range(clicks):
+        answer = decode_object(
+            model, NoRefiner(), Fifo(), bank, features, {}, prompt, Step(frame_idx=frame_idx)
+        )
+        prompt = sample_correction(masks, answer.raw_logits, generator, prompt)
+    assert prompt is not None
+    return prompt
 
 
 @torch.inference_mode()

@@ -67,7 +67,7 @@ def sample_correction(
     before: ModelPrompt | None = None,
 ) -> ModelPrompt:
     """One click where the mask is wrong: positive on missed, negative on false parts, the larger
-    wins.
+    wins. Where nothing is wrong: positive on the object, negative anywhere if it is absent.
 
     before: earlier points of the same frame, which are kept. The current logits go along as
     `previous`.
@@ -75,7 +75,11 @@ def sample_correction(
     full = F.interpolate(logits, size=masks.shape[-2:], mode="bilinear", align_corners=False)
     mask = full[:, 0] > 0
     missed, false = masks & ~mask, mask & ~masks
-    positive = missed.flatten(1).sum(1) >= false.flatten(1).sum(1)
+    is_right = ~(missed | false).flatten(1).any(1)[:, None, None]
+    is_absent = ~masks.flatten(1).any(1)[:, None, None]
+    missed = torch.where(is_right, masks, missed)
+    false = torch.where(is_right & is_absent, ~masks, false)
+    positive = missed.flatten(1).float().sum(1) >= false.flatten(1).float().sum(1)
     region = interior(torch.where(positive[:, None, None], missed, false))
     points = sample_points(region, 1, generator)
     labels = positive.int()[:, None]

@@ -117,6 +117,42 @@ def test_corrections_click_on_the_larger_error():
     assert not truth[0, y, x]
 
 
+def test_where_nothing_is_wrong_a_correction_confirms():
+    truth = torch.cat([disk(), torch.zeros(1, 32, 32, dtype=torch.bool)])
+    right = truth.float()[:, None] * 10 - 5
+    prompt = sample_correction(truth, right, seeded())
+    assert prompt.labels.tolist() == [[1], [0]], "on the object; nowhere, as it is absent"
+    x, y = prompt.points_xy[0, 0].long()
+    assert truth[0, y, x]
+
+
+def test_a_corrected_clip_is_clicked_where_the_tracked_answer_is_wrong(monkeypatch):
+    model = load_model("nano", torch.device("cpu"))[0]
+    model.set_image_size(64)
+    truth = disk(64, (32, 32), 14).repeat(2, 1, 1)
+    images = torch.rand(2, 3, 64, 64, generator=seeded())
+    seen = []
+
+    def spied(masks, logits, generator, before=None):
+        seen.append((masks, logits, before))
+        return sample_correction(masks, logits, generator, before)
+
+    monkeypatch.setattr(nano, "sample_correction", spied)
+    rows = torch.arange(2)
+    clip, masks = images[:, None].repeat(1, 3, 1, 1, 1), truth[:, None].repeat(1, 3, 1, 1)
+    for seed in range(8):
+        seen.clear()
+        loss = nano.clip_loss(model, clip, rows, masks, seeded(seed))
+        loss.backward()
+        counts = [0 if before is None else before.labels.shape[1] for *_, before in seen]
+        assert counts == list(range(len(seen))), "each click on top of those before"
+        if len(seen) > 1:
+            break
+    assert len(seen) > 1
+    assert not torch.equal(seen[0][1], seen[1][1]), "the second sees what the first one changed"
+    assert model.net.sam_mask_decoder.mask_tokens.weight.grad is not None
+
+
 def test_augmented_labels_still_match_their_pixels():
     labels = torch.zeros(2, 3, 16, 16, dtype=torch.uint8)
     labels[:, :, 2:12, 3:13] = 1

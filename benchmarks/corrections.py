@@ -1,0 +1,132 @@
+"""What correcting clicks on a tracked frame do: to that frame, and to those that follow.
+
+    python -m benchmarks.corrections --davis ROOT   # ROOT: JPEGImages/<sequence>, Annotations/...
+
+Each sequence is tracked from its first mask. At a quarter, a half and three quarters of it the
+simulated clicker of interactive segmentation (the deepest pixel of the larger error region)
+clicks up to three times on the tracked answer. J on that frame before and after each click, and
+mean J of the ten frames that follow, with and without the three clicks.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from benchmarks.common import machine, write_result
+from vos.api import Tracker, load
+from vos.frame import Frame
+from vos.io.mask_png import read_label_png
+from vos.io.source import open_source
+from vos.prompts import MaskPrompt, Points
+from vos.track.checkpoint import SessionState
+from vos.track.session import Session
+from vos_eval.clicks import Click, next_click
+from vos_eval.region import jaccard
+
+CLICKS, FOLLOWING = 3, 10
+PLACES = (0.25, 0.5, 0.75)
+
+
+@dataclass(slots=True)
+class Tally:
+    """J per place: after 0, 1, ... clicks, and of the frames that follow."""
+
+    clicked: list[list[float]] = field(default_factory=list)
+    left_alone: list[float] = field(default_factory=list)
+    corrected: list[float] = field(default_factory=list)
+
+
+def correct_sequence(tracker: Tracker, images: Path, labels: Path, tally: Tally) -> None:
+    """Track a sequence, and click at each place on a copy of the session."""
+    truth = [read_label_png(path) > 0 for path in sorted(labels.glob("*.png"))]
+    with open_source(images) as source:
+        frames = list(source.frames())
+    first = MaskPrompt(1, truth[0])
+    session = tracker.session([first])
+    places = {int(place * len(frames)) for place in PLACES}
+    for t, frame in enumerate(frames):
+        if t not in places:
+            session.decode(frame)
+            continue
+        state = session.snapshot()
+        mask = _mask(session, frame)
+        after = range(t + 1, min(t + 1 + FOLLOWING, len(frames)))
+        kept = session.snapshot()
+        tally.left_alone.append(_mean_j(session, frames, truth, after))
+        session.restore(kept, frame.size_hw)
+        clicks: list[Click] = []
+        scores = [jaccard(truth[t], mask)]
+        corrected = session
+        for _ in range(CLICKS):
+            click = next_click(truth[t], mask, clicks)
+            if click is None:
+                break
+            clicks.append(click)
+            points = Points(
+                1,
+                tuple((float(c.x_px), float(c.y_px)) for c in clicks),
+                tuple(int(c.is_positive) for c in clicks),
+                frame_idx=t,
+            )
+            corrected = tracker.session([first, points])
+            corrected.restore(SessionState(dict(state.banks), ((t, 1),)), frame.size_hw)
+            mask = _mask(corrected, frame)
+            scores.append(jaccard(truth[t], mask))
+        scores += [scores[-1]] * (CLICKS + 1 - len(scores))
+        tally.clicked.append(scores)
+        tally.corrected.append(_mean_j(corrected, frames, truth, after))
+        session.restore(kept, frame.size_hw)
+
+
+def _mask(session: Session, frame: Frame) -> np.ndarray:
+    return session.track(frame).masks[1]
+
+
+def _mean_j(session: Session, frames: list[Frame], truth: list[np.ndarray], span: range) -> float:
+    return float(np.mean([jaccard(truth[t], _mask(session, frames[t])) for t in span]))
+
+
+def table(tracker: Tracker, root: Path) -> str:
+    """A row per sequence, means over its places, and the mean of the sequences."""
+    lines = [
+        "| sequence | tracked | 1 click | 2 clicks | 3 clicks | next ten | next ten, corrected |",
+        "|---" * 7 + "|",
+    ]
+    rows = []
+    for labels in sorted((root / "Annotations").iterdir()):
+        tally = Tally()
+        correct_sequence(tracker, root / "JPEGImages" / labels.name, labels, tally)
+        rows.append(
+            [*np.mean(tally.clicked, axis=0), np.mean(tally.left_alone), np.mean(tally.corrected)]
+        )
+        lines.append(f"| {labels.name} | " + " | ".join(f"{100 * v:.1f}" for v in rows[-1]) + " |")
+        print(lines[-1], flush=True)
+    mean = np.mean(rows, axis=0)
+    lines.append("| **mean** | " + " | ".join(f"**{100 * v:.1f}**" for v in mean) + " |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--davis", type=Path, required=True)
+    parser.add_argument("--model", default="nano")
+    parser.add_argument("--refiner", default="auto")
+    args = parser.parse_args()
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    tracker = load(args.model, refiner=args.refiner, device=device)
+    info = tracker.model_info
+    write_result(
+        "corrections.md",
+        "# What correcting clicks do\n\n"
+        f"{info.name}, sha256 {info.sha256[:16]}, {info.image_size_px} px, refiner "
+        f"{tracker.refiner.name}. J in percent. {machine()}\n\n{table(tracker, args.davis)}\n",
+    )
+
+
+if __name__ == "__main__":
+    main()
