@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from random import Random
@@ -24,6 +24,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vos.errors import UsageError
+from vos.train.clip_config import RICH
 from vos.train.effects import camera_effects, defocus
 from vos.train.fine_shapes import SHAPES
 from vos.train.fine_strokes import Painted, Stroke, cut_up, paint_pieces
@@ -35,6 +36,7 @@ _POOL = 12
 _SEEDS_PER_POOL = 64
 _ATTEMPTS = 8
 _CLEAN = ClipConfig(defocus=0, noise=0, compression=0, colour_shift=0)
+_CLEAN_RICH = replace(RICH, defocus=0, noise=0, compression=0, colour_shift=0)
 _CAMERA = ClipConfig(defocus=0.08)
 
 Placed = tuple[int, Stroke, np.ndarray, float]
@@ -45,13 +47,15 @@ class FineConfig:
     """What is in the stills; shares and probabilities in [0, 1].
 
     oversample: rendered side over the image's, 2 or 4; the label's is 2. ordinary: share of stills
-    whose target is a solid object of `synthetic`. twin: a look-alike behind. front: a thin thing
-    across the target. camouflage: the target takes a colour of its backdrop. bokeh: the backdrop is
-    out of focus. min_area, max_area: of the visible target, fractions of the frame.
+    whose target is a solid object of `synthetic`; rich: share of those that are `RICH`. twin: a
+    look-alike behind. front: a thin thing across the target. camouflage: the target takes a colour
+    of its backdrop. bokeh: the backdrop is out of focus. min_area, max_area: of the visible target,
+    fractions of the frame.
     """
 
     oversample: int = 2
     ordinary: float = 0.2
+    rich: float = 0.0
     twin: float = 0.3
     front: float = 0.2
     camouflage: float = 0.25
@@ -96,8 +100,10 @@ def generate_fine(
     thin = [i for i in range(batch) if i not in ordinary]
     images = torch.empty(batch, 3, size, size, device=device)
     labels = torch.empty(batch, 2 * size, 2 * size, dtype=torch.bool, device=device)
-    if ordinary:
-        images[ordinary], labels[ordinary] = _ordinary(len(ordinary), size, seed, device)
+    rich = round(config.rich * len(ordinary))
+    for some, clips in ((ordinary[:rich], _CLEAN_RICH), (ordinary[rich:], _CLEAN)):
+        if some:
+            images[some], labels[some] = _ordinary(len(some), size, seed, device, clips)
     waiting = thin
     for attempt in range(_ATTEMPTS):
         if not waiting:
@@ -120,8 +126,10 @@ def generate_fine(
     return Stills((seen * 255 + 0.5).clamp(0, 255).to(torch.uint8), labels)
 
 
-def _ordinary(count: int, size: int, seed: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    clips = generate_clips(count, 1, 2 * size, seed, device, _CLEAN)
+def _ordinary(
+    count: int, size: int, seed: int, device: torch.device, config: ClipConfig
+) -> tuple[Tensor, Tensor]:
+    clips = generate_clips(count, 1, 2 * size, seed, device, config)
     return F.avg_pool2d(clips.frames[:, 0].float() / 255, 2), clips.masks[:, 0]
 
 

@@ -63,6 +63,16 @@ def test_most_targets_have_detail_that_the_image_size_cannot_hold():
     assert lost.median() > 0.4, "an opening by 2 label pixels must remove much of a thin target"
 
 
+def test_a_share_of_the_ordinary_stills_is_rich():
+    plain = generate_fine(4, 64, seed=5, config=FineConfig(ordinary=1))
+    rich = generate_fine(4, 64, seed=5, config=FineConfig(ordinary=1, rich=1))
+    mixed = generate_fine(4, 64, seed=5, config=FineConfig(ordinary=1, rich=0.5))
+    assert not torch.equal(plain.images, rich.images)
+    assert not torch.equal(mixed.images[:2], plain.images[:2])
+    assert not torch.equal(mixed.images[2:], rich.images[2:])
+    assert rich.labels.flatten(1).any(1).all()
+
+
 def test_ordinary_targets_are_not_thin():
     labels = generate_fine(6, 64, seed=1, config=FineConfig(ordinary=1)).labels.float()[:, None]
     eroded = -F.max_pool2d(-labels, 3, 1, 1)
