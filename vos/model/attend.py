@@ -77,7 +77,8 @@ class MemoryReader:
                 [torch.cat([one.tokens for one in row], dim=1) for row in memories], dim=0
             )
             folded = torch.cat([folded, pointers], dim=1)
-        bias = self._bias(memories[0], pointers.shape[1])
+        in_maps = sum(one.tokens.shape[1] for one in memories[0])
+        bias = pooled_bias(self._pool, in_maps, pointers)
         if attention.pos_enc_at_input:
             x = x + 0.1 * position
         for index, layer in enumerate(attention.layers):
@@ -99,9 +100,7 @@ class MemoryReader:
                     [[one.values[index] for one in row] for row in memories],
                     heads_of(cross.v_proj(pointers), cross.num_heads),
                 )
-                mask = None if bias is None else bias.to(q.dtype).expand(1, 1, q.shape[2], -1)
-                seen = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-                seen = seen.transpose(1, 2).flatten(2)
+                seen = attend_in_heads(q, k, v, bias)
             x = x + cross.out_proj(seen)
             x = x + layer.linear2(layer.activation(layer.linear1(layer.norm3(x))))
         return attention.norm(x).transpose(0, 1)
@@ -158,15 +157,6 @@ class MemoryReader:
             self._tables[side, device] = rotations(cross, side, self._pool).to(device)
         return self._tables[side, device]
 
-    def _bias(self, row: Sequence[_Projected], pointers: int) -> Tensor | None:
-        """Added to the attention logits, so that a pooled token counts for all of its parts."""
-        if self._pool == 1:
-            return None
-        tokens = row[0].tokens
-        bias = tokens.new_full((len(row) * tokens.shape[1] + pointers,), 2 * log(self._pool))
-        bias[len(bias) - pointers :] = 0
-        return bias
-
 
 def rotations(cross: MemoryRopeAttention, side: int, pool: int) -> Complex[Tensor, "tokens pairs"]:
     """For a map of this side before pooling, at the centres of the squares.
@@ -185,6 +175,18 @@ def rotations(cross: MemoryRopeAttention, side: int, pool: int) -> Complex[Tenso
 def folds(cross: MemoryRopeAttention, key: Tensor) -> bool:
     """The chunked form is written for one head, and pays where arithmetic in fp32 is dear."""
     return cross.num_heads == 1 and key.device.type == "cpu" and key.dtype == torch.float32
+
+
+def pooled_bias(
+    pool: int, in_maps: int, pointers: Float[Tensor, "r p m"]
+) -> Float[Tensor, " tokens"] | None:
+    """Added to the attention logits, so that a pooled token counts for all of its parts; None where
+    none is pooled. in_maps: tokens of all maps of an object; those of its pointers come after them.
+    """
+    if pool == 1:
+        return None
+    spatial = pointers.new_full((in_maps,), 2 * log(pool))
+    return torch.cat([spatial, pointers.new_zeros(pointers.shape[1])])
 
 
 def heads_of(tokens: Tensor, heads: int) -> Tensor:
@@ -208,6 +210,18 @@ def _join(
                 torch.add(one, added[i], out=place)
     joined[:, :, count * t :] = pointers
     return joined
+
+
+def attend_in_heads(
+    q: Float[Tensor, "b heads n c"],
+    k: Float[Tensor, "b heads k c"],
+    v: Float[Tensor, "b heads k v"],
+    bias: Float[Tensor, " k"] | None,
+) -> Float[Tensor, "b n heads*v"]:
+    """With torch's own kernel; heads side by side. bias: added to the logits of each key."""
+    mask = None if bias is None else bias.to(q.dtype).expand(1, 1, q.shape[2], -1)
+    seen = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+    return seen.transpose(1, 2).flatten(2)
 
 
 def attend_in_chunks(

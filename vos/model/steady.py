@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import log
 from typing import TYPE_CHECKING
 
 import torch
@@ -18,7 +17,14 @@ from jaxtyping import Float, Int
 from sam2.modeling.sam2_base import SAM2Base
 from torch import Tensor
 
-from vos.model.attend import QUERIES_PER_CHUNK, folds, heads_of, rotations
+from vos.model.attend import (
+    QUERIES_PER_CHUNK,
+    attend_in_heads,
+    folds,
+    heads_of,
+    pooled_bias,
+    rotations,
+)
 from vos.model.once import MemoryRopeAttention
 from vos.model.pointers import pointer_places
 from vos.model.tokens import image_of, tokens_of
@@ -92,7 +98,8 @@ class SteadyAttention:
         pointers, pointer_places = self._pointers(memories)
         values = torch.cat([tokens.flatten(1, 2), pointers], dim=1)
         keys = torch.cat([(tokens + places).flatten(1, 2), pointers + pointer_places], dim=1)
-        bias = self._bias(values, pointers.shape[1])
+        in_maps = k * self._space.shape[1]
+        bias = pooled_bias(self._pool, in_maps, pointers)
         for layer in attention.layers:
             alone = layer.norm1(x)
             own = self._attend(layer.self_attn, alone, alone, alone, alone.shape[1], None)
@@ -102,7 +109,7 @@ class SteadyAttention:
                 layer.norm2(x),
                 keys,
                 values,
-                k * self._space.shape[1],
+                in_maps,
                 bias,
             )
             x = x + seen
@@ -128,9 +135,7 @@ class SteadyAttention:
         if folds(attention, k) and values.shape[-1] < k.shape[-1]:
             return attention.out_proj(attention.v_proj(_in_chunks(q[:, 0], k[:, 0], values, bias)))
         v = heads_of(attention.v_proj(values), attention.num_heads)
-        mask = None if bias is None else bias.to(q.dtype).expand(1, 1, q.shape[2], -1)
-        seen = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-        return attention.out_proj(seen.transpose(1, 2).flatten(2))
+        return attention.out_proj(attend_in_heads(q, k, v, bias))
 
     def _tokens(self, maps: Float[Tensor, "b m h w"]) -> Float[Tensor, "b t m"]:
         if self._pool > 1:
@@ -149,13 +154,6 @@ class SteadyAttention:
         return pointers.unflatten(2, (parts, net.mem_dim)).flatten(1, 2), places.repeat_interleave(
             parts, 1
         )
-
-    def _bias(self, values: Tensor, pointers: int) -> Tensor | None:
-        """Added to the attention logits, so that a pooled token counts for all of its parts."""
-        if self._pool == 1:
-            return None
-        spatial = values.new_full((values.shape[1] - pointers,), 2 * log(self._pool))
-        return torch.cat([spatial, values.new_zeros(pointers)])
 
 
 class SteadyStep:
