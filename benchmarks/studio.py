@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.common import machine, write_result
-from benchmarks.stages import make_clip
+from vos.bench_stages import make_clip
 from vos.io.random_access import RandomAccess
 from vos.io.source import open_source
 from vos_cli.studio.pictures import Thumbnails, jpeg

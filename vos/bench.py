@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ from vos.model import registry
 from vos.model.build import build_sam2
 from vos.model.load import load_model, make_ready, pick_device, pick_dtype
 from vos.model.sam2 import Sam2Model
+from vos.prompt_types import MAX_OBJECT_ID
 from vos.prompts import Box
 from vos.refine.base import NoRefiner, Refiner
 from vos.refine.build import build_refiner, load_refiner_config
@@ -44,7 +45,8 @@ class Case:
 
     model: a registered name or a weight file; a registered SAM 2 that is not on this machine runs
     with random weights, which cost the same. refiner: as `vos.load`, or a preset's name for an
-    untrained one. frames: timed ones, from `Bench.first_timed` on.
+    untrained one. frames: timed ones, from `Bench.first_timed` on. official: the predictor that
+    takes turns with it, as it is or compiled.
     """
 
     model: str = registry.EMBEDDED
@@ -57,6 +59,7 @@ class Case:
     compiled: bool = False
     pool_memory: int = 1
     frames: int = 10
+    official: Literal["eager", "compiled"] | None = None
     size_hw: tuple[int, int] = (360, 640)
 
 
@@ -71,6 +74,10 @@ class TimedModel(Sam2Model):
     def encode_image(self, *args: Any, **kwargs: Any) -> Any:
         with self._clock("encode_image"):
             return super().encode_image(*args, **kwargs)
+
+    def condition(self, *args: Any, **kwargs: Any) -> Any:
+        with self._clock("condition"):
+            return super().condition(*args, **kwargs)
 
     def condition_all(self, *args: Any, **kwargs: Any) -> Any:
         with self._clock("condition"):
@@ -119,8 +126,10 @@ class Bench:
         """
         device = pick_device(case.device)
         dtype = pick_dtype(case.dtype, device)
-        if case.objects < 1 or case.frames < 1:
-            raise UsageError("--objects and --frames: at least 1 each")
+        if not 1 <= case.objects <= MAX_OBJECT_ID:
+            raise UsageError(f"--objects {case.objects}: give 1 to {MAX_OBJECT_ID}")
+        if case.frames < 1:
+            raise UsageError(f"--frames {case.frames}: give 1 or more")
         loaded, refiner = _load(case, device)
         model = TimedModel(loaded)
         prompts = [Box(i + 1, box) for i, box in enumerate(disk_boxes(case.objects, case.size_hw))]
@@ -131,14 +140,14 @@ class Bench:
             refiner=refiner,
             policy=policy,
             dtype=dtype,
-            frame_count=_first_timed(model) + case.frames,
+            frame_count=_first_timed(case) + case.frames,
         )
         return Bench(case, model, refiner, session)
 
     @property
     def first_timed(self) -> int:
         """Index of the first frame that counts."""
-        return _first_timed(self.model)
+        return _first_timed(self.case)
 
     def step(self, frame: Frame, following: Sequence[Frame] | None = None) -> dict[int, np.ndarray]:
         """Track one frame; boolean masks per object, at the video's size.
@@ -169,7 +178,7 @@ class Bench:
         # On a GPU a group's images are encoded with its first frame, so no frame is like another.
         seconds = min(self.cpu_s) if on_cpu else sum(self.wall_s) / len(self.wall_s)
         gflop = counter.get_total_flops() / 1e9
-        report = {
+        report: dict[str, Any] = {
             "model": self.case.model,
             "size_px": self.model.image_size,
             "objects": self.case.objects,
@@ -186,9 +195,11 @@ class Bench:
             "gflop_per_frame": gflop,
             "matmul_peak_gflops": peak_gflops,
             "fraction_of_peak": gflop / seconds / peak_gflops,
-            "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _RSS_PER_MB,
             "state_mb": self.session.state_bytes() / 1e6,
         }
+        if self.case.official is not None:
+            return report  # what both programs need together says nothing of either
+        report["peak_rss_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _RSS_PER_MB
         if self.model.device.type == "cuda":
             report["peak_device_mb"] = torch.cuda.max_memory_allocated(self.model.device) / 1e6
         return report
@@ -210,8 +221,8 @@ class Bench:
 _RSS_PER_MB = 1e6 if sys.platform == "darwin" else 1024  # bytes there, kilobytes elsewhere
 
 
-def _first_timed(model: Sam2Model) -> int:
-    return STEADY_FRAME if model.steady is None else COMPILED_FRAME
+def _first_timed(case: Case) -> int:
+    return COMPILED_FRAME if case.compiled or case.official == "compiled" else STEADY_FRAME
 
 
 def now(device: torch.device, *, wall: bool = False) -> float:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,17 +24,29 @@ from vos.model import registry
 
 
 def official_predictor(
-    packaged_config: str, image_size: int, device: torch.device | str = "cpu"
+    packaged_config: str,
+    image_size: int,
+    device: torch.device | str = "cpu",
+    *,
+    compiled: bool = False,
 ) -> SAM2VideoPredictor:
-    """With random weights, at this input side in pixels; arguments as `build_sam2`'s."""
+    """With random weights, at this input side in pixels; arguments as `build_sam2`'s.
+
+    compiled: every module, as the package itself does it (`vos_optimized`).
+    """
     side = image_size // 16
     overrides = [f"++model.image_size={image_size}"] + [
         f"++model.memory_attention.layer.{kind}.feat_sizes=[{side},{side}]"
         for kind in ("self_attention", "cross_attention")
     ]
-    predictor = build_sam2_video_predictor(
-        packaged_config, None, device=str(device), hydra_overrides_extra=overrides
-    )
+    with redirect_stdout(sys.stderr):  # it says that it compiles
+        predictor = build_sam2_video_predictor(
+            packaged_config,
+            None,
+            device=str(device),
+            hydra_overrides_extra=overrides,
+            vos_optimized=compiled,
+        )
     predictor.fill_hole_area = 0  # its CUDA extension is not in the published package
     return predictor
 
@@ -54,7 +67,9 @@ class Official:
         self._first_timed = ours.first_timed
         self.cpu_s: list[float] = []
         self.wall_s: list[float] = []
-        predictor = official_predictor(entry.config, model.image_size, model.device)
+        predictor = official_predictor(
+            entry.config, model.image_size, model.device, compiled=ours.case.official == "compiled"
+        )
         predictor.load_state_dict(model.net.state_dict())
         with self._context():
             state = predictor.init_state(str(folder))

@@ -18,6 +18,7 @@ class Frame:
     frame_idx: 0-based index in presentation order.
     name: stem of this frame's output files ("00000", or the source image's stem).
     is_corrupt: the decoder reported damage; the picture may be partly wrong.
+    resized: uint8, the picture at the side of the model's input, where it was made ahead of time.
     """
 
     image: np.ndarray
@@ -25,6 +26,7 @@ class Frame:
     frame_idx: int
     name: str
     is_corrupt: bool = False
+    resized: np.ndarray | None = None
 
     @property
     def size_hw(self) -> tuple[int, int]:

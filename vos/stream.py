@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -14,9 +15,11 @@ from vos.errors import PromptError, UsageError
 from vos.frame import Frame, FrameResult
 from vos.io.append_file import AppendFile
 from vos.io.checkpoint import SavedState
+from vos.io.map_ahead import map_ahead
 from vos.io.prefetch import prefetch
-from vos.io.scene_cuts import CutWatch, SceneCuts
+from vos.io.scene_cuts import CutState, CutWatch, SceneCuts
 from vos.io.source import Source, TimePoint
+from vos.model.preprocess import resized_to
 from vos.prompts import Direction, Prompt
 from vos.track.checkpoint import from_bytes, to_bytes
 from vos.track.look_ahead import with_following
@@ -25,6 +28,9 @@ from vos.track.spool import LogitSpool
 
 if TYPE_CHECKING:
     from vos.api import Tracker
+
+RESIZED_AHEAD = 4
+"""Pictures made small for the model at once: one takes longer than a GPU takes for its frame."""
 
 
 class Stream:
@@ -82,7 +88,7 @@ class Stream:
             last_prompt = max(prompt.frame_idx for prompt in prompts)
             self._forward = tracker.session(prompts, frame_count=count)
         self.cuts = CutWatch(scene_cuts, last_prompt)
-        self._device = tracker.model.device
+        self._device, self._side = tracker.model.device, tracker.model.image_size
         self.frame_idx: int | None = None
         self.steps = self.frames = 0
         self._spool_file = AppendFile(spool, resume and resume.values["spool"])
@@ -113,18 +119,21 @@ class Stream:
         first = _index_of(self._source, self._start)
         skip_to = None if self.frame_idx is None else self.frame_idx - 1
         if skip_to is None or skip_to >= first:
-            frames = self._source.frames_reversed(self._top, first, skip_to=skip_to)
+            source = self._source.frames_reversed(self._top, first, skip_to=skip_to)
             size = self._backward.look_ahead
-            looked = self._cuts_below.look(frames)
-            for frame, seen, following in with_following(looked, size, reverse=True):
-                if self._cuts_below.take(frame, seen):
-                    if self._cuts_below.ended_at is not None:
-                        break
-                    self._at_cut(self._backward)
-                self._spool.put(frame.frame_idx, self._backward.decode(frame, following))
-                self.frame_idx = frame.frame_idx
-                self.steps += 1
-                yield frame.frame_idx
+            with (
+                prefetch(self._cuts_below.look(source)) as read,
+                closing(self._made_small(read, 0)) as frames,
+            ):
+                for frame, seen, following in with_following(frames, size, reverse=True):
+                    if self._cuts_below.take(frame, seen):
+                        if self._cuts_below.ended_at is not None:
+                            break
+                        self._at_cut(self._backward)
+                    self._spool.put(frame.frame_idx, self._backward.decode(frame, following))
+                    self.frame_idx = frame.frame_idx
+                    self.steps += 1
+                    yield frame.frame_idx
         self._backward.check_all_used()
         self._backward = self.frame_idx = None
 
@@ -141,7 +150,10 @@ class Stream:
         next_idx = self.next_idx
         skip_to = next_idx if replay_from is None else replay_from
         source = self._source.frames(self._start, self._end, skip_to=skip_to)
-        with prefetch(self.cuts.look(source, next_idx)) as frames:
+        with (
+            prefetch(self.cuts.look(source, next_idx)) as read,
+            closing(self._made_small(read, self._first_needed)) as frames,
+        ):
             size = 1 if self._forward is None else self._forward.look_ahead
             for frame, seen, following in with_following(frames, size):
                 if frame.frame_idx < next_idx:
@@ -162,6 +174,26 @@ class Stream:
                 yield frame, result
         if self._forward is not None:
             self._forward.check_all_used()
+
+    @property
+    def _first_needed(self) -> int | None:
+        """Index of the first frame of the results that meets the model; None for none."""
+        if self._forward is None:
+            return None
+        return max(self.next_idx, min(prompt.frame_idx for prompt in self._forward.prompts))
+
+    def _made_small(
+        self, frames: Iterable[tuple[Frame, CutState]], from_idx: int | None
+    ) -> Generator[tuple[Frame, CutState], None, None]:
+        """With `resized`, from this index on."""
+
+        def work(one: tuple[Frame, CutState]) -> tuple[Frame, CutState]:
+            frame, seen = one
+            if from_idx is None or frame.frame_idx < from_idx:
+                return one
+            return replace(frame, resized=resized_to(frame.image, self._side)), seen
+
+        return map_ahead(work, frames, RESIZED_AHEAD)
 
     def _at_cut(self, session: Session) -> None:
         if self.cuts.action == "reset":

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from vos.bench import Bench, Case
 
 
+_PROFILED_FRAMES = 12
+
+
 def bench(
     model: Annotated[
         str, typer.Option(help="A registered name (random weights if absent), or a weight file.")
@@ -41,24 +44,46 @@ def bench(
             "--vs-sam2", help="The official predictor takes turns with ours, same weights."
         ),
     ] = False,
+    vs_sam2_compiled: Annotated[
+        bool,
+        typer.Option(
+            "--vs-sam2-compiled", help="The same, with the official predictor compiled by itself."
+        ),
+    ] = False,
     profile: Annotated[
-        bool, typer.Option("--profile", help="The costliest operations of one frame, on stderr.")
+        bool,
+        typer.Option(
+            "--profile",
+            help="Where the time goes, on stderr: the costliest operations of one frame, and what "
+            "a 1080p frame costs beside the model.",
+        ),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Measure frames/s, time per stage, memory and arithmetic on a generated clip."""
     from vos.bench import Bench, Case
 
-    case = Case(model, size, objects, refiner, device, dtype, exact, compiled, pool_memory, frames)
-    ours = Bench.open(case)
-    report = _run(case, ours, vs_sam2=vs_sam2, profile=profile)
+    case = Case(
+        model=model,
+        size_px=size,
+        objects=objects,
+        refiner=refiner,
+        device=device,
+        dtype=dtype,
+        exact=exact,
+        compiled=compiled,
+        pool_memory=pool_memory,
+        frames=frames,
+        official="compiled" if vs_sam2_compiled else "eager" if vs_sam2 else None,
+    )
+    report = _run(case, Bench.open(case), profile=profile)
     if as_json:
         print(json.dumps({"schema": 1, **report}))
     else:
         print_table([(key, _text(value)) for key, value in report.items()])
 
 
-def _run(case: Case, ours: Bench, *, vs_sam2: bool, profile: bool) -> dict[str, Any]:
+def _run(case: Case, ours: Bench, *, profile: bool) -> dict[str, Any]:
     from contextlib import ExitStack
 
     from vos.bench import matmul_peak_gflops, moving_frames
@@ -70,7 +95,7 @@ def _run(case: Case, ours: Bench, *, vs_sam2: bool, profile: bool) -> dict[str, 
     agreements: list[float] = []
     with ExitStack() as stack:
         theirs = None
-        if vs_sam2:
+        if case.official is not None:
             folder, tracked = stack.enter_context(jpeg_folder(tracked))
             theirs = Official(case.model, ours, folder)
         frames = ((frame, None) for frame in tracked)
@@ -88,7 +113,22 @@ def _run(case: Case, ours: Bench, *, vs_sam2: bool, profile: bool) -> dict[str, 
         }
     if profile:
         print(ours.operations(profiled), file=sys.stderr)
+        print(_beside_the_model(ours.model.image_size), file=sys.stderr)
     return report
+
+
+def _beside_the_model(side_px: int) -> str:
+    """A table of what other threads do."""
+    from pathlib import Path
+    from tempfile import TemporaryDirectory
+
+    from vos.bench_stages import stages_beside_the_model
+
+    with TemporaryDirectory() as name:
+        stages = stages_beside_the_model(_PROFILED_FRAMES, side_px, Path(name))
+    lines = ["A 1080p frame beside the model", f"{'':<20}{'CPU ms':>8}  threads beside the model's"]
+    lines += [f"{one.name:<20}{one.together_ms:>8.1f}  {one.where}" for one in stages]
+    return "\n".join(lines)
 
 
 def _text(value: object) -> str:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor
+
+from vos.model.transfer import sent
 
 MEAN_RGB = (0.485, 0.456, 0.406)
 STD_RGB = (0.229, 0.224, 0.225)
@@ -14,18 +18,45 @@ STD_RGB = (0.229, 0.224, 0.225)
 
 def normalise(image: Float[Tensor, "*b 3 h w"]) -> Float[Tensor, "*b 3 h w"]:
     """Subtract ImageNet's mean and divide by its deviation; values in 0-1 in."""
-    mean = torch.tensor(MEAN_RGB, device=image.device, dtype=image.dtype)[:, None, None]
-    std = torch.tensor(STD_RGB, device=image.device, dtype=image.dtype)[:, None, None]
+    _, mean, std = _constants(image.device, image.dtype)
     return (image - mean) / std
+
+
+def resized_to(image: UInt8[np.ndarray, "h w 3"], size_px: int) -> UInt8[np.ndarray, "s s 3"]:
+    """Pillow's bicubic, antialiased; the aspect ratio is not kept.
+
+    Source: `sam2.utils.misc._load_img_as_tensor`.
+    """
+    return np.array(Image.fromarray(image).resize((size_px, size_px)))
+
+
+def to_network(
+    resized: UInt8[np.ndarray, "s s 3"], device: torch.device
+) -> Float[Tensor, "1 3 s s"]:
+    """To the device in bytes, and normalised there, to the bits that SAM 2 gets from a division in
+    float64.
+
+    Source: `sam2.utils.misc.load_video_frames_from_jpg_images`.
+    """
+    pixels = sent(torch.from_numpy(resized), device).permute(2, 0, 1)
+    most, _, _ = _constants(device, torch.float32)
+    return normalise(pixels.to(torch.float32) / most)[None]
 
 
 def image_to_input(
     image: UInt8[np.ndarray, "h w 3"], size_px: int, device: torch.device
 ) -> Float[Tensor, "1 3 s s"]:
-    """Resize to size_px x size_px (Pillow bicubic, antialiased, aspect ratio not kept), normalise.
+    """A picture of any size as the network's input of this side in pixels."""
+    return to_network(resized_to(image, size_px), device)
 
-    Source: `sam2.utils.misc._load_img_as_tensor` and `load_video_frames_from_jpg_images`.
+
+@lru_cache(maxsize=8)
+def _constants(device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
+    """255, the mean and the deviation. A tensor, as a GPU multiplies by a number's inverse, which
+    rounds otherwise.
     """
-    resized = np.asarray(Image.fromarray(image).resize((size_px, size_px)))
-    scaled = torch.from_numpy(resized / 255.0).permute(2, 0, 1).to(torch.float32)
-    return normalise(scaled)[None].to(device)
+    with torch.inference_mode(False):
+        most = torch.tensor(255.0, device=device, dtype=dtype)
+        mean = torch.tensor(MEAN_RGB, device=device, dtype=dtype)[:, None, None]
+        std = torch.tensor(STD_RGB, device=device, dtype=dtype)[:, None, None]
+    return most, mean, std

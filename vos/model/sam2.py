@@ -21,6 +21,7 @@ from vos.model.attend_exact import ExactReader
 from vos.model.once import compute_once
 from vos.model.pointers import pointer_places
 from vos.model.tokens import image_of, tokens_of
+from vos.model.transfer import sent
 from vos.model.types import (
     Decoded,
     DecoderState,
@@ -321,7 +322,7 @@ class Sam2Model:
         )
         rows = pointers.shape[1]
         distances = [[distance for distance, _ in column] for column in columns]
-        steps = torch.tensor(distances, device=pointers.device)
+        steps = sent(torch.tensor(distances), self.device)
         position = pointer_places(net, steps, recalls[0].pointer_span, pointers)
         position = position.expand(-1, rows, m)
         if m < c:

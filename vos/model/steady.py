@@ -28,6 +28,7 @@ from vos.model.attend import (
 from vos.model.once import MemoryRopeAttention
 from vos.model.pointers import pointer_places
 from vos.model.tokens import image_of, tokens_of
+from vos.model.transfer import sent
 from vos.model.types import Decoded, FrameFeatures, MemoryEntry, PromptTokens, Recall
 
 if TYPE_CHECKING:
@@ -65,9 +66,9 @@ def gathered(recalls: Sequence[Recall], device: torch.device) -> Memories:
     distances = [[float(distance) for distance, _ in r.pointers] for r in recalls]
     return Memories(
         torch.stack(maps),
-        torch.tensor([slot for slot, _ in recalls[0].spatial], device=device),
+        sent(torch.tensor([slot for slot, _ in recalls[0].spatial]), device),
         torch.stack(pointers),
-        torch.tensor(distances, device=device),
+        sent(torch.tensor(distances), device),
     )
 
 

@@ -86,7 +86,7 @@ class ImageSegmenter:
             for object_id, (prompt, before) in asked.items():
                 decoded = self._decode_object(prompt, before)
                 self._answers[object_id] = _Answer(prompt, decoded)
-        return {i: off_graph(self._answers[i].decoded) for i in sorted(self._answers)}
+        return off_graph({i: self._answers[i].decoded for i in sorted(self._answers)})
 
     def forget(self, object_id: int) -> None:
         """Drop an object: later results do not have it, and its next prompts start it anew."""

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vos.frame import Frame
-from vos.model.preprocess import image_to_input
+from vos.model.preprocess import resized_to, to_network
 from vos.model.sam2 import Sam2Model
 from vos.model.types import FrameFeatures
 
@@ -80,4 +80,7 @@ def with_following(
 
 
 def _input(frame: Frame, model: Sam2Model) -> Float[Tensor, "1 3 s s"]:
-    return image_to_input(frame.image, model.image_size, model.device)
+    resized = frame.resized
+    if resized is None or len(resized) != model.image_size:
+        resized = resized_to(frame.image, model.image_size)
+    return to_network(resized, model.device)

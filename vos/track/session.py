@@ -108,7 +108,7 @@ class Session:
                 prompts,
                 Step(frame.frame_idx, self.reverse, self.frame_count),
             )
-        return {object_id: off_graph(answer) for object_id, answer in decoded.items()}
+        return off_graph(decoded)
 
     def add_prompt(self, prompt: Prompt) -> None:
         """Ask something of a frame the stream has not reached yet. Keeps everything asked
@@ -303,9 +303,14 @@ def _not_included(frame_idx: int) -> PromptError:
     )
 
 
-def off_graph(answer: Decoded) -> ObjectLogits:
-    """What users get of one object's answer (batch 1)."""
-    scores = ObjectResult(
-        iou_pred=float(answer.iou_pred[0, 0]), object_score=float(answer.object_score[0, 0])
-    )
-    return ObjectLogits(answer.output_logits, scores)
+def off_graph(answers: Mapping[int, Decoded]) -> dict[int, ObjectLogits]:
+    """What users get of the objects' answers (batch 1 each). A GPU is waited for once."""
+    if not answers:
+        return {}
+    scores = torch.stack([torch.cat([a.iou_pred[0], a.object_score[0]]) for a in answers.values()])
+    return {
+        object_id: ObjectLogits(answer.output_logits, ObjectResult(iou_pred, object_score))
+        for (object_id, answer), (iou_pred, object_score) in zip(
+            answers.items(), scores.tolist(), strict=True
+        )
+    }
