@@ -1,39 +1,26 @@
 #!/usr/bin/env bash
-# Every GPU row of the speed targets, as one table. Needs a CUDA device; weights may be absent.
-# Usage: benchmarks/gpu.sh [FRAMES]   (run it with vos's environment active)
-set -euo pipefail
+# Everything that needs a GPU, in one go: the speed targets, a whole command on 1080p footage, memory
+# over 20,000 frames, and the tests of the device. Needs CUDA and a compiler; weights may be absent.
+# Results are printed and left in benchmarks/results/. Compiling takes many minutes.
+# Usage: benchmarks/gpu.sh   (with vos's environment active)
+set -uo pipefail
+cd "$(dirname "$0")/.."
 
-frames=${1:-60}
-python3 - <<'PY'
+python -c '
 import sys, torch
-if not torch.cuda.is_available():
-    sys.exit("benchmarks/gpu.sh: no CUDA device here")
-print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}\n")
-PY
+torch.cuda.is_available() or sys.exit("benchmarks/gpu.sh: no CUDA device here")' || exit 1
 
-echo "| case | frames/s | ms | official / ours | fraction of peak | peak device MB | target |"
-echo "|---|---|---|---|---|---|---|"
-
-row() { # NAME TARGET FLAGS...
-  local name=$1 target=$2
-  shift 2
-  vos bench --device cuda --dtype bfloat16 --frames "$frames" --json "$@" |
-    python3 -c '
-import json, sys
-r, (name, target) = json.load(sys.stdin), sys.argv[1:]
-ratio, fps = r.get("speed_ratio"), r["frames_per_s"]
-cells = [name, f"{fps:.1f}", f"{1e3 / fps:.2f}", "-" if ratio is None else f"{ratio:.2f}x",
-         "{:.2f}".format(r["fraction_of_peak"]), "{:.0f}".format(r["peak_device_mb"]), target]
-print("| " + " | ".join(cells) + " |")' "$name" "$target"
+failed=()
+part() { # NAME COMMAND...; the rest runs even where one fails
+  echo "== $1" >&2
+  "${@:2}" || failed+=("$1")
 }
+part speed python -m benchmarks.gpu
+part pipeline python -m benchmarks.pipeline --device cuda --models tiny small base-plus large
+part memory python -m benchmarks.memory --device cuda
+part tests env VOS_REQUIRE_CUDA=1 python -m pytest -q -m needs_cuda tests
 
-row "tiny, 1024 px" ">= 1.3x" --model sam2.1-tiny --vs-sam2
-row "large, 1024 px" ">= 1.3x, >= 0.35 of peak" --model sam2.1-large --vs-sam2
-row "tiny, 1024 px, compiled" ">= 1.3x" --model sam2.1-tiny --compile --vs-sam2
-row "large, 1024 px, compiled" ">= 1.3x, >= 0.35 of peak" --model sam2.1-large --compile --vs-sam2
-row "tiny, 1024 px, pooled memory" "" --model sam2.1-tiny --pool-memory 2 --vs-sam2
-row "tiny, 512 px" ">= 4x" --model sam2.1-tiny --size 512 --vs-sam2
-row "tiny, 1024 px, 8 objects" ">= 2x" --model sam2.1-tiny --objects 8 --vs-sam2
-row "large, 1024 px, alone" "" --model sam2.1-large
-row "large, PR+MR" ">= 0.8x of the row above's frames/s" --model sam2.1-large --refiner pr_mr
-row "large, LA+PR+MR" ">= 0.3x of it" --model sam2.1-large --refiner sam2refiner
+if ((${#failed[@]})); then
+  echo "benchmarks/gpu.sh: failed: ${failed[*]}" >&2
+  exit 1
+fi

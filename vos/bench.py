@@ -30,7 +30,7 @@ from vos.refine.base import NoRefiner, Refiner
 from vos.refine.build import build_refiner, load_refiner_config
 from vos.refine.file import load_refiner
 from vos.track.policy import Fifo
-from vos.track.session import Session, compose
+from vos.track.session import ObjectLogits, Session, at_video_size, compose
 
 # From here on every memory slot is filled and a frame costs what all later ones cost.
 STEADY_FRAME = 8
@@ -117,6 +117,7 @@ class Bench:
     session: Session
     cpu_s: list[float] = field(default_factory=list)
     wall_s: list[float] = field(default_factory=list)
+    _answers: dict[int, ObjectLogits] = field(default_factory=dict)
 
     @staticmethod
     def open(case: Case) -> Bench:
@@ -149,20 +150,24 @@ class Bench:
         """Index of the first frame that counts."""
         return _first_timed(self.case)
 
-    def step(self, frame: Frame, following: Sequence[Frame] | None = None) -> dict[int, np.ndarray]:
-        """Track one frame; boolean masks per object, at the video's size.
-
-        following: as `Session.decode`'s.
-        """
+    def step(self, frame: Frame, following: Sequence[Frame] | None = None) -> None:
+        """Track one frame. following: as `Session.decode`'s."""
         timed = frame.frame_idx >= self.first_timed
         if frame.frame_idx == self.first_timed:
             self.model.seconds.clear()
         cpu, wall = time.process_time(), now(self.model.device, wall=True)
-        result = compose(frame, self.session.decode(frame, following))
+        self._answers = self.session.decode(frame, following)
+        compose(frame, self._answers)
         if timed:
             self.wall_s.append(now(self.model.device, wall=True) - wall)
             self.cpu_s.append(time.process_time() - cpu)
-        return {i: result.label_map == i for i in result.objects}
+
+    def masks(self, size_hw: tuple[int, int]) -> dict[int, np.ndarray]:
+        """What the last frame's answer says of each object, whatever it says of the others."""
+        return {
+            i: (at_video_size(one.logits, size_hw)[0, 0] > 0).cpu().numpy()
+            for i, one in self._answers.items()
+        }
 
     def report(self, frame: Frame, peak_gflops: float) -> dict[str, Any]:
         """Everything measured, as JSON values. frame: one more, whose operations are counted."""

@@ -112,9 +112,7 @@ def jpeg_folder(frames: Sequence[Frame]) -> Iterator[tuple[Path, list[Frame]]]:
 
 
 def agreement(ours: Mapping[int, np.ndarray], theirs: Mapping[int, np.ndarray]) -> float:
-    """Mean IoU over the objects; two empty masks agree. Overlaps count for the lowest id's object
-    of ours only, so give one object for an exact figure.
-    """
+    """Mean IoU over the objects; two empty masks agree."""
     ious: list[float] = []
     for object_id, mask in ours.items():
         other = theirs[object_id]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from vos.bench import Bench, Case
 
 
-_PROFILED_FRAMES = 12
+_PROFILED_FRAMES = 8
 
 
 def bench(
@@ -100,9 +100,9 @@ def _run(case: Case, ours: Bench, *, profile: bool) -> dict[str, Any]:
             theirs = Official(case.model, ours, folder)
         frames = ((frame, None) for frame in tracked)
         for frame, _, following in with_following(frames, ours.session.look_ahead):
-            masks = ours.step(frame, following)
+            ours.step(frame, following)
             if theirs is not None:
-                agreements.append(agreement(masks, theirs.step()))
+                agreements.append(agreement(ours.masks(frame.size_hw), theirs.step()))
     report = ours.report(counted, matmul_peak_gflops(ours.model.device, ours.session.dtype))
     if theirs is not None:
         report |= {

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 import json
 
+import pytest
+import torch
+from sam2.sam2_video_predictor import SAM2VideoPredictorVOS
+
+from benchmarks import gpu
+from vos.bench import COMPILED_FRAME, Bench, Case
+from vos.bench_official import official_predictor
 from vos_cli.main import run
 
 
@@ -22,10 +29,31 @@ def test_report_has_every_measurement(capsys):
 
 def test_the_official_predictor_takes_turns(capsys):
     flags = ["--model", "sam2.1-tiny", "--size", "64", "--frames", "1", "--vs-sam2", "--json"]
+    flags += ["--objects", "2"]  # that overlap
     assert run(["bench", *flags, "--exact", "--device", "cpu"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["official_cpu_ms_per_frame"] > 0
     assert report["mask_iou"] == 1.0
+    assert report["stage_ms"]["condition"] > 0
+    assert "peak_rss_mb" not in report  # it would be that of both
+
+
+def test_the_official_predictor_compiled_is_the_packages_own_and_timed_once_compiled(
+    monkeypatch, capfd
+):
+    compiled: list[str] = []
+
+    def pretend(function, **_options):
+        compiled.append(type(function.__self__).__name__)
+        return function
+
+    monkeypatch.setattr(torch, "compile", pretend)
+    predictor = official_predictor("configs/sam2.1/sam2.1_hiera_t.yaml", 64, compiled=True)
+    assert type(predictor) is SAM2VideoPredictorVOS
+    assert {"ImageEncoder", "MemoryAttention", "MaskDecoder"} <= set(compiled)
+    assert not capfd.readouterr().out  # stdout is for the report
+    nano = Bench.open(Case(official="compiled", device="cpu"))
+    assert nano.first_timed == COMPILED_FRAME
 
 
 def test_nano_has_no_official_configuration(capsys):
@@ -51,6 +79,47 @@ def test_options_that_exclude_each_other_are_refused_with_random_weights_too(cap
     assert "--pool-memory 2" in capsys.readouterr().err
     assert run(["bench", *random, "--compile"]) == 2
     assert "--compile and --exact" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("--objects", "0", "--objects 0: give 1 to 255"),
+        ("--objects", "256", "--objects 256: give 1 to 255"),
+        ("--frames", "0", "--frames 0: give 1 or more"),
+    ],
+)
+def test_numbers_out_of_range(capsys, option, value, words):
+    assert run(["bench", option, value]) == 2
+    assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("row", gpu.ROWS, ids=lambda row: row.name)
+def test_the_rows_for_a_gpu_are_command_lines(capsys, row):
+    """Without frames: refused, but only after every option has been understood."""
+    assert run(["bench", *row.flags.split(), "--device", "cpu", "--frames", "0"]) == 2
+    assert "--frames 0" in capsys.readouterr().err
+
+
+def test_a_row_says_whether_its_target_is_met():
+    report = {"frames_per_s": 50.0, "fraction_of_peak": 0.4, "speed_ratio": 1.2}
+    row = gpu.Row("large", "", "official", ratio=1.3, fraction=0.35)
+    assert gpu.line(row, report, {}).endswith("| >= 1.3x, >= 0.35 of peak | no |")
+    assert gpu.line(row, report | {"speed_ratio": 1.31}, {}).endswith("| yes |")
+    assert gpu.line(row, report | {"fraction_of_peak": 0.3}, {}).endswith("| no |")
+    refined = gpu.Row("large, PR + MR", "", "alone", ratio=0.8)
+    assert "| 0.83x | alone |" in gpu.line(refined, report, {"alone": 60.0})
+    assert "failed" in gpu.line(row, None, {})
+
+
+def test_profile_says_where_the_time_goes(capsys, monkeypatch):
+    monkeypatch.setattr("vos_cli.bench._PROFILED_FRAMES", 2)
+    assert run(["bench", "--frames", "1", "--device", "cpu", "--profile"]) == 0
+    said = capsys.readouterr()
+    assert "aten::" in said.err
+    for stage in ("read", "make small, 256 px", "masks", "overlay"):
+        assert f"\n{stage} " in said.err
+    assert "aten::" not in said.out
 
 
 def test_a_trained_refiner_of_an_absent_model_is_refused(capsys):

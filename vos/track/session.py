@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -24,6 +25,8 @@ from vos.track.checkpoint import SessionState
 from vos.track.look_ahead import GroupEncoder
 from vos.track.memory_bank import MemoryBank
 from vos.track.policy import Fifo, MemoryPolicy, Step
+
+_log = logging.getLogger("vos")
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,13 +258,23 @@ def compose(frame: Frame, objects: Mapping[int, ObjectLogits]) -> FrameResult:
     """Logits to the video's size (bilinear, fp32), then one label per pixel: the highest logit
     wins.
 
-    Background where all are <= 0; on a tie the lowest id wins.
+    Background where all are <= 0; on a tie the lowest id wins. Where a GPU has no memory for masks
+    of that size they are made on the CPU, which the log says.
     """
+    logits = {i: o.logits for i, o in objects.items()}
+    try:
+        labels = label_map(logits, frame.size_hw)
+    except torch.OutOfMemoryError:
+        _log.warning(
+            "vos: warning: frame %d: GPU memory is full; its masks are made on the CPU",
+            frame.frame_idx,
+        )
+        labels = label_map({i: one.cpu() for i, one in logits.items()}, frame.size_hw)
     return FrameResult(
         frame_idx=frame.frame_idx,
         pts=frame.pts,
         name=frame.name,
-        label_map=label_map({i: o.logits for i, o in objects.items()}, frame.size_hw),
+        label_map=labels,
         objects={i: objects[i].scores for i in sorted(objects)},
         is_corrupt=frame.is_corrupt,
     )

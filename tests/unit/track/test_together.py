@@ -11,6 +11,7 @@ from vos.model.sam2 import Sam2Model
 from vos.model.types import ModelPrompt
 from vos.prompts import Box, Points
 from vos.refine.base import NoRefiner
+from vos.track import session
 from vos.track.capacity import Capacity
 from vos.track.policy import Fifo, Step
 from vos.track.session import Session
@@ -133,6 +134,26 @@ def test_out_of_memory_with_nothing_left_to_give_up_is_raised(fast_model, make_f
     monkeypatch.setattr(Sam2Model, "condition_all", never)
     with pytest.raises(torch.OutOfMemoryError):
         _run(fast_model, make_frames(2), [Box(1, BOX)])
+
+
+def test_no_memory_for_masks_of_the_videos_size_makes_them_on_the_cpu(
+    fast_model, make_frames, monkeypatch, caplog
+):
+    frames, prompts = make_frames(3), [Box(1, BOX), Box(2, (0.0, 0.0, 12.0, 12.0))]
+    undisturbed = list(Session(fast_model, prompts).run(frames))
+    real, failures = session.at_video_size, iter((False, False, True, *[False] * 99))
+
+    def sometimes(logits, size_hw):
+        if next(failures):
+            raise torch.OutOfMemoryError("no memory")
+        return real(logits, size_hw)
+
+    monkeypatch.setattr(session, "at_video_size", sometimes)
+    masks = [result.label_map for result in Session(fast_model, prompts).run(frames)]
+    assert all((a == b.label_map).all() for a, b in zip(masks, undisturbed, strict=True))
+    assert [r.getMessage() for r in caplog.records] == [
+        "vos: warning: frame 1: GPU memory is full; its masks are made on the CPU"
+    ]
 
 
 @torch.inference_mode()
