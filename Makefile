@@ -56,6 +56,9 @@ lint: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.track
+	$(BIN)/python -m benchmarks.speed
+	$(BIN)/python -m benchmarks.pipeline --models tiny
+	$(BIN)/python -m benchmarks.stages
 	$(BIN)/python -m benchmarks.memory
 	$(BIN)/python -m benchmarks.parity
 	$(BIN)/python -m benchmarks.nano

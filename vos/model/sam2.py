@@ -65,6 +65,9 @@ class Sam2Model:
         compute_once(net)
         self._reader = ExactReader(net) if exact else MemoryReader(net, pool_memory)
         if not exact:
+            # A tenth to a third less of their time at 1024 px; the image encoder gains nothing.
+            for part in (net.sam_mask_decoder, net.memory_encoder):
+                part.to(memory_format=torch.channels_last)
             for block in net.memory_encoder.fuser.layers:
                 # In bfloat16 a strided operand makes `linear` repeat its weights per row.
                 block.pwconv1.register_forward_pre_hook(_contiguous)
