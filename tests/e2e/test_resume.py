@@ -317,6 +317,54 @@ def test_checkpoints_come_by_the_clock_and_take_little_of_it(run, tmp_path, clip
     assert saved == [4, 9, 14]
 
 
+@pytest.fixture
+def on_the_disk(monkeypatch) -> dict[int, int]:
+    """Inode to how many bytes a power cut would leave of the file."""
+    sizes: dict[int, int] = {}
+    real = os.fsync
+
+    def fsync(handle: int) -> None:
+        real(handle)
+        status = os.fstat(handle)
+        sizes[status.st_ino] = status.st_size
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    return sizes
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs inodes")
+@pytest.mark.parametrize("direction", ["forward", "both"])
+def test_a_power_cut_leaves_what_a_checkpoint_counts_on(
+    run, tmp_path, clip, monkeypatch, on_the_disk, direction
+):
+    """What was written since the last flush is lost, of every file."""
+    whole = run(job_for(clip, tmp_path / "whole", direction=direction))
+    steps, save = 0, checkpointing.Work._save_if_due
+
+    def every_third(*args: Any) -> None:
+        nonlocal steps
+        steps += 1
+        if steps % 3 == 0:
+            save(*args)
+
+    job = job_for(clip, tmp_path / "out", direction=direction)
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpointing.Work, "_save_if_due", every_third)
+        for stop_after in (5, 8):
+            interrupt(run, job, stop_after)
+            for path in part_of(job.output).rglob("*"):
+                if path.is_file():
+                    left = on_the_disk.get(path.stat().st_ino, 0)
+                    os.truncate(path, min(left, path.stat().st_size))
+    outcome = run(job)
+    assert outcome.resumed_at is not None
+    assert run.warned == list(whole.warnings)
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+    for path in job.output.rglob("*"):
+        if path.is_file():
+            assert on_the_disk.get(path.stat().st_ino) == path.stat().st_size, path.name
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs POSIX processes")
 @pytest.mark.parametrize(
     ("kills", "frames", "direction"),
