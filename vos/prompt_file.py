@@ -23,7 +23,7 @@ import difflib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from reprlib import repr as brief
 from typing import Any
@@ -36,6 +36,14 @@ from vos.prompt_types import MAX_OBJECT_ID, Box, MaskPrompt, Points, Polygon, Pr
 
 SCHEMA = 1
 MAX_NAME = 60
+
+
+@dataclass(frozen=True, slots=True)
+class NamedPrompts:
+    """Prompts, and what their objects are called, by id; objects without a name are left out."""
+
+    prompts: tuple[Prompt, ...] = ()
+    names: Mapping[int, str] = field(default_factory=dict)
 
 
 def save_prompts(
@@ -80,18 +88,17 @@ def load_prompts(path: str | Path, *, size_hw: tuple[int, int] | None = None) ->
 
     Raises PromptError naming the file, the place in it, what is wrong and the nearest valid name.
     """
+    return list(load_named_prompts(path, size_hw=size_hw).prompts)
+
+
+def load_named_prompts(path: str | Path, *, size_hw: tuple[int, int] | None = None) -> NamedPrompts:
+    """As `load_prompts`, with the names; the file is read once, so that it may be a pipe."""
     path = Path(path)
     text = _text(path)
     try:
         return _read(text, path.parent, size_hw)
     except PromptError as error:
         raise PromptError(f"{display_name(path)}: {error}") from None
-
-
-def load_names(path: str | Path) -> dict[int, str]:
-    """What the objects of a prompt file that `load_prompts` accepts are called, by id."""
-    names = json.loads(_text(Path(path))).get("names", {})
-    return {int(object_id): name for object_id, name in names.items()}
 
 
 def check_names(names: Any) -> None:
@@ -122,7 +129,7 @@ def _text(path: Path) -> str:
         ) from error
 
 
-def _read(text: str, folder: Path, size_hw: tuple[int, int] | None) -> list[Prompt]:
+def _read(text: str, folder: Path, size_hw: tuple[int, int] | None) -> NamedPrompts:
     try:
         root = json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
@@ -142,10 +149,12 @@ def _read(text: str, folder: Path, size_hw: tuple[int, int] | None) -> list[Prom
             f"{SCHEMA}: update vos, or write the file again"
         )
     _check_size(root.get("size_hw"), size_hw)
-    check_names(root.get("names", {}))
+    names = root.get("names", {})
+    check_names(names)
     if not isinstance(root["prompts"], list):
         raise PromptError('"prompts" is not a list; it holds one object per prompt: correct it')
-    return _prompts(root["prompts"], folder)
+    prompts = tuple(_prompts(root["prompts"], folder))
+    return NamedPrompts(prompts, {int(key): name for key, name in names.items()})
 
 
 def _prompts(items: Iterable[Any], folder: Path | None) -> list[Prompt]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +12,7 @@ import typer
 
 from vos import settings
 from vos.errors import UsageError
-from vos.prompts import Prompt
+from vos.prompt_file import NamedPrompts
 from vos.settings import Settings
 from vos.suspicious import Suspicion
 from vos_cli import track_options as options
@@ -70,7 +70,7 @@ def fix(
     given = locals()
     del verbose  # read from the command line by the error handler, which must work before this
     asked = TrackFlags.of(given).all_prompts()
-    if sum((bool(asked), undo, listing)) > 1:
+    if sum((bool(asked.prompts), undo, listing)) > 1:
         raise UsageError("prompts, --undo and --list contradict each other; give one of them")
     form = form_of_progress(progress, quiet=quiet)
     open_again = partial(open_result, result, source=source)
@@ -81,7 +81,7 @@ def fix(
             tell(f"interrupted after frame {opened.frames[-1]}; this is what there is so far")
         _print_listing(opened, as_json=as_json)
         return
-    is_page = not asked and not undo
+    is_page = not asked.prompts and not undo
     if host is not None and not is_page:
         raise UsageError("--host is for the page: leave out the correction, or --host")
     if undo:
@@ -118,8 +118,7 @@ def _on_page(
     serve(
         source=result.source,
         settings=used,
-        prompts=(),
-        names={},
+        drawn=NamedPrompts(),
         tool="point",
         say=say,  # the link is what this is about, so that not even --quiet silences it
         host=host,
@@ -143,14 +142,20 @@ def _finished_again(open_again: Callable[[], Result]) -> Result:
     return now
 
 
-def _correct(result: Result, asked: Sequence[Prompt], used: Settings, tell: Say) -> Edit:
-    plan(result, asked)  # refuses what it can before the model is loaded
+def _correct(result: Result, asked: NamedPrompts, used: Settings, tell: Say) -> Edit:
+    plan(result, asked.prompts)  # refuses what it can before the model is loaded
     tell(model_line(used))
     tracker = load_tracker(used)
     assert tracker is not None  # a result without a model is refused when it is opened
     progress = open_progress(used.progress, None)
     with progress:
-        return make_edit(result, asked, tracker, on_frame=lambda _idx: progress.advance())
+        return make_edit(
+            result,
+            asked.prompts,
+            tracker,
+            names=asked.names,
+            on_frame=lambda _idx: progress.advance(),
+        )
 
 
 def _redraw(result: Result, report: Mode, done: str) -> list[str]:

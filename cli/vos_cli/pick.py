@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -10,8 +9,7 @@ from typing import Annotated
 import typer
 
 from vos.io.output_folder import part_of
-from vos.prompt_file import load_names
-from vos.prompts import Prompt, load_prompts
+from vos.prompt_file import NamedPrompts, load_named_prompts
 from vos_cli import track_options as options
 from vos_cli.errors import Interrupted
 from vos_cli.fixing.overlay import redraw_overlay
@@ -49,12 +47,11 @@ def pick(
     """
     del verbose  # read from the command line by the error handler, which must work before this
     path = default_file(source) if output is None else output
-    is_there = path.exists()
+    drawn = load_named_prompts(path) if path.exists() else NamedPrompts()
     desk = serve(
         source=source,
         settings=TrackFlags(model=model, refiner=refiner, device=device, size=size).settings(None),
-        prompts=load_prompts(path) if is_there else (),
-        names=load_names(path) if is_there else {},
+        drawn=drawn,
         tool="box",
         say=say,
         host=host,
@@ -66,11 +63,11 @@ def pick(
 
 
 def pick_and_track(
-    source: str, job: Job, prompts: Sequence[Prompt], *, tool: str, host: str | None, say: Say
+    source: str, job: Job, drawn: NamedPrompts, *, tool: str, host: str | None, say: Say
 ) -> Outcome:
     """Draw prompts on a page and track them from there; the last finished run's outcome.
 
-    prompts: what is drawn already. tool: the page's first. host: to listen at, None for the
+    drawn: what is there already. tool: the page's first. host: to listen at, None for the
     loopback address. say: told the link.
 
     Raises VosError of every kind. Interrupted: nothing was tracked to its end.
@@ -78,8 +75,7 @@ def pick_and_track(
     desk = serve(
         source=source,
         settings=job.settings,
-        prompts=prompts,
-        names={},
+        drawn=drawn,
         tool=tool,
         say=say,
         host=host,

@@ -11,9 +11,8 @@ import typer
 
 from vos import settings
 from vos.errors import PromptError, UsageError
+from vos.prompt_file import NamedPrompts, load_named_prompts
 from vos.prompts import (
-    Prompt,
-    load_prompts,
     parse_box,
     parse_mask,
     parse_point,
@@ -300,10 +299,11 @@ class TrackFlags:
                 kept[field.name] = tuple(value or ()) if field.default == () else value
         return cls(**kept)
 
-    def all_prompts(self) -> tuple[Prompt, ...]:
-        """Every prompt these flags name. Raises PromptError."""
-        return (
-            *(() if self.prompts is None else load_prompts(self.prompts)),
+    def all_prompts(self) -> NamedPrompts:
+        """Every prompt these flags name, with the names of the prompt file. Raises PromptError."""
+        read = NamedPrompts() if self.prompts is None else load_named_prompts(self.prompts)
+        prompts = (
+            *read.prompts,
             *map(parse_box, self.box),
             *map(parse_point, self.point),
             *(parse_point(text, positive=False) for text in self.neg_point),
@@ -311,6 +311,7 @@ class TrackFlags:
             *map(parse_scribble, self.scribble),
             *(one for text in self.mask for one in parse_mask(text)),
         )
+        return NamedPrompts(prompts, read.names)
 
     def settings(self, progress: str | None) -> Settings:
         """These choices joined with environment, file and defaults. Raises ConfigError."""
@@ -335,13 +336,13 @@ class TrackFlags:
     def job(self, source: str, output: Path, *, progress: str | None) -> Job:
         """The job of tracking `source` into `output`. Raises UsageError of every kind."""
         job = self.job_without_prompts(source, output, progress=progress)
-        prompts = self.all_prompts()
-        if not prompts:
+        asked = self.all_prompts()
+        if not asked.prompts:
             raise PromptError(
                 "no prompt: something must say what to track; give --box x1,y1,x2,y2, --point x,y, "
                 "--mask FILE.png or --prompts FILE.json, or --box alone to draw one"
             )
-        return replace(job, prompts=prompts)
+        return replace(job, prompts=asked.prompts, names=asked.names)
 
     def job_without_prompts(self, source: str, output: Path, *, progress: str | None) -> Job:
         """As `job`, for prompts that are yet to come."""

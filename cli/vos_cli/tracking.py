@@ -5,8 +5,8 @@ from __future__ import annotations
 import glob
 import json
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -57,7 +57,8 @@ class Job:
     """What one `vos track` does.
 
     source: a video, a folder or a glob, as the user named it. output: the folder to make.
-    start (inclusive), end (exclusive): a frame index or seconds.
+    start (inclusive), end (exclusive): a frame index or seconds. names: what objects are called,
+    by id; they go into the output's prompt file and make no other output of it.
     """
 
     source: str
@@ -68,6 +69,7 @@ class Job:
     direction: Direction
     settings: Settings
     overwrite: bool
+    names: Mapping[int, str] = field(default_factory=dict)
 
     @classmethod
     def checked(
@@ -244,7 +246,9 @@ def run(
                 )
                 if work.resumed_at is not None:
                     say(f"continued at frame {work.resumed_at}")
-                save_prompts(folder.part / PROMPTS_NAME, job.prompts, size_hw=info.size_hw)
+                save_prompts(
+                    folder.part / PROMPTS_NAME, job.prompts, size_hw=info.size_hw, names=job.names
+                )
                 begun, started = work.stream.frames, time.monotonic()
                 with work, progress:
                     work.run(progress)

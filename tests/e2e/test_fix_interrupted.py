@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def run(tracker: Tracker) -> Runner:
 @pytest.fixture
 def job(tmp_path: Path) -> Job:
     clip = clips.video(tmp_path / "clip.mp4", FRAMES)
-    return job_for(clip, tmp_path / "out", save=("masks", "stats"))
+    return job_for(clip, tmp_path / "out", save=("masks", "stats"), names={3: "square"})
 
 
 def test_what_was_saved_is_shown_and_nothing_else(run, job, capsys):
@@ -109,7 +110,7 @@ def test_the_input_may_have_moved_with_it(run, job, tmp_path):
 def test_continue_and_correct_on_the_page(run, job, tracker, tmp_path):
     pytest.importorskip("fastapi", reason="the extra `studio` is not installed")
     pytest.importorskip("httpx2", reason="Starlette's test client needs it")
-    whole = job_for(job.source, tmp_path / "whole", save=("masks", "stats"))
+    whole = replace(job, output=tmp_path / "whole")
     run(whole)
     interrupt(run, job, DONE)
     for page in _page(job, tracker):

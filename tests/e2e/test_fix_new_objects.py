@@ -24,8 +24,8 @@ from e2e.results import (
 )
 from tests.unit.track.conftest import tiny_model  # noqa: F401 - a fixture
 from vos.io.mask_png import read_label_png
-from vos.prompt_file import load_names
-from vos.prompts import Box, MaskPrompt, Points, load_prompts
+from vos.prompt_file import load_named_prompts
+from vos.prompts import Box, MaskPrompt, Points, load_prompts, save_prompts
 from vos_cli.fixing.fix import fix, undo
 from vos_cli.fixing.overlay import redraw_overlay
 from vos_cli.fixing.result import open_result
@@ -55,7 +55,7 @@ def test_it_is_there_from_its_prompt_on_and_takes_what_nobody_has(result, tracke
     }
     check_stats_fit_masks(result)
     assert load_prompts(result / "prompts.json") == [BOX, OTHER, NEW]
-    assert load_names(result / "prompts.json") == {2: "bag"}
+    assert load_named_prompts(result / "prompts.json").names == {2: "bag"}
     (entry,) = manifest_of(result)["history"]
     assert entry["new_objects"] == [2]
     assert list(open_result(result).timeline()) == [1, 2, 3]
@@ -134,15 +134,19 @@ def test_it_goes_the_way_of_the_result(
     assert without(contents(out), "manifest.json") == without(before, "manifest.json")
 
 
-def test_the_command_line_says_that_it_is_new(tmp_path, capsys):
+def test_the_command_line_says_that_it_is_new_and_keeps_names(tmp_path, capsys):
     out = tmp_path / "out"
     clips.video(tmp_path / "clip.mp4", 8)
-    track = ["track", str(tmp_path / "clip.mp4"), "--box", clips.BOX, "-o", str(out), "-q"]
+    drawn = tmp_path / "drawn.json"
+    save_prompts(drawn, [BOX], names={1: "square"})
+    track = ["track", str(tmp_path / "clip.mp4"), "--prompts", str(drawn), "-o", str(out), "-q"]
     assert run_command([*track, "--model", "nano", "--device", "cpu"]) == 0
     capsys.readouterr()
-    assert run_command(["fix", str(out), "--box", "2:60,10,90,50@3", "--json"]) == 0
+    save_prompts(drawn, [Box(2, (60, 10, 90, 50), frame_idx=3)], names={2: "post"})
+    assert run_command(["fix", str(out), "--prompts", str(drawn), "--json"]) == 0
     told, said = capsys.readouterr()
     assert json.loads(told)["new_objects"] == [2]
     assert "object 2 is new" in said
     assert run_command(["fix", str(out), "--list", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["objects"] == [1, 2]
+    assert load_named_prompts(out / "prompts.json").names == {1: "square", 2: "post"}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from hypothesis.extra import numpy as hnp
 
 from vos.errors import OutputError, PromptError
 from vos.io.mask_png import encode_label_png
+from vos.prompt_file import NamedPrompts, load_named_prompts
 from vos.prompts import (
     Box,
     MaskPrompt,
@@ -69,6 +72,14 @@ def test_what_is_saved_is_what_is_loaded(tmp_path, prompts):
     save_prompts(path, prompts, size_hw=(60, 80))
     assert load_prompts(path) == prompts
     assert prompts_text(load_prompts(path), size_hw=(60, 80)) == path.read_text()
+
+
+def test_a_pipe_is_read_once(tmp_path):
+    box, pipe = Box(2, (1, 2, 3, 4)), tmp_path / "pipe"
+    os.mkfifo(pipe)
+    text = prompts_text([box], names={2: "dog"})
+    threading.Thread(target=pipe.write_text, args=(text,), daemon=True).start()
+    assert load_named_prompts(pipe) == NamedPrompts((box,), {2: "dog"})
 
 
 def test_the_text_is_stable_and_one_line_per_prompt():

@@ -125,7 +125,7 @@ def _job(clip: Clip, output: Path, progress: str | None) -> Job:
     file = flags.prompts
     if file is not None and file.exists() and not file.is_file():  # a pipe may never end
         raise PromptError(f"{display_name(file)}: not a regular file; give a prompt file")
-    if not flags.all_prompts():
+    if not flags.all_prompts().prompts:
         name = Path(clip.source).name
         raise PromptError(
             f"no prompt; put {name}.prompts.json beside it (see --prompts-from), "

@@ -41,4 +41,5 @@ def rest_of(result: Result, used: Settings) -> Job:
         direction=was["direction"],
         settings=replace(used, save=tuple(was["save"]), scene_cuts=was["scene_cuts"]),
         overwrite=False,
+        names=result.names,
     )

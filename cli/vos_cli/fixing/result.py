@@ -24,8 +24,8 @@ from vos.io.paths import display_name
 from vos.io.source import Source, open_source, video_frame_name
 from vos.io.stats_file import ObjectSeries, StatsFile
 from vos.io.unfinished import output_of, read_unfinished
-from vos.prompt_file import load_names
-from vos.prompts import Prompt, load_prompts
+from vos.prompt_file import load_named_prompts
+from vos.prompts import Prompt
 from vos.suspicious import Suspicion, suspicious_spans
 from vos_cli.checkpointing import reached
 from vos_cli.parts import OVERLAY_NAME
@@ -150,14 +150,15 @@ def open_result(path: Path, *, source: str | None = None) -> Result:
         )
     _check(manifest, name)
     opened = _open_input(path, manifest, source)
+    drawn = load_named_prompts(path / PROMPTS_NAME, size_hw=opened.info.size_hw)
     return Result(
         path=path,
         output=path,
         manifest=manifest,
         source=opened,
         frames=_frames(path, opened),
-        prompts=tuple(load_prompts(path / PROMPTS_NAME, size_hw=opened.info.size_hw)),
-        names=load_names(path / PROMPTS_NAME),
+        prompts=drawn.prompts,
+        names=drawn.names,
         stats=StatsFile(path / STATS_NAME),
     )
 
@@ -176,14 +177,15 @@ def _open_interrupted(output: Path, source: str | None) -> Result:
         )
     manifest = {**left.identity, "source": left.source, "scene_cuts": so_far.cuts}
     opened = _open_input(output, manifest, source)
+    drawn = load_named_prompts(left.part / PROMPTS_NAME, size_hw=opened.info.size_hw)
     return Result(
         path=left.part,
         output=output,
         manifest=manifest,
         source=opened,
         frames=_frames(left.part, opened, so_far.next_idx),
-        prompts=tuple(load_prompts(left.part / PROMPTS_NAME, size_hw=opened.info.size_hw)),
-        names=load_names(left.part / PROMPTS_NAME),
+        prompts=drawn.prompts,
+        names=drawn.names,
         stats=StatsFile(left.part / STATS_NAME, so_far.stats_bytes),
         is_finished=False,
     )

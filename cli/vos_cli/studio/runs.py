@@ -64,7 +64,8 @@ class Runs(Background):
         if self.state == "running":
             return
         self._may_replace |= overwrite or self.outcome is not None
-        job = replace(self._job, prompts=history.now.prompts, overwrite=self._may_replace)
+        now = history.now
+        job = replace(self._job, prompts=now.prompts, names=now.names, overwrite=self._may_replace)
         self._rate = None
         self._progress = Counter(None)
         self.version = history.version

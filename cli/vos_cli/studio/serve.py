@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from vos.errors import UsageError
 from vos.io.random_access import RandomAccess
 from vos.io.source import Source, open_source
-from vos.prompts import Prompt
+from vos.prompt_file import NamedPrompts
 from vos.settings import Settings
 from vos_cli.notices import warn
 from vos_cli.studio.address import LOOPBACK, Address
@@ -30,8 +30,7 @@ def serve(
     *,
     source: str | Source,
     settings: Settings,
-    prompts: Sequence[Prompt],
-    names: dict[int, str],
+    drawn: NamedPrompts,
     tool: str,
     say: Say,
     host: str | None = None,
@@ -41,10 +40,10 @@ def serve(
 ) -> Any:
     """Show the page for `source` until the user is through; returns what it worked on.
 
-    prompts, names: what is drawn already. host: address or name to listen at,
-    None for the loopback address. save_to: the prompt
-    file to write. job: what to track with the prompts. result: opens what to correct. One of the
-    three is given, or `result` of an interrupted track and the `job` that continues it.
+    drawn: what is there already. host: address or name to listen at, None for the loopback
+    address. save_to: the prompt file to write. job: what to track with the prompts. result: opens
+    what to correct. One of the three is given, or `result` of an interrupted track and the `job`
+    that continues it.
 
     Raises:
         UsageError: no browser and no terminal, no such host, or the extra is missing. InputError.
@@ -74,7 +73,7 @@ def serve(
     if isinstance(source, str):
         source = open_source(source, decoder=settings.decoder)
     with source as opened, address.listen() as listener:
-        check_drawn(prompts, opened.info.size_hw)
+        check_drawn(drawn.prompts, opened.info.size_hw)
         thumbnails = Thumbnails(opened.info.frame_count)
         with RandomAccess(opened, thumbnails.add) as frames:
             previewer = Previewer(partial(_model, settings), frames)
@@ -83,7 +82,7 @@ def serve(
                 frames=frames,
                 thumbnails=thumbnails,
                 previewer=previewer,
-                history=History(document_of(prompts, names)),
+                history=History(document_of(drawn.prompts, drawn.names)),
                 tool=tool,
                 save_to=save_to,
                 runs=None if job is None else Runs(job, opened.info, previewer.tracker),

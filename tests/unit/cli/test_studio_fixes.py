@@ -23,7 +23,7 @@ from vos.api import Tracker
 from vos.io.mask_png import encode_label_png
 from vos.io.random_access import RandomAccess
 from vos.model.load import ModelInfo
-from vos.prompt_file import load_names
+from vos.prompt_file import load_named_prompts
 from vos.refine.base import NoRefiner
 from vos.track.policy import Fifo
 
@@ -186,7 +186,9 @@ def test_a_new_object_is_drawn_named_and_taken_back(page: TestClient, output: Pa
     timeline = page.get("/api/timeline").json()
     assert list(timeline["objects"]) == ["1", "4"]
     assert timeline["objects"]["4"]["first"] == 6
-    assert load_names(output / "prompts.json") == {4: "bag"}, "other objects keep their names"
+    assert load_named_prompts(output / "prompts.json").names == {4: "bag"}, (
+        "other objects keep their names"
+    )
     after = masks(output)
     page.post("/api/fix/undo")
     assert masks(output) == before

@@ -21,7 +21,7 @@ from vos_cli.studio.document import History, document_of
 from vos_cli.studio.runs import Runs
 from vos_cli.tracking import Job, Outcome
 
-DRAWN = History(document_of([Box(1, (1, 1, 9, 9))], {}), version=7)
+DRAWN = History(document_of([Box(1, (1, 1, 9, 9))], {1: "ball", 2: "not drawn"}), version=7)
 
 
 def outcome(job: Job) -> Outcome:
@@ -91,7 +91,7 @@ def test_progress_then_the_result(runs: Runs, tmp_path: Path, monkeypatch: pytes
     assert np.array_equal(runs.mask(0), labels)  # pyright: ignore[reportArgumentType]
     for frame_idx in (-1, 2, 5, 10**30):
         assert runs.mask(frame_idx) is None
-    assert [job.prompts for job in jobs] == [DRAWN.now.prompts]
+    assert [(job.prompts, job.names) for job in jobs] == [(DRAWN.now.prompts, {1: "ball"})]
 
 
 def test_stopping_is_what_ctrl_c_does(runs: Runs, monkeypatch: pytest.MonkeyPatch):

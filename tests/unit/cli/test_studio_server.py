@@ -20,7 +20,7 @@ from e2e import clips
 from vos.errors import OutputError
 from vos.io.random_access import RandomAccess
 from vos.io.source import open_source
-from vos.prompt_file import load_names, prompts_from_json
+from vos.prompt_file import load_named_prompts, prompts_from_json
 from vos.prompts import load_prompts
 
 pytest.importorskip("fastapi", reason="the extra `studio` is not installed")
@@ -291,7 +291,7 @@ def test_prompts_come_back_as_they_were_drawn(page: TestClient, desk: Desk, tmp_
     assert json.loads(file.read_text())["prompts"] == drawn
     size = (clips.HEIGHT, clips.WIDTH)
     assert tuple(load_prompts(file, size_hw=size)) == desk.history.now.prompts
-    assert load_names(file) == {1: "dog", 3: "not drawn twice"}
+    assert load_named_prompts(file).names == {1: "dog", 3: "not drawn twice"}
 
 
 def test_undo_and_redo(page: TestClient):
