@@ -87,11 +87,11 @@ def pick_and_track(
         for text in redraw_overlay(open_result(job.output)):
             warn(text)
     if desk.runs.outcome is None:
-        drawn = part_of(job.output.resolve()) / PROMPTS_NAME
-        if drawn.exists():
+        file = part_of(job.output.resolve()) / PROMPTS_NAME
+        if file.exists():
             raise Interrupted(
                 f"stopped half-way, {job.output} is not made yet; "
-                f"`vos track {source} --prompts {drawn} -o {job.output}` continues it"
+                f"`vos track {source} --prompts {file} -o {job.output}` continues it"
             )
         raise Interrupted(f"closed before anything was tracked, {job.output} is not made")
     return replace(desk.runs.outcome, corrections=corrections)

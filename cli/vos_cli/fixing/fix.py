@@ -20,7 +20,15 @@ from vos.prompts import Prompt, collect, save_prompts
 from vos.version import __version__
 from vos_cli.errors import Interrupted
 from vos_cli.fixing.interrupted import require_finished
-from vos_cli.fixing.plan import Course, check, course, lifetime, merged, within_scene
+from vos_cli.fixing.plan import (
+    Course,
+    check,
+    course,
+    lifetime,
+    merged,
+    prompted_frames,
+    within_scene,
+)
 from vos_cli.fixing.result import Result
 from vos_cli.fixing.span import Span
 from vos_cli.parts import OVERLAY_NAME
@@ -79,7 +87,7 @@ def plan(result: Result, prompts: Sequence[Prompt]) -> Plan:
     direction = parameters["direction"]
     everything = merged(result.prompts, prompts)
     collect(everything, result.source.info.size_hw, direction=direction)
-    prompted = _frames_by_object(prompts_to_json(everything))
+    prompted = prompted_frames((one.object_id, one.frame_idx) for one in everything)
     tracked_from = _tracked_from(result, prompts)
     is_new = {i: i not in series for i in tracked_from}
     existing = {
@@ -265,15 +273,9 @@ def _tracked_from(result: Result, new: Sequence[Prompt]) -> dict[int, set[int]]:
     made = (edit["prompts"] for edit in result.corrections())
     tracked_from: dict[int, set[int]] = {}
     for prompts in (result.manifest["parameters"]["prompts"], *made, prompts_to_json(new)):
-        tracked_from = _frames_by_object(prompts) | tracked_from
+        asked = ((one["object_id"], one["frame_idx"]) for one in prompts)
+        tracked_from = prompted_frames(asked) | tracked_from
     return tracked_from
-
-
-def _frames_by_object(prompts: Sequence[Mapping[str, Any]]) -> dict[int, set[int]]:
-    frames: dict[int, set[int]] = {}
-    for prompt in prompts:
-        frames.setdefault(prompt["object_id"], set()).add(prompt["frame_idx"])
-    return frames
 
 
 def _now() -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from vos.errors import PromptError
@@ -48,6 +48,14 @@ def merged(old: Sequence[Prompt], new: Sequence[Prompt]) -> tuple[Prompt, ...]:
         if _key(prompt) not in exact and not (isinstance(prompt, Box) and _key(prompt) in boxed)
     )
     return (*kept, *new)
+
+
+def prompted_frames(asked: Iterable[tuple[int, int]]) -> dict[int, set[int]]:
+    """The frames with prompts, by object id. asked: object id and frame index of each prompt."""
+    frames: dict[int, set[int]] = {}
+    for object_id, frame_idx in asked:
+        frames.setdefault(object_id, set()).add(frame_idx)
+    return frames
 
 
 def check(new: Sequence[Prompt], frames: range) -> None:

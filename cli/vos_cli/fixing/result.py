@@ -28,6 +28,7 @@ from vos.prompt_file import load_named_prompts
 from vos.prompts import Prompt
 from vos.suspicious import Suspicion, suspicious_spans
 from vos_cli.checkpointing import reached
+from vos_cli.fixing.plan import prompted_frames
 from vos_cli.parts import OVERLAY_NAME
 from vos_cli.tracking import PROMPTS_NAME, default_output
 
@@ -85,10 +86,7 @@ class Result:
 
     def prompted_frames(self) -> dict[int, set[int]]:
         """By object id."""
-        frames: dict[int, set[int]] = {}
-        for prompt in self.prompts:
-            frames.setdefault(prompt.object_id, set()).add(prompt.frame_idx)
-        return frames
+        return prompted_frames((one.object_id, one.frame_idx) for one in self.prompts)
 
     def history(self) -> list[dict[str, Any]]:
         """The manifest's entries, oldest first; an undone correction stays, an undo follows."""
