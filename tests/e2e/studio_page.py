@@ -158,6 +158,15 @@ class Tab:
         if shift:
             self.page.keyboard.up("Shift")
 
+    def outline(self, *corners: tuple[float, float]) -> None:
+        """Draw a polygon; returns once it is one of the prompts."""
+        drawn = self.page.locator("#prompts .here").count()
+        self.tool("polygon")
+        for corner in corners:
+            self.click(*corner)
+        self.page.keyboard.press("Enter")
+        self.page.wait_for_selector(f"#prompts .here >> nth={drawn}")
+
     def click(self, x: float, y: float, button: str = "left") -> None:
         self.page.mouse.click(*self.at(x, y), button=button)
 

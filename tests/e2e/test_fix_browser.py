@@ -65,13 +65,8 @@ def wait_for_frame(tab: Tab, frame_idx: int) -> None:
     tab.page.wait_for_timeout(300)
 
 
-def outline(tab: Tab, left: int) -> None:
-    """A polygon around the square."""
-    tab.tool("polygon")
-    for corner in ((left, 60), (left + 60, 60), (left + 60, 120), (left, 120)):
-        tab.click(*corner)
-    tab.page.keyboard.press("Enter")
-    tab.page.wait_for_selector("#prompts .here")
+def outline_square(tab: Tab, left: int) -> None:
+    tab.outline((left, 60), (left + 60, 60), (left + 60, 120), (left, 120))
 
 
 def test_timeline_stop_and_keys(environ, window: Any, tmp_path: Path):
@@ -89,6 +84,14 @@ def test_timeline_stop_and_keys(environ, window: Any, tmp_path: Path):
         tab.page.keyboard.press(".")
         wait_for_frame(tab, starts[0])
         assert "frame" in tab.page.inner_text("#suspicious-text")
+        tab.page.set_viewport_size({"width": 760, "height": 560})
+        tab.page.wait_for_timeout(200)
+        for name in ("before", "next"):
+            button = tab.page.locator(f"#suspicious-{name}")
+            assert button.evaluate("(one) => one.scrollHeight <= one.clientHeight"), name
+        tab.shot("fix-narrow")
+        tab.page.set_viewport_size({"width": 1280, "height": 800})
+        tab.page.wait_for_timeout(200)
         box = tab.page.locator("#slider").bounding_box()
         strips = tab.page.locator("#timeline-canvas").bounding_box()
         tab.page.mouse.click(box["x"] + box["width"] - 8, strips["y"] + 20)
@@ -100,7 +103,7 @@ def test_timeline_stop_and_keys(environ, window: Any, tmp_path: Path):
         tab.page.fill("#frame-number", str(CUT + 2))
         tab.page.keyboard.press("Enter")
         wait_for_frame(tab, CUT + 2)
-        outline(tab, 30 + 5 * (CUT + 2))
+        outline_square(tab, 30 + 5 * (CUT + 2))
         tab.page.click("#go")
         tab.page.click("#run-stop")
         tab.page.wait_for_selector('#run-title:text-is("Stopped")')
@@ -134,17 +137,20 @@ def test_what_was_tracked_here_is_corrected_here(
     with started(environ, "track", clip, "--box", "-o", out) as command:
         tab = Tab(window.new_page(), command.link)
         tab.drag((240, 10), (310, 60))
+        tab.page.fill("#objects input", "corner")
+        tab.page.keyboard.press("Enter")
         wait_for_model(tab)
         tab.page.click("#go")
         tab.page.wait_for_selector('#run-title:text-is("Tracked")')
         before = masks(out)
         tab.page.click("#run-correct")
         tab.page.wait_for_selector("body.fix #timeline-canvas[data-id='0']")
+        assert tab.page.input_value("#objects input") == "corner"
         wait_for_model(tab)
         tab.page.fill("#frame-number", "3")
         tab.page.keyboard.press("Enter")
         wait_for_frame(tab, 3)
-        outline(tab, 86)
+        outline_square(tab, 86)
         tab.page.click("#go")
         tab.page.wait_for_selector("#timeline-canvas[data-id='1']")
         assert masks(out)["00003.png"] != before["00003.png"]
@@ -179,11 +185,7 @@ def test_a_new_object_is_named_and_tracked(environ, window: Any, tmp_path: Path)
         tab.page.keyboard.press("o")
         tab.page.fill("#objects [data-object='2'] input", "post")
         tab.page.keyboard.press("Enter")
-        tab.tool("polygon")
-        for corner in ((130, 20), (185, 20), (185, 160), (130, 160)):
-            tab.click(*corner)
-        tab.page.keyboard.press("Enter")
-        tab.page.wait_for_selector("#prompts .here")
+        tab.outline((130, 20), (185, 20), (185, 160), (130, 160))
         tab.page.click("#go")
         tab.page.wait_for_selector("#timeline-canvas[data-id='1']")
         tab.page.wait_for_selector('#run-title:text-is("Corrected")')

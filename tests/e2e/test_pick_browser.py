@@ -65,10 +65,7 @@ def test_draw_see_undo_save_and_come_back(environ, window: Any, clip: Path, tmp_
         tab.page.click("#add-object")
         tab.page.fill("#objects input >> nth=1", "corner")
         tab.page.keyboard.press("Enter")
-        tab.tool("polygon")
-        for corner in ((250, 110), (310, 110), (310, 170), (250, 170)):
-            tab.click(*corner)
-        tab.page.keyboard.press("Enter")
+        tab.outline((250, 110), (310, 110), (310, 170), (250, 170))
         tab.wait_for_version(8)
         assert tab.pixel(280, 140) != tab.pixel(*OUTSIDE)
 
@@ -254,6 +251,14 @@ def test_what_cannot_be_is_said(environ, window: Any, clip: Path, tmp_path: Path
         tab.page.keyboard.press("?")
         tab.page.wait_for_selector("#keys[open]")
         tab.shot("keys")
+        tab.page.keyboard.press("Escape")
+        tab.page.wait_for_selector("#keys:not([open])", state="attached")
+        for _ in range(30):
+            tab.page.keyboard.press("Tab")
+            if tab.page.evaluate("document.activeElement.id") == "help":
+                break
+        tab.page.keyboard.press("Enter")
+        tab.page.wait_for_selector("#keys[open]")
     assert not nowhere.parent.exists()
 
 

@@ -56,11 +56,8 @@ def test_a_span_is_fixed_and_the_fix_undone(environ, window: Any, tmp_path: Path
         wait_for_model(tab)
         show(tab, 3)
         plain = tab.pixel(*INSIDE)
-        tab.tool("polygon")  # it is taken as exact, so that the model's skill is no part of this
-        for corner in ((86, 60), (146, 60), (146, 120), (86, 120)):
-            tab.click(*corner)
-        tab.page.keyboard.press("Enter")
-        tab.page.wait_for_selector("#prompts .here")
+        # It is taken as exact, so that the model's skill is no part of this.
+        tab.outline((86, 60), (146, 60), (146, 120), (86, 120))
         tab.page.click("#go")
         tab.page.wait_for_selector("#timeline-canvas[data-id='1']")
         tab.page.wait_for_selector('#run-title:text-is("Corrected")')

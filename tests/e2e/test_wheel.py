@@ -39,7 +39,8 @@ def test_content(wheel: Path):
     assert len(info) == 1
     suffixes = {Path(n).suffix for n in names if not n.startswith(tuple(info))}
     assert suffixes <= {".py", ".yaml", ".safetensors", ".css", ".html", ".js", ".svg"}
-    assert {"vos_cli/studio/static/index.html", "vos_cli/studio/static/main.js"} <= set(names)
+    page = (ROOT / "cli/vos_cli/studio/static").iterdir()
+    assert {f"vos_cli/studio/static/{file.name}" for file in page} <= set(names)
     presets = {n for n in names if n.startswith("vos/presets/")}
     expected = {
         "vos/presets/" + p.relative_to(ROOT / "configs").as_posix()

@@ -87,7 +87,9 @@ export class Fixing {
 
   update() {
     const { page, data } = this;
-    const here = data.suspicious.filter((one) => one.first <= page.frame && page.frame <= one.last);
+    const here = data.suspicious
+      .filter((one) => one.first <= page.frame && page.frame <= one.last)
+      .sort((one, other) => (other.object_id === page.object) - (one.object_id === page.object));
     const total = data.suspicious.length;
     const words = here.map((one) => {
       const name = page.store.document.objects[one.object_id] || `object ${one.object_id}`;
@@ -95,8 +97,10 @@ export class Fixing {
       return `${name}: ${KINDS[one.kind].text}, ${frames}`;
     });
     const counted = total === 1 ? "1 suspicious span" : `${total} suspicious spans`;
-    byId("suspicious-text").textContent = words.join(" · ") || (total ? counted : "Nothing suspicious");
-    byId("suspicious-text").classList.toggle("found", words.length > 0);
+    const text = byId("suspicious-text");
+    text.textContent = words.join(" · ") || (total ? counted : "Nothing suspicious");
+    text.title = words.join("\n"); // there may be no room for all of it
+    text.classList.toggle("found", words.length > 0);
     byId("suspicious-before").disabled = !data.suspicious.some((one) => one.first < page.frame);
     byId("suspicious-next").disabled = !data.suspicious.some((one) => one.first > page.frame);
     const isRunning = page.run?.state === "running";

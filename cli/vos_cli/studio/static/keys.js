@@ -23,6 +23,8 @@ export class Keys {
     const { target } = event;
     if (target instanceof HTMLInputElement && target.type !== "range") return;
     if (document.querySelector("dialog[open]")) return;
+    // Whoever came to a button with Tab presses it with these.
+    if (["Enter", " "].includes(event.key) && target.matches("button:focus-visible, a:focus-visible")) return;
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
     const isCommand = event.ctrlKey || event.metaKey;
     // What Shift does to a sign is in the sign already.

@@ -1,24 +1,19 @@
-// The page: what is shown, and who is told when it changes.
+// The page: where one is, what is under way, and who is told when that changes.
 
-import { get, picture, send } from "./api.js";
+import { get, send } from "./api.js";
 import { updateButtons, updateFacts } from "./buttons.js";
 import { promptsOn } from "./edits.js";
 import { Fixing } from "./fixing.js";
 import { Keys } from "./keys.js";
-import { paint } from "./paint.js";
 import { Panel } from "./panel.js";
-import { Pictures } from "./pictures.js";
 import { Player } from "./player.js";
 import { RunPanel } from "./run.js";
+import { Screen } from "./screen.js";
 import { shortcuts } from "./shortcuts.js";
 import { Store } from "./store.js";
 import { HINTS, Tools } from "./tools.js";
 import { View } from "./view.js";
 
-const CURSORS = { pan: "grab", erase: "default" };
-const EXACT_FROM = 4; // screen pixels per frame pixel from which JPEG would show
-const REST_MS = 250;
-const PATIENCE_MS = 80; // then a thumbnail is better than the frame before
 const BUSY_POLL_MS = 300;
 const IDLE_POLL_MS = 1500;
 
@@ -30,19 +25,10 @@ class Page {
   frame = 0;
   count = 1;
   object = 1;
-  image = null;
-  mask = null;
-  about = {};
-  opacity = 0.45;
-  isMaskShown = true;
   run = null;
   fixing = null; // where the page corrects a result
   isModelReady = false;
   isOver = false;
-  #shown = 0;
-  #painted = 0;
-  #painting = 0;
-  #resting = 0;
   #toasting = 0;
 
   async open() {
@@ -51,7 +37,7 @@ class Page {
     byId("clip-name").textContent = this.clip.name;
     this.view = new View(this.clip.width, this.clip.height);
     this.view.fit(canvas.clientWidth, canvas.clientHeight);
-    this.pictures = new Pictures(this.clip.width, this.clip.height);
+    this.screen = new Screen(canvas, this);
     this.tools = new Tools(canvas, this);
     this.panel = new Panel(this);
     this.player = new Player(this);
@@ -86,48 +72,16 @@ class Page {
     const wanted = Math.round(Math.min(this.count - 1, Math.max(0, frame)));
     if (wanted !== this.frame) this.tools.cancel();
     this.frame = wanted;
-    const turn = (this.#shown += 1);
     this.#remember();
     this.player.update();
-    if (!this.player.isPlaying) setTimeout(() => this.#showThumbnail(wanted, turn), PATIENCE_MS);
     try {
-      const [image, mask] = await Promise.all([
-        this.pictures.get(this.#imagePath(wanted)), this.#maskOn(wanted),
-      ]);
-      if (turn !== this.#shown) return;
-      this.#painted = turn;
-      this.image = image.bitmap;
-      this.mask = mask?.bitmap ?? null;
-      this.about = mask?.about ?? {};
-      canvas.dataset.frame = wanted;
-      canvas.dataset.version = this.about.version ?? "";
+      if (!(await this.screen.show(wanted))) return;
       this.panel.update();
       this.fixing?.update();
-      this.redraw();
       this.#hint();
     } catch (error) {
-      if (turn === this.#shown) this.say(error.message, true);
+      this.say(error.message, true);
     }
-    clearTimeout(this.#resting);
-    this.#resting = setTimeout(() => this.#rest(), REST_MS);
-  }
-
-  async #showThumbnail(frame, turn) {
-    const isLate = () => turn === this.#shown && this.#painted < turn;
-    if (!isLate() || Number(canvas.dataset.frame) === frame) return;
-    const small = await picture(`/api/thumbnails/${frame}.jpg?s=${this.clip.session}`).catch(() => null);
-    if (!small || !isLate()) return;
-    this.image = small.bitmap;
-    this.mask = null;
-    canvas.dataset.thumbnail = frame;
-    this.redraw();
-  }
-
-  expect(frame) {
-    if (frame >= this.count) return;
-    this.pictures.expect(this.#imagePath(frame));
-    const path = this.#maskPath(frame);
-    if (path) this.pictures.expect(path);
   }
 
   choose(object) {
@@ -136,6 +90,7 @@ class Page {
     this.tools.cancel();
     this.#remember();
     this.panel.update();
+    this.fixing?.update();
   }
 
   useTool(tool) {
@@ -161,22 +116,7 @@ class Page {
   }
 
   redraw() {
-    cancelAnimationFrame(this.#painting);
-    this.#painting = requestAnimationFrame(() => {
-      const { view, image, object, tools } = this;
-      paint(canvas, {
-        view, image, object, draft: tools.draft, colours: this.clip.colours,
-        mask: this.mask, opacity: this.isMaskShown ? this.opacity : 0,
-        hasEdges: !this.player.isPlaying,
-        oldPrompts: this.player.isPlaying ? [] : (this.fixing?.promptsOn(this.frame) ?? []),
-        prompts: this.player.isPlaying ? [] : promptsOn(this.store.document, this.frame),
-      });
-      canvas.style.cursor = CURSORS[this.tool] ?? "crosshair";
-      canvas.dataset.view = [view.scale, view.x, view.y].join();
-      byId("zoom").textContent = `${Math.round(view.scale * 100)} %`;
-      clearTimeout(this.#resting);
-      this.#resting = setTimeout(() => this.#rest(), REST_MS);
-    });
+    this.screen.redraw();
   }
 
   async track(overwrite = false) {
@@ -261,57 +201,9 @@ class Page {
     if (kind === "kept" && !this.player.isPlaying) this.show(this.frame);
   }
 
-  #imagePath(frame) {
-    const isClose = this.view.scale * window.devicePixelRatio >= EXACT_FROM;
-    const kind = isClose && !this.player.isPlaying ? "png" : "jpg";
-    return `/api/frames/${frame}.${kind}?s=${this.clip.session}`;
-  }
-
-  // The result where it is of these prompts or there are none here, else the preview.
-  #maskPath(frame) {
-    const { run, store } = this;
-    const isDrawn = promptsOn(store.document, frame).length > 0;
-    if (this.fixing) {
-      const kind = isDrawn && this.isModelReady ? `masks/${frame}.png?v=${store.version}&` : `results/${frame}.png?`;
-      return run ? `/api/${kind}run=${run.id}` : null;
-    }
-    const hasResult = run?.has_masks && (run.state === "running" || run.state === "done");
-    if (hasResult && (!isDrawn || run.version === store.version)) {
-      return `/api/results/${frame}.png?run=${run.id}`;
-    }
-    return isDrawn && this.isModelReady ? `/api/masks/${frame}.png?v=${store.version}` : null;
-  }
-
-  async #maskOn(frame) {
-    const path = this.#maskPath(frame);
-    if (!path) return null;
-    const mask = await this.pictures.get(path);
-    if (!mask) this.pictures.forget(path); // it may still come
-    return mask;
-  }
-
-  // Somebody looks at this frame: have the model look at it too, and show it to the last bit.
-  async #rest() {
-    if (this.player.isPlaying || this.isOver || !this.image) return;
-    const path = this.#imagePath(this.frame);
-    if (path.includes(".png")) {
-      const frame = this.frame;
-      const exact = await this.pictures.get(path);
-      if (frame === this.frame && this.image !== exact.bitmap) {
-        this.image = exact.bitmap;
-        this.redraw();
-      }
-    }
-    const isIdle = this.run?.state !== "running" && !this.isInterrupted;
-    if (this.isModelReady && isIdle && this.encoded !== this.frame) {
-      this.encoded = this.frame;
-      send("POST", `/api/encode/${this.frame}`).catch(() => {});
-    }
-  }
-
   #hint() {
     const isDrawn = promptsOn(this.store.document, this.frame).length > 0;
-    const note = this.about.notes?.[this.object];
+    const note = this.screen.about.notes?.[this.object];
     const waits = isDrawn && !this.isModelReady ? "The mask comes once the model is loaded" : "";
     const refusal = this.fixing?.refusal(this.frame);
     byId("hint").textContent = note ?? (refusal || waits || HINTS[this.tool]);
@@ -395,7 +287,7 @@ class Page {
     byId("close").addEventListener("click", closing);
     byId("help").addEventListener("click", () => byId("keys").showModal());
     byId("opacity").addEventListener("input", (event) => {
-      this.opacity = event.target.value / 100;
+      this.screen.opacity = event.target.value / 100;
       this.redraw();
     });
     new ResizeObserver(() => (this.view.isFitted ? this.fit() : this.redraw())).observe(canvas);

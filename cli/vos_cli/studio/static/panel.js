@@ -8,7 +8,7 @@ export class Panel {
   #objects = document.getElementById("objects");
   #prompts = document.getElementById("prompts");
 
-  // page: {store, clip, frame, object, choose, go, about, fixing, isInterrupted}
+  // page: {store, clip, frame, object, choose, go, screen, fixing, isInterrupted}
   constructor(page) {
     this.page = page;
     document.getElementById("add-object").addEventListener("click", () => this.addObject());
@@ -52,8 +52,8 @@ export class Panel {
     });
     name.addEventListener("blur", () => this.update());
     const score = element("span", { className: "score" });
-    const note = page.about.notes?.[id];
-    const quality = page.about.scores?.[id];
+    const note = page.screen.about.notes?.[id];
+    const quality = page.screen.about.scores?.[id];
     if (note) Object.assign(score, { textContent: "–", title: note });
     else if (quality !== undefined) {
       Object.assign(score, {

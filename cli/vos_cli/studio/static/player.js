@@ -10,7 +10,7 @@ export class Player {
   #marks = document.getElementById("marks");
   #play = document.getElementById("play");
 
-  // page: {clip, store, frame, count, go(frame), show(frame), expect(frame), redraw()}; show waits
+  // page: {clip, store, screen, frame, count, go(frame), show(frame), redraw()}; show waits
   // for the picture.
   constructor(page) {
     this.page = page;
@@ -45,7 +45,7 @@ export class Player {
     while (this.isPlaying && page.frame < page.count - 1) {
       const begun = performance.now();
       const next = Math.min(page.frame + step, page.count - 1);
-      for (let ahead = 1; ahead <= AHEAD; ahead += 1) page.expect(next + ahead * step);
+      for (let ahead = 1; ahead <= AHEAD; ahead += 1) page.screen.expect(next + ahead * step);
       await page.show(next);
       const [took, room] = [performance.now() - begun, (1000 * step) / page.clip.rate];
       await new Promise((resolve) => setTimeout(resolve, Math.max(0, room - took)));

@@ -47,10 +47,7 @@ export function shortcuts(page) {
     [["f"], "Fit the frame", () => page.fit()],
     [["+", "="], "Zoom in", zoom(1.25)],
     [["-"], "Zoom out", zoom(0.8)],
-    [["m"], "Mask on, off", () => {
-      page.isMaskShown = !page.isMaskShown;
-      page.redraw();
-    }],
+    [["m"], "Mask on, off", () => page.screen.toggleMask()],
     [["Ctrl+Enter"], isPick ? "Save and close" : page.fixing ? "Fix" : "Track", () => document.getElementById("go").click()],
     ...(isPick ? [[["Ctrl+s"], "Save", () => page.save(false)]] : []),
     [["?"], "This list", () => document.getElementById("keys").showModal()],
