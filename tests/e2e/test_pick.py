@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -59,11 +61,22 @@ def test_ctrl_c_ends_the_page_and_leaves_nothing(environ: dict[str, str], clip: 
     with process:
         said = [process.stderr.readline() for _ in range(2)]
         assert "http://127.0.0.1:" in said[1]
+        with socket.create_connection(_place(said[1])) as stranger:
+            stranger.sendall(b"nonsense\r\n\r\n")
+            assert b" 400 " in stranger.recv(1000)
         process.send_signal(signal.SIGINT)
         rest = process.stderr.read()
         assert process.wait(60) == 130
     assert "saved" in rest
+    assert len(rest.splitlines()) == 1
     assert sorted(path.name for path in clip.parent.glob("clip*")) == ["clip.mp4"]
+
+
+def _place(line: str) -> tuple[str, int]:
+    link = urlsplit(line.split()[-1])
+    assert link.hostname
+    assert link.port
+    return link.hostname, link.port
 
 
 def _with(*folders: Path) -> str:

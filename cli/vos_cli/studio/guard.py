@@ -92,7 +92,8 @@ class Guard:
         if headers.get("origin") != f"http://{host}":
             return _refused(403, "changes come from the page itself only")
         length = headers.get("content-length", "")
-        if not (length.isascii() and length.isdigit()):
+        is_known = length.isascii() and length.isdigit()
+        if not is_known or "transfer-encoding" in headers:  # chunks would go over any length
             return _refused(411, "the length of the request must be given")
         if int(length) > MAX_BODY_BYTES:
             return _refused(413, f"more than {MAX_BODY_BYTES} bytes are not taken")

@@ -97,7 +97,11 @@ def serve(
                 make_app(desk), address, on_spent=lambda token: say(f"{link}?token={token}")
             )
             config = uvicorn.Config(
-                guard, log_config=None, access_log=False, timeout_graceful_shutdown=1
+                guard,
+                log_config=None,
+                log_level="error",  # what strangers send is nothing to show in the terminal
+                access_log=False,
+                timeout_graceful_shutdown=1,
             )
             server = uvicorn.Server(config)
             with suppress(KeyboardInterrupt):

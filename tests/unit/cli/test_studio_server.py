@@ -171,6 +171,8 @@ def test_uploads_are_limited(page: TestClient):
     assert page.put("/api/document", content=b"{}", headers=huge).status_code == 413
     unknown = page.put("/api/document", content=iter([b"{}"]))
     assert unknown.status_code == 411
+    lying = {"Content-Length": "2", "Transfer-Encoding": "chunked"}
+    assert page.put("/api/document", content=b"{}", headers=lying).status_code == 411
 
 
 def test_every_answer_has_the_headers(page: TestClient, visitor: TestClient):
