@@ -143,14 +143,16 @@ def test_what_was_tracked_here_is_corrected_here(
         tab.page.click("#go")
         tab.page.wait_for_selector('#run-title:text-is("Tracked")')
         before = masks(out)
-        tab.page.click("#run-correct")
-        tab.page.wait_for_selector("body.fix #timeline-canvas[data-id='0']")
-        assert tab.page.input_value("#objects input") == "corner"
-        wait_for_model(tab)
         tab.page.fill("#frame-number", "3")
         tab.page.keyboard.press("Enter")
         wait_for_frame(tab, 3)
         outline_square(tab, 86)
+        tab.page.click("#run-correct")
+        tab.page.wait_for_selector("body.fix #timeline-canvas[data-id='0']")
+        assert tab.page.input_value("#objects input") == "corner"
+        assert [prompt["type"] for prompt in tab.prompts()] == ["polygon"]
+        wait_for_frame(tab, 3)
+        wait_for_model(tab)
         tab.page.click("#go")
         tab.page.wait_for_selector("#timeline-canvas[data-id='1']")
         assert masks(out)["00003.png"] != before["00003.png"]

@@ -96,10 +96,11 @@ class Desk:
         return self.fixes or self.runs
 
     def start_fixing(self, fixes: Fixes, previewer: FixPreviewer) -> None:
-        """From now on the page corrects this result."""
+        """From now on the page corrects this result, with what was drawn on top of it."""
         fixes.on_fixed = self._fixed
         with self.changing:
-            self.history = History(fixes.document(), version=self.history.version + 1)
+            document = fixes.document(self.history.now)
+            self.history = History(document, version=self.history.version + 1)
             self.fixes, self.previewer, self.tool = fixes, previewer, "point"
             self.session = secrets.token_hex(4)
 

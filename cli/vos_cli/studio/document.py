@@ -8,7 +8,7 @@ from typing import Any
 
 from vos.errors import PromptError
 from vos.prompt_file import check_names, prompts_from_json, prompts_to_json
-from vos.prompts import Box, Prompt, collect
+from vos.prompts import Box, Points, Prompt, collect
 
 _UNDO_STEPS = 200
 
@@ -82,6 +82,28 @@ class History:
         """Raises StaleError unless a change was made to this very version."""
         if version != self.version:
             raise StaleError("the prompts have changed in another tab; they are shown now")
+
+
+def added(drawn: Sequence[Prompt], known: Sequence[Prompt]) -> tuple[Prompt, ...]:
+    """What was drawn on top of `known`; of clicks that go on from known ones, the new ones."""
+    return tuple(_beyond(prompt, known) for prompt in drawn if prompt not in known)
+
+
+def _beyond(prompt: Prompt, known: Sequence[Prompt]) -> Prompt:
+    if not isinstance(prompt, Points):
+        return prompt
+    for one in known:
+        if not isinstance(one, Points) or _place(one) != _place(prompt):
+            continue
+        count = len(one.labels)
+        points, labels = prompt.points_xy_px, prompt.labels
+        if (points[:count], labels[:count]) == (one.points_xy_px, one.labels):
+            return replace(prompt, points_xy_px=points[count:], labels=labels[count:])
+    return prompt
+
+
+def _place(prompt: Prompt) -> tuple[int, int]:
+    return prompt.object_id, prompt.frame_idx
 
 
 def document_of(prompts: Sequence[Prompt], names: Mapping[int, str]) -> Document:

@@ -17,7 +17,7 @@ from vos_cli.fixing.fix import Edit, Plan, fix, plan, undo
 from vos_cli.fixing.result import Result
 from vos_cli.progress import Counter
 from vos_cli.studio.background import Background
-from vos_cli.studio.document import Document
+from vos_cli.studio.document import Document, added
 
 if TYPE_CHECKING:
     from vos.api import Tracker
@@ -41,10 +41,13 @@ class Fixes(Background):
         self._edit: Edit | None = None
         self.on_fixed: Callable[[Sequence[Prompt]], None] = lambda _prompts: None
 
-    def document(self) -> Document:
-        """What the page starts with: the result's objects, and no correction."""
+    def document(self, drawn: Document) -> Document:
+        """What the page starts with: the result's objects, and what was drawn on top of it."""
         names = self.result.names
-        return Document((), {i: names.get(i, "") for i in self.result.timeline()})
+        prompts = added(drawn.prompts, self.result.prompts)
+        called = {one.object_id: drawn.objects.get(one.object_id, "") for one in prompts}
+        called |= {i: names.get(i, "") for i in self.result.timeline()}
+        return Document(prompts, {i: called[i] for i in sorted(called)})
 
     def start(self, prompts: Sequence[Prompt], names: Mapping[int, str]) -> None:
         """Correct with these; does nothing while that is under way. Raises PromptError.

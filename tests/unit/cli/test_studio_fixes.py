@@ -7,6 +7,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from vos.io.mask_png import encode_label_png
 from vos.io.random_access import RandomAccess
 from vos.model.load import ModelInfo
 from vos.prompt_file import load_named_prompts
+from vos.prompts import Points
 from vos.refine.base import NoRefiner
 from vos.track.policy import Fifo
 
@@ -36,7 +38,7 @@ from vos_cli.fixing.result import open_result
 from vos_cli.studio.address import LOOPBACK, Address
 from vos_cli.studio.app import make_app
 from vos_cli.studio.desk import Desk
-from vos_cli.studio.document import History
+from vos_cli.studio.document import Document, History
 from vos_cli.studio.fix_preview import FixPreviewer
 from vos_cli.studio.fixes import Fixes, undone
 from vos_cli.studio.guard import Guard
@@ -147,6 +149,19 @@ def test_what_the_page_starts_with(page: TestClient, output: Path):
     assert (timeline["cuts"], timeline["history"]) == ([], [])
     status = page.get("/api/status").json()["run"]
     assert (status["state"], status["can_undo"], status["can_redo"]) == ("none", False, False)
+
+
+def test_what_was_drawn_on_top_of_a_track_is_a_correction_of_it(desk: Desk):
+    assert desk.fixes is not None
+    clicks, more = Points(1, ((1, 2), (3, 4)), (1, 0), 2), Points(1, ((5, 6),), (1,), 2)
+    both = Points(1, (*clicks.points_xy_px, (5, 6)), (1, 0, 1), 2)
+    other = Points(7, ((1, 2), (3, 4)), (1, 0), 2)
+    desk.fixes.result = replace(desk.fixes.result, prompts=(BOX, clicks), names={1: "ball"})
+    drawn = Document((BOX, both, other), {1: "renamed", 4: "not drawn", 7: "bat"})
+    started = desk.fixes.document(drawn)
+    assert started.prompts == (more, other)
+    assert list(started.objects.items()) == [(1, "ball"), (7, "bat")]
+    assert desk.fixes.document(Document((BOX, clicks))).prompts == ()
 
 
 def test_fix_undo_and_redo(page: TestClient, desk: Desk, output: Path):

@@ -137,6 +137,9 @@ class Page {
   async #turnInto(path) {
     try {
       await send("POST", path);
+      const { session } = await get("/api/clip");
+      const { frame, object } = this;
+      sessionStorage.setItem(session, JSON.stringify({ frame, object })); // it goes on from here
       location.reload();
     } catch (error) {
       this.say(error.message, true);
