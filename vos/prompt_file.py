@@ -40,10 +40,14 @@ MAX_NAME = 60
 
 @dataclass(frozen=True, slots=True)
 class NamedPrompts:
-    """Prompts, and what their objects are called, by id; objects without a name are left out."""
+    """Prompts, and what their objects are called, by id; objects without a name are left out.
+
+    size_hw: of the frames that they were drawn on, None where the file does not say.
+    """
 
     prompts: tuple[Prompt, ...] = ()
     names: Mapping[int, str] = field(default_factory=dict)
+    size_hw: tuple[int, int] | None = None
 
 
 def save_prompts(
@@ -96,9 +100,21 @@ def load_named_prompts(path: str | Path, *, size_hw: tuple[int, int] | None = No
     path = Path(path)
     text = _text(path)
     try:
-        return _read(text, path.parent, size_hw)
+        read = _read(text, path.parent)
+        if size_hw is not None:
+            check_size(read.size_hw, size_hw)
     except PromptError as error:
         raise PromptError(f"{display_name(path)}: {error}") from None
+    return read
+
+
+def check_size(drawn_on: tuple[int, int] | None, size_hw: tuple[int, int]) -> None:
+    """Raises PromptError for prompts of a file that names another frame size than the video's."""
+    if drawn_on not in (None, size_hw):
+        raise PromptError(
+            f"prompts drawn on a {drawn_on[1]}x{drawn_on[0]} frame, the video has "
+            f"{size_hw[1]}x{size_hw[0]}; they are pixels of one size: pick them on this video"
+        )
 
 
 def check_names(names: Any) -> None:
@@ -129,7 +145,7 @@ def _text(path: Path) -> str:
         ) from error
 
 
-def _read(text: str, folder: Path, size_hw: tuple[int, int] | None) -> NamedPrompts:
+def _read(text: str, folder: Path) -> NamedPrompts:
     try:
         root = json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
@@ -148,13 +164,13 @@ def _read(text: str, folder: Path, size_hw: tuple[int, int] | None) -> NamedProm
             f"schema {brief(root['schema'])} is unknown; this version of vos reads schema "
             f"{SCHEMA}: update vos, or write the file again"
         )
-    _check_size(root.get("size_hw"), size_hw)
+    size_hw = _size(root.get("size_hw"))
     names = root.get("names", {})
     check_names(names)
     if not isinstance(root["prompts"], list):
         raise PromptError('"prompts" is not a list; it holds one object per prompt: correct it')
     prompts = tuple(_prompts(root["prompts"], folder))
-    return NamedPrompts(prompts, {int(key): name for key, name in names.items()})
+    return NamedPrompts(prompts, {int(key): name for key, name in names.items()}, size_hw)
 
 
 def _prompts(items: Iterable[Any], folder: Path | None) -> list[Prompt]:
@@ -168,20 +184,17 @@ def _prompts(items: Iterable[Any], folder: Path | None) -> list[Prompt]:
     return prompts
 
 
-def _check_size(drawn_on: Any, size_hw: tuple[int, int] | None) -> None:
+def _size(drawn_on: Any) -> tuple[int, int] | None:
     if drawn_on is None:
-        return
+        return None
     if not (
         isinstance(drawn_on, list)
         and len(drawn_on) == 2
         and all(type(side) is int and side > 0 for side in drawn_on)
     ):
         raise PromptError(f"size_hw {brief(drawn_on)} is not [height, width] in pixels: correct it")
-    if size_hw is not None and tuple(drawn_on) != size_hw:
-        raise PromptError(
-            f"drawn on a {drawn_on[1]}x{drawn_on[0]} frame, the video has "
-            f"{size_hw[1]}x{size_hw[0]}; prompts are pixels of one size: pick them on this video"
-        )
+    height, width = drawn_on
+    return height, width
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import typer
 
 from vos import settings
 from vos.errors import UsageError
-from vos.prompt_file import NamedPrompts
+from vos.prompt_file import NamedPrompts, check_size
 from vos.settings import Settings
 from vos.suspicious import Suspicion
 from vos_cli import track_options as options
@@ -75,6 +75,7 @@ def fix(
     form = form_of_progress(progress, quiet=quiet)
     open_again = partial(open_result, result, source=source)
     opened = open_again()
+    check_size(asked.size_hw, opened.source.info.size_hw)
     tell = silent if quiet else say
     if listing:
         if not opened.is_finished:

@@ -9,6 +9,7 @@ from vos.errors import PromptError
 from vos.io.scan import frames_before, scan_video
 from vos.io.source import SourceInfo, check_range
 from vos.io.timecode import format_time
+from vos.prompt_file import check_size
 from vos.prompts import check_frame_range, collect
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ def check_prompts(job: Job, info: SourceInfo) -> None:
     Raises PromptError, UsageError. Times that are not in order are left to the run.
     """
     check_range(job.start, job.end)
+    check_size(job.drawn_on, info.size_hw)
     collect(job.prompts, info.size_hw, direction=job.direction)
     last = max(prompt.frame_idx for prompt in job.prompts)
     if info.kind != "video":

@@ -311,7 +311,7 @@ class TrackFlags:
             *map(parse_scribble, self.scribble),
             *(one for text in self.mask for one in parse_mask(text)),
         )
-        return NamedPrompts(prompts, read.names)
+        return replace(read, prompts=prompts)
 
     def settings(self, progress: str | None) -> Settings:
         """These choices joined with environment, file and defaults. Raises ConfigError."""
@@ -342,7 +342,7 @@ class TrackFlags:
                 "no prompt: something must say what to track; give --box x1,y1,x2,y2, --point x,y, "
                 "--mask FILE.png or --prompts FILE.json, or --box alone to draw one"
             )
-        return replace(job, prompts=asked.prompts, names=asked.names)
+        return replace(job, prompts=asked.prompts, names=asked.names, drawn_on=asked.size_hw)
 
     def job_without_prompts(self, source: str, output: Path, *, progress: str | None) -> Job:
         """As `job`, for prompts that are yet to come."""

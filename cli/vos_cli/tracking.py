@@ -58,7 +58,8 @@ class Job:
 
     source: a video, a folder or a glob, as the user named it. output: the folder to make.
     start (inclusive), end (exclusive): a frame index or seconds. names: what objects are called,
-    by id; they go into the output's prompt file and make no other output of it.
+    by id; they go into the output's prompt file and make no other output of it. drawn_on: the
+    size_hw that the prompt file names, else None.
     """
 
     source: str
@@ -70,6 +71,7 @@ class Job:
     settings: Settings
     overwrite: bool
     names: Mapping[int, str] = field(default_factory=dict)
+    drawn_on: tuple[int, int] | None = None
 
     @classmethod
     def checked(

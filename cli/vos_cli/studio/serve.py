@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from vos.errors import UsageError
 from vos.io.random_access import RandomAccess
 from vos.io.source import Source, open_source
-from vos.prompt_file import NamedPrompts
+from vos.prompt_file import NamedPrompts, check_size
 from vos.settings import Settings
 from vos_cli.notices import warn
 from vos_cli.studio.address import LOOPBACK, Address
@@ -73,6 +73,7 @@ def serve(
     if isinstance(source, str):
         source = open_source(source, decoder=settings.decoder)
     with source as opened, address.listen() as listener:
+        check_size(drawn.size_hw, opened.info.size_hw)
         check_drawn(drawn.prompts, opened.info.size_hw)
         thumbnails = Thumbnails(opened.info.frame_count)
         with RandomAccess(opened, thumbnails.add) as frames:

@@ -12,8 +12,24 @@ from e2e import clips
 from e2e.jobs import job_for
 from vos.errors import PromptError
 from vos.io.source import open_source
-from vos.prompts import Box
+from vos.prompts import Box, save_prompts
 from vos_cli.job_prompts import check_prompts
+from vos_cli.track_options import TrackFlags
+
+
+def test_prompts_of_another_frame_size(tmp_path: Path):
+    file = tmp_path / "drawn.json"
+    source = clips.images(tmp_path / "clip", 2)
+    with open_source(source) as opened:
+        height, width = opened.info.size_hw
+        for drawn_on in ((height, width), None):
+            save_prompts(file, [Box(1, (9, 9, 30, 30))], size_hw=drawn_on)
+            job = TrackFlags(prompts=file).job(str(source), tmp_path / "out", progress=None)
+            check_prompts(job, opened.info)
+        save_prompts(file, [Box(1, (9, 9, 30, 30))], size_hw=(2 * height, 2 * width))
+        job = TrackFlags(prompts=file).job(str(source), tmp_path / "out", progress=None)
+        with pytest.raises(PromptError, match=f"drawn on a {2 * width}x{2 * height} frame"):
+            check_prompts(job, opened.info)
 
 
 @pytest.mark.parametrize("kind", ["video", "images"])
