@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -147,8 +148,12 @@ def test_what_was_tracked_here_is_corrected_here(
         tab.page.keyboard.press("Enter")
         wait_for_frame(tab, 3)
         outline_square(tab, 86)
+        second = Tab(window.new_page(), re.sub(r"\?.*", "", command.link))
+        second.page.wait_for_selector('#run-title:text-is("Tracked")')
         tab.page.click("#run-correct")
-        tab.page.wait_for_selector("body.fix #timeline-canvas[data-id='0']")
+        for one in (tab, second):
+            one.page.wait_for_selector("body.fix #timeline-canvas[data-id='0']")
+        second.page.close()
         assert tab.page.input_value("#objects input") == "corner"
         assert [prompt["type"] for prompt in tab.prompts()] == ["polygon"]
         wait_for_frame(tab, 3)

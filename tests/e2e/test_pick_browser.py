@@ -262,6 +262,21 @@ def test_what_cannot_be_is_said(environ, window: Any, clip: Path, tmp_path: Path
     assert not nowhere.parent.exists()
 
 
+def test_without_its_model_it_says_why(environ, window: Any, clip: Path, tmp_path: Path):  # noqa: F811
+    file = tmp_path / "drawn.json"
+    with started(environ, "pick", clip, "-o", file, "--model", "sam2.1-tiny") as command:
+        tab = Tab(window.new_page(), command.link)
+        tab.page.wait_for_selector("#model.failed")
+        tab.drag((78, 58), (142, 122))
+        tab.wait_for_server(1)
+        assert "vos models pull sam2.1-tiny" in tab.page.inner_text("#hint")
+        tab.shot("no-model")
+        tab.page.click("#go")
+        tab.page.wait_for_selector("#over:not([hidden])")
+        code, out, _err = command.finished()
+    assert (code, out, tab.errors) == (0, f"{file}\n", [])
+
+
 def test_stop_and_continue_and_an_earlier_result(environ, window: Any, tmp_path: Path):  # noqa: F811
     clip, out = video(tmp_path / "clip.mp4", frames=60), tmp_path / "out"
     earlier = [*map(str, ("track", clip, "--box", "10,10,60,50", "-o", out, "--end", "2f"))]

@@ -69,6 +69,7 @@ class Desk:
         """What changes by itself, asked for again and again."""
         error = self.previewer.error
         return {
+            "session": self.session,
             "version": self.history.version,
             "saved_version": self.saved_version,
             "frames": {"count": self.frames.count, "is_complete": self.frames.is_complete},

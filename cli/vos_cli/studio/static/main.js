@@ -28,6 +28,7 @@ class Page {
   run = null;
   fixing = null; // where the page corrects a result
   isModelReady = false;
+  modelError = null; // why there is no model
   isOver = false;
   #toasting = 0;
 
@@ -136,14 +137,18 @@ class Page {
 
   async #turnInto(path) {
     try {
-      await send("POST", path);
-      const { session } = await get("/api/clip");
-      const { frame, object } = this;
-      sessionStorage.setItem(session, JSON.stringify({ frame, object })); // it goes on from here
-      location.reload();
+      this.take(await send("POST", path));
     } catch (error) {
       this.say(error.message, true);
     }
+  }
+
+  // In this tab or another one it was made a page of something else; it goes on from the same frame.
+  #turn(session) {
+    this.isOver = true;
+    const { frame, object } = this;
+    sessionStorage.setItem(session, JSON.stringify({ frame, object }));
+    location.reload();
   }
 
   // Where nothing is drawn, the last correction is what was done last.
@@ -209,16 +214,22 @@ class Page {
     const note = this.screen.about.notes?.[this.object];
     const waits = isDrawn && !this.isModelReady ? "The mask comes once the model is loaded" : "";
     const refusal = this.fixing?.refusal(this.frame);
-    byId("hint").textContent = note ?? (refusal || waits || HINTS[this.tool]);
+    byId("hint").textContent = this.modelError ?? note ?? (refusal || waits || HINTS[this.tool]);
   }
 
   take(status) {
+    if (status.session !== this.clip.session) {
+      this.#turn(status.session);
+      return;
+    }
     const { state: before, id: masksBefore } = this.run ?? {};
     this.count = Math.max(1, status.frames.count);
     this.run = status.run;
     const { model, frames } = status;
     const wasReady = this.isModelReady;
     this.isModelReady = model.is_ready;
+    this.modelError = model.error;
+    if (model.error) this.#hint();
     updateFacts(this.clip, status);
     this.player.update();
     if (this.run) this.runPanel.show(this.run, this.store.version, this.fixing !== null);
