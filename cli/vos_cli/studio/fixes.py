@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -67,8 +68,8 @@ class Fixes(Background):
         with self._changing:
             if self.state == "running":
                 raise UsageError("a correction is being computed: wait for it, or stop it")
-            undo(self.result)
-            self.result = self._open_again()
+            with self._reopened():
+                undo(self.result)
             self.state, self._error = "none", None
 
     def redo(self, names: Mapping[int, str]) -> None:
@@ -138,7 +139,7 @@ class Fixes(Background):
     def _fix(self, prompts: tuple[Prompt, ...], names: Mapping[int, str]) -> None:
         """Stopped, it leaves the result as it was."""
         tracker = self._tracker()
-        with self._progress:
+        with self._progress, self._reopened():
             self._edit = fix(
                 self.result,
                 prompts,
@@ -147,8 +148,15 @@ class Fixes(Background):
                 on_frame=lambda _idx: self._progress.advance(),
                 stop=self._stop.is_set,
             )
-        self.result = self._open_again()
         self.on_fixed(prompts)
+
+    @contextmanager
+    def _reopened(self) -> Iterator[None]:
+        """Opens the result again afterwards: an error may mean that it is another one by now."""
+        try:
+            yield
+        finally:
+            self.result = self._open_again()
 
 
 def undone(history: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -34,6 +34,7 @@ pytest.importorskip("httpx2", reason="Starlette's test client needs it")
 
 from starlette.testclient import TestClient
 
+from vos_cli.fixing.fix import fix, undo
 from vos_cli.fixing.result import open_result
 from vos_cli.studio.address import LOOPBACK, Address
 from vos_cli.studio.app import make_app
@@ -265,6 +266,20 @@ def test_another_site_cannot_correct(page: TestClient, output: Path, path: str):
     assert page.post(path).status_code == 403
     assert page.get("/api/timeline").status_code == 403
     assert masks(output) == before
+
+
+def test_another_command_changed_it_meanwhile(page: TestClient, output: Path, tracker: Tracker):
+    fix(open_result(output), [Points(1, ((70, 30),), (1,), 4)], tracker)
+    assert draw(page, CLICK) == 200
+    told = run(page)
+    assert (told["state"], told["id"]) == ("failed", 1)
+    assert "another command" in told["error"]
+    assert page.get("/api/timeline").json()["prompted"] == {"1": [2, 4]}
+    assert run(page)["state"] == "done"
+    undo(open_result(output))
+    assert page.post("/api/fix/undo").status_code == 507
+    assert page.post("/api/fix/undo").status_code == 200
+    assert page.get("/api/timeline").json()["prompted"] == {"1": [2]}
 
 
 def test_stopping_leaves_the_result_as_it_was(
