@@ -93,7 +93,7 @@ def _real(tracker: Tracker, sets: list[ImageSet], seed: int | None) -> Pair:
     for pair in (pair for one in sets for pair in one.pairs):
         image = tracker.image(read_image(pair.image))
         for label in objects(read_label(pair.label)):
-            prompt = _prompt(label, seed)
+            prompt = prompt_for(label, seed)
             if prompt is not None:
                 mask = image.segment([prompt]).masks[1]
                 image.forget(1)
@@ -109,7 +109,8 @@ def objects(label: np.ndarray) -> list[np.ndarray]:
     return [np.where(label == i, 255, 0).astype(np.uint8) for i in np.unique(label) if i]
 
 
-def _prompt(label: np.ndarray, seed: int | None) -> Prompt | None:
+def prompt_for(label: np.ndarray, seed: int | None) -> Prompt | None:
+    """The tight box where there is no seed, else points; None where nothing can be seen."""
     if seed is None:
         box = box_prompt(label)
         return None if box is None else Box(1, box)

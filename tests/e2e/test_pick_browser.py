@@ -25,7 +25,6 @@ from e2e.studio_page import (
 )
 from vos.prompts import load_prompts
 
-pytestmark = pytest.mark.slow
 pytest.importorskip("fastapi", reason="the extra `studio` is not installed")
 
 
@@ -110,7 +109,9 @@ def test_draw_see_undo_save_and_come_back(environ, window: Any, clip: Path, tmp_
     assert len(load_prompts(file, size_hw=(HEIGHT, WIDTH))) == 4
 
 
-@pytest.mark.parametrize("ratio", [1, 1.5, 2])
+@pytest.mark.parametrize(
+    "ratio", [pytest.param(1, marks=pytest.mark.slow), 1.5, pytest.param(2, marks=pytest.mark.slow)]
+)
 def test_coordinates_are_exact_at_any_zoom(environ, chromium: Any, clip: Path, ratio: float):  # noqa: F811
     context = chromium.new_context(
         viewport={"width": 1113, "height": 747}, device_scale_factor=ratio
@@ -138,6 +139,7 @@ def test_coordinates_are_exact_at_any_zoom(environ, chromium: Any, clip: Path, r
     context.close()
 
 
+@pytest.mark.slow
 def test_portrait_footage_and_a_narrow_window(environ, chromium: Any, tmp_path: Path):  # noqa: F811
     clip = video(tmp_path / "tall.mp4", 180, 320)
     context = chromium.new_context(viewport={"width": 820, "height": 560})
@@ -194,6 +196,7 @@ def test_track_play_and_close(environ, window: Any, clip: Path, tmp_path: Path):
     ]
 
 
+@pytest.mark.slow
 def test_two_tabs_show_the_same(environ, window: Any, clip: Path):  # noqa: F811
     with started(environ, "pick", clip) as command:
         first = Tab(window.new_page(), command.link)
@@ -217,6 +220,7 @@ def test_two_tabs_show_the_same(environ, window: Any, clip: Path):  # noqa: F811
         assert first.errors == second.errors == []
 
 
+@pytest.mark.slow
 def test_a_slow_line_loses_nothing(environ, window: Any, clip: Path):  # noqa: F811
     with started(environ, "pick", clip) as command:
         tab = Tab(window.new_page(), command.link)
@@ -235,6 +239,7 @@ def test_a_slow_line_loses_nothing(environ, window: Any, clip: Path):  # noqa: F
         assert tab.errors == []
 
 
+@pytest.mark.slow
 def test_what_cannot_be_is_said(environ, window: Any, clip: Path, tmp_path: Path):  # noqa: F811
     nowhere = tmp_path / "missing" / "prompts.json"
     with started(environ, "pick", clip, "-o", nowhere) as command:
@@ -262,6 +267,7 @@ def test_what_cannot_be_is_said(environ, window: Any, clip: Path, tmp_path: Path
     assert not nowhere.parent.exists()
 
 
+@pytest.mark.slow
 def test_without_its_model_it_says_why(environ, window: Any, clip: Path, tmp_path: Path):  # noqa: F811
     file = tmp_path / "drawn.json"
     with started(environ, "pick", clip, "-o", file, "--model", "sam2.1-tiny") as command:
@@ -277,6 +283,7 @@ def test_without_its_model_it_says_why(environ, window: Any, clip: Path, tmp_pat
     assert (code, out, tab.errors) == (0, f"{file}\n", [])
 
 
+@pytest.mark.slow
 def test_stop_and_continue_and_an_earlier_result(environ, window: Any, tmp_path: Path):  # noqa: F811
     clip, out = video(tmp_path / "clip.mp4", frames=60), tmp_path / "out"
     earlier = [*map(str, ("track", clip, "--box", "10,10,60,50", "-o", out, "--end", "2f"))]
