@@ -139,7 +139,6 @@ def test_coordinates_are_exact_at_any_zoom(environ, chromium: Any, clip: Path, r
     context.close()
 
 
-@pytest.mark.slow
 def test_portrait_footage_and_a_narrow_window(environ, chromium: Any, tmp_path: Path):  # noqa: F811
     clip = video(tmp_path / "tall.mp4", 180, 320)
     context = chromium.new_context(viewport={"width": 820, "height": 560})
@@ -196,7 +195,6 @@ def test_track_play_and_close(environ, window: Any, clip: Path, tmp_path: Path):
     ]
 
 
-@pytest.mark.slow
 def test_two_tabs_show_the_same(environ, window: Any, clip: Path):  # noqa: F811
     with started(environ, "pick", clip) as command:
         first = Tab(window.new_page(), command.link)
@@ -220,7 +218,6 @@ def test_two_tabs_show_the_same(environ, window: Any, clip: Path):  # noqa: F811
         assert first.errors == second.errors == []
 
 
-@pytest.mark.slow
 def test_a_slow_line_loses_nothing(environ, window: Any, clip: Path):  # noqa: F811
     with started(environ, "pick", clip) as command:
         tab = Tab(window.new_page(), command.link)
