@@ -156,8 +156,7 @@ def main() -> None:
     parser.add_argument("--davis", type=Path, required=True)
     parser.add_argument("--model", default="nano")
     args = parser.parse_args()
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    tracker = load(args.model, refiner="none", device=device)
+    tracker = load(args.model, refiner="none")
     sets = [one for root in args.images for one in find_sets(root)]
     files = sorted(args.runs.glob(f"*/{EXPORT}"))
     lines = [

@@ -9,27 +9,32 @@ import platform
 import resource
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from vos.api import Tracker
 from vos.bench import disk_boxes, moving_frames
 
 __all__ = [
+    "described",
     "disk_box",
     "in_fresh_process",
     "machine",
     "moving_frames",
     "peak_rss_mb",
+    "score_table",
     "write_result",
 ]
 
 RESULTS = Path(__file__).parent / "results"
 
 
-def machine() -> str:
-    """One line: CPU model, cores, torch, threads, commit."""
+def machine(device: str = "cpu") -> str:
+    """One line: the GPU where `device` is one, CPU model, cores, torch, threads, commit."""
+    gpu = f"{torch.cuda.get_device_name(device)}; " if device.startswith("cuda") else ""
     cpu = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():
@@ -42,7 +47,34 @@ def machine() -> str:
         text=True,
         check=False,
     ).stdout.strip()
-    return f"{cpu}; torch {torch.__version__}, {torch.get_num_threads()} threads; commit {commit}"
+    threads = torch.get_num_threads()
+    return f"{gpu}{cpu}; torch {torch.__version__}, {threads} threads; commit {commit}"
+
+
+def described(tracker: Tracker) -> str:
+    """One line: weights, input side, refiner, and the machine."""
+    info = tracker.model_info
+    return (
+        f"{info.name}, sha256 {info.sha256[:16]}, {info.image_size_px} px, refiner "
+        f"{tracker.refiner.name}. {machine(tracker.model.device.type)}"
+    )
+
+
+def score_table(columns: Sequence[str], rows: Sequence[tuple[str, Sequence[float]]]) -> str:
+    """Markdown: a name and its scores in percent (0-1 in) per row, and the mean of the rows."""
+    mean = [sum(column) / len(rows) for column in zip(*(scores for _, scores in rows), strict=True)]
+    return "\n".join(
+        [
+            f"| {' | '.join(columns)} |",
+            "|---" * len(columns) + "|",
+            *(f"| {' | '.join([name, *map(_percent, scores)])} |" for name, scores in rows),
+            f"| {' | '.join(f'**{cell}**' for cell in ('mean', *map(_percent, mean)))} |",
+        ]
+    )
+
+
+def _percent(score: float) -> str:
+    return f"{100 * score:.1f}"
 
 
 def peak_rss_mb() -> float:

@@ -14,34 +14,32 @@ mean J of the ten frames that follow, with and without the three clicks.
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
-from benchmarks.common import machine, write_result
+from benchmarks.common import described, score_table, write_result
 from vos.api import Tracker, load
 from vos.frame import Frame
 from vos.io.mask_png import read_label_png
 from vos.io.source import open_source
-from vos.model.preprocess import normalise
 from vos.prompts import MaskPrompt, Points
 from vos.track.checkpoint import SessionState
 from vos.track.memory_bank import MemoryBank
 from vos.track.policy import Fifo, Step
 from vos.track.session import Session
 from vos.track.step import decode_object, track_frame
-from vos.train.losses import mask_iou
-from vos.train.nano import EVAL_SEED
+from vos.train.nano import answer_iou, held_out
 from vos.train.sample_prompts import sample_correction, sample_prompt
-from vos.train.synthetic import generate_clips
 from vos_eval.clicks import Click, next_click
 from vos_eval.region import jaccard
 
 CLICKS, FOLLOWING = 3, 10
-CLIPS, BATCH, CLICKED = 100, 10, 8
+CLIPS, CLICKED = 100, 8
+CLICKED_COLUMNS = ("tracked", "1 click", "2 clicks", "3 clicks")
 PLACES = (0.25, 0.5, 0.75)
 
 
@@ -108,48 +106,37 @@ def _mean_j(session: Session, frames: list[Frame], truth: list[np.ndarray], span
 def generated_table(tracker: Tracker) -> str:
     """Mean J of frame 8 after 0 to 3 clicks."""
     model, refiner, policy = tracker.model, tracker.refiner, Fifo()
-    size = model.image_size
     scores = np.zeros(CLICKS + 1)
-    for start in range(0, CLIPS, BATCH):
-        clips = generate_clips(BATCH, 16, size, EVAL_SEED + start, device=str(model.device))
-        generator = torch.Generator(device=model.device).manual_seed(EVAL_SEED + start)
-        images = normalise(clips.frames.float() / 255.0)
+    for images, masks, generator in held_out(model.device, model.image_size, CLIPS):
         banks: dict[int, MemoryBank] = {}
         for t in range(CLICKED):
-            prompts = {1: sample_prompt(clips.masks[:, 0], "box", generator)} if t == 0 else {}
+            prompts = {1: sample_prompt(masks[:, 0], "box", generator)} if t == 0 else {}
             step = Step(frame_idx=t)
             _, banks = track_frame(model, refiner, policy, banks, images[:, t], prompts, step)
         raw = model.encode_image(images[:, CLICKED])
         cache = refiner.augment(model, raw, CLICKED)
-        truth, prompt = clips.masks[:, CLICKED], None
+        truth, prompt = masks[:, CLICKED], None
         for count in range(CLICKS + 1):
             step = Step(frame_idx=CLICKED)
             answer = decode_object(model, refiner, policy, banks[1], raw, cache, prompt, step)
-            full = F.interpolate(answer.output_logits, truth.shape[-2:], mode="bilinear")
-            scores[count] += mask_iou(full[:, 0], truth.float()).sum().item()
+            scores[count] += answer_iou(answer.output_logits, truth).sum().item()
             prompt = sample_correction(truth, answer.output_logits, generator, prompt)
     cells = " | ".join(f"{100 * score / CLIPS:.1f}" for score in scores)
-    return f"| tracked | 1 click | 2 clicks | 3 clicks |\n{'|---' * 4}|\n| {cells} |"
+    return f"| {' | '.join(CLICKED_COLUMNS)} |\n{'|---' * 4}|\n| {cells} |"
 
 
 def table(tracker: Tracker, root: Path) -> str:
     """A row per sequence, means over its places, and the mean of the sequences."""
-    lines = [
-        "| sequence | tracked | 1 click | 2 clicks | 3 clicks | next ten | next ten, corrected |",
-        "|---" * 7 + "|",
-    ]
+    columns = ("sequence", *CLICKED_COLUMNS, "next ten", "next ten, corrected")
     rows = []
     for labels in sorted((root / "Annotations").iterdir()):
         tally = Tally()
         correct_sequence(tracker, root / "JPEGImages" / labels.name, labels, tally)
-        rows.append(
-            [*np.mean(tally.clicked, axis=0), np.mean(tally.left_alone), np.mean(tally.corrected)]
-        )
-        lines.append(f"| {labels.name} | " + " | ".join(f"{100 * v:.1f}" for v in rows[-1]) + " |")
-        print(lines[-1], flush=True)
-    mean = np.mean(rows, axis=0)
-    lines.append("| **mean** | " + " | ".join(f"**{100 * v:.1f}**" for v in mean) + " |")
-    return "\n".join(lines)
+        clicked = np.mean(tally.clicked, axis=0)
+        row = [*clicked, np.mean(tally.left_alone), np.mean(tally.corrected)]
+        rows.append((labels.name, row))
+        print(f"{labels.name}: {row[0]:.3f} -> {row[CLICKS]:.3f}", file=sys.stderr, flush=True)
+    return score_table(columns, rows)
 
 
 def main() -> None:
@@ -158,14 +145,11 @@ def main() -> None:
     parser.add_argument("--model", default="nano")
     parser.add_argument("--refiner", default="auto")
     args = parser.parse_args()
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    tracker = load(args.model, refiner=args.refiner, device=device)
-    info = tracker.model_info
+    tracker = load(args.model, refiner=args.refiner)
     write_result(
         "corrections.md",
         "# What correcting clicks do\n\n"
-        f"{info.name}, sha256 {info.sha256[:16]}, {info.image_size_px} px, refiner "
-        f"{tracker.refiner.name}. J in percent. {machine()}\n\n"
+        f"J in percent. {described(tracker)}\n\n"
         f"## Held-out generated clips\n\n{generated_table(tracker)}\n\n"
         f"## Nine real sequences\n\n{table(tracker, args.davis)}\n",
     )

@@ -16,8 +16,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
 from benchmarks.common import machine, write_result
 
 TINY, LARGE = "sam2.1-tiny", "sam2.1-large"
@@ -126,10 +124,9 @@ def main() -> None:
         lines.append(line(row, report, rates))
         print(lines[-1], file=sys.stderr, flush=True)
     on_gpu = args.device.startswith("cuda")
-    hardware = torch.cuda.get_device_name(args.device) if on_gpu else args.device
     text = f"""# Speed on a GPU
 
-{hardware}; {machine()}; bfloat16, 1024 px where nothing else is said, {args.frames} timed frames.
+{machine(args.device)}; bfloat16, 1024 px where nothing else is said, {args.frames} timed frames.
 Command: `python -m benchmarks.gpu` (a part of `benchmarks/gpu.sh`)
 
 Ratio: of frames/s, to the official predictor in the same run or to another row. Peak: the largest

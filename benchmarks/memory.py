@@ -97,7 +97,7 @@ def on_the_gpu(short_frames: int, long_frames: int) -> None:
         f"""# Memory against clip length, on a GPU
 
 nano at 256 px, one object, generated {SIZE_HW[1]}x{SIZE_HW[0]} video. \
-{torch.cuda.get_device_name()}; {machine()}
+{machine("cuda")}
 Command: `python -m benchmarks.memory --device cuda`. Device memory is what torch has reserved.
 
 | frames | peak RSS, MB | peak device memory, MB |

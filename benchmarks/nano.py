@@ -15,9 +15,8 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from benchmarks.common import machine, write_result
+from benchmarks.common import described, score_table, write_result
 from vos.api import Tracker, load
 from vos.io.mask_png import read_label_png
 from vos.prompts import Box, MaskPrompt, Prompt
@@ -75,19 +74,13 @@ def generated_table(tracker: Tracker) -> str:
 
 def davis_table(tracker: Tracker, root: Path) -> str:
     """J, F and J&F per real sequence, from the first mask and from the first box."""
-    lines = [
-        "| sequence | mask J | mask F | mask J&F | box J | box F | box J&F |",
-        "|---" * 7 + "|",
-    ]
+    columns = ("sequence", "mask J", "mask F", "mask J&F", "box J", "box F", "box J&F")
     rows = []
     for labels in sorted((root / "Annotations").iterdir()):
         images = root / "JPEGImages" / labels.name
         row = [v for kind in ("mask", "box") for v in _jf(tracker, images, labels, kind)]
-        rows.append(row)
-        lines.append(f"| {labels.name} | " + " | ".join(f"{100 * v:.1f}" for v in row) + " |")
-    mean = np.mean(rows, axis=0)
-    lines.append("| **mean** | " + " | ".join(f"**{100 * v:.1f}**" for v in mean) + " |")
-    return "\n".join(lines)
+        rows.append((labels.name, row))
+    return score_table(columns, rows)
 
 
 def _jf(tracker: Tracker, images: Path, labels: Path, kind: str) -> tuple[float, float, float]:
@@ -101,13 +94,10 @@ def main() -> None:
     parser.add_argument("--model", default="nano")
     parser.add_argument("--refiner", default="none")
     args = parser.parse_args()
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    tracker = load(args.model, refiner=args.refiner, device=device)
-    info = tracker.model_info
+    tracker = load(args.model, refiner=args.refiner)
     parts = [
         "# The embedded model\n",
-        f"{info.name}, sha256 {info.sha256[:16]}, {info.image_size_px} px, refiner "
-        f"{tracker.refiner.name}. {machine()}",
+        described(tracker),
         f"Command: `python -m benchmarks.nano --refiner {args.refiner} --davis ROOT`\n",
         "## Held-out generated clips (100 x 16 frames, fixed seeds)\n",
         generated_table(tracker) + "\n",

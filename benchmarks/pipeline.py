@@ -197,13 +197,12 @@ def main() -> None:
             print(rows[-1], file=sys.stderr, flush=True)
     options = f" --models {' '.join(args.models)}" if args.models else ""
     on_gpu = args.device == "cuda"
-    hardware = f"{torch.cuda.get_device_name()}; {machine()}" if on_gpu else machine()
     write_result(
         "pipeline_gpu.md" if on_gpu else "pipeline.md",
         f"""# A whole `vos track` on 1080p footage
 
 {OBJECTS} objects, masks, overlay and stats, generated noisy video, a checkpoint every \
-{CHECKPOINT_S:.0f} s. {hardware}
+{CHECKPOINT_S:.0f} s. {machine(args.device)}
 Command: `python -m benchmarks.pipeline{" --device cuda" if on_gpu else ""}{options}`
 Target: the command keeps 95 % of the model's own speed.
 

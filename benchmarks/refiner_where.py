@@ -9,14 +9,15 @@ refiner, and put into a class by the IoU without it.
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from benchmarks.ablation import SEEDS, objects, prompt_for
-from benchmarks.common import machine, write_result
+from benchmarks.common import described, write_result
 from vos.api import Tracker, load
+from vos.refine.base import NoRefiner
 from vos_eval.image_sets import find_sets, read_image, read_label
 from vos_eval.images import score_image
 
@@ -62,14 +63,12 @@ def main() -> None:
     parser.add_argument("--model", default="nano")
     parser.add_argument("--refiner", default="auto")
     args = parser.parse_args()
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    plain = load(args.model, refiner="none", device=device)
-    refined = load(args.model, refiner=args.refiner, device=device)
-    info = plain.model_info
+    refined = load(args.model, refiner=args.refiner)
+    plain = replace(refined, refiner=NoRefiner(), refiner_info=None)
     write_result(
         "refiner_where.md",
         "# Where the refiner helps on real images\n\n"
-        f"{info.name}, sha256 {info.sha256[:16]}, refiner {refined.refiner.name}. {machine()}\n"
+        f"{described(refined)}\n"
         "Command: `python -m benchmarks.refiner_where --images ROOT...`\n\n"
         f"{table(gains(plain, refined, args.images))}\n",
     )

@@ -12,9 +12,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-import torch
-
-from benchmarks.common import machine, write_result
+from benchmarks.common import described, write_result
 from benchmarks.nano import mean_score
 from vos.api import Tracker, load
 from vos.refine.attach import MemoryMask
@@ -48,8 +46,7 @@ def main() -> None:
     parser.add_argument("--model", default="nano")
     parser.add_argument("--refiner", default="auto", help="a SAM2Refiner")
     args = parser.parse_args()
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    tracker = load(args.model, refiner=args.refiner, device=device)
+    tracker = load(args.model, refiner=args.refiner)
     rows = {"no refiner |": replace(tracker, refiner=NoRefiner())}
     rows |= {" | ".join(rule): under(tracker, *rule) for rule in RULES}
     lines = ["| prompt_reuse | memory_mask | mask J | F | box J | F |", "|---" * 6 + "|"]
@@ -57,13 +54,11 @@ def main() -> None:
         scores = [v for kind in KINDS for v in mean_score(one, args.davis, kind)]
         lines.append(f"| {name} | " + " | ".join(f"{100 * v:.1f}" for v in scores) + " |")
         print(lines[-1], flush=True)
-    info = tracker.model_info
     write_result(
         "video_rules.md",
         f"""# A refiner's rules on video
 
-{info.name}, sha256 {info.sha256[:16]}, {info.image_size_px} px, refiner {tracker.refiner.name}.
-{machine()}
+{described(tracker)}
 Nine real sequences, percent.
 Command: `python -m benchmarks.video_rules --davis ROOT`
 

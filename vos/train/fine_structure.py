@@ -35,8 +35,10 @@ from vos.train.textures import texture_pool
 _POOL = 12
 _SEEDS_PER_POOL = 64
 _ATTEMPTS = 8
-_CLEAN = ClipConfig(defocus=0, noise=0, compression=0, colour_shift=0)
-_CLEAN_RICH = replace(RICH, defocus=0, noise=0, compression=0, colour_shift=0)
+_CLEAN, _CLEAN_RICH = (
+    replace(clips, defocus=0, noise=0, compression=0, colour_shift=0)
+    for clips in (ClipConfig(), RICH)
+)
 _CAMERA = ClipConfig(defocus=0.08)
 
 Placed = tuple[int, Stroke, np.ndarray, float]

@@ -10,11 +10,13 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
-from jaxtyping import Bool
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from vos.model.build import build_nano
@@ -313,27 +315,35 @@ def evaluate(
     model.set_image_size(size_px)
     refiner, policy = refiner or NoRefiner(), Fifo()
     sums = torch.zeros(frames)
-    for start in range(0, clips, batch):
-        data = generate_clips(batch, frames, size_px, EVAL_SEED + start, device=str(model.device))
-        generator = torch.Generator(device=model.device).manual_seed(EVAL_SEED + start)
-        images = normalise(data.frames.float() / 255.0)
+    for images, masks, generator in held_out(model.device, size_px, clips, frames, batch):
         banks: dict[int, MemoryBank] = {}
         for t in range(frames):
             prompts = {}
             if t == 0:
-                first = data.masks[:, 0]
-                prompts[1] = sample_prompt(first, kind, generator)
+                prompts[1] = sample_prompt(masks[:, 0], kind, generator)
             decoded, banks = track_frame(
                 model, refiner, policy, banks, images[:, t], prompts, Step(frame_idx=t)
             )
-            full = torch.nn.functional.interpolate(
-                decoded[1].output_logits,
-                size=(size_px, size_px),
-                mode="bilinear",
-                align_corners=False,
-            )
-            sums[t] += mask_iou(full[:, 0], data.masks[:, t].float()).sum().cpu()
+            sums[t] += answer_iou(decoded[1].output_logits, masks[:, t]).sum().cpu()
     return (sums / clips).tolist()
+
+
+def held_out(
+    device: torch.device, size_px: int, clips: int = 100, frames: int = 16, batch: int = 10
+) -> Iterator[tuple[Float[Tensor, "b t 3 s s"], Bool[Tensor, "b t s s"], torch.Generator]]:
+    """The held-out clips in batches: network inputs, masks, and what prompts are drawn with."""
+    for seed in range(EVAL_SEED, EVAL_SEED + clips, batch):
+        data = generate_clips(batch, frames, size_px, seed, device=str(device))
+        generator = torch.Generator(device=device).manual_seed(seed)
+        yield normalise(data.frames.float() / 255.0), data.masks, generator
+
+
+def answer_iou(
+    logits: Float[Tensor, "b 1 r r"], masks: Bool[Tensor, "b s s"]
+) -> Float[Tensor, " b"]:
+    """J of the decoder's masks at the size of the truth."""
+    full = F.interpolate(logits, masks.shape[-2:], mode="bilinear", align_corners=False)
+    return mask_iou(full[:, 0], masks.float())
 
 
 def export(checkpoint: Path, target: Path) -> None:
