@@ -193,19 +193,18 @@ def main() -> None:
             "| part | parameters, M | GFLOPs | ms | peak MB |\n|---|---|---|---|---|\n"
             + "\n".join(rows)
         )
-    where = machine() if args.device == "cpu" else torch.cuda.get_device_name()
     write_result(
         f"refiner-{args.device.partition(':')[0]}.md",
         f"""# Cost of the refiners' parts
 
-Random weights, batch 1, one object with one click, fp32. {where}
+Random weights, batch 1, one object with one click, fp32. {machine(args.device)}
 Command: `python -m benchmarks.refiner --device {args.device} --repeats {args.repeats}`. GFLOPs are
 2 x multiply-adds of matrix products, convolutions and attention; ms is the median; peak MB is the
 highest memory while the part runs, above what was held before. "frame" parts run once for all
 objects, "object" parts per object; MR's and SAM-REF's parameters stand in the object row. One whole
 LA is its four crops plus its attention.
 
-{chr(10).join(tables)}
+{(2 * chr(10)).join(tables)}
 """,
     )
 

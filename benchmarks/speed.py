@@ -230,7 +230,7 @@ def main() -> None:
         "speed.md",
         f"""# Speed on the CPU
 
-{machine()}; other programs were running. \
+{machine()}. \
 Command: `python -m benchmarks.speed{" --clip VIDEO" if args.clip else ""}`
 
 CPU ms of one steady frame, one thread, best of {args.rounds - 1} rounds in turns. Weights and
