@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
@@ -19,8 +19,9 @@ from vos_cli.output import print_table
 from vos_cli.progress import open_progress
 from vos_eval.clicks import Click, ClickScore, click_ious, click_score
 from vos_eval.errors import EvalError
-from vos_eval.image_sets import ImageSet, find_sets, read_image, read_label
+from vos_eval.image_sets import ImagePair, ImageSet, find_sets, read_image, read_label
 from vos_eval.images import (
+    LABEL_THRESHOLD,
     POINT_COUNTS,
     POINT_SEEDS,
     ImageScore,
@@ -149,13 +150,11 @@ def _box(tracker: Tracker, sets: list[ImageSet], advance: Callable[[], None]) ->
     scores = []
     for one in sets:
         found = []
-        for pair in one.pairs:
-            label = read_label(pair.label)
+        for pair, label in _labelled(one, LABEL_THRESHOLD, advance):
             box = box_prompt(label)
             prompts = [] if box is None else [Box(_OBJECT, box)]
             mask = _probability(_open(tracker, pair.image, label), prompts) > 0.5
             found.append(score_image(pair.name, label, mask))
-            advance()
         scores.append(score_set(one.name, found))
     return scores
 
@@ -168,8 +167,7 @@ def _points(
         (count, seed): [[] for _ in sets] for count in POINT_COUNTS for seed in POINT_SEEDS
     }
     for index, one in enumerate(sets):
-        for pair in one.pairs:
-            label = read_label(pair.label)
+        for pair, label in _labelled(one, LABEL_THRESHOLD, advance):
             image = _open(tracker, pair.image, label)
             for (count, seed), scores in found.items():
                 points = point_prompts(label, count, seed)
@@ -177,7 +175,6 @@ def _points(
                 image.forget(_OBJECT)
                 mask = _probability(image, prompts) > 0.5
                 scores[index].append(score_image(pair.name, label, mask))
-            advance()
     rows: dict[str, list[SetScore]] = {}
     for count in POINT_COUNTS:
         row = []
@@ -188,7 +185,7 @@ def _points(
                     one.name,
                     float(np.mean([seed.miou for seed in seeds])),
                     float(np.mean([seed.mbiou for seed in seeds])),
-                    len(one.pairs),
+                    seeds[0].images,
                 )
             )
         rows[f"{count} point{'s' * (count > 1)}"] = row
@@ -198,8 +195,7 @@ def _points(
 def _clicks(tracker: Tracker, sets: list[ImageSet], advance: Callable[[], None]) -> ClickScore:
     curves = []
     for one in sets:
-        for pair in one.pairs:
-            label = read_label(pair.label)
+        for pair, label in _labelled(one, 0, advance):
             image = _open(tracker, pair.image, label)
 
             def predict(clicks: Sequence[Click], image: ImageSegmenter = image) -> np.ndarray:
@@ -208,8 +204,35 @@ def _clicks(tracker: Tracker, sets: list[ImageSet], advance: Callable[[], None])
                 return _probability(image, [_points_prompt(points, labels)])
 
             curves.append(click_ious(label > 0, predict))
-            advance()
     return click_score(curves)
+
+
+def _labelled(
+    one: ImageSet, threshold: int, advance: Callable[[], None]
+) -> Iterator[tuple[ImagePair, np.ndarray]]:
+    """The pairs with their labels; black labels are left out, with a warning.
+
+    Raises:
+        EvalError: a label is neither black nor has a pixel above `threshold`; or all are black.
+    """
+    black: list[str] = []
+    for pair in one.pairs:
+        label = read_label(pair.label)
+        if label.max() > threshold:
+            yield pair, label
+        elif label.any():
+            raise EvalError(
+                f"{pair.label}: its highest value is {label.max()}, and an object is above "
+                f"{threshold}; an image of object ids has to be split, one white object per label"
+            )
+        else:
+            black.append(pair.name)
+        advance()
+    if len(black) == len(one.pairs):
+        raise EvalError(f"{one.name}: every label is black; there is nothing to score")
+    if black:
+        named = ", ".join(black[:5]) + (", ..." if len(black) > 5 else "")
+        warn(f"{one.name}: black labels, left out: {len(black)} ({named})")
 
 
 def _points_prompt(points_xy_px: np.ndarray, labels: Sequence[int]) -> Points:

@@ -99,8 +99,35 @@ def test_points_of_one_image_share_one_encoder_pass(root, encoded):
 
 
 def test_problems_are_named(root):
-    Image.fromarray(np.zeros((5, 5), np.uint8)).save(root / "gt/a.png")
+    Image.fromarray(np.full((5, 5), 255, np.uint8)).save(root / "gt/a.png")
     assert "5x5" in run(root, code=3)[1]
     (root / "gt/b.png").unlink()
     assert "b.png has no label" in run(root, code=3)[1]
     assert "no image set" in run(root / "im", code=3)[1]
+
+
+def paint(path, values):
+    """Write the label again with other values; values: of background and object."""
+    label = np.array(Image.open(path)) > 0
+    Image.fromarray(np.where(label, values[1], values[0]).astype(np.uint8)).save(path)
+
+
+@pytest.mark.parametrize("protocol", ["box", "points"])
+def test_an_image_of_ids_is_not_scored_as_an_empty_label(root, protocol):
+    paint(root / "gt/b.png", (0, 2))
+    out, err = run(root, "--protocol", protocol, code=3)
+    assert out == ""
+    assert "b.png: its highest value is 2" in err
+    assert "split" in err
+
+
+@pytest.mark.parametrize("protocol", ["box", "points", "clicks"])
+def test_black_labels_are_left_out_and_counted(root, protocol):
+    paint(root / "gt/b.png", (0, 0))
+    out, err = run(root, "--protocol", protocol, "--json")
+    content = json.loads(out)
+    pooled = content["pooled"] if protocol == "clicks" else content["rows"][0]["sets"][0]
+    assert pooled["images"] == 1
+    assert "black labels, left out: 1 (b)" in err
+    paint(root / "gt/a.png", (0, 0))
+    assert "every label is black" in run(root, "--protocol", protocol, code=3)[1]
