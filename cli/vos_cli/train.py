@@ -13,7 +13,7 @@ import typer
 from vos.config import load_yaml, preset_or_file
 from vos.errors import OutputError
 from vos_cli.errors import Interrupted
-from vos_cli.notices import say
+from vos_cli.notices import say, warn
 
 if TYPE_CHECKING:
     from vos.train.refiner import Progress, TrainOutcome
@@ -105,6 +105,8 @@ def refiner(
         ) from None
     if not speaks:
         return
+    if outcome.empty:
+        warn(f"{outcome.empty[0]}: no object in it; masks skipped so: {len(outcome.empty)}")
     if as_json:
         print(json.dumps(_as_json(outcome)))
     else:
@@ -155,4 +157,5 @@ def _as_json(outcome: TrainOutcome) -> dict[str, object]:
         "minutes": round(outcome.minutes, 2),
         "base": {name: round(value, 4) for name, value in outcome.base.flat().items()},
         "best": {name: round(value, 4) for name, value in outcome.best.flat().items()},
+        "empty_masks": len(outcome.empty),
     }

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 CONFIG = """\
 refiner: pr_mr
@@ -52,6 +53,22 @@ def test_a_short_run_exports_a_refiner(vos, config, tmp_path):
     assert again.err == "", "a finished run has nothing left to do"
     assert again.out.startswith(f"refiner: {result['refiner']}\n")
     assert "box: mIoU 0." in again.out
+
+
+def test_black_masks_are_told_of(vos, config, tmp_path):
+    folder = tmp_path / "data/cascade_psp/ecssd"
+    folder.mkdir(parents=True)
+    for name in ("a", "b", "c"):
+        mask = Image.new("L", (60, 60))
+        if name != "a":
+            mask.paste(255, (10, 10, 50, 50))
+        mask.save(folder / f"{name}.png")
+        mask.convert("RGB").save(folder / f"{name}.jpg")
+    config.write_text(config.read_text() + "data: hqseg\nallow_partial: true\n")
+    run = vos("train", "refiner", "--config", config, "--data", "data", "--json")
+    assert run.code == 0, run.err
+    assert json.loads(run.out)["empty_masks"] == 1
+    assert "a.png: no object in it; masks skipped so: 1" in run.err
 
 
 def test_a_killed_run_goes_on(vos, config, tmp_path, environ):

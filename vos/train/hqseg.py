@@ -82,6 +82,8 @@ def find_hqseg(
 
     Raises: InputError for a missing set, a wrong count, an image without its mask, or nothing.
     """
+    if not root.is_dir():
+        raise InputError(f"{root}: no such folder; {SOURCE}")
     pairs: list[Pair] = []
     problems: list[str] = []
     for folder in folders:
@@ -100,7 +102,7 @@ def find_hqseg(
             )
     if problems and not allow_partial:
         raise InputError(
-            f"{root}: HQSeg-44K is incomplete: {'; '.join(problems)}. {SOURCE}; "
+            f"{root}: HQSeg-44K is incomplete: {'; '.join(problems)}; {SOURCE}, "
             "or set allow_partial: true in the training config"
         )
     if not pairs:

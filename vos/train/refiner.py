@@ -56,13 +56,16 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class TrainOutcome:
-    """path: the exported refiner, the best one seen. base: scores without a refiner."""
+    """path: the exported refiner, the best one seen. base: scores without a refiner. empty: masks
+    without an object that were passed over, by this process.
+    """
 
     path: Path
     steps: int
     minutes: float
     base: RefinerScores
     best: RefinerScores
+    empty: tuple[str, ...]
 
 
 class RefinerTrainer:
@@ -115,6 +118,7 @@ class RefinerTrainer:
         self.step, self.spent_s = 0, 0.0
         self.base: RefinerScores | None = None
         self.best: RefinerScores | None = None
+        self._empty: set[str] = set()
         out.mkdir(parents=True, exist_ok=True)
         if (out / CHECKPOINT).exists():
             self._load(out / CHECKPOINT)
@@ -123,7 +127,6 @@ class RefinerTrainer:
             config, pairs, self.model.image_size, self.fabric.device, self.step, share
         )
         self._log = RunLog(out, self.step, writes=self.fabric.is_global_zero)
-        self._empty: set[str] = set()
 
     @property
     def progress(self) -> float:
@@ -160,7 +163,8 @@ class RefinerTrainer:
             raise
         finally:
             self._log.close()
-        return TrainOutcome(self.out / EXPORT, self.step, self.spent_s / 60, self.base, best)
+        empty = tuple(sorted(self._empty))
+        return TrainOutcome(self.out / EXPORT, self.step, self.spent_s / 60, self.base, best, empty)
 
     def train_step(self) -> float:
         """One step of the optimiser; returns the loss."""
@@ -218,6 +222,7 @@ class RefinerTrainer:
             "best": None if self.best is None else self.best.flat(),
             "config": json.dumps(asdict(self.config)),
             "base_sha256": self.info.sha256,
+            "empty": sorted(self._empty),
         }
         torch.save(state, part)
         part.replace(self.out / CHECKPOINT)
@@ -225,6 +230,7 @@ class RefinerTrainer:
     def _load(self, path: Path) -> None:
         try:
             state = torch.load(path, map_location=self.fabric.device, weights_only=True)
+            self._empty = set(state["empty"])
             same = (
                 state["config"] == json.dumps(asdict(self.config))
                 and state["base_sha256"] == self.info.sha256

@@ -79,6 +79,11 @@ def test_a_missing_set_and_a_short_one_are_named(root):
     assert len(find_hqseg(root, allow_partial=True, folders=SMALL)) == 11
 
 
+def test_a_missing_folder_is_named(tmp_path):
+    with pytest.raises(InputError, match="nowhere: no such folder"):
+        find_hqseg(tmp_path / "nowhere", allow_partial=True)
+
+
 def test_the_real_counts_are_demanded(root):
     with pytest.raises(InputError, match="DIS5K-TR has 2 of 3000"):
         find_hqseg(root)
@@ -223,3 +228,6 @@ def test_a_refiner_trains_on_the_pairs_and_counts_empty_masks(root, tmp_path):
     assert all(np.isfinite(trainer.train_step()) for _ in range(2))
     rows = (tmp_path / "run" / "log.jsonl").read_text().splitlines()
     assert 1 <= json.loads(rows[-1])["empty_masks"] <= 7
+    trainer.save()
+    outcome = RefinerTrainer(quick, tmp_path / "run", data=root, device="cpu").run()
+    assert len(outcome.empty) == json.loads(rows[-1])["empty_masks"], "a resumed run still knows"
