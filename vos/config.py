@@ -7,6 +7,7 @@ misspelt key, the nearest valid one. There are no class paths and no interpolati
 
 from __future__ import annotations
 
+import re
 import types
 import typing
 from collections.abc import Mapping
@@ -21,6 +22,7 @@ from vos.errors import ConfigError
 T = TypeVar("T")
 
 _PACKAGE = Path(__file__).resolve().parent
+_EXPONENT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)[eE][-+]?[0-9]+$")
 
 
 @cache
@@ -82,8 +84,12 @@ def load_yaml(cls: type[T], path: Path) -> T:
     """
     import yaml
 
+    class Loader(yaml.SafeLoader):
+        """YAML 1.1, which PyYAML reads, takes 1e-3 for text; YAML 1.2 and people for a number."""
+
+    Loader.add_implicit_resolver("tag:yaml.org,2002:float", _EXPONENT, list("+-.0123456789"))
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = yaml.load(path.read_text(encoding="utf-8"), Loader)
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise ConfigError(f"{path}: cannot be read ({reason}); check the path") from error

@@ -96,6 +96,13 @@ def test_no_unknown_key_slips_through(key: str):
             config.from_mapping(Net, {"name": "n", key: 1})
 
 
+@pytest.mark.parametrize("text", ["1e-3", "1E-3", "1.0e-3", "+.1e-2", "1.e-3"])
+def test_exponents_are_numbers(text: str, tmp_path: Path):
+    path = tmp_path / "net.yaml"
+    path.write_text(f"name: 1e3x\nrate: {text}\n")
+    assert config.load_yaml(Net, path) == Net("1e3x", 1e-3)
+
+
 def test_yaml_files(tmp_path: Path):
     path = tmp_path / "net.yaml"
     path.write_text("name: n\nrate: 1.5\n")
