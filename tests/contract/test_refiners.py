@@ -6,6 +6,7 @@ preset.
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 from fractions import Fraction
 
@@ -24,6 +25,7 @@ from vos.prompts import Box, MaskPrompt, Points
 from vos.refine.attach import at_side
 from vos.refine.base import Asked, NoRefiner
 from vos.refine.build import KINDS, TrainableRefiner, build_refiner, load_refiner_config
+from vos.refine.sam2refiner import SAM2RefinerConfig, SAM2RefinerVideo
 from vos.track.policy import Fifo, Step
 from vos.track.session import Session
 from vos.track.step import track_frame
@@ -176,6 +178,41 @@ def test_untrained_it_keeps_masks_and_memory_of_a_stream(nano, fresh):
         other = mine.banks[i]
         for a, b in zip(other.prompted + other.recent, bank.prompted + bank.recent, strict=True):
             _assert_same_entry(a, b)
+
+
+COARSE = ("pr_mr_coarse", "segnext", "la coarse", "all coarse")
+
+
+@pytest.mark.parametrize("name", COARSE)
+def test_trained_but_kept_out_of_the_memory_it_leaves_the_memory_alone(nano, name):
+    """Objects one by one and in a batch, prompted, corrected and tracked."""
+    video = SAM2RefinerVideo(memory_mask="coarse")
+    made = {
+        "la coarse": SAM2RefinerConfig(pr=None, mr=None, video=video),
+        "all coarse": SAM2RefinerConfig(video=video),
+    }
+    config = made[name] if name in made else PRESETS[name]
+    torch.manual_seed(1)
+    refiner = _disturbed(build_refiner(config, nano)).eval()
+    prompts = [
+        Box(1, (10, 10, 60, 60)),
+        Points(2, ((50, 40),), (1,)),
+        Points(1, ((20, 20),), (0,), frame_idx=3),
+    ]
+    for model in (nano, Sam2Model(deepcopy(nano.net), exact=False)):
+        plain, mine = Session(model, prompts), Session(model, prompts, refiner=refiner)
+        differs = False
+        for frame in _clip():
+            expected, got = plain.decode(frame), mine.decode(frame)
+            for i in expected:
+                a, b = (at_side(each[i].logits, 128) for each in (got, expected))
+                differs |= not torch.equal(a, b)
+        assert differs, "it is trained"
+        for i, bank in plain.banks.items():
+            other = mine.banks[i]
+            entries = zip(other.prompted + other.recent, bank.prompted + bank.recent, strict=True)
+            for entry, expected_entry in entries:
+                _assert_same_entry(entry, expected_entry)
 
 
 def test_only_its_own_parameters_learn(nano, trained):

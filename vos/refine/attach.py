@@ -67,6 +67,25 @@ def coarse_base(decoded: Decoded, side: int) -> Float[Tensor, "b 1 s s"]:
     return at_side(decoded.raw_logits, side).clamp(-COARSE_LIMIT, COARSE_LIMIT)
 
 
+def over_plain(plain: Decoded, fused: Decoded) -> Decoded:
+    """`fused` to look at, `plain` to remember.
+
+    Nothing trains scores and pointer when a refiner changes the decoder's input: they drift, and in
+    the memory the drift feeds on itself.
+
+    plain, fused: the decoder's answers from the unchanged embedding and from the changed one.
+    """
+    absent = (plain.object_score <= 0)[..., None, None]
+    return replace(
+        fused,
+        mask_logits=torch.where(absent, NO_OBJ_SCORE, fused.raw_logits),
+        iou_pred=plain.iou_pred,
+        object_score=plain.object_score,
+        obj_ptr=plain.obj_ptr,
+        memory_logits=plain.seen_logits,
+    )
+
+
 def attach(
     decoded: Decoded,
     refined_logits: Float[Tensor, "b 1 r r"],

@@ -33,10 +33,13 @@ class Refiner(Protocol):
 
     augment: prompt-free work, once per frame, shared by all objects. fuse: per object, before
     decoding. refine: per object, after decoding. wants_image_2x: augment reads `features.image_2x`.
+    plain_memory: where `fuse` changes the embedding, the decoder answers a second time from the
+    unchanged one, and that answer's score, pointer and mask are what the memory keeps.
     """
 
     name: str
     wants_image_2x: bool
+    plain_memory: bool
 
     def augment(self, model: Sam2Model, features: FrameFeatures, frame_idx: int) -> FrameCache: ...
 
@@ -54,6 +57,7 @@ class NoRefiner:
 
     name = "none"
     wants_image_2x = False
+    plain_memory = False
 
     def augment(self, model: Sam2Model, features: FrameFeatures, frame_idx: int) -> FrameCache:
         return {}

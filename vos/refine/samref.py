@@ -60,6 +60,7 @@ class SamRef(nn.Module):
 
     name = "samref"
     wants_image_2x = False
+    plain_memory = False
 
     def __init__(self, config: SamRefConfig, model: Sam2Model):
         super().__init__()

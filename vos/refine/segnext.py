@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from vos.model.sam2 import MASK_PROMPT_LOGIT, Sam2Model
 from vos.model.types import Decoded, FrameFeatures, ModelPrompt
+from vos.refine.attach import MemoryMask
 from vos.refine.base import Asked, FrameCache
 from vos.refine.layers import to_image, to_tokens, zeroed
 from vos.refine.prompt_map import PromptMap, PromptMapConfig
@@ -31,6 +32,7 @@ class SegNextConfig:
     lines at a map of side 256; the default is SegNext's 5 px at 1024. prompt_reuse: what tracked
     frames see: "first_frame" the map of the object's first prompt, "none" nothing, so that they are
     left to the base; "self" needs a mask, which does not exist before decoding, and is "none".
+    memory_mask: "coarse" keeps what the memory sees free of the fusion, "refined" does not.
 
     Raises: ValueError for another `prompt_reuse`.
     """
@@ -38,6 +40,7 @@ class SegNextConfig:
     blocks: Literal[1, 2] = 1
     radius_px: float = 1.25
     prompt_reuse: PromptReuse = "first_frame"
+    memory_mask: MemoryMask = "coarse"
 
     def __post_init__(self) -> None:
         check_prompt_reuse(self.prompt_reuse)
@@ -51,9 +54,8 @@ class SegNextStyle(nn.Module):
 
     Not a reproduction. SegNext trains a ViT-B of width 768 end to end with an all-MLP head; here
     image encoder and mask decoder are SAM 2's, frozen, the width is the base's, and what the blocks
-    say is a residual on the decoder's input. SAM 2's memory sees none of it but the mask. Ours,
-    too: SAM's position encoding on queries and keys, 8 heads, a last projection that starts at
-    zero.
+    say is a residual on the decoder's input, of which the memory sees nothing. Ours, too: SAM's
+    position encoding on queries and keys, 8 heads, a last projection that starts at zero.
     """
 
     name = "segnext"
@@ -62,6 +64,7 @@ class SegNextStyle(nn.Module):
     def __init__(self, config: SegNextConfig, model: Sam2Model):
         super().__init__()
         self.config = config
+        self.plain_memory = config.memory_mask == "coarse"
         dim = model.net.hidden_dim
         self.map = PromptMap(
             PromptMapConfig(stride=1, radius_px=config.radius_px, channels=_CHANNELS, boxes=True)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from vos.model.sam2 import Sam2Model
 from vos.model.types import Decoded, FrameFeatures, ModelPrompt
+from vos.refine.attach import over_plain
 from vos.refine.base import Asked, FrameCache, Refiner
 from vos.track.memory_bank import MemoryBank
 from vos.track.policy import MemoryPolicy, Step
@@ -94,10 +95,17 @@ def decode_object(
     asked = Asked(now=prompt, first=bank.first_prompt, before=before)
     recall = None if bank.is_empty else policy.select(bank, step)
     takes_mask = prompt is not None and prompt.mask is not None
-    embedding = raw.s16 if takes_mask else model.condition(raw, recall)
-    embedding = refiner.fuse(embedding, cache, asked)
+    plain = raw.s16 if takes_mask else model.condition(raw, recall)
+    fused = refiner.fuse(plain, cache, asked)
+    kept = plain if refiner.plain_memory else fused
     if recall is not None and prompt is not None and not takes_mask:
-        tracked = model.decode(embedding, raw, None, first=False, choose=policy.choose)
+        tracked = model.decode(kept, raw, None, first=False, choose=policy.choose)
         prompt = replace(prompt, previous=tracked.mask_logits)
-    answer = model.decode(embedding, raw, prompt, first=recall is None, choose=policy.choose)
+
+    def decode(embedding: Tensor) -> Decoded:
+        return model.decode(embedding, raw, prompt, first=recall is None, choose=policy.choose)
+
+    answer = decode(kept)
+    if kept is not fused:
+        answer = over_plain(answer, decode(fused))
     return refiner.refine(answer, raw, cache, asked)

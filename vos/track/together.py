@@ -9,6 +9,7 @@ import torch
 from vos.model.answer import best_iou
 from vos.model.sam2 import Sam2Model
 from vos.model.types import Decoded, FrameFeatures, MemoryEntry, Recall, for_memory
+from vos.refine.attach import over_plain
 from vos.refine.base import Asked, FrameCache, NoRefiner, Refiner
 from vos.track.memory_bank import MemoryBank
 from vos.track.policy import MemoryPolicy, Step
@@ -73,11 +74,16 @@ def _track_group(
             answer, entry = at_once
             return [answer.row(i) for i in range(len(recalls))], entry.rows()
     asked = [Asked(now=None, first=bank.first_prompt) for bank in banks]
-    embedding = model.condition_all(raw, recalls)
-    embedding = torch.cat(
-        [refiner.fuse(embedding[i : i + 1], cache, one) for i, one in enumerate(asked)]
-    )
-    together = model.decode(embedding, raw, None, first=False, choose=policy.choose)
+    plain = model.condition_all(raw, recalls)
+    rows = plain.split(1)
+    fused_rows = [refiner.fuse(row, cache, one) for row, one in zip(rows, asked, strict=True)]
+    is_fused = any(fused is not row for fused, row in zip(fused_rows, rows, strict=True))
+    fused = torch.cat(fused_rows) if is_fused else plain
+    kept = plain if refiner.plain_memory else fused
+    together = model.decode(kept, raw, None, first=False, choose=policy.choose)
+    if kept is not fused:
+        seen = model.decode(fused, raw, None, first=False, choose=policy.choose)
+        together = over_plain(together, seen)
     answers = [refiner.refine(together.row(i), raw, cache, one) for i, one in enumerate(asked)]
     entry = model.encode_memory(raw, for_memory(answers), step.frame_idx)
     return answers, entry.rows()
