@@ -120,6 +120,13 @@ def _assert_same_entry(mine: MemoryEntry, base: MemoryEntry) -> None:
         assert (a is None and b is None) or torch.equal(a, b), f"frame {mine.frame_idx}: {name}"
 
 
+def _assert_same_memory(mine: Session, plain: Session) -> None:
+    for i, bank in plain.banks.items():
+        other = mine.banks[i]
+        for a, b in zip(other.prompted + other.recent, bank.prompted + bank.recent, strict=True):
+            _assert_same_entry(a, b)
+
+
 @torch.no_grad()
 def _assert_identity(model: Sam2Model, refiner: TrainableRefiner) -> None:
     features, prompt = _encode(model, refiner), _clicks(model)
@@ -174,24 +181,21 @@ def test_untrained_it_keeps_masks_and_memory_of_a_stream(nano, fresh):
         for i in expected:
             a, b = (at_side(each[i].logits, 128) > 0 for each in (got, expected))
             assert torch.equal(a, b), f"object {i} on frame {frame.frame_idx}"
-    for i, bank in plain.banks.items():
-        other = mine.banks[i]
-        for a, b in zip(other.prompted + other.recent, bank.prompted + bank.recent, strict=True):
-            _assert_same_entry(a, b)
+    _assert_same_memory(mine, plain)
 
 
-COARSE = ("pr_mr_coarse", "segnext", "la coarse", "all coarse")
+KEPT_OUT = SAM2RefinerVideo(memory_mask="coarse")
+COARSE = {
+    "la": SAM2RefinerConfig(pr=None, mr=None, video=KEPT_OUT),
+    "all": SAM2RefinerConfig(video=KEPT_OUT),
+    "pr_mr": PRESETS["pr_mr_coarse"],
+    "segnext": PRESETS["segnext"],
+}
 
 
-@pytest.mark.parametrize("name", COARSE)
-def test_trained_but_kept_out_of_the_memory_it_leaves_the_memory_alone(nano, name):
+@pytest.mark.parametrize("config", COARSE.values(), ids=COARSE)
+def test_trained_but_kept_out_of_the_memory_it_leaves_the_memory_alone(nano, config):
     """Objects one by one and in a batch, prompted, corrected and tracked."""
-    video = SAM2RefinerVideo(memory_mask="coarse")
-    made = {
-        "la coarse": SAM2RefinerConfig(pr=None, mr=None, video=video),
-        "all coarse": SAM2RefinerConfig(video=video),
-    }
-    config = made[name] if name in made else PRESETS[name]
     torch.manual_seed(1)
     refiner = _disturbed(build_refiner(config, nano)).eval()
     prompts = [
@@ -208,11 +212,7 @@ def test_trained_but_kept_out_of_the_memory_it_leaves_the_memory_alone(nano, nam
                 a, b = (at_side(each[i].logits, 128) for each in (got, expected))
                 differs |= not torch.equal(a, b)
         assert differs, "it is trained"
-        for i, bank in plain.banks.items():
-            other = mine.banks[i]
-            entries = zip(other.prompted + other.recent, bank.prompted + bank.recent, strict=True)
-            for entry, expected_entry in entries:
-                _assert_same_entry(entry, expected_entry)
+        _assert_same_memory(mine, plain)
 
 
 def test_only_its_own_parameters_learn(nano, trained):

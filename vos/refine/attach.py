@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -67,22 +67,31 @@ def coarse_base(decoded: Decoded, side: int) -> Float[Tensor, "b 1 s s"]:
     return at_side(decoded.raw_logits, side).clamp(-COARSE_LIMIT, COARSE_LIMIT)
 
 
-def over_plain(plain: Decoded, fused: Decoded) -> Decoded:
-    """`fused` to look at, `plain` to remember.
+def decode_fused(
+    decode: Callable[[Float[Tensor, "b c h w"]], Decoded],
+    kept: Float[Tensor, "b c h w"],
+    fused: Float[Tensor, "b c h w"],
+) -> Decoded:
+    """The answer from `fused` to look at, the one from `kept` to remember.
 
     Nothing trains scores and pointer when a refiner changes the decoder's input: they drift, and in
     the memory the drift feeds on itself.
 
-    plain, fused: the decoder's answers from the unchanged embedding and from the changed one.
+    decode: from an embedding to the decoder's answer. kept: the very tensor `fused` where they need
+    not be told apart, which saves the second run.
     """
-    absent = (plain.object_score <= 0)[..., None, None]
+    remembered = decode(kept)
+    if kept is fused:
+        return remembered
+    seen = decode(fused)
+    absent = (remembered.object_score <= 0)[..., None, None]
     return replace(
-        fused,
-        mask_logits=torch.where(absent, NO_OBJ_SCORE, fused.raw_logits),
-        iou_pred=plain.iou_pred,
-        object_score=plain.object_score,
-        obj_ptr=plain.obj_ptr,
-        memory_logits=plain.seen_logits,
+        seen,
+        mask_logits=torch.where(absent, NO_OBJ_SCORE, seen.raw_logits),
+        iou_pred=remembered.iou_pred,
+        object_score=remembered.object_score,
+        obj_ptr=remembered.obj_ptr,
+        memory_logits=remembered.seen_logits,
     )
 
 

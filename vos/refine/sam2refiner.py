@@ -80,7 +80,7 @@ class SAM2Refiner(nn.Module):
         super().__init__()
         self.config = config
         self.wants_image_2x = config.la is not None and config.la.source == "native"
-        self.plain_memory = config.la is not None and config.video.memory_mask == "coarse"
+        self.plain_memory = config.video.memory_mask == "coarse"
         self.la = None if config.la is None else LocalizationAugment(config.la, model)
         self.pr = None if config.pr is None else PromptRetargeting(config.pr, model)
         self.mr = None if config.mr is None else MaskRefinement(config.mr, model)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from vos.model.sam2 import Sam2Model
 from vos.model.types import Decoded, FrameFeatures, ModelPrompt
-from vos.refine.attach import over_plain
+from vos.refine.attach import decode_fused
 from vos.refine.base import Asked, FrameCache, Refiner
 from vos.track.memory_bank import MemoryBank
 from vos.track.policy import MemoryPolicy, Step
@@ -105,7 +105,4 @@ def decode_object(
     def decode(embedding: Tensor) -> Decoded:
         return model.decode(embedding, raw, prompt, first=recall is None, choose=policy.choose)
 
-    answer = decode(kept)
-    if kept is not fused:
-        answer = over_plain(answer, decode(fused))
-    return refiner.refine(answer, raw, cache, asked)
+    return refiner.refine(decode_fused(decode, kept, fused), raw, cache, asked)

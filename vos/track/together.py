@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 import torch
+from torch import Tensor
 
 from vos.model.answer import best_iou
 from vos.model.sam2 import Sam2Model
 from vos.model.types import Decoded, FrameFeatures, MemoryEntry, Recall, for_memory
-from vos.refine.attach import over_plain
+from vos.refine.attach import decode_fused
 from vos.refine.base import Asked, FrameCache, NoRefiner, Refiner
 from vos.track.memory_bank import MemoryBank
 from vos.track.policy import MemoryPolicy, Step
@@ -80,10 +81,11 @@ def _track_group(
     is_fused = any(fused is not row for fused, row in zip(fused_rows, rows, strict=True))
     fused = torch.cat(fused_rows) if is_fused else plain
     kept = plain if refiner.plain_memory else fused
-    together = model.decode(kept, raw, None, first=False, choose=policy.choose)
-    if kept is not fused:
-        seen = model.decode(fused, raw, None, first=False, choose=policy.choose)
-        together = over_plain(together, seen)
+
+    def decode(embedding: Tensor) -> Decoded:
+        return model.decode(embedding, raw, None, first=False, choose=policy.choose)
+
+    together = decode_fused(decode, kept, fused)
     answers = [refiner.refine(together.row(i), raw, cache, one) for i, one in enumerate(asked)]
     entry = model.encode_memory(raw, for_memory(answers), step.frame_idx)
     return answers, entry.rows()
