@@ -24,12 +24,13 @@ import torch
 
 from benchmarks.common import disk_box, machine, moving_frames, write_result
 from benchmarks.nano import mean_score
-from vos.api import Tracker, load
-from vos.model.weight_file import sha256_of
+from vos.api import Tracker
+from vos.loading import load
+from vos.model.weights import sha256_of
 from vos.prompts import Box, Points, Prompt
-from vos.refine.file import load_refiner
-from vos.train.refiner import EXPORT
-from vos.train.refiner_eval import evaluate_refiner
+from vos.refine.weights import load_refiner
+from vos.train.refiner.evaluate import evaluate_refiner
+from vos.train.refiner.trainer import EXPORT
 from vos_eval.image_sets import ImageSet, find_sets, read_image, read_label
 from vos_eval.images import box_prompt, point_prompts, score_image, score_set
 

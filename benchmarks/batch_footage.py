@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.common import disk_box, moving_frames
-from vos.io.source import open_source
+from vos.io.read.open import open_source
 
 GOOD, BAD = 25, 5
 SIZE_HW = (120, 192)

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from vos.api import Tracker
-from vos.bench import disk_boxes, moving_frames
+from vos.bench.session import disk_boxes, moving_frames
 
 __all__ = [
     "described",

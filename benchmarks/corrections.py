@@ -22,20 +22,21 @@ import numpy as np
 import torch
 
 from benchmarks.common import described, score_table, write_result
-from vos.api import Tracker, load
+from vos.api import Tracker
 from vos.frame import Frame
-from vos.io.mask_png import read_label_png
-from vos.io.source import open_source
+from vos.io.read.open import open_source
+from vos.io.write.mask_png import read_label_png
+from vos.loading import load
 from vos.prompts import MaskPrompt, Points
-from vos.track.checkpoint import SessionState
 from vos.track.memory_bank import MemoryBank
 from vos.track.policy import Fifo, Step
 from vos.track.session import Session
+from vos.track.snapshot import SessionState
 from vos.track.step import decode_object, track_frame
-from vos.train.nano import answer_iou, held_out
-from vos.train.sample_prompts import sample_correction, sample_prompt
-from vos_eval.clicks import Click, next_click
-from vos_eval.region import jaccard
+from vos.train.nano.trainer import answer_iou, held_out
+from vos.train.prompts import sample_correction, sample_prompt
+from vos_eval.metrics.clicks import Click, next_click
+from vos_eval.metrics.region import jaccard
 
 CLICKS, FOLLOWING = 3, 10
 CLIPS, CLICKED = 100, 8

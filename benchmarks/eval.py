@@ -23,8 +23,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from vos_eval.plan import FramePlan, Plan, SequencePlan
-from vos_eval.run import run_plan
+from vos_eval.parallel import run_plan
+from vos_eval.protocols.plan import FramePlan, Plan, SequencePlan
 
 SIZES_HW = ((480, 854), (720, 1280), (1080, 1920))
 TARGETS_MS = (1.0, 2.0, 5.0)

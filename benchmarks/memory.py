@@ -28,7 +28,7 @@ from benchmarks.common import (
     peak_rss_mb,
     write_result,
 )
-from vos.api import load
+from vos.loading import load
 from vos.model.build import NanoSAM2
 from vos.prompts import Box
 

@@ -17,12 +17,13 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.common import described, score_table, write_result
-from vos.api import Tracker, load
-from vos.io.mask_png import read_label_png
+from vos.api import Tracker
+from vos.io.write.mask_png import read_label_png
+from vos.loading import load
 from vos.prompts import Box, MaskPrompt, Prompt
-from vos.train.nano import evaluate
-from vos_eval.boundary import f_measure
-from vos_eval.region import jaccard
+from vos.train.nano.trainer import evaluate
+from vos_eval.metrics.boundary import f_measure
+from vos_eval.metrics.region import jaccard
 
 KINDS = ("box", "mask", "clicks:1")
 

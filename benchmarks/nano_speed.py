@@ -21,15 +21,16 @@ from torch import nn
 from torch.ao.quantization import quantize_dynamic
 
 from benchmarks.common import disk_box, machine, moving_frames, write_result
-from vos.api import load
-from vos.bench import STEADY_FRAME
+from vos.bench.session import STEADY_FRAME
+from vos.loading import load
 from vos.model.build import build_nano
-from vos.model.nano import NanoConfig
+from vos.model.nano_config import NanoConfig
 from vos.model.sam2 import Sam2Model
 from vos.prompts import Box
+from vos.track.inputs import autocast
 from vos.track.policy import Fifo
-from vos.track.session import Session, autocast
-from vos.train.nano import evaluate
+from vos.track.session import Session
+from vos.train.nano.trainer import evaluate
 
 SIZE_HW = (360, 640)
 FRAMES = 30

@@ -29,18 +29,19 @@ import torch
 
 from benchmarks.common import in_fresh_process, machine, moving_frames, peak_rss_mb, write_result
 from vos.api import Tracker
-from vos.bench import STEADY_FRAME, disk_boxes
-from vos.bench_stages import SIZE_HW, make_clip
-from vos.io.output_folder import OutputFolder
+from vos.bench.session import STEADY_FRAME, disk_boxes
+from vos.bench.stages import SIZE_HW, make_clip
+from vos.io.results.folder import OutputFolder
 from vos.model import registry
 from vos.model.build import build_sam2
 from vos.model.preprocess import resized_to
 from vos.prompts import Box
 from vos.settings import Settings
+from vos.track.compose import compose
 from vos.track.look_ahead import with_following
-from vos.track.session import compose
-from vos_cli.checkpointing import Work
-from vos_cli.tracking import Job, load_tracker, run
+from vos_cli.job.job import Job
+from vos_cli.job.resumable import Work
+from vos_cli.job.run import load_tracker, run
 
 OBJECTS = 3
 CHECKPOINT_S = 5.0

@@ -23,14 +23,14 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.common import in_fresh_process, machine, write_result
 from vos.model.build import build_nano, build_sam2
-from vos.model.nano import NanoConfig
+from vos.model.nano_config import NanoConfig
 from vos.model.sam2 import Sam2Model
 from vos.model.types import ModelPrompt
 from vos.refine.base import Asked
-from vos.refine.build import build_refiner, load_refiner_config
-from vos.refine.localization_augment import LocalizationAugment, patches2image
-from vos.refine.mask_refinement import MaskRefinement
-from vos.refine.prompt_retargeting import PromptRetargeting
+from vos.refine.registry import build_refiner, load_refiner_config
+from vos.refine.sam2refiner.localization_augment import LocalizationAugment, patches2image
+from vos.refine.sam2refiner.mask_refinement import MaskRefinement
+from vos.refine.sam2refiner.prompt_retargeting import PromptRetargeting
 
 BASES = ("nano", "tiny", "large")
 PARTS = (

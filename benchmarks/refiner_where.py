@@ -16,7 +16,8 @@ import numpy as np
 
 from benchmarks.ablation import SEEDS, objects, prompt_for
 from benchmarks.common import described, write_result
-from vos.api import Tracker, load
+from vos.api import Tracker
+from vos.loading import load
 from vos.refine.base import NoRefiner
 from vos_eval.image_sets import find_sets, read_image, read_label
 from vos_eval.images import score_image

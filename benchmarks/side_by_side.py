@@ -16,13 +16,13 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from vos.api import load
+from vos.loading import load
 from vos.model.preprocess import normalise
 from vos.refine.base import NoRefiner
-from vos.train.answer import answer_prompt
-from vos.train.fine_structure import FineConfig, generate_fine
-from vos.train.refiner_eval import EVAL_SEED
-from vos.train.refiner_prompts import at_model_size, tight_box
+from vos.synth.thin.stills import FineConfig, generate_fine
+from vos.train.refiner.evaluate import EVAL_SEED
+from vos.train.refiner.forward import answer_prompt
+from vos.train.refiner.prompts import at_model_size, tight_box
 
 TINT, STRENGTH = (255, 40, 90), 0.6
 

@@ -21,10 +21,10 @@ import numpy as np
 import torch
 
 from benchmarks.common import machine, write_result
-from vos.api import load
-from vos.bench import COMPILED_FRAME, Bench, Case, disk_boxes, moving_frames
-from vos.bench_official import official_predictor
-from vos.io.source import open_source
+from vos.bench.official import official_predictor
+from vos.bench.session import COMPILED_FRAME, Bench, Case, disk_boxes, moving_frames
+from vos.io.read.open import open_source
+from vos.loading import load
 from vos.model.build import build_sam2
 from vos.model.host_memory import keep_freed_memory
 from vos.model.sam2 import Sam2Model

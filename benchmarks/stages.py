@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.common import machine, write_result
-from vos.bench_stages import Stage, stages_beside_the_model
+from vos.bench.stages import Stage, stages_beside_the_model
 
 
 def main() -> None:

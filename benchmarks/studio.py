@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.common import machine, write_result
-from vos.bench_stages import make_clip
-from vos.io.random_access import RandomAccess
-from vos.io.source import open_source
+from vos.bench.stages import make_clip
+from vos.io.read.open import open_source
+from vos.io.read.random_access import RandomAccess
 from vos_cli.studio.pictures import Thumbnails, jpeg
 
 STEPS = 20

@@ -28,8 +28,8 @@ from benchmarks.common import (
     peak_rss_mb,
     write_result,
 )
-from vos.bench_official import official_predictor
-from vos.io.source import open_source
+from vos.bench.official import official_predictor
+from vos.io.read.open import open_source
 from vos.model.build import build_sam2
 from vos.model.sam2 import Sam2Model
 from vos.prompts import Box

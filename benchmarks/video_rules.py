@@ -14,12 +14,13 @@ from pathlib import Path
 
 from benchmarks.common import described, write_result
 from benchmarks.nano import mean_score
-from vos.api import Tracker, load
-from vos.refine.attach import MemoryMask
+from vos.api import Tracker
+from vos.loading import load
 from vos.refine.base import NoRefiner
-from vos.refine.build import build_refiner
+from vos.refine.memory_gate import MemoryMask
 from vos.refine.prompt_reuse import PromptReuse
-from vos.refine.sam2refiner import SAM2Refiner
+from vos.refine.registry import build_refiner
+from vos.refine.sam2refiner.refiner import SAM2Refiner
 
 KINDS = ("mask", "box")
 RULES: tuple[tuple[PromptReuse, MemoryMask], ...] = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from vos.model.build import build_nano
-from vos.model.nano import NanoConfig
+from vos.model.nano_config import NanoConfig
 from vos.model.sam2 import Sam2Model
 
 SIDE = 64

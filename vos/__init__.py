@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 from vos.version import __version__
 
 if TYPE_CHECKING:
-    from vos.api import Tracker, load, segment_image
+    from vos.api import Tracker
     from vos.errors import VosError
     from vos.frame import Frame, FrameResult, ObjectResult
+    from vos.loading import load, segment_image
     from vos.prompts import (
         Box,
         MaskPrompt,
@@ -30,13 +31,13 @@ if TYPE_CHECKING:
         load_prompts,
         save_prompts,
     )
-    from vos.track.image_session import ImageSegmenter
+    from vos.track.image import ImageSegmenter
 
 _HOME = {
     "Tracker": "vos.api",
     "load": "vos.api",
     "segment_image": "vos.api",
-    "ImageSegmenter": "vos.track.image_session",
+    "ImageSegmenter": "vos.track.image",
     "VosError": "vos.errors",
     "Frame": "vos.frame",
     "FrameResult": "vos.frame",

@@ -21,7 +21,7 @@ from typing import Literal, get_args, get_type_hints
 
 from vos.config import convert, nearest
 from vos.errors import ConfigError
-from vos.io.scene_cuts import SceneCuts
+from vos.io.read.scene_cuts import SceneCuts
 
 Policy = Literal["fifo", "visible"]
 Dtype = Literal["auto", "float32", "bfloat16"]

@@ -7,30 +7,43 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, get_args
+from typing import Any, Protocol, Self, get_args
 
 import torch
 
 from vos.errors import PromptError, UsageError
 from vos.frame import Frame, FrameResult
-from vos.io.append_file import AppendFile
-from vos.io.checkpoint import SavedState
-from vos.io.map_ahead import map_ahead
-from vos.io.prefetch import prefetch
-from vos.io.scene_cuts import CutState, CutWatch, SceneCuts
-from vos.io.source import Source, TimePoint
+from vos.io.queues import map_ahead, prefetch
+from vos.io.read.scene_cuts import CutState, CutWatch, SceneCuts
+from vos.io.read.source import Source, TimePoint
+from vos.io.results.append_file import AppendFile
+from vos.io.results.checkpoints import SavedState
 from vos.model.preprocess import resized_to
+from vos.model.sam2 import Sam2Model
 from vos.prompts import Direction, Prompt
-from vos.track.checkpoint import from_bytes, to_bytes
+from vos.track.compose import ObjectLogits, compose
+from vos.track.logit_spool import LogitSpool
 from vos.track.look_ahead import with_following
-from vos.track.session import ObjectLogits, Session, compose
-from vos.track.spool import LogitSpool
-
-if TYPE_CHECKING:
-    from vos.api import Tracker
+from vos.track.session import Session
+from vos.track.snapshot import from_bytes, to_bytes
 
 RESIZED_AHEAD = 4
 """Pictures made small for the model at once: one takes longer than a GPU takes for its frame."""
+
+
+class SessionMaker(Protocol):
+    """What a stream needs of a tracker: its model, and a session for each of the two passes."""
+
+    @property
+    def model(self) -> Sam2Model: ...
+
+    def session(
+        self,
+        prompts: Sequence[Prompt] = (),
+        *,
+        reverse: bool = False,
+        frame_count: int | None = None,
+    ) -> Session: ...
 
 
 class Stream:
@@ -53,7 +66,7 @@ class Stream:
 
     def __init__(
         self,
-        tracker: Tracker,
+        tracker: SessionMaker,
         source: Source,
         prompts: Sequence[Prompt],
         *,

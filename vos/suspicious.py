@@ -23,7 +23,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from vos.io.stats_file import ObjectSeries
+from vos.io.write.stats_file import ObjectSeries
 
 Kind = Literal["score drop", "area jump", "lost", "after cut"]
 

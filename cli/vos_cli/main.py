@@ -14,8 +14,8 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
 
 from vos.version import __version__
-from vos_cli.bare import BareOptionsCommand
-from vos_cli.errors import EXIT_BROKEN_PIPE, carried, report
+from vos_cli.console.errors import EXIT_BROKEN_PIPE, carried, report
+from vos_cli.options.bare import BareOptionsCommand
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,52 +35,52 @@ class _Lazy:
 
 COMMANDS: dict[str, _Lazy] = {
     "track": _Lazy(
-        "vos_cli.track",
+        "vos_cli.commands.track",
         "track",
         "Follow the prompted objects through a video.",
         "vos track video.mp4 --box 100,50,400,300 -o out",
         has_bare=True,
     ),
     "pick": _Lazy(
-        "vos_cli.pick",
+        "vos_cli.commands.pick",
         "pick",
         "Draw prompts in the browser and save them to a file.",
         "vos pick video.mp4 -o prompts.json",
     ),
     "fix": _Lazy(
-        "vos_cli.fix",
+        "vos_cli.commands.fix",
         "fix",
         "Correct a result where it went wrong, or undo that.",
         "vos fix video.mp4-vos --point 1:420,310@1834",
     ),
     "batch": _Lazy(
-        "vos_cli.batch.command",
+        "vos_cli.commands.batch",
         "batch",
         "Track a folder or list of clips; a report says how each went.",
         "vos batch footage/ -o results --save masks,stats",
     ),
     "info": _Lazy(
-        "vos_cli.info",
+        "vos_cli.commands.info",
         "info",
         "Print what we see in a video or image folder.",
         "vos info video.mp4",
     ),
-    "eval": _Lazy("vos_cli.eval", "app", "Score masks against ground truth."),
-    "train": _Lazy("vos_cli.train", "app", "Train refiners on a frozen base model."),
-    "models": _Lazy("vos_cli.models", "app", "List, get, find and check model weights."),
+    "eval": _Lazy("vos_cli.commands.eval", "app", "Score masks against ground truth."),
+    "train": _Lazy("vos_cli.commands.train", "app", "Train refiners on a frozen base model."),
+    "models": _Lazy("vos_cli.commands.models", "app", "List, get, find and check model weights."),
     "demo": _Lazy(
-        "vos_cli.demo",
+        "vos_cli.commands.demo",
         "demo",
         "Make a clip, track it, and say how well that went.",
         "vos demo -o demo",
     ),
     "bench": _Lazy(
-        "vos_cli.bench",
+        "vos_cli.commands.bench",
         "bench",
         "Measure how fast this machine tracks.",
         "vos bench --model nano --objects 8",
     ),
-    "doctor": _Lazy("vos_cli.doctor", "doctor", "Check this installation.", "vos doctor"),
+    "doctor": _Lazy("vos_cli.commands.doctor", "doctor", "Check this installation.", "vos doctor"),
 }
 
 

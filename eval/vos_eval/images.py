@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vos_eval.boundary_iou import boundary_iou
-from vos_eval.region import jaccard
+from vos_eval.metrics.boundary_iou import boundary_iou
+from vos_eval.metrics.region import jaccard
 
 LABEL_THRESHOLD = 128
 PROMPT_SIZE_PX = 1024

@@ -25,9 +25,9 @@ from PIL import Image
 from contract import clips
 from contract.clips import encode, picture, read_number
 from vos.errors import InputError, UsageError
-from vos.io import video_index
-from vos.io.random_access import RandomAccess
-from vos.io.source import open_source
+from vos.io.read import video_index
+from vos.io.read.open import open_source
+from vos.io.read.random_access import RandomAccess
 
 SHARED = Path(os.environ.get("VOS_SHARED", Path(__file__).parents[2] / ".." / "shared"))
 VIDEOS = SHARED / "data" / "videos"
@@ -510,7 +510,8 @@ def test_decord_says_what_it_cannot_read(tmp_path: Path) -> None:
     whole = clip.read_bytes()
     clip.write_bytes(whole[: len(whole) * 6 // 10])
     script = (
-        "import sys; from vos.io.source import open_source; from vos.errors import InputError\n"
+        "import sys; from vos.io.read.open import open_source\n"
+        "from vos.errors import InputError\n"
         "try: list(open_source(sys.argv[1], decoder='decord').frames())\n"
         "except InputError as error: print(error)"
     )

@@ -1,6 +1,6 @@
 """One suite over every refiner: untrained it changes nothing, trained it keeps to its place.
 
-A new kind joins by being registered in `vos.refine.build.KINDS`, a new configuration by being a
+A new kind joins by being registered in `vos.refine.registry.KINDS`, a new configuration by being a
 preset.
 """
 
@@ -18,14 +18,14 @@ from torch import Tensor, nn
 from vos.config import preset_names
 from vos.frame import Frame
 from vos.model.build import build_nano, build_sam2
-from vos.model.nano import NanoConfig
+from vos.model.nano_config import NanoConfig
 from vos.model.sam2 import Sam2Model
 from vos.model.types import Decoded, FrameFeatures, MemoryEntry, ModelPrompt
 from vos.prompts import Box, MaskPrompt, Points
-from vos.refine.attach import at_side
 from vos.refine.base import Asked, NoRefiner
-from vos.refine.build import KINDS, TrainableRefiner, build_refiner, load_refiner_config
-from vos.refine.sam2refiner import SAM2RefinerConfig, SAM2RefinerVideo
+from vos.refine.memory_gate import at_side
+from vos.refine.registry import KINDS, TrainableRefiner, build_refiner, load_refiner_config
+from vos.refine.sam2refiner.refiner import SAM2RefinerConfig, SAM2RefinerVideo
 from vos.track.policy import Fifo, Step
 from vos.track.session import Session
 from vos.track.step import track_frame

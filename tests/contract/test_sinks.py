@@ -15,10 +15,10 @@ import pytest
 
 from vos.errors import OutputError
 from vos.frame import Frame, FrameResult, ObjectResult
-from vos.io.mask_png import read_label_png
-from vos.io.overlay import OverlaySink
-from vos.io.sink import MaskSink, Sink
-from vos.io.stats import StatsSink
+from vos.io.write.mask_png import read_label_png
+from vos.io.write.overlay.sink import OverlaySink
+from vos.io.write.sink import MaskSink, Sink
+from vos.io.write.stats import StatsSink
 
 Pair = tuple[Frame, FrameResult]
 VFR = [Fraction(n, 90_000) for n in (0, 3003, 3004, 9000, 9750, 31_337, 90_001)]

@@ -13,11 +13,11 @@ import pytest
 
 from contract.test_sinks import VFR, Pair, footage
 from vos.errors import ResumeError
-from vos.io import overlay
-from vos.io.checkpoint import SavedState
-from vos.io.overlay import OverlaySink
-from vos.io.sink import MaskSink, Sink
-from vos.io.stats import StatsSink
+from vos.io.results.checkpoints import SavedState
+from vos.io.write.overlay import sink as overlay
+from vos.io.write.overlay.sink import OverlaySink
+from vos.io.write.sink import MaskSink, Sink
+from vos.io.write.stats import StatsSink
 
 COUNT = 11
 TIMES = [Fraction(7, 90_000) + t for t in VFR] + [Fraction(n, 25) for n in (90, 91, 200, 201)]

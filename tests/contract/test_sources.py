@@ -16,9 +16,10 @@ from contract import clips
 from contract.clips import Footage, read_number
 from vos.errors import UsageError
 from vos.frame import Frame
-from vos.io.prefetch import prefetch
-from vos.io.random_access import RandomAccess
-from vos.io.source import Source, open_source
+from vos.io.queues import prefetch
+from vos.io.read.open import open_source
+from vos.io.read.random_access import RandomAccess
+from vos.io.read.source import Source
 
 
 @pytest.fixture(scope="module", params=clips.MAKERS)

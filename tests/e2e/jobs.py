@@ -10,10 +10,10 @@ import pytest
 from vos.api import Tracker
 from vos.prompts import Box, Points
 from vos.settings import Settings
-from vos_cli import tracking
-from vos_cli.errors import Interrupted
-from vos_cli.progress import open_progress
-from vos_cli.tracking import Job, Outcome
+from vos_cli.console.errors import Interrupted
+from vos_cli.console.progress import open_progress
+from vos_cli.job import run as tracking
+from vos_cli.job.job import Job, Outcome
 
 BOX = Box(1, (20.0, 16.0, 52.0, 48.0), frame_idx=2)
 LATER = Points(3, ((40.0, 30.0),), (1,), frame_idx=7)

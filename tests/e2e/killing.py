@@ -16,11 +16,11 @@ import time
 from pathlib import Path
 
 import vos.stream
-import vos_cli.tracking
+import vos_cli.job.run
 from vos_cli.main import run
 
 assert vos.stream
-assert vos_cli.tracking
+assert vos_cli.job.run
 
 _MOST_NEW_STEPS = 6
 _MOST_WAIT_S = 0.05

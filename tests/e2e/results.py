@@ -15,18 +15,18 @@ from e2e import clips
 from tests.unit.track.conftest import tiny_model  # noqa: F401 - a fixture
 from vos.api import Tracker
 from vos.frame import FrameResult, ObjectResult
-from vos.io.mask_png import read_label_png
-from vos.io.source import open_source
-from vos.io.stats import frame_rows
+from vos.io.read.open import open_source
+from vos.io.write.mask_png import read_label_png
+from vos.io.write.stats import frame_rows
 from vos.model.load import ModelInfo
 from vos.model.registry import resolve
-from vos.model.weight_file import checked_sha256
+from vos.model.weights import checked_sha256
 from vos.prompts import Box
 from vos.refine.base import NoRefiner
 from vos.settings import Settings
 from vos.track.policy import Fifo
-from vos_cli import tracking
-from vos_cli.tracking import Job
+from vos_cli.job import run as tracking
+from vos_cli.job.job import Job
 
 FRAMES = 24
 BOX = Box(1, (20.0, 16.0, 52.0, 48.0))

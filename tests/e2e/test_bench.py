@@ -9,8 +9,8 @@ import torch
 from sam2.sam2_video_predictor import SAM2VideoPredictorVOS
 
 from benchmarks import gpu
-from vos.bench import COMPILED_FRAME, Bench, Case
-from vos.bench_official import official_predictor
+from vos.bench.official import official_predictor
+from vos.bench.session import COMPILED_FRAME, Bench, Case
 from vos_cli.main import run
 
 
@@ -113,7 +113,7 @@ def test_a_row_says_whether_its_target_is_met():
 
 
 def test_profile_says_where_the_time_goes(capsys, monkeypatch):
-    monkeypatch.setattr("vos_cli.bench._PROFILED_FRAMES", 2)
+    monkeypatch.setattr("vos_cli.commands.bench._PROFILED_FRAMES", 2)
     assert run(["bench", "--frames", "1", "--device", "cpu", "--profile"]) == 0
     said = capsys.readouterr()
     assert "aten::" in said.err

@@ -14,7 +14,7 @@ import typer
 
 from vos.errors import InputError
 from vos.model import registry
-from vos_cli import errors
+from vos_cli.console import errors
 from vos_cli.main import COMMANDS
 
 HELP_BUDGET_S = 0.5

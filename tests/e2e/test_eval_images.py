@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vos.api import load
+from vos.loading import load
 from vos.model.sam2 import Sam2Model
 from vos.prompts import Points
-from vos.track.session import at_video_size
+from vos.track.compose import at_video_size
 from vos_cli import main
-from vos_eval.clicks import click_ious, click_score
+from vos_eval.metrics.clicks import click_ious, click_score
 
 
 def run(*arguments, code=0):

@@ -25,12 +25,12 @@ from e2e.results import (
 )
 from tests.unit.track.conftest import tiny_model  # noqa: F401 - a fixture
 from vos.errors import InputError, ModelError, OutputError, PromptError, UsageError
-from vos.io.mask_png import read_label_png
+from vos.io.write.mask_png import read_label_png
 from vos.prompts import Box, MaskPrompt, Points, load_prompts
-from vos_cli.errors import Interrupted
-from vos_cli.fixing.fix import fix, undo
-from vos_cli.fixing.overlay import redraw_overlay
-from vos_cli.fixing.result import open_result
+from vos_cli.console.errors import Interrupted
+from vos_cli.fix.edit import fix, undo
+from vos_cli.fix.overlay import redraw_overlay
+from vos_cli.fix.result import open_result
 from vos_cli.main import run as run_command
 
 CLICK = Points(1, ((70.0, 30.0),), (1,), frame_idx=12)
@@ -93,7 +93,7 @@ def test_undo_brings_back_every_byte_any_number_of_steps(result, tracker):
 
 
 def test_the_overlay_is_that_of_a_track_with_these_masks(tmp_path, tracker, monkeypatch):
-    monkeypatch.setattr("vos.io.overlay.SEGMENT_FRAMES", 5)
+    monkeypatch.setattr("vos.io.write.overlay.sink.SEGMENT_FRAMES", 5)
     result = tmp_path / "out"
     make(tracker, clips.video(tmp_path / "clip.mp4", FRAMES), result)
     first, late = (Points(1, ((70.0, 30.0),), (1,), frame_idx=i) for i in (20, 22))
@@ -122,7 +122,7 @@ def test_how_many_frames_are_read_at_once_going_back_does_not_matter(result, tra
     fix(open_result(result), [CLICK], tracker)
     whole = contents(result)
     undo(open_result(result))
-    monkeypatch.setattr("vos_cli.fixing.recompute._FIRST_WINDOW", 2)
+    monkeypatch.setattr("vos_cli.fix.recompute._FIRST_WINDOW", 2)
     fix(open_result(result), [CLICK], tracker)
     assert without(contents(result), "manifest.json") == without(whole, "manifest.json")
 
@@ -140,8 +140,8 @@ def test_it_ends_at_the_next_prompted_frames(result, tracker):
 
 def test_it_ends_where_the_masks_agree_again(result, tracker, monkeypatch):
     """A correction that says what is there already concerns a few frames only."""
-    monkeypatch.setattr("vos.track.agreement.LEAST_DIFFERENCE", 1.0)
-    monkeypatch.setattr("vos.track.agreement.MOST_DIFFERENCE", 1.0)
+    monkeypatch.setattr("vos_cli.fix.agreement.LEAST_DIFFERENCE", 1.0)
+    monkeypatch.setattr("vos_cli.fix.agreement.MOST_DIFFERENCE", 1.0)
     (span,) = fix(open_result(result), [CLICK], tracker).spans
     assert (span.first, span.last) == (12 - 8, 12 + 8)
     assert (span.before, span.after) == ("agrees", "agrees")

@@ -24,8 +24,8 @@ from e2e.studio_page import (
     window,  # noqa: F401 - a fixture
 )
 from vos.prompts import Box
+from vos_cli.job.run import load_tracker
 from vos_cli.main import run as run_command
-from vos_cli.tracking import load_tracker
 
 pytestmark = pytest.mark.slow
 pytest.importorskip("fastapi", reason="the extra `studio` is not installed")

@@ -19,12 +19,12 @@ from vos.api import Tracker
 from vos.errors import BusyError, OutputError, UsageError
 from vos.io.disk import take_lock
 from vos.prompts import Points
-from vos_cli.fixing.fix import fix, undo
-from vos_cli.fixing.interrupted import rest_of
-from vos_cli.fixing.model import settings_like
-from vos_cli.fixing.result import open_result
+from vos_cli.fix.edit import fix, undo
+from vos_cli.fix.interrupted import rest_of
+from vos_cli.fix.result import open_result
+from vos_cli.fix.settings import settings_like
+from vos_cli.job.job import Job
 from vos_cli.main import run as run_command
-from vos_cli.tracking import Job
 
 FRAMES, DONE = 16, 9
 CLICK = Points(1, ((70.0, 30.0),), (1,), frame_idx=5)
@@ -147,16 +147,16 @@ def _page(job: Job, tracker: Tracker) -> Iterator:
     """A browser in front of what `vos fix` serves."""
     from starlette.testclient import TestClient
 
-    from vos.io.random_access import RandomAccess
+    from vos.io.read.random_access import RandomAccess
     from vos_cli.studio.address import LOOPBACK, Address
     from vos_cli.studio.app import make_app
-    from vos_cli.studio.desk import Desk
     from vos_cli.studio.document import History
     from vos_cli.studio.fix_preview import FixPreviewer
     from vos_cli.studio.fixes import Fixes
     from vos_cli.studio.guard import Guard
     from vos_cli.studio.pictures import Thumbnails
     from vos_cli.studio.runs import Runs
+    from vos_cli.studio.session import Desk
 
     open_again = partial(open_result, job.output)
     fixes = Fixes(open_again(), open_again, lambda: tracker)

@@ -23,12 +23,12 @@ from e2e.results import (
     without,
 )
 from tests.unit.track.conftest import tiny_model  # noqa: F401 - a fixture
-from vos.io.mask_png import read_label_png
-from vos.prompt_file import load_named_prompts
+from vos.io.write.mask_png import read_label_png
 from vos.prompts import Box, MaskPrompt, Points, load_prompts, save_prompts
-from vos_cli.fixing.fix import fix, undo
-from vos_cli.fixing.overlay import redraw_overlay
-from vos_cli.fixing.result import open_result
+from vos.prompts.file import load_named_prompts
+from vos_cli.fix.edit import fix, undo
+from vos_cli.fix.overlay import redraw_overlay
+from vos_cli.fix.result import open_result
 from vos_cli.main import run as run_command
 
 NEW = Box(2, (40.0, 20.0, 70.0, 45.0), frame_idx=10)

@@ -14,7 +14,7 @@ import os, sys
 from pathlib import Path
 from small_nano import small_nano
 from vos.api import load
-from vos.bench import disk_boxes, moving_frames
+from vos.bench.session import disk_boxes, moving_frames
 from vos.prompts import Box
 from vos.track.session import Session
 

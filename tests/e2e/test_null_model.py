@@ -11,9 +11,9 @@ import numpy as np
 from PIL import Image
 
 from e2e import clips
-from vos.io.source import open_source
+from vos.io.read.open import open_source
 from vos.prompts import Box
-from vos_cli.null_model import NullStream
+from vos_cli.job.null_model import NullStream
 
 BOX = Box(1, (20.0, 16.0, 52.0, 48.0))
 
@@ -46,7 +46,7 @@ from pathlib import Path
 from unit.cli import batch_fakes
 from dataclasses import replace
 from vos.settings import Settings
-from vos_cli.batch.work import run_task
+from vos_cli.batch.worker import run_task
 (task,) = batch_fakes.tasks(Path("."), "a.mp4")
 task = replace(task, job=replace(task.job, settings=Settings(model="null")))
 assert run_task(task, "w1", lambda *_: None).state == "done"

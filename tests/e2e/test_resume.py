@@ -19,13 +19,14 @@ from e2e.jobs import BOX, Runner, contents, interrupt, job_for, part_of
 from tests.unit.track.conftest import tiny_model  # noqa: F401 - a fixture
 from vos.api import Tracker
 from vos.errors import InputError, OutputError, PromptError
-from vos.io import output_folder, overlay
+from vos.io.results import folder as output_folder
+from vos.io.write.overlay import sink as overlay
 from vos.refine.base import NoRefiner
 from vos.stream import Stream
 from vos.track.policy import Fifo
-from vos_cli import checkpointing
-from vos_cli.errors import Interrupted
-from vos_cli.tracking import Job
+from vos_cli.console.errors import Interrupted
+from vos_cli.job import resumable as checkpointing
+from vos_cli.job.job import Job
 
 FRAMES = 14
 

@@ -15,17 +15,17 @@ from e2e import clips
 from e2e.jobs import BOX, LATER, Runner, contents, interrupt, job_for
 from tests.unit.track.conftest import tiny_model  # noqa: F401 - a fixture
 from vos.api import Tracker
-from vos.io.source import open_source
+from vos.io.read.open import open_source
 from vos.model.load import ModelInfo
 from vos.prompts import Points
 from vos.refine.base import NoRefiner
 from vos.track.policy import Fifo
 from vos_cli.batch.clips import make_clips
 from vos_cli.batch.rows import read_rows
-from vos_cli.fixing.fix import fix
-from vos_cli.fixing.recompute import _Recompute
-from vos_cli.fixing.result import open_result
-from vos_cli.track_options import TrackFlags
+from vos_cli.fix.edit import fix
+from vos_cli.fix.recompute import _Recompute
+from vos_cli.fix.result import open_result
+from vos_cli.options.track import TrackFlags
 
 CUT, FRAMES = 9, 13
 

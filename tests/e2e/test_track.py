@@ -163,7 +163,7 @@ def test_hostile_file_name(vos, clip: Path, tmp_path: Path):
 
 
 def test_progress_lines_for_programs(clip: Path, capsys: pytest.CaptureFixture[str]):
-    from vos_cli import progress
+    from vos_cli.console import progress
 
     bar = progress._JsonLines(4, progress.sys.stderr, period_s=0)
     with bar:
@@ -178,7 +178,7 @@ def test_progress_lines_for_programs(clip: Path, capsys: pytest.CaptureFixture[s
 @pytest.mark.parametrize("total", [None, 2])
 @pytest.mark.parametrize("mode", ["rich", "plain", "json", "none", "auto"])
 def test_every_form_of_progress_counts(mode, total, capsys: pytest.CaptureFixture[str]):
-    from vos_cli.progress import open_progress
+    from vos_cli.console.progress import open_progress
 
     with open_progress(mode, total) as report:
         for _ in range(3):
@@ -188,7 +188,7 @@ def test_every_form_of_progress_counts(mode, total, capsys: pytest.CaptureFixtur
 
 
 def test_default_output():
-    from vos_cli.tracking import default_output
+    from vos_cli.job.job import default_output
 
     assert default_output("a/clip.mp4") == Path("a/clip.mp4-vos")
     assert default_output("a/frames/") == Path("a/frames-vos")

@@ -11,8 +11,8 @@ import torch
 
 from e2e import clips
 from vos.model.load import load_model
-from vos.refine.build import build_refiner, load_refiner_config
-from vos.refine.file import save_refiner
+from vos.refine.registry import build_refiner, load_refiner_config
+from vos.refine.weights import save_refiner
 
 BOX = ("--box", clips.BOX, "--model", "nano", "--save", "masks")
 

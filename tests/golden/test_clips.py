@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from golden.write_clips import GOLDEN, areas, environment, sha256, thumbnails
-from vos.train.synthetic import generate_clips
+from vos.synth.clips import generate_clips
 
 STORED = json.loads(GOLDEN.read_text())
 

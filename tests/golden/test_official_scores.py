@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vos_eval.boundary import Boundary
-from vos_eval.output import sav_csv
-from vos_eval.score import Options, Protocol, evaluate
+from vos_eval.evaluate import Options, Protocol, evaluate
+from vos_eval.metrics.boundary import Boundary
+from vos_eval.report.export import sav_csv
 
 SHARED = Path(os.environ.get("VOS_SHARED", Path(__file__).parents[2] / "../shared"))
 GOLDEN = SHARED / "golden" / "eval"

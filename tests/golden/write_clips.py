@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vos.train.synthetic import Clips, generate_clips
+from vos.synth.clips import Clips, generate_clips
 
 GOLDEN = Path(__file__).with_name("clips.json")
 HELD_OUT_SEED = 20_260_101

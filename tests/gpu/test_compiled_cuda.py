@@ -9,7 +9,7 @@ import pytest
 from torch._dynamo.utils import counters
 
 from tests.unit.track.conftest import make_frames, tiny_model  # noqa: F401 - fixtures
-from vos.model.compiled import compile_model
+from vos.model.compiling import compile_model
 from vos.model.sam2 import Sam2Model
 from vos.prompts import Box
 from vos.track.session import Session

@@ -9,12 +9,14 @@ from PIL import Image
 
 import vos
 from tests.unit.track.conftest import tiny_model  # noqa: F401 - a fixture
-from vos.api import Tracker, load
+from vos.api import Tracker
 from vos.errors import InputError, ModelError, PromptError, UsageError
-from vos.io.source import open_source
+from vos.io.read.open import open_source
+from vos.loading import load
 from vos.refine.base import NoRefiner
+from vos.track.compose import label_map
 from vos.track.policy import Fifo
-from vos.track.session import Session, label_map
+from vos.track.session import Session
 
 BOX = (10.0, 8.0, 40.0, 36.0)
 

@@ -14,7 +14,8 @@ import torch
 from safetensors.torch import save_file
 
 from vos.errors import CheckpointError, ModelError
-from vos.model import checkpoint, registry
+from vos.model import registry
+from vos.model import weights as checkpoint
 
 
 def _build(config: str) -> dict[str, torch.Tensor]:
@@ -234,7 +235,7 @@ def test_published_checksums_are_well_formed_and_distinct():
 
 
 def test_a_file_is_hashed_once_until_it_changes(tmp_path, monkeypatch):
-    from vos.model import weight_file
+    from vos.model import weights as weight_file
 
     path = tmp_path / "weights"
     path.write_bytes(b"one")

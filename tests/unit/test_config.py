@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from vos import config, settings
 from vos.errors import ConfigError
-from vos.model.nano import NanoConfig
+from vos.model.nano_config import NanoConfig
 from vos.settings import Settings
 
 

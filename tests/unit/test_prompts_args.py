@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from vos.errors import PromptError
-from vos.io.mask_png import encode_label_png
+from vos.io.write.mask_png import encode_label_png
 from vos.prompts import (
     Box,
     MaskPrompt,

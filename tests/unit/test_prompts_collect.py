@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vos.errors import PromptError
-from vos.prompt_shapes import points_along, rasterise_polygon
 from vos.prompts import (
     Box,
     MaskPrompt,
@@ -21,6 +20,7 @@ from vos.prompts import (
     check_frame_range,
     collect,
 )
+from vos.prompts.geometry import points_along, rasterise_polygon
 
 SIZE = (60, 80)
 FULL = np.ones(SIZE, dtype=bool)

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from vos.errors import OutputError, PromptError
-from vos.io.mask_png import encode_label_png
-from vos.prompt_file import NamedPrompts, load_named_prompts
+from vos.io.write.mask_png import encode_label_png
 from vos.prompts import (
     Box,
     MaskPrompt,
@@ -26,6 +25,7 @@ from vos.prompts import (
     prompts_text,
     save_prompts,
 )
+from vos.prompts.file import NamedPrompts, load_named_prompts
 
 ids = st.integers(1, 255)
 frames = st.integers(0, 10**7)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vos.io.stats_file import ObjectSeries
+from vos.io.write.stats_file import ObjectSeries
 from vos.suspicious import suspicious_spans
 
 FRAMES = 80

@@ -20,7 +20,7 @@ from sam2.modeling.sam.transformer import RoPEAttention, TwoWayTransformer
 from sam2.modeling.sam2_base import SAM2Base
 from sam2.modeling.sam2_utils import MLP
 
-from vos.model.nano import NanoConfig
+from vos.model.nano_config import NanoConfig
 
 # What `build_sam2_video_predictor(apply_postprocessing=True)` adds to a packaged config, less hole
 # filling, which the published package cannot run (its CUDA extension is not shipped).

@@ -5,7 +5,12 @@ from __future__ import annotations
 import ctypes
 import sys
 
+import torch
+from torch import Tensor
+
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+
+
 # glibc's own upper bound for mappings, and what older versions accept.
 _BLOCK_LIMITS_BYTES = (1 << 30, 32 << 20)
 
@@ -23,3 +28,12 @@ def keep_freed_memory() -> bool:
         return False
     kept = any(mallopt(M_MMAP_THRESHOLD, limit) for limit in _BLOCK_LIMITS_BYTES)
     return bool(kept and mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1))
+
+
+def sent(tensor: Tensor, device: torch.device) -> Tensor:
+    """A tensor of the CPU on this device. A GPU is not waited for: it copies from pinned memory, in
+    the order of its other work.
+    """
+    if device.type != "cuda":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)

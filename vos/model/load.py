@@ -15,16 +15,11 @@ from torch import Tensor
 from vos.errors import CheckpointError, ModelError, UsageError
 from vos.model import registry
 from vos.model.build import build_nano, build_sam2
-from vos.model.checkpoint import (
-    infer_architecture,
-    load_metadata,
-    load_state_dict,
-)
-from vos.model.compiled import compile_model
+from vos.model.compiling import compile_model
 from vos.model.host_memory import keep_freed_memory
-from vos.model.nano import NanoConfig
+from vos.model.nano_config import NanoConfig
 from vos.model.sam2 import Sam2Model
-from vos.model.weight_file import checked_sha256
+from vos.model.weights import checked_sha256, infer_architecture, load_metadata, load_state_dict
 
 NANO_CONFIG_KEY = "vos.nano_config"
 

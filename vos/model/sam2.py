@@ -15,13 +15,13 @@ from jaxtyping import Float
 from sam2.modeling.sam2_base import SAM2Base
 from torch import Tensor, nn
 
-from vos.model.answer import ChooseMask, best_iou, expanded, picked, predict, resized
-from vos.model.attend import MemoryReader
-from vos.model.attend_exact import ExactReader
-from vos.model.once import compute_once
-from vos.model.pointers import pointer_places
-from vos.model.tokens import image_of, tokens_of
-from vos.model.transfer import sent
+from vos.model.attention.cached import MemoryReader
+from vos.model.attention.exact import ExactReader
+from vos.model.attention.pointers import pointer_places
+from vos.model.decoding import ChooseMask, best_iou, expanded, picked, predict, resized
+from vos.model.host_memory import sent
+from vos.model.kept_encodings import compute_once
+from vos.model.layout import image_of, tokens_of
 from vos.model.types import (
     Decoded,
     DecoderState,

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from vos.model.types import ModelPrompt
-from vos.refine.attach import at_side
+from vos.refine.memory_gate import at_side
 
 MIN_RADIUS_CELLS = 2
 REFERENCE_SIDE = 256

@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 
 from vos.errors import CheckpointError, ModelError
 from vos.model.registry import models_dir
-from vos.model.weight_file import sha256_of, unreadable
+from vos.model.weights import sha256_of, unreadable
 
 AUTO = "auto"
 NONE = "none"

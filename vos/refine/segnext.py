@@ -15,9 +15,9 @@ from torch import Tensor, nn
 
 from vos.model.sam2 import MASK_PROMPT_LOGIT, Sam2Model
 from vos.model.types import Decoded, FrameFeatures, ModelPrompt
-from vos.refine.attach import MemoryMask
 from vos.refine.base import Asked, FrameCache
 from vos.refine.layers import to_image, to_tokens, zeroed
+from vos.refine.memory_gate import MemoryMask
 from vos.refine.prompt_map import PromptMap, PromptMapConfig
 from vos.refine.prompt_reuse import PromptReuse, check_prompt_reuse
 

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from vos.model.answer import best_iou
+from vos.model.decoding import best_iou
 from vos.model.types import MemoryEntry, Recall
 from vos.track.memory_bank import MemoryBank
 

@@ -2,39 +2,25 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-import numpy as np
 import torch
-import torch.nn.functional as F
-from jaxtyping import Float, UInt8
-from torch import Tensor
 
 from vos.errors import PromptError
-from vos.frame import Frame, FrameResult, ObjectResult
-from vos.model.preprocess import image_to_input
+from vos.frame import Frame, FrameResult
 from vos.model.sam2 import Sam2Model
-from vos.model.types import Decoded, FrameFeatures, ModelPrompt
-from vos.prompt_collect import collect
-from vos.prompt_types import ObjectPrompt, Prompt
+from vos.model.types import FrameFeatures
+from vos.prompts.collect import collect
+from vos.prompts.kinds import ObjectPrompt, Prompt
 from vos.refine.base import NoRefiner, Refiner
 from vos.track.capacity import Capacity, track_within
-from vos.track.checkpoint import SessionState
+from vos.track.compose import ObjectLogits, compose, off_graph
+from vos.track.inputs import autocast, to_double_input, to_model_prompt
 from vos.track.look_ahead import GroupEncoder
 from vos.track.memory_bank import MemoryBank
 from vos.track.policy import Fifo, MemoryPolicy, Step
-
-_log = logging.getLogger("vos")
-
-
-@dataclass(frozen=True, slots=True)
-class ObjectLogits:
-    """One object's answer on one frame, at the model's mask size, off the device's graph."""
-
-    logits: Float[Tensor, "1 1 r r"]
-    scores: ObjectResult
+from vos.track.snapshot import SessionState
 
 
 @dataclass(slots=True)
@@ -200,130 +186,8 @@ class Session:
         return self._by_frame.pop(frame.frame_idx, {})
 
 
-def autocast(model: Sam2Model, dtype: torch.dtype) -> torch.autocast:
-    """Mixed precision on the model's device; nothing for float32."""
-    return torch.autocast(model.device.type, dtype, enabled=dtype != torch.float32)
-
-
-def to_inputs(
-    image: UInt8[np.ndarray, "h w 3"], model: Sam2Model, refiner: Refiner
-) -> tuple[Float[Tensor, "1 3 s s"], Float[Tensor, "1 3 s2 s2"] | None]:
-    """The network's input, and the same at twice the side where the refiner asks for it."""
-    double = to_double_input(image, model, refiner)
-    return image_to_input(image, model.image_size, model.device), double
-
-
-def to_double_input(
-    image: UInt8[np.ndarray, "h w 3"], model: Sam2Model, refiner: Refiner
-) -> Float[Tensor, "1 3 s2 s2"] | None:
-    """What a refiner that wants `image_2x` gets."""
-    if not refiner.wants_image_2x:
-        return None
-    return image_to_input(image, 2 * model.image_size, model.device)
-
-
-def to_model_prompt(
-    prompt: ObjectPrompt, size_hw: tuple[int, int], model: Sam2Model
-) -> ModelPrompt:
-    """Video pixels to model pixels, in the order of operations of
-    `SAM2VideoPredictor.add_new_*`.
-    """
-    size, device = model.image_size, model.device
-    height, width = size_hw
-    scale = torch.tensor([width, height])
-    segments = segment_labels = None
-    if len(prompt.segment_labels):
-        segments = (torch.from_numpy(prompt.segments_xy_px)[None] / scale * size).to(device)
-        segment_labels = torch.from_numpy(prompt.segment_labels)[None].to(device)
-    if prompt.mask is not None:
-        mask = torch.from_numpy(prompt.mask.astype(np.float32))[None, None].to(device)
-        if mask.shape[-2:] != (size, size):
-            mask = F.interpolate(
-                mask, size=(size, size), mode="bilinear", align_corners=False, antialias=True
-            )
-            mask = (mask >= 0.5).float()
-        return ModelPrompt(mask=mask, segments=segments, segment_labels=segment_labels)
-    points = torch.from_numpy(prompt.points_xy_px.astype(np.float32))[None]
-    points = points / scale * size
-    labels = torch.from_numpy(prompt.labels.astype(np.int32))[None]
-    return ModelPrompt(
-        points_xy=points.to(device),
-        labels=labels.to(device),
-        segments=segments,
-        segment_labels=segment_labels,
-    )
-
-
-def compose(frame: Frame, objects: Mapping[int, ObjectLogits]) -> FrameResult:
-    """Logits to the video's size (bilinear, fp32), then one label per pixel: the highest logit
-    wins.
-
-    Background where all are <= 0; on a tie the lowest id wins. Where a GPU has no memory for masks
-    of that size they are made on the CPU, which the log says.
-    """
-    logits = {i: o.logits for i, o in objects.items()}
-    try:
-        labels = label_map(logits, frame.size_hw)
-    except torch.OutOfMemoryError:
-        _log.warning(
-            "vos: warning: frame %d: GPU memory is full; its masks are made on the CPU",
-            frame.frame_idx,
-        )
-        labels = label_map({i: one.cpu() for i, one in logits.items()}, frame.size_hw)
-    return FrameResult(
-        frame_idx=frame.frame_idx,
-        pts=frame.pts,
-        name=frame.name,
-        label_map=labels,
-        objects={i: objects[i].scores for i in sorted(objects)},
-        is_corrupt=frame.is_corrupt,
-    )
-
-
-def label_map(
-    logits: Mapping[int, Float[Tensor, "1 1 r r"]], size_hw: tuple[int, int]
-) -> UInt8[np.ndarray, "h w"]:
-    """Palette labels at `size_hw` from per-object logits of any size."""
-    best: Tensor | None = None
-    labels: Tensor | None = None
-    for object_id in sorted(logits):
-        full = at_video_size(logits[object_id], size_hw)[0, 0]
-        if best is None or labels is None:
-            best = full.clamp(min=0)
-            labels = (full > 0).to(torch.uint8) * object_id
-            continue
-        wins = full > best
-        labels[wins] = object_id
-        best = torch.maximum(best, full)
-    if labels is None:
-        return np.zeros(size_hw, dtype=np.uint8)
-    return labels.cpu().numpy()
-
-
-def at_video_size(
-    logits: Float[Tensor, "1 1 r r"], size_hw: tuple[int, int]
-) -> Float[Tensor, "1 1 h w"]:
-    """Source: `SAM2VideoPredictor._get_orig_video_res_output`."""
-    if tuple(logits.shape[-2:]) == size_hw:
-        return logits.float()
-    return F.interpolate(logits.float(), size=size_hw, mode="bilinear", align_corners=False)
-
-
 def _not_included(frame_idx: int) -> PromptError:
     return PromptError(
         f"prompt on frame {frame_idx}: the frames tracked do not include it; "
         "give a frame inside the video and inside --start/--end"
     )
-
-
-def off_graph(answers: Mapping[int, Decoded]) -> dict[int, ObjectLogits]:
-    """What users get of the objects' answers (batch 1 each). A GPU is waited for once."""
-    if not answers:
-        return {}
-    scores = torch.stack([torch.cat([a.iou_pred[0], a.object_score[0]]) for a in answers.values()])
-    return {
-        object_id: ObjectLogits(answer.output_logits, ObjectResult(iou_pred, object_score))
-        for (object_id, answer), (iou_pred, object_score) in zip(
-            answers.items(), scores.tolist(), strict=True
-        )
-    }

@@ -18,8 +18,8 @@ from typing import Any
 
 from vos_cli.batch.events import Event, Finished, Progressed, Started, Stopping
 from vos_cli.batch.folder import ATTEMPTS, hold_shared
-from vos_cli.batch.work import Task, Work, given_up, run_task
-from vos_cli.errors import Interrupted
+from vos_cli.batch.worker import Task, Work, given_up, run_task
+from vos_cli.console.errors import Interrupted
 
 _STOP_S = 60.0
 _SPAWN = multiprocessing.get_context("spawn")

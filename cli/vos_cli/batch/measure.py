@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from vos_cli.batch.engines import Plan
 from vos_cli.batch.events import Finished
 from vos_cli.batch.folder import BatchFolder
-from vos_cli.batch.plan import Plan
 from vos_cli.batch.preflight import Probe, frames_to_track
-from vos_cli.batch.work import Task
+from vos_cli.batch.worker import Task
 
 MEASURED_FRAMES = 24
 

@@ -13,19 +13,20 @@ from pathlib import Path
 from typing import Any
 
 from vos.errors import PromptError
-from vos.io.manifest import fingerprint_input, read_manifest
 from vos.io.paths import display_name
-from vos.io.scan import scan_video
-from vos.io.source import SourceInfo, open_source
+from vos.io.read.open import open_source
+from vos.io.read.scan import scan_video
+from vos.io.read.source import SourceInfo
+from vos.io.results.manifest import fingerprint_input, read_manifest
 from vos.model import registry
-from vos_cli import tracking
 from vos_cli.batch.clips import Clip, unnamed
 from vos_cli.batch.folder import BatchFolder, check_inside
-from vos_cli.errors import report
-from vos_cli.job_prompts import check_prompts
-from vos_cli.notices import silent
-from vos_cli.progress import PLAIN_PERIOD_S
-from vos_cli.tracking import Job
+from vos_cli.console.errors import report
+from vos_cli.console.notices import silent
+from vos_cli.console.progress import PLAIN_PERIOD_S
+from vos_cli.job import run as tracking
+from vos_cli.job.check import check_prompts
+from vos_cli.job.job import Job
 
 _MOST_AT_ONCE = 8
 _SCAN_LIMIT_BYTES = 256 * 10**6

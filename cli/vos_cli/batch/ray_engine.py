@@ -22,8 +22,8 @@ from vos.version import __version__
 from vos_cli.batch.events import Event, Finished, Progressed, Started
 from vos_cli.batch.folder import ATTEMPTS
 from vos_cli.batch.ray_worker import NodeWorker
-from vos_cli.batch.work import Task, Work, given_up, run_task
-from vos_cli.notices import warn
+from vos_cli.batch.worker import Task, Work, given_up, run_task
+from vos_cli.console.notices import warn
 
 _PATIENCE_S = 60.0
 """How long to wait for another worker when none so far can do the work."""

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from vos.errors import UsageError
+from vos_cli.batch.engines import CORES_PER_JOB, core_count, threads_each
 from vos_cli.batch.events import Event
-from vos_cli.batch.plan import CORES_PER_JOB, core_count, threads_each
 from vos_cli.batch.ray_engine import Share, run_ray
-from vos_cli.batch.work import Task
+from vos_cli.batch.worker import Task
 
 _KNOCK_S = 10.0
 _STORE_BYTES = 80 * 2**20

@@ -18,7 +18,7 @@ from vos.io.paths import display_name
 from vos.version import __version__
 from vos_cli.batch.events import Progressed
 from vos_cli.batch.folder import ClipResult, hold_shared
-from vos_cli.batch.work import TELL_PERIOD_S, Task, Work
+from vos_cli.batch.worker import TELL_PERIOD_S, Task, Work
 
 
 class NodeWorker:

@@ -18,7 +18,7 @@ from vos.version import __version__
 from vos_cli.batch.clips import unnamed
 from vos_cli.batch.folder import BatchFolder, ClipResult
 from vos_cli.batch.preflight import Probe
-from vos_cli.progress import clock
+from vos_cli.console.progress import clock
 
 _SECTIONS = {
     "failed": "Failed",

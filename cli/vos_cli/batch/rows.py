@@ -16,7 +16,7 @@ from typing import Any, get_type_hints
 from vos.config import nearest
 from vos.errors import InputError, UsageError
 from vos.io.paths import display_name, unreadable
-from vos_cli.track_options import TrackFlags
+from vos_cli.options.track import TrackFlags
 
 PROMPT_OPTIONS = ("box", "point", "neg_point", "polygon", "scribble", "mask", "prompts")
 _TYPES = get_type_hints(TrackFlags)

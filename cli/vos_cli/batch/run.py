@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from vos_cli.batch.board import Board
+from vos_cli.batch.engines import Plan
 from vos_cli.batch.events import Finished
 from vos_cli.batch.folder import BatchFolder, ClipResult
-from vos_cli.batch.plan import Plan
 from vos_cli.batch.preflight import Probe, frames_to_track
 from vos_cli.batch.report import Entry, Run, write_reports
 from vos_cli.batch.view import open_view
-from vos_cli.batch.work import Task
-from vos_cli.errors import Interrupted
+from vos_cli.batch.worker import Task
+from vos_cli.console.errors import Interrupted
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,10 @@ from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, Field
 
 from vos.errors import OutputError, PromptError, UsageError, VosError
-from vos_cli.studio.desk import Desk
 from vos_cli.studio.document import StaleError, read_document
 from vos_cli.studio.fixes import Fixes
 from vos_cli.studio.pictures import jpeg, mask_png, png
+from vos_cli.studio.session import Desk
 
 _STATIC = Path(__file__).parent / "static"
 _KEEP = {"Cache-Control": "private, max-age=86400, immutable"}

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Literal
 
 from vos.errors import VosError
-from vos_cli.errors import Interrupted
-from vos_cli.progress import Counter
+from vos_cli.console.errors import Interrupted
+from vos_cli.console.progress import Counter
 
 State = Literal["none", "running", "done", "stopped", "failed"]
 

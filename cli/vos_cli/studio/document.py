@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from vos.errors import PromptError
-from vos.prompt_file import check_names, prompts_from_json, prompts_to_json
 from vos.prompts import Box, Points, Prompt, collect
+from vos.prompts.file import check_names, prompts_from_json, prompts_to_json
 
 _UNDO_STEPS = 200
 

@@ -13,11 +13,11 @@ import numpy as np
 
 from vos.errors import PromptError
 from vos.frame import Frame, ObjectResult
-from vos.io.random_access import RandomAccess
+from vos.io.read.random_access import RandomAccess
 from vos.prompts import Prompt
-from vos_cli.fixing.overlap import laid_over
-from vos_cli.fixing.plan import merged
-from vos_cli.fixing.result import Result
+from vos_cli.fix.overlap import laid_over
+from vos_cli.fix.plan import merged
+from vos_cli.fix.result import Result
 from vos_cli.studio.preview import Preview, Previewer
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class FixPreviewer(Previewer):
         labels: np.ndarray,
         scores: dict[int, ObjectResult],
     ) -> Preview:
-        from vos.track.session import label_map
+        from vos.track.compose import label_map
 
         objects = {prompt.object_id for prompt in drawn}
         here = [
@@ -99,7 +99,7 @@ class FixPreviewer(Previewer):
         version = len(result.history())
         if self._banks_of == (version, frame_idx):
             return self._banks
-        from vos.track.taken_up import KnownMask, remember
+        from vos.track.from_masks import KnownMask, remember
 
         near = frame_idx - 1 if frame_idx - 1 in result.frames else frame_idx + 1
         session = tracker.session()

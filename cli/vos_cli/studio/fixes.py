@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vos.errors import InputError, UsageError
-from vos.io.stats_file import ObjectSeries
-from vos.prompt_file import prompts_from_json, prompts_to_json
+from vos.io.write.stats_file import ObjectSeries
 from vos.prompts import Prompt
-from vos_cli.fixing.fix import Edit, Plan, fix, plan, undo
-from vos_cli.fixing.result import Result
-from vos_cli.progress import Counter
+from vos.prompts.file import prompts_from_json, prompts_to_json
+from vos_cli.console.progress import Counter
+from vos_cli.fix.edit import Edit, Plan, fix, plan, undo
+from vos_cli.fix.result import Result
 from vos_cli.studio.background import Background
 from vos_cli.studio.document import Document, added
 

@@ -8,7 +8,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from vos.io.overlay_draw import screen_colours
+from vos.io.write.overlay.draw import screen_colours
 
 _JPEG_QUALITY = 90
 _THUMBNAIL_QUALITY = 60

@@ -17,12 +17,12 @@ import numpy as np
 
 from vos.errors import PromptError
 from vos.frame import ObjectResult
-from vos.io.random_access import RandomAccess
+from vos.io.read.random_access import RandomAccess
 from vos.prompts import Prompt
 
 if TYPE_CHECKING:
     from vos.api import Tracker
-    from vos.track.image_session import ImageSegmenter
+    from vos.track.image import ImageSegmenter
 
 _FRAMES_KEPT = 6  # features of SAM 2.1 take some 16 MB a frame
 

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vos.errors import InputError, OtherOutputError
-from vos.io.mask_png import read_label_png
-from vos.io.output_folder import part_of
-from vos.io.source import SourceInfo, video_frame_name
-from vos_cli.notices import warn
-from vos_cli.progress import Counter
+from vos.io.read.source import SourceInfo, video_frame_name
+from vos.io.results.folder import part_of
+from vos.io.write.mask_png import read_label_png
+from vos_cli.console.notices import warn
+from vos_cli.console.progress import Counter
+from vos_cli.job.job import Job, Outcome
+from vos_cli.job.run import run
 from vos_cli.studio.background import Background
 from vos_cli.studio.document import History
-from vos_cli.tracking import Job, Outcome, run
 
 if TYPE_CHECKING:
     from vos.api import Tracker

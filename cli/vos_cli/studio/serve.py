@@ -10,18 +10,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vos.errors import UsageError
-from vos.io.random_access import RandomAccess
-from vos.io.source import Source, open_source
-from vos.prompt_file import NamedPrompts, check_size
+from vos.io.read.open import open_source
+from vos.io.read.random_access import RandomAccess
+from vos.io.read.source import Source
+from vos.prompts.file import NamedPrompts, check_size
 from vos.settings import Settings
-from vos_cli.notices import warn
+from vos_cli.console.notices import warn
+from vos_cli.job.job import Job
+from vos_cli.job.run import load_tracker
 from vos_cli.studio.address import LOOPBACK, Address
-from vos_cli.studio.reach import has_browser, open_browser, require_reachable, tunnel_line
-from vos_cli.tracking import Job, load_tracker
+from vos_cli.studio.browser import has_browser, open_browser, require_reachable, tunnel_line
 
 if TYPE_CHECKING:
     from vos.api import Tracker
-    from vos_cli.fixing.result import Result
+    from vos_cli.fix.result import Result
 
 Say = Callable[[str], None]
 
@@ -62,13 +64,13 @@ def serve(
             f"the page needs the package {error.name}; install it with `pip install 'vos[studio]'`,"
             " or give --box x1,y1,x2,y2"
         ) from error
-    from vos_cli.studio.desk import Desk
     from vos_cli.studio.document import History, check_drawn, document_of
     from vos_cli.studio.fix_preview import FixPreviewer
     from vos_cli.studio.fixes import Fixes
     from vos_cli.studio.pictures import Thumbnails
     from vos_cli.studio.preview import Previewer
     from vos_cli.studio.runs import Runs
+    from vos_cli.studio.session import Desk
 
     if isinstance(source, str):
         source = open_source(source, decoder=settings.decoder)

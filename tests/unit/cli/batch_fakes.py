@@ -12,9 +12,9 @@ from vos.prompts import Box
 from vos.settings import Settings
 from vos_cli.batch.events import Event, Finished
 from vos_cli.batch.folder import BatchFolder, ClipResult
-from vos_cli.batch.work import Task, Tell
-from vos_cli.errors import Interrupted
-from vos_cli.tracking import Job
+from vos_cli.batch.worker import Task, Tell
+from vos_cli.console.errors import Interrupted
+from vos_cli.job.job import Job
 
 
 def tasks(root: Path, *names: str) -> list[Task]:

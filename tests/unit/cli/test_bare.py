@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vos_cli.bare import BARE, mark_bare, take_bare
+from vos_cli.options.bare import BARE, mark_bare, take_bare
 
 CASES = {
     "alone": (["v.mp4", "--box"], ["v.mp4", "--box", BARE]),

@@ -8,9 +8,9 @@ import pytest
 
 from vos.errors import InputError, UsageError
 from vos_cli.batch.clips import make_clips
-from vos_cli.batch.find import find_rows
+from vos_cli.batch.find_clips import find_rows
 from vos_cli.batch.rows import Row
-from vos_cli.track_options import TrackFlags
+from vos_cli.options.track import TrackFlags
 
 
 def touch(folder: Path, *names: str) -> Path:

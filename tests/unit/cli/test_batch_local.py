@@ -10,10 +10,10 @@ import pytest
 
 from unit.cli import batch_fakes as fakes
 from vos.errors import UsageError
-from vos_cli.batch import plan
+from vos_cli.batch import engines as plan
+from vos_cli.batch.engines import LocalPlan, local_plan, threads_each
 from vos_cli.batch.events import Progressed, Started, Stopping
 from vos_cli.batch.local import run_local
-from vos_cli.batch.plan import LocalPlan, local_plan, threads_each
 
 
 def test_a_worker_stopped_by_others_is_replaced(tmp_path: Path):

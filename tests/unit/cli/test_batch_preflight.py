@@ -17,7 +17,7 @@ from vos_cli.batch import preflight
 from vos_cli.batch.clips import Clip
 from vos_cli.batch.folder import BatchFolder
 from vos_cli.batch.preflight import Probe, probe_all
-from vos_cli.track_options import TrackFlags
+from vos_cli.options.track import TrackFlags
 
 CLIPS = [Clip(f"c{number}", f"l:{number}", "/none", TrackFlags()) for number in range(200)]
 

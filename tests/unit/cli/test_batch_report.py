@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from vos.io.mask_png import encode_label_png
+from vos.io.write.mask_png import encode_label_png
 from vos_cli.batch.clips import Clip
 from vos_cli.batch.folder import BatchFolder, ClipResult
 from vos_cli.batch.highlights import low_score_spans, thumbnail_strip
 from vos_cli.batch.preflight import Probe
 from vos_cli.batch.report import Entry, Run, write_reports
-from vos_cli.track_options import TrackFlags
+from vos_cli.options.track import TrackFlags
 
 
 def write_stats(path: Path, scores: dict[int, tuple[float, float]], object_id: int = 1) -> Path:

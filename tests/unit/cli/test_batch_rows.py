@@ -14,9 +14,9 @@ from typing import get_type_hints
 import pytest
 
 from vos.errors import InputError, UsageError
-from vos_cli.batch.command import batch
 from vos_cli.batch.rows import read_rows
-from vos_cli.track_options import TrackFlags
+from vos_cli.commands.batch import batch
+from vos_cli.options.track import TrackFlags
 
 
 def write(folder: Path, name: str, text: str) -> str:

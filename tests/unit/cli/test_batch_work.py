@@ -12,7 +12,7 @@ from PIL import Image
 from unit.cli import batch_fakes as fakes
 from vos.settings import Settings
 from vos_cli.batch.clips import unnamed
-from vos_cli.batch.work import Task, run_task
+from vos_cli.batch.worker import Task, run_task
 
 
 def tell(frames: int, total: int | None, skipped: int = 0) -> None:

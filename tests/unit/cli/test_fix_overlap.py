@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from vos_cli.fixing.overlap import laid_over
+from vos_cli.fix.overlap import laid_over
 
 LABELS = arrays(np.uint8, (3, 4), elements=st.integers(0, 5))
 

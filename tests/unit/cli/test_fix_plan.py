@@ -7,7 +7,7 @@ import pytest
 
 from vos.errors import PromptError
 from vos.prompts import Box, MaskPrompt, Points, Polygon
-from vos_cli.fixing.plan import check, course, lifetime, merged, within_scene
+from vos_cli.fix.plan import check, course, lifetime, merged, within_scene
 
 FRAMES = range(10, 101)
 

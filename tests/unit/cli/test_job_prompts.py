@@ -11,10 +11,10 @@ import pytest
 from e2e import clips
 from e2e.jobs import job_for
 from vos.errors import PromptError
-from vos.io.source import open_source
+from vos.io.read.open import open_source
 from vos.prompts import Box, save_prompts
-from vos_cli.job_prompts import check_prompts
-from vos_cli.track_options import TrackFlags
+from vos_cli.job.check import check_prompts
+from vos_cli.options.track import TrackFlags
 
 
 def test_prompts_of_another_frame_size(tmp_path: Path):

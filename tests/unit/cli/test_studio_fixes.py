@@ -21,11 +21,11 @@ from e2e import clips
 from e2e.jobs import BOX, Runner, job_for
 from tests.unit.track.conftest import tiny_model  # noqa: F401 - a fixture
 from vos.api import Tracker
-from vos.io.mask_png import encode_label_png
-from vos.io.random_access import RandomAccess
+from vos.io.read.random_access import RandomAccess
+from vos.io.write.mask_png import encode_label_png
 from vos.model.load import ModelInfo
-from vos.prompt_file import load_named_prompts
 from vos.prompts import Points
+from vos.prompts.file import load_named_prompts
 from vos.refine.base import NoRefiner
 from vos.track.policy import Fifo
 
@@ -34,16 +34,16 @@ pytest.importorskip("httpx2", reason="Starlette's test client needs it")
 
 from starlette.testclient import TestClient
 
-from vos_cli.fixing.fix import fix, undo
-from vos_cli.fixing.result import open_result
+from vos_cli.fix.edit import fix, undo
+from vos_cli.fix.result import open_result
 from vos_cli.studio.address import LOOPBACK, Address
 from vos_cli.studio.app import make_app
-from vos_cli.studio.desk import Desk
 from vos_cli.studio.document import Document, History
 from vos_cli.studio.fix_preview import FixPreviewer
 from vos_cli.studio.fixes import Fixes, undone
 from vos_cli.studio.guard import Guard
 from vos_cli.studio.pictures import Thumbnails
+from vos_cli.studio.session import Desk
 
 BASE = "http://127.0.0.1:4321"
 FRAMES = 12

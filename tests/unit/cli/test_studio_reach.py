@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from vos.errors import UsageError
-from vos_cli.studio import reach
+from vos_cli.studio import browser as reach
 
 SSH = {"SSH_CONNECTION": "10.1.1.1 50000 192.0.2.7 22", "DISPLAY": ":0"}
 

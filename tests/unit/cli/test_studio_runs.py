@@ -11,15 +11,15 @@ import pytest
 
 from e2e import clips
 from vos.errors import OtherOutputError, VosError
-from vos.io.mask_png import encode_label_png
-from vos.io.source import open_source
+from vos.io.read.open import open_source
+from vos.io.write.mask_png import encode_label_png
 from vos.prompts import Box
 from vos.settings import Settings
-from vos_cli.errors import Interrupted
+from vos_cli.console.errors import Interrupted
+from vos_cli.job.job import Job, Outcome
 from vos_cli.studio import runs as module
 from vos_cli.studio.document import History, document_of
 from vos_cli.studio.runs import Runs
-from vos_cli.tracking import Job, Outcome
 
 DRAWN = History(document_of([Box(1, (1, 1, 9, 9))], {1: "ball", 2: "not drawn"}), version=7)
 

@@ -18,10 +18,10 @@ from PIL import Image
 
 from e2e import clips
 from vos.errors import OutputError
-from vos.io.random_access import RandomAccess
-from vos.io.source import open_source
-from vos.prompt_file import load_named_prompts, prompts_from_json
+from vos.io.read.open import open_source
+from vos.io.read.random_access import RandomAccess
 from vos.prompts import load_prompts
+from vos.prompts.file import load_named_prompts, prompts_from_json
 
 pytest.importorskip("fastapi", reason="the extra `studio` is not installed")
 pytest.importorskip("httpx2", reason="Starlette's test client needs it")
@@ -30,11 +30,11 @@ from starlette.testclient import TestClient
 
 from vos_cli.studio.address import LOOPBACK, Address
 from vos_cli.studio.app import make_app
-from vos_cli.studio.desk import Desk
 from vos_cli.studio.document import History, document_of
 from vos_cli.studio.guard import MAX_BODY_BYTES, Guard
 from vos_cli.studio.pictures import Thumbnails
 from vos_cli.studio.preview import Preview, Previewer
+from vos_cli.studio.session import Desk
 
 BASE = "http://127.0.0.1:4321"
 BOX = {"type": "box", "object_id": 1, "frame_idx": 2, "box_xyxy_px": [20, 16, 52.5, 48]}
@@ -378,7 +378,7 @@ def test_saving_where_it_cannot_be(page: TestClient, desk: Desk, tmp_path: Path)
 def test_only_changed_objects_are_asked_again_and_undo_gives_the_same(desk: Desk):
     import torch
 
-    from vos.api import load
+    from vos.loading import load
     from vos.prompts import Box, Points
 
     torch.manual_seed(0)

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vos_eval.boundary import Boundary, boundary_radius_px, f_measure, f_score
-from vos_eval.region import jaccard
-from vos_eval.scores import FramePair, Scorer, score_frame
+from vos_eval.metrics.boundary import Boundary, boundary_radius_px, f_measure, f_score
+from vos_eval.metrics.jf import FramePair, Scorer, score_frame
+from vos_eval.metrics.region import jaccard
 
 
 def slow_boundary(mask: np.ndarray, boundary: Boundary = Boundary.STANDARD) -> np.ndarray:

@@ -9,9 +9,6 @@ from hypothesis import strategies as st
 from PIL import Image
 from scipy import ndimage
 
-from vos_eval.boundary_iou import band_width_px, boundary_band, boundary_iou
-from vos_eval.clicks import Click, click_ious, click_score, next_click
-from vos_eval.distance import squared_distance
 from vos_eval.errors import EvalError
 from vos_eval.image_sets import find_sets, read_label
 from vos_eval.images import (
@@ -22,6 +19,9 @@ from vos_eval.images import (
     resize_label,
     score_image,
 )
+from vos_eval.metrics.boundary_iou import band_width_px, boundary_band, boundary_iou
+from vos_eval.metrics.clicks import Click, click_ious, click_score, next_click
+from vos_eval.metrics.distance import squared_distance
 
 
 def random_mask(rng, size_hw):

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vos_eval.plan import Missing
-from vos_eval.report import write_report
-from vos_eval.score import Options, Protocol, evaluate
+from vos_eval.evaluate import Options, Protocol, evaluate
+from vos_eval.protocols.plan import Missing
+from vos_eval.report.html import write_report
 
 HOSTILE = "<img src=x onerror=alert(1)>&'"
 

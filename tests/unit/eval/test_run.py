@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vos_eval import run
+from vos_eval import parallel as run
 from vos_eval.errors import EvalError
-from vos_eval.helper import Helper
-from vos_eval.plan import FramePlan, Labels, Plan, SequencePlan
-from vos_eval.work import score_task
+from vos_eval.frame_task import score_task
+from vos_eval.helper_process import Helper
+from vos_eval.protocols.plan import FramePlan, Labels, Plan, SequencePlan
 
 
 def save(path, x):

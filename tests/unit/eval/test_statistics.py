@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from vos_eval.statistics import decay, instability, mean, recall
-from vos_eval.unseen import UNSEEN_HEAD, UNSEEN_V1_ERA
+from vos_eval.metrics.statistics import decay, instability, mean, recall
+from vos_eval.protocols.lvos import UNSEEN_HEAD, UNSEEN_V1_ERA
 
 
 def test_recall_is_strict():

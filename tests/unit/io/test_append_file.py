@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from vos.errors import ResumeError
-from vos.io.append_file import AppendFile
+from vos.io.results.append_file import AppendFile
 
 
 @pytest.mark.parametrize("path", [None, "file"])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from vos.errors import OutputError
-from vos.io.checkpoint import Checkpoint, CheckpointStore
+from vos.io.results.checkpoints import Checkpoint, CheckpointStore
 
 ONE = Checkpoint({"frame": 1, "names": ["ä", None]}, {"a": b"\0\1\2", "empty": b""})
 TWO = Checkpoint({"frame": 2}, {"a": bytes(range(256)) * 40})

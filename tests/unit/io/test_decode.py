@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from av.error import InvalidDataError
 
-from vos.io.decode import Clock, decode_pictures
+from vos.io.read.decode import Clock, decode_pictures
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from vos.errors import BusyError
-from vos.io.edits import EditStore
+from vos.io.results.edits import EditStore
 
 OLD = {
     "manifest.json": "0",

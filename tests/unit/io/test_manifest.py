@@ -8,7 +8,7 @@ import os
 import pytest
 
 from vos.errors import InputError
-from vos.io.manifest import (
+from vos.io.results.manifest import (
     Fingerprint,
     InputFingerprint,
     fingerprint_input,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vos.io.map_ahead import map_ahead
+from vos.io.queues import map_ahead
 
 WAIT_S = 30
 

@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 from vos.errors import InputError
-from vos.io.mask_png import davis_palette, encode_label_png, read_label_png
+from vos.io.write.mask_png import davis_palette, encode_label_png, read_label_png
 
 
 def test_the_palette_is_the_published_one():

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from vos.errors import BusyError, OutputError
-from vos.io import output_folder
-from vos.io.manifest import Fingerprint, InputFingerprint, read_manifest
-from vos.io.output_folder import OutputFolder
+from vos.io.results import folder as output_folder
+from vos.io.results.folder import OutputFolder
+from vos.io.results.manifest import Fingerprint, InputFingerprint, read_manifest
 
 INPUT = InputFingerprint("a.mp4", 3, "00")
 ONE = Fingerprint(INPUT, {"box": [1, 2, 3, 4]}, "abcd")
@@ -199,8 +199,8 @@ def _run(tmp_path: Path, ending: str) -> subprocess.Popen[str]:
     script = f"""
         import os, signal, time
         from pathlib import Path
-        from vos.io.manifest import Fingerprint, InputFingerprint
-        from vos.io.output_folder import OutputFolder
+        from vos.io.results.manifest import Fingerprint, InputFingerprint
+        from vos.io.results.folder import OutputFolder
         fingerprint = Fingerprint(InputFingerprint("a.mp4", 3, "00"), {{}}, None)
         with OutputFolder.open(Path({str(tmp_path / "out")!r}), fingerprint) as output:
             (output.part / "masks").mkdir()

@@ -16,8 +16,8 @@ from av.packet import Packet
 
 from vos.errors import OutputError
 from vos.frame import Frame, FrameResult
-from vos.io.audio_copy import AudioCopy
-from vos.io.overlay import OverlaySink
+from vos.io.write.overlay.audio import AudioCopy
+from vos.io.write.overlay.sink import OverlaySink
 
 TICK = Fraction(1, 12_800)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vos.io.overlay_draw import draw_overlay
+from vos.io.write.overlay.draw import draw_overlay
 
 RNG = np.random.default_rng(0)
 

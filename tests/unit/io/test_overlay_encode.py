@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from vos.io.overlay_encode import SegmentEncoder, VideoForm
+from vos.io.write.overlay.encode import SegmentEncoder, VideoForm
 
 FRAMES = 20
 

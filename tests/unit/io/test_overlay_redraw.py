@@ -11,10 +11,10 @@ import pytest
 
 from e2e import clips
 from vos.frame import Frame, FrameResult
-from vos.io import overlay
-from vos.io.overlay import OverlaySink
-from vos.io.overlay_encode import VideoForm
-from vos.io.overlay_redraw import plan_redraw, redraw
+from vos.io.write.overlay import sink as overlay
+from vos.io.write.overlay.encode import VideoForm
+from vos.io.write.overlay.redraw import plan_redraw, redraw
+from vos.io.write.overlay.sink import OverlaySink
 
 FRAMES = 23
 SIZE_HW = (clips.HEIGHT - 1, clips.WIDTH)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from vos.io.prefetch import Prefetch, prefetch
+from vos.io.queues import Prefetch, prefetch
 
 # Generous, so that a slow machine does not fail; a hang takes for ever.
 SOON_S = 5.0

@@ -14,11 +14,11 @@ import pytest
 
 from e2e.clips import HEIGHT, WIDTH, images, picture, video
 from vos.errors import UsageError
-from vos.io import random_access, video_index
-from vos.io.decode import decode_pictures, open_video
-from vos.io.random_access import RandomAccess
-from vos.io.source import open_source
-from vos.io.video_index import VideoIndex
+from vos.io.read import random_access, video_index
+from vos.io.read.decode import decode_pictures, open_video
+from vos.io.read.open import open_source
+from vos.io.read.random_access import RandomAccess
+from vos.io.read.video_index import VideoIndex
 
 
 def forward(path: Path) -> list[np.ndarray]:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from contract import clips
-from vos.io.scan import frames_before, scan_video
-from vos.io.source import open_source
+from vos.io.read.open import open_source
+from vos.io.read.scan import frames_before, scan_video
 
 
 @pytest.mark.parametrize(

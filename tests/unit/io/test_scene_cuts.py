@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vos.frame import Frame
-from vos.io.scene_cuts import CutState, CutWatch
+from vos.io.read.scene_cuts import CutState, CutWatch
 
 HEIGHT, WIDTH = 90, 160
 SEEDS = st.integers(0, 10_000)

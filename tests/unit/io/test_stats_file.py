@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from vos.errors import OutputError
-from vos.io.stats_file import StatsFile, row_line
+from vos.io.write.stats_file import StatsFile, row_line
 
 ROW = {"iou_pred": 0.9, "object_score": 2.5, "area_px": 7, "name": "x"}
 

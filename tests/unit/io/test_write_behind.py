@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from vos.io.write_behind import WriteBehind
+from vos.io.queues import WriteBehind
 
 SOON_S = 5.0
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from vos.model.attend import attend_in_chunks
+from vos.model.attention.cached import attend_in_chunks
 from vos.model.build import build_nano
-from vos.model.nano import NanoConfig
+from vos.model.nano_config import NanoConfig
 from vos.model.sam2 import Sam2Model
 from vos.model.types import FrameFeatures, MemoryEntry, Recall
 
@@ -99,7 +99,7 @@ def test_another_precision_projects_anew(net):
 
 @torch.inference_mode()
 def test_maps_of_the_largest_models_are_not_kept(net, monkeypatch):
-    monkeypatch.setattr("vos.model.attend.LARGEST_KEPT_MAP", SIDE**2 - 1)
+    monkeypatch.setattr("vos.model.attention.cached.LARGEST_KEPT_MAP", SIDE**2 - 1)
     model = Sam2Model(net, exact=False)
     entries = [memory(0)]
     model.condition_all(features(), (recall(entries),))

@@ -7,8 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
+from vos.model.host_memory import sent
 from vos.model.preprocess import MEAN_RGB, STD_RGB, image_to_input, to_network
-from vos.model.transfer import sent
 
 CUDA = pytest.param("cuda", marks=pytest.mark.needs_cuda)
 

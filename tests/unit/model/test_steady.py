@@ -8,10 +8,10 @@ import random
 import pytest
 import torch
 
+from vos.model.attention.static import SteadyAttention, SteadyStep, gathered, is_steady
 from vos.model.build import build_nano
-from vos.model.nano import NanoConfig
+from vos.model.nano_config import NanoConfig
 from vos.model.sam2 import Sam2Model
-from vos.model.steady import SteadyAttention, SteadyStep, gathered, is_steady
 from vos.model.types import MemoryEntry, Recall
 
 SIDE, WIDTH, MEMORY_WIDTH = 4, 32, 16

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from vos.model.types import Decoded, DecoderState, FrameFeatures
-from vos.refine.attach import MemoryGate, at_side, attach, coarse_base, gate_for
+from vos.refine.memory_gate import MemoryGate, at_side, attach, coarse_base, gate_for
 
 SIDE = 32
 GATE = MemoryGate()

@@ -12,7 +12,7 @@ from small_nano import small_nano
 from vos.frame import Frame
 from vos.model.sam2 import Sam2Model
 from vos.prompts import Points, Polygon, Scribble
-from vos.refine.samref import SamRef, SamRefConfig
+from vos.refine.samref.refiner import SamRef, SamRefConfig
 from vos.refine.segnext import SegNextConfig, SegNextStyle
 from vos.track.session import Session
 

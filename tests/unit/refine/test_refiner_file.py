@@ -17,15 +17,15 @@ from small_nano import small_nano
 from vos.errors import CheckpointError, ModelError
 from vos.model.load import ModelInfo
 from vos.model.sam2 import Sam2Model
-from vos.model.weight_file import sha256_of
+from vos.model.weights import sha256_of
 from vos.refine import resolve
 from vos.refine.base import NoRefiner
-from vos.refine.build import KINDS, build_refiner
-from vos.refine.file import load_refiner, save_refiner
-from vos.refine.mask_refinement import MaskRefinementConfig
-from vos.refine.prompt_retargeting import PromptRetargetingConfig
+from vos.refine.registry import KINDS, build_refiner
 from vos.refine.resolve import HEADER_KEY, header_text, resolve_refiner
-from vos.refine.sam2refiner import SAM2Refiner, SAM2RefinerConfig, SAM2RefinerVideo
+from vos.refine.sam2refiner.mask_refinement import MaskRefinementConfig
+from vos.refine.sam2refiner.prompt_retargeting import PromptRetargetingConfig
+from vos.refine.sam2refiner.refiner import SAM2Refiner, SAM2RefinerConfig, SAM2RefinerVideo
+from vos.refine.weights import load_refiner, save_refiner
 
 CONFIG = SAM2RefinerConfig(
     la=None,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import ndimage
 
-from vos.refine.regions import changed_box, crop, largest_component, paste
+from vos.refine.samref.regions import changed_box, crop, largest_component, paste
 
 
 @settings(max_examples=40, deadline=None)

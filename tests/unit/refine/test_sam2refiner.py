@@ -14,22 +14,22 @@ from vos.config import from_mapping
 from vos.errors import ConfigError
 from vos.frame import Frame
 from vos.model.build import build_nano, build_sam2
-from vos.model.nano import NanoConfig
+from vos.model.nano_config import NanoConfig
 from vos.model.sam2 import Sam2Model
 from vos.model.types import ModelPrompt
 from vos.prompts import Box, Points
 from vos.refine.base import Asked
-from vos.refine.build import build_refiner, load_refiner_config
-from vos.refine.localization_augment import (
+from vos.refine.prompt_reuse import deepest_point
+from vos.refine.registry import build_refiner, load_refiner_config
+from vos.refine.sam2refiner.localization_augment import (
     LocalizationAugment,
     LocalizationAugmentConfig,
     image2patches,
     patches2image,
 )
-from vos.refine.mask_refinement import MaskRefinementConfig
-from vos.refine.prompt_retargeting import PromptRetargeting, PromptRetargetingConfig
-from vos.refine.prompt_reuse import deepest_point
-from vos.refine.sam2refiner import SAM2RefinerConfig, SAM2RefinerVideo
+from vos.refine.sam2refiner.mask_refinement import MaskRefinementConfig
+from vos.refine.sam2refiner.prompt_retargeting import PromptRetargeting, PromptRetargetingConfig
+from vos.refine.sam2refiner.refiner import SAM2RefinerConfig, SAM2RefinerVideo
 from vos.track.session import Session
 
 

@@ -13,9 +13,9 @@ from vos.config import from_mapping
 from vos.errors import ConfigError
 from vos.model.sam2 import Sam2Model
 from vos.model.types import Decoded, ModelPrompt
-from vos.refine.attach import at_side, coarse_base
 from vos.refine.base import Asked
-from vos.refine.samref import SamRef, SamRefConfig
+from vos.refine.memory_gate import at_side, coarse_base
+from vos.refine.samref.refiner import SamRef, SamRefConfig
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from sam2.sam2_video_predictor import SAM2VideoPredictor
 
-from vos.bench_official import official_predictor
+from vos.bench.official import official_predictor
 from vos.frame import Frame
 from vos.model.build import build_sam2
 from vos.model.sam2 import Sam2Model

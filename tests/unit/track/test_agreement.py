@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vos.track.agreement import AGREEING_FRAMES, Agreement, iou
+from vos_cli.fix.agreement import AGREEING_FRAMES, Agreement, iou
 
 
 def mask(width: int) -> np.ndarray:

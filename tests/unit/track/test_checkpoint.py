@@ -12,10 +12,10 @@ import torch
 
 from vos.errors import PromptError
 from vos.model.types import MemoryEntry
-from vos.prompt_types import Box, MaskPrompt, Points
-from vos.track.checkpoint import SessionState, from_bytes, to_bytes
+from vos.prompts.kinds import Box, MaskPrompt, Points
 from vos.track.memory_bank import MemoryBank
 from vos.track.session import Session
+from vos.track.snapshot import SessionState, from_bytes, to_bytes
 
 SIZE_HW = (48, 64)
 MASK = np.zeros(SIZE_HW, dtype=bool)

@@ -12,7 +12,7 @@ import torch
 from torch._dynamo.utils import counters
 
 from vos.errors import UsageError
-from vos.model.compiled import compile_model, copied, tensors_of
+from vos.model.compiling import compile_model, copied, tensors_of
 from vos.model.sam2 import Sam2Model
 from vos.prompts import Box, Points
 from vos.refine.base import NoRefiner

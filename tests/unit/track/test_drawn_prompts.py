@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from vos.prompts import Box, Polygon, Scribble, collect
-from vos.track.session import to_model_prompt
+from vos.track.inputs import to_model_prompt
 
 SIZE_HW = (48, 64)
 

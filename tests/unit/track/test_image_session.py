@@ -9,8 +9,8 @@ import torch
 from vos.errors import InputError, PromptError
 from vos.prompts import Box, MaskPrompt, Points, Polygon, Scribble
 from vos.refine.base import NoRefiner
-from vos.refine.sam2refiner import SAM2Refiner, SAM2RefinerConfig
-from vos.track.image_session import ImageSegmenter
+from vos.refine.sam2refiner.refiner import SAM2Refiner, SAM2RefinerConfig
+from vos.track.image import ImageSegmenter
 from vos.track.session import Session
 
 BOX = (10.0, 8.0, 40.0, 36.0)

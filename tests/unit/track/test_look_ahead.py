@@ -17,7 +17,7 @@ import vos
 from vos.api import Tracker
 from vos.errors import InputError
 from vos.frame import Frame
-from vos.io.source import open_source
+from vos.io.read.open import open_source
 from vos.model.load import ModelInfo
 from vos.model.sam2 import Sam2Model
 from vos.refine.base import NoRefiner

@@ -9,7 +9,8 @@ import torch
 from tests.unit.track.official import Pair, ask, build_pair, propagate, write_clip
 from vos.model.build import build_sam2
 from vos.prompts import Box, MaskPrompt, Points
-from vos.track.session import Session, at_video_size, label_map
+from vos.track.compose import at_video_size, label_map
+from vos.track.session import Session
 
 SIZE_HW = (90, 120)
 

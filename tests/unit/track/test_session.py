@@ -8,7 +8,8 @@ import torch
 
 from vos.errors import PromptError
 from vos.prompts import Box, MaskPrompt, Points
-from vos.track.session import ObjectLogits, Session, compose, label_map
+from vos.track.compose import ObjectLogits, compose, label_map
+from vos.track.session import Session
 
 BOX = (10.0, 8.0, 40.0, 36.0)
 

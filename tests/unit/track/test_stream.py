@@ -13,11 +13,11 @@ import vos
 from e2e import clips
 from vos import stream
 from vos.api import Tracker
-from vos.io.source import open_source
+from vos.io.read.open import open_source
 from vos.model.load import ModelInfo
 from vos.refine.base import NoRefiner
+from vos.track.compose import compose
 from vos.track.policy import Fifo
-from vos.track.session import compose
 
 FRAMES = 12
 

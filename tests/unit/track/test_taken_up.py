@@ -11,10 +11,10 @@ import vos
 from e2e import clips
 from vos.frame import Frame, FrameResult, ObjectResult
 from vos.prompts import Box
-from vos.track.agreement import iou
+from vos.track.from_masks import KnownMask, remember
 from vos.track.memory_bank import MemoryBank
 from vos.track.session import Session
-from vos.track.taken_up import KnownMask, remember
+from vos_cli.fix.agreement import iou
 
 BOX = Box(1, (20.0, 16.0, 52.0, 48.0))
 FRAMES, TAKEN_UP_AT = 36, 18

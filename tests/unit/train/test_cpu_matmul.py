@@ -2,7 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from vos.train.cpu_matmul import bf16_products
+from vos.train.optimise import bf16_products
 
 needs_tiles = pytest.mark.skipif(
     not torch.cpu._is_amx_tile_supported(), reason="this CPU has no bf16 matrix tiles"

@@ -10,10 +10,11 @@ import torch
 import torch.nn.functional as F
 
 from vos.errors import UsageError
-from vos.train import fine_structure
-from vos.train.fine_shapes import SHAPES
-from vos.train.fine_strokes import Stroke, cut_up, paint_pieces
-from vos.train.fine_structure import FineConfig, Stills, contact_sheet, generate_fine
+from vos.synth.thin import __main__ as command
+from vos.synth.thin import stills as fine_structure
+from vos.synth.thin.shapes import SHAPES
+from vos.synth.thin.stills import FineConfig, Stills, contact_sheet, generate_fine
+from vos.synth.thin.strokes import Stroke, cut_up, paint_pieces
 
 THIN = FineConfig(ordinary=0, front=0, twin=0)
 
@@ -141,7 +142,7 @@ def test_the_command_writes_a_picture(tmp_path: Path, monkeypatch):
     out = tmp_path / "sheet.png"
     arguments = ["--stills", "2", "--columns", "1", "--size", "32", "--out", str(out)]
     monkeypatch.setattr("sys.argv", ["fine_structure", *arguments])
-    fine_structure.main()
+    command.main()
     assert out.read_bytes().startswith(b"\x89PNG")
 
 

@@ -14,11 +14,11 @@ import torch
 from PIL import Image
 
 from vos.errors import InputError, UsageError
-from vos.train import refiner_data
 from vos.train.hqseg import FOLDERS, HqSegSamples, find_hqseg, jittered, read_pair
-from vos.train.refiner import RefinerTrainer
-from vos.train.refiner_config import LossConfig, RefinerTrainConfig
-from vos.train.refiner_data import Share, batches, find_data
+from vos.train.refiner import data as refiner_data
+from vos.train.refiner.config import LossConfig, RefinerTrainConfig
+from vos.train.refiner.data import Share, batches, find_data
+from vos.train.refiner.trainer import RefinerTrainer
 
 SMALL = tuple(replace(folder, count=2) for folder in FOLDERS)
 CPU = torch.device("cpu")

@@ -6,15 +6,15 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from vos.train.coarse_masks import coarse_mask, coarse_mask_prompt
-from vos.train.losses import dice_loss
-from vos.train.point_losses import (
+from vos.train.losses import (
     PointConfig,
     dense_loss,
+    dice_loss,
     point_loss,
     sample_at,
     uncertain_points,
 )
+from vos.train.refiner.prompts import coarse_mask, coarse_mask_prompt
 
 
 def seeded(seed: int = 0) -> torch.Generator:

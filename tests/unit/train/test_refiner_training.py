@@ -15,26 +15,25 @@ from vos.config import load_preset, preset_names
 from vos.errors import CheckpointError, ConfigError, TrainingError, UsageError
 from vos.model.build import build_nano
 from vos.model.load import load_model, save_nano
-from vos.model.nano import NanoConfig
+from vos.model.nano_config import NanoConfig
 from vos.model.sam2 import Sam2Model
 from vos.refine.base import Asked, NoRefiner
-from vos.refine.build import load_refiner_config
-from vos.refine.file import load_refiner
-from vos.train.answer import answer_prompt, answer_tracked
-from vos.train.earlier_frame import EarlierFrame, earlier_view
-from vos.train.fine_structure import FineConfig
-from vos.train.refiner import RefinerTrainer
-from vos.train.refiner_config import LossConfig, RefinerTrainConfig
-from vos.train.refiner_data import Batch
-from vos.train.refiner_eval import (
+from vos.refine.registry import load_refiner_config
+from vos.refine.weights import load_refiner
+from vos.synth.thin.stills import FineConfig
+from vos.train.refiner.config import LossConfig, RefinerTrainConfig
+from vos.train.refiner.data import Batch
+from vos.train.refiner.earlier_frame import EarlierFrame, earlier_view
+from vos.train.refiner.evaluate import (
     MaskScores,
     RefinerScores,
     boundary_iou,
     evaluate_refiner,
     iou,
 )
-from vos.train.refiner_objective import RefinerObjective
-from vos.train.refiner_prompts import (
+from vos.train.refiner.forward import answer_prompt, answer_tracked
+from vos.train.refiner.objective import RefinerObjective
+from vos.train.refiner.prompts import (
     KINDS,
     at_model_size,
     correcting_click,
@@ -43,7 +42,8 @@ from vos.train.refiner_prompts import (
     tight_box,
     training_prompt,
 )
-from vos_eval.boundary_iou import boundary_iou as reference_boundary_iou
+from vos.train.refiner.trainer import RefinerTrainer
+from vos_eval.metrics.boundary_iou import boundary_iou as reference_boundary_iou
 
 SIZE = 64
 

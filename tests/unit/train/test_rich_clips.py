@@ -9,16 +9,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from vos.train import synthetic
-from vos.train.clip_config import RICH, ClipConfig
-from vos.train.clip_feed import ClipShape
-from vos.train.effects import halve_chroma
-from vos.train.nano_stages import CONTINUED, PLAIN
-from vos.train.natural import natural_pool
-from vos.train.parts import Part, extent
-from vos.train.poses import View
-from vos.train.script import any_scene
-from vos.train.synthetic import Clips, generate_clips
+from vos.synth import clips as synthetic
+from vos.synth.clip_script import any_scene
+from vos.synth.clips import Clips, generate_clips
+from vos.synth.config import RICH, ClipConfig
+from vos.synth.effects import halve_chroma
+from vos.synth.parts import Part, extent
+from vos.synth.poses import View
+from vos.synth.textures import natural_pool
+from vos.train.nano.clip_feed import ClipShape
+from vos.train.nano.stages import CONTINUED, PLAIN
 
 BARE = ClipConfig(
     camera=0, scenery=0, distractors=0, camouflage=0, occluder=0, disappear=0, motion_blur=0,

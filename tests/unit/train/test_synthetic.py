@@ -10,16 +10,17 @@ import torch
 from torch import Tensor
 
 from vos.errors import UsageError
-from vos.train import synthetic
-from vos.train.clip_config import ClipConfig
-from vos.train.effects import compress, defocus
-from vos.train.outlines import ROUND, any_outline, ellipse, flipped, polygon, rectangle
-from vos.train.poses import waves
-from vos.train.raster import sample_atlas, texture_atlas
-from vos.train.scenes import Wave
-from vos.train.shapes import any_shape
-from vos.train.synthetic import Clips, contact_sheet, generate_clips
-from vos.train.textures import texture_pool
+from vos.synth import __main__ as synth_command
+from vos.synth import clips as synthetic
+from vos.synth.clips import Clips, contact_sheet, generate_clips
+from vos.synth.config import ClipConfig
+from vos.synth.effects import compress, defocus
+from vos.synth.outlines import ROUND, any_outline, ellipse, flipped, polygon, rectangle
+from vos.synth.poses import waves
+from vos.synth.raster import sample_atlas, texture_atlas
+from vos.synth.scene import Wave
+from vos.synth.shapes import any_shape
+from vos.synth.textures import texture_pool
 
 PLAIN = ClipConfig(
     camera=0, scenery=0, distractors=0, camouflage=0, occluder=0, disappear=0, motion_blur=0,
@@ -101,7 +102,7 @@ def test_the_mask_is_where_the_pixels_differ_from_the_backdrop(
         return (0.1, 0.2, 0.3)
 
     monkeypatch.setattr(synthetic, "backdrops", flat)
-    monkeypatch.setattr("vos.train.scenes.any_colour", ink)
+    monkeypatch.setattr("vos.synth.scene.any_colour", ink)
     clips = generate_clips(8, 4, 96, seed=5, config=PLAIN)
     red = clips.frames[:, :, 0].int()
     drawn, bare = red < 90, red > 190
@@ -213,7 +214,7 @@ def test_the_command_writes_a_picture(tmp_path: object, monkeypatch: pytest.Monk
     out = Path(str(tmp_path)) / "sheet.png"
     arguments = ["--clips", "2", "--frames", "2", "--size", "32", "--out", str(out)]
     monkeypatch.setattr("sys.argv", ["synthetic", *arguments])
-    synthetic.main()
+    synth_command.main()
     assert out.read_bytes().startswith(b"\x89PNG")
 
 

@@ -12,12 +12,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import vos.train.nano as nano
-from vos.model.checkpoint import infer_architecture, load_state_dict
+import vos.train.nano.trainer as nano
 from vos.model.load import load_model
-from vos.train.clip_feed import ClipFeed, ClipShape, augment, pick_objects
+from vos.model.weights import infer_architecture, load_state_dict
 from vos.train.losses import LossWeights, answer_loss, dice_loss, mask_iou
-from vos.train.sample_prompts import boxes_from_masks, sample_correction, sample_prompt
+from vos.train.nano.clip_feed import ClipFeed, ClipShape, augment, pick_objects
+from vos.train.prompts import boxes_from_masks, sample_correction, sample_prompt
 
 
 def disk(side: int = 32, centre: tuple[int, int] = (16, 12), radius: int = 6) -> torch.Tensor:
@@ -245,7 +245,7 @@ def test_the_generating_process_ends_with_a_killed_trainer(tmp_path):
     script = tmp_path / "feed.py"
     script.write_text(
         "import torch, time\n"
-        "from vos.train.clip_feed import ClipFeed, ClipShape\n"
+        "from vos.train.nano.clip_feed import ClipFeed, ClipShape\n"
         "if __name__ == '__main__':\n"
         "    feed = ClipFeed(torch.device('cpu'), reuse=1, pool=1)\n"
         "    feed.next(ClipShape(1, 1, 64), 0, torch.Generator())\n"

@@ -1,0 +1,244 @@
+"""One clip in a worker, whatever kind of worker that is: track it, log it, say how it went."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import io
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol, Self, TextIO
+
+from vos.errors import BusyError, InputError, OutOfMemoryError, OutputError
+from vos.io.disk import output_errors, write_atomic
+from vos.io.results.folder import discard_part
+from vos.settings import Settings
+from vos_cli.batch.clips import unnamed
+from vos_cli.batch.folder import BatchFolder, ClipResult, check_inside
+from vos_cli.batch.highlights import low_score_spans, thumbnail_strip
+from vos_cli.console.errors import Interrupted, one_line, report
+from vos_cli.job import run as tracking
+from vos_cli.job.job import Job
+
+if TYPE_CHECKING:
+    from vos.api import Tracker
+
+TELL_PERIOD_S = 0.5
+_BUSY_WAIT_S = 30.0
+
+
+class Tell(Protocol):
+    """Told twice a second how far a clip is, as `Progressed` has it."""
+
+    def __call__(self, frames: int, total: int | None, skipped: int = 0) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One clip for a worker. attempt: 1 for the first. frames: about how many, None if unknown."""
+
+    name: str
+    job: Job
+    folder: BatchFolder
+    frames: int | None = None
+    attempt: int = 1
+
+
+Work = Callable[[Task, str, Tell], ClipResult]
+"""Does one clip, given the worker's name and whom to tell of its progress."""
+
+
+def run_task(task: Task, worker: str, tell: Tell) -> ClipResult:
+    """Do one clip and write its log, its status and its thumbnails.
+
+    Whatever goes wrong with the clip is in the result, be it that the disk is too full for the log.
+    Raises Interrupted on Ctrl-C or SIGTERM; the clip can be resumed then.
+    """
+    try:
+        with output_errors(task.folder.root):
+            return _logged(task, worker, tell)
+    except OutputError as error:
+        reason = _reason(error, task.job.source)
+        return _failed(task, worker, reason, OutputError.exit_code)
+
+
+def _logged(task: Task, worker: str, tell: Tell) -> ClipResult:
+    """As `run_task`. Raises OutputError where the log or the status cannot be written."""
+    folder, started = task.folder, time.monotonic()
+    before = folder.read_result(task.name)
+    result = _failed(task, worker)
+    with _log(folder.log(task.name)) as log:
+        _line(log, f"worker {worker}, attempt {task.attempt}: {task.job.source}")
+        try:
+            check_inside(folder.root, task.job.output)
+            outcome = _track(task, log, tell)
+        except (KeyboardInterrupt, Interrupted):
+            _line(log, "interrupted")
+            raise
+        except Exception as error:
+            code = report(error, verbose=True, stream=log)
+            result = replace(result, reason=_reason(error, task.job.source), exit_code=code)
+            if code == OutOfMemoryError.exit_code:
+                _drop_models()
+            if code == InputError.exit_code:  # footage that is mended is tracked from its beginning
+                discard_part(task.job.output)
+        else:
+            _line(log, outcome.summary())
+            kept = before if outcome.is_skipped and before and before.state == "done" else result
+            result = replace(
+                kept,
+                state="done",
+                was_there=outcome.is_skipped,
+                frames=outcome.frames,
+                frames_per_s=outcome.frames_per_s or kept.frames_per_s,
+                warnings=outcome.warnings,
+                model=outcome.model,
+            )
+            if kept is not before or not folder.thumbnails(task.name).exists():
+                result = _with_highlights(result, task, log)
+        if not result.was_there:
+            result = replace(result, seconds=round(time.monotonic() - started, 3))
+    folder.write_result(result)
+    return result
+
+
+def given_up(task: Task, worker: str, how: str) -> ClipResult:
+    """Write and return the result of a clip whose workers died, the last one as `how` says."""
+    result = _failed(task, worker, f"its worker died {task.attempt} times ({how}); see the log", 1)
+    task.folder.write_result(result)
+    return result
+
+
+def _failed(task: Task, worker: str, reason: str | None = None, code: int = 0) -> ClipResult:
+    return ClipResult(
+        task.name,
+        "failed",
+        reason=reason,
+        exit_code=code,
+        worker=worker,
+        attempts=task.attempt,
+    )
+
+
+def _track(task: Task, log: TextIO, tell: Tell) -> tracking.Outcome:
+    """Track, waiting for a worker that died on another machine to let go of the part folder."""
+    until = time.monotonic() + _BUSY_WAIT_S
+    while True:
+        try:
+            return tracking.run(
+                task.job,
+                say=lambda text: _line(log, text),
+                warn=lambda text: _line(log, f"warning: {text}"),
+                load=_load,
+                show=lambda _mode, total: _Told(total, tell),
+            )
+        except BusyError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.5)
+
+
+def _load(chosen: Settings) -> Tracker | None:
+    """The tracker for these settings; the last one used stays loaded."""
+    return _loaded(replace(chosen, save=(), progress="none"))
+
+
+@lru_cache(maxsize=1)
+def _loaded(chosen: Settings) -> Tracker | None:
+    return tracking.load_tracker(chosen)
+
+
+def _drop_models() -> None:
+    import torch
+
+    _loaded.cache_clear()
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def _with_highlights(result: ClipResult, task: Task, log: TextIO) -> ClipResult:
+    """The result with low scores, thumbnails written; a clip never fails because of them."""
+    try:
+        strip = thumbnail_strip(task.job.output)
+        if strip is not None:
+            write_atomic(task.folder.thumbnails(task.name), strip)
+        stats = task.job.output / "stats.jsonl"
+        if stats.exists():
+            result = replace(result, low_scores=low_score_spans(stats))
+    except Exception as error:
+        _line(log, "no thumbnails or low scores for the report:")
+        report(error, verbose=True, stream=log)
+    return result
+
+
+def _reason(error: Exception, source: str) -> str:
+    text = io.StringIO()
+    report(error, verbose=False, stream=text)
+    said = text.getvalue().strip().removeprefix("vos: error: ").removeprefix("vos: ")
+    return unnamed(said, source)
+
+
+@contextlib.contextmanager
+def _log(path: Path) -> Iterator[TextIO]:
+    """The clip's log, continued; what libraries print on stdout and stderr goes there too."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
+    with output_errors(path):
+        handle = os.open(path, flags, 0o666)
+    with os.fdopen(handle, "a", encoding="utf-8", errors="surrogateescape", buffering=1) as log:
+        kept = [(number, os.dup(number)) for number in (1, 2)]
+        for number, _ in kept:
+            os.dup2(log.fileno(), number)
+        try:
+            yield log
+        finally:
+            for number, copy in kept:
+                os.dup2(copy, number)
+                os.close(copy)
+
+
+def _line(log: TextIO, text: str) -> None:
+    log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {one_line(text)}\n")
+
+
+class _Told:
+    """A progress report that tells the batch."""
+
+    def __init__(self, total: int | None, tell: Tell):
+        self.done = 0
+        self._total = total
+        self._tell = tell
+        self._skipped = 0
+        self._last = 0.0
+
+    def __enter__(self) -> Self:
+        self._say()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._say()
+
+    def skip(self, frames: int) -> None:
+        self.done += frames
+        self._skipped += frames
+        self._say()
+
+    def advance(self) -> None:
+        self.done += 1
+        now = time.monotonic()
+        if now - self._last >= TELL_PERIOD_S:
+            self._last = now
+            self._say()
+
+    def _say(self) -> None:
+        self._tell(self.done, self._total, self._skipped)

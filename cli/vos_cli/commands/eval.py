@@ -1,0 +1,25 @@
+"""`vos eval`: scores of masks, and of the tracker on data sets."""
+
+from __future__ import annotations
+
+import typer
+
+from vos_cli.commands.eval_images import images
+from vos_cli.commands.eval_score import score
+from vos_cli.commands.eval_track import davis, lvos
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    help="Score masks against ground truth.",
+    epilog="Example:  vos eval score --protocol davis --gt DAVIS --pred results",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+app.command(
+    "score",
+    epilog="Example:  vos eval score --protocol lvos --gt LVOS/valid --pred results --jobs 8",
+)(score)
+app.command("lvos", epilog="Example:  vos eval lvos LVOS --version 2 --model sam2.1-large")(lvos)
+app.command("davis", epilog="Example:  vos eval davis DAVIS --html report")(davis)
+app.command("images", epilog="Example:  vos eval images sam_hq_data --protocol points")(images)

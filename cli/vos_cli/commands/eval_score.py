@@ -1,0 +1,185 @@
+"""`vos eval score`: masks on disk against ground truth, by a benchmark's own rules."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from vos_cli.console.errors import one_line
+from vos_cli.console.notices import complain, say, warn
+from vos_cli.console.tables import print_table
+from vos_eval.errors import EvalError
+from vos_eval.evaluate import ObjectScore, Options, Protocol, Score, evaluate
+from vos_eval.metrics.boundary import Boundary
+from vos_eval.protocols.plan import Fix, Missing
+from vos_eval.report.export import failure_json, to_json, write_csv
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+Csv = Annotated[
+    Path | None,
+    typer.Option("--csv", metavar="FILE", help="Also write the official tool's tables."),
+]
+Html = Annotated[
+    Path | None,
+    typer.Option("--html", metavar="DIR", help="Also write a report page, DIR/index.html."),
+]
+Jobs = Annotated[
+    int,
+    typer.Option(
+        "--jobs", metavar="N", help="Processes; the digits stay the same. Default: one per core."
+    ),
+]
+
+
+def default_jobs() -> int:
+    """One process per core we may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def score(
+    protocol: Annotated[Protocol, typer.Option(help="Whose numbers to reproduce.")],
+    gt: Annotated[
+        Path,
+        typer.Option(
+            metavar="DIR",
+            help="Ground truth: LVOS split folder, DAVIS root, or SA-V annotation folder.",
+        ),
+    ],
+    pred: Annotated[Path, typer.Option(metavar="DIR", help="Predictions: DIR/VIDEO/FRAME.png.")],
+    unseen: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="lvos: unseen videos, instead of the official list."),
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            metavar="S", help="davis: list ImageSets/YEAR/S.txt; lvos: metadata S_meta.json."
+        ),
+    ] = None,
+    missing: Annotated[
+        Missing, typer.Option(help="Absent predictions: refuse to score, or score as empty.")
+    ] = Missing.ERROR,
+    fix: Annotated[
+        list[Fix] | None,
+        typer.Option(help="Switch off a quirk of the official tool (may be repeated)."),
+    ] = None,
+    boundary: Annotated[
+        Boundary,
+        typer.Option(help="Contour rule; lvos-cython is that of LVOS's compiled operator."),
+    ] = Boundary.STANDARD,
+    as_json: Json = False,
+    csv: Csv = None,
+    html: Html = None,
+    jobs: Jobs = default_jobs(),
+) -> None:
+    """Score predicted masks exactly as the official evaluator of a benchmark does.
+
+    Nothing is scored unless everything can be: all problems are listed, and the exit code is 3.
+    """
+    options = Options(
+        unseen=unseen,
+        split=split,
+        missing=missing,
+        fixes=frozenset(fix or ()),
+        boundary=boundary,
+        jobs=jobs,
+    )
+    score_and_print(protocol, gt, pred, options, as_json=as_json, csv=csv, html=html)
+
+
+def score_and_print(
+    protocol: Protocol,
+    gt: Path,
+    pred: Path,
+    options: Options,
+    *,
+    as_json: bool,
+    csv: Path | None,
+    html: Path | None,
+) -> None:
+    """Score, write the files asked for, and print; on failure name every problem and exit."""
+    try:
+        result = evaluate(protocol, gt, pred, options)
+        if csv is not None:
+            csv.parent.mkdir(parents=True, exist_ok=True)
+            write_csv(result, csv)
+        if html is not None:
+            from vos_eval.report.html import write_report
+
+            page = write_report(result, gt, pred, options, html)
+            say(f"report: {page}")
+    except EvalError as error:
+        fail(protocol, error, as_json=as_json)
+    for note in result.notes:
+        warn(note)
+    if as_json:
+        print(json.dumps(to_json(result), ensure_ascii=False))
+    else:
+        _print_tables(result)
+
+
+def fail(protocol: Protocol, error: EvalError, *, as_json: bool) -> NoReturn:
+    """Name every problem on stderr, as JSON on stdout too if asked for, and exit.
+
+    Raises:
+        typer.Exit: with the error's exit code, always.
+    """
+    for problem in error.problems:
+        complain(problem)
+    count = len(error.problems)
+    complain(f"no score: {count} problem{'s' * (count != 1)}")
+    if as_json:
+        print(json.dumps(failure_json(protocol, error.problems), ensure_ascii=False))
+    raise typer.Exit(error.exit_code)
+
+
+def _print_tables(result: Score) -> None:
+    columns = ["J&F", "J", "F"]
+    if result.protocol.is_lvos:
+        columns += ["V", "seen"]
+    elif result.protocol is Protocol.DAVIS:
+        columns += ["JR", "JD", "FR", "FD"]
+    rows = [["sequence", "object", *columns, "frames"]]
+    for item in result.objects:
+        values = _values(item)
+        rows.append(
+            [
+                one_line(item.video),
+                str(item.object_id),
+                *(values[column] for column in columns),
+                str(len(item.frames)),
+            ]
+        )
+    total = {name: _cell(value) for name, value in result.totals.items()}
+    frames = str(sum(len(item.frames) for item in result.objects))
+    rows.append(["total", "", *(total.get(column, "") for column in columns), frames])
+    print_table(rows, {"total": "bold"})
+    if result.protocol.is_lvos:
+        print()
+        names = ("J&F", "Js", "Fs", "Ju", "Fu", "V")
+        print_table([names, [total[name] for name in names]], {"J&F": "bold"})
+
+
+def _values(item: ObjectScore) -> dict[str, str]:
+    return {
+        "J&F": _cell((item.j_mean + item.f_mean) / 2),
+        "J": _cell(item.j_mean),
+        "F": _cell(item.f_mean),
+        "V": _cell(item.v),
+        "seen": "yes" if item.is_seen else "no",
+        "JR": _cell(item.j_recall),
+        "JD": _cell(item.j_decay),
+        "FR": _cell(item.f_recall),
+        "FD": _cell(item.f_decay),
+    }
+
+
+def _cell(value: float) -> str:
+    """Percent with one decimal, as papers print it."""
+    return f"{100 * value:.1f}"

@@ -1,0 +1,311 @@
+"""`vos eval lvos` and `vos eval davis`: track a data set from its first masks, then score it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from vos import settings
+from vos.errors import OutputError
+from vos.io.disk import output_errors, write_atomic
+from vos.io.write.mask_png import encode_label_png
+from vos.prompts import MaskPrompt
+from vos.version import __version__
+from vos_cli.commands.eval_score import Csv, Html, Jobs, Json, default_jobs, fail, score_and_print
+from vos_cli.console.errors import one_line
+from vos_cli.console.notices import say
+from vos_cli.console.progress import open_progress
+from vos_cli.options.track import parse_shard
+from vos_eval.errors import EvalError
+from vos_eval.evaluate import Options, Protocol
+from vos_eval.protocols.tasks import TrackingTask, davis_tasks, lvos_split_dir, lvos_tasks
+from vos_eval.report.export import failure_json
+
+if TYPE_CHECKING:
+    from vos.api import Tracker
+
+PREDICTIONS = "predictions"
+RUN_NAME = "run.json"
+
+Root = Annotated[Path, typer.Argument(metavar="ROOT", help="The data set's folder.")]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="DIR",
+        help="Predictions and scores; finished videos there are kept. "
+        "Default: vos-eval-NAME in the current folder.",
+    ),
+]
+Model = Annotated[
+    str | None,
+    typer.Option("--model", metavar="NAME|PATH", help="auto (default), a name or a weight file."),
+]
+Refiner = Annotated[
+    str | None,
+    typer.Option(
+        "--refiner", metavar="auto|none|NAME|PATH", help="auto (default), none or a file."
+    ),
+]
+Device = Annotated[
+    str | None, typer.Option("--device", metavar="NAME", help="auto (default), cpu, cuda, cuda:N.")
+]
+Dtype = Annotated[
+    str | None, typer.Option("--dtype", metavar="NAME", help="auto (default), float32, bfloat16.")
+]
+Limit = Annotated[
+    int | None,
+    typer.Option("--limit", metavar="N", min=1, help="Only the first N videos."),
+]
+Shard = Annotated[
+    str | None,
+    typer.Option("--shard", metavar="i/n", help="Track every n-th video, starting with the i-th."),
+]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace predictions made with other parameters.")
+]
+Form = Annotated[
+    str | None,
+    typer.Option("--progress", metavar="FORM", help="auto (default), rich, plain, json, none."),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One evaluation: what to track, how to score it, where to put it."""
+
+    tasks: list[TrackingTask]
+    protocol: Protocol
+    gt: Path
+    split: str | None
+    output: Path
+    parameters: dict[str, Any]
+    limit: int | None
+    shard: tuple[int, int]
+    overwrite: bool
+    chosen: settings.Settings
+
+
+def lvos(
+    root: Root,
+    version: Annotated[
+        Literal["1", "2"], typer.Option("--version", help="LVOS version, named in the report.")
+    ],
+    split: Annotated[str, typer.Option(metavar="S", help="Folder of the split.")] = "valid",
+    protocol: Annotated[
+        Literal["lvos", "lvos-v1-era"],
+        typer.Option(help="Today's official rules, or those before the v2 rewrite."),
+    ] = "lvos",
+    output: Output = None,
+    model: Model = None,
+    refiner: Refiner = None,
+    device: Device = None,
+    dtype: Dtype = None,
+    limit: Limit = None,
+    shard: Shard = None,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+    csv: Csv = None,
+    html: Html = None,
+    jobs: Jobs = default_jobs(),
+    progress: Form = None,
+) -> None:
+    """Track every object of LVOS from its own first mask, then score as the official evaluator.
+
+    Of the ground truth only these first masks are read before scoring.
+    """
+    rules = Protocol(protocol)
+    chosen = _settings(model, refiner, device, dtype, progress)
+
+    def prepare() -> _Run:
+        split_dir = lvos_split_dir(root, split)
+        return _Run(
+            tasks=lvos_tasks(split_dir, split),
+            protocol=rules,
+            gt=split_dir,
+            split=split,
+            output=output or Path(f"vos-eval-lvos{version}-{split}"),
+            parameters={"data_set": f"LVOS v{version} {split}"},
+            limit=limit,
+            shard=(0, 1) if shard is None else parse_shard(shard),
+            overwrite=overwrite,
+            chosen=chosen,
+        )
+
+    _evaluate(prepare, rules, as_json, csv, html, jobs)
+
+
+def davis(
+    root: Root,
+    split: Annotated[
+        str | None, typer.Option(metavar="S", help="List ImageSets/YEAR/S.txt; default: val or all")
+    ] = None,
+    output: Output = None,
+    model: Model = None,
+    refiner: Refiner = None,
+    device: Device = None,
+    dtype: Dtype = None,
+    limit: Limit = None,
+    shard: Shard = None,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+    csv: Csv = None,
+    html: Html = None,
+    jobs: Jobs = default_jobs(),
+    progress: Form = None,
+) -> None:
+    """Track every object of DAVIS 2016 or 2017 from the first annotation, then score."""
+    chosen = _settings(model, refiner, device, dtype, progress)
+
+    def prepare() -> _Run:
+        return _Run(
+            tasks=davis_tasks(root, split),
+            protocol=Protocol.DAVIS,
+            gt=root,
+            split=split,
+            output=output or Path("vos-eval-davis"),
+            parameters={"data_set": f"DAVIS {split}" if split else "DAVIS"},
+            limit=limit,
+            shard=(0, 1) if shard is None else parse_shard(shard),
+            overwrite=overwrite,
+            chosen=chosen,
+        )
+
+    _evaluate(prepare, Protocol.DAVIS, as_json, csv, html, jobs)
+
+
+def _settings(
+    model: str | None,
+    refiner: str | None,
+    device: str | None,
+    dtype: str | None,
+    progress: str | None,
+) -> settings.Settings:
+    return settings.resolve(
+        {
+            "model": model,
+            "refiner": refiner,
+            "device": device,
+            "dtype": dtype,
+            "progress": progress,
+        }
+    )
+
+
+def _evaluate(
+    prepare: Callable[[], _Run],
+    protocol: Protocol,
+    as_json: bool,
+    csv: Path | None,
+    html: Path | None,
+    jobs: int,
+) -> None:
+    try:
+        run = prepare()
+        tasks = run.tasks[: run.limit]
+        if not tasks:
+            raise EvalError("no video to track")
+        predictions = _track_all(run, tasks)
+    except EvalError as error:
+        fail(protocol, error, as_json=as_json)
+    left = [task.video for task in tasks if not (predictions / task.video).is_dir()]
+    if left:
+        message = f"{len(left)} of {len(tasks)} videos are not tracked yet (other shards): no score"
+        say(message)
+        if as_json:
+            print(json.dumps(failure_json(protocol, [message])))
+        return
+    names = frozenset(task.video for task in tasks) if len(tasks) < len(run.tasks) else None
+    if names is not None:
+        say(f"scoring {len(tasks)} of {len(run.tasks)} videos (--limit)")
+    options = Options(split=run.split, jobs=jobs, only_videos=names)
+    score_and_print(protocol, run.gt, predictions, options, as_json=as_json, csv=csv, html=html)
+
+
+def _track_all(run: _Run, tasks: list[TrackingTask]) -> Path:
+    """Track this shard's videos that are not there yet; returns the folder of predictions."""
+    from vos.loading import load
+
+    chosen = run.chosen
+    tracker = load(
+        chosen.model,
+        refiner=chosen.refiner,
+        device=chosen.device,
+        dtype=chosen.dtype,
+        policy=chosen.policy,
+    )
+    predictions = run.output / PREDICTIONS
+    _record(run, tracker)
+    index, count = run.shard
+    todo = [task for task in tasks[index::count] if not (predictions / task.video).is_dir()]
+    done = len(tasks[index::count]) - len(todo)
+    if done:
+        say(f"{done} finished videos kept in {predictions}")
+    with open_progress(chosen.progress, sum(len(task.frames) for task in todo)) as progress:
+        for task in todo:
+            _track_video(tracker, task, predictions, progress.advance)
+    return predictions
+
+
+def _record(run: _Run, tracker: Tracker) -> None:
+    """Say in the output folder what makes these predictions; refuse to mix two kinds."""
+    info = tracker.model_info
+    wanted = {
+        "schema": 1,
+        "vos": __version__,
+        **run.parameters,
+        "model": info.name,
+        "model_sha256": info.sha256,
+        "refiner": tracker.refiner.name,
+        "refiner_sha256": tracker.refiner_info and tracker.refiner_info.sha256,
+        "dtype": str(tracker.dtype).removeprefix("torch."),
+        "policy": run.chosen.policy,
+    }
+    path = run.output / RUN_NAME
+    if path.is_file() and not run.overwrite:
+        try:
+            found = json.loads(path.read_text("utf-8"))
+        except ValueError:
+            found = {}
+        if found != wanted:
+            changed = sorted(k for k in {*found, *wanted} if found.get(k) != wanted.get(k))
+            raise OutputError(
+                f"{one_line(str(run.output))}: made with other {', '.join(changed)}; give another "
+                "-o, or --overwrite"
+            )
+        return
+    predictions = run.output / PREDICTIONS
+    with output_errors(run.output):
+        if predictions.exists():
+            if not run.overwrite:
+                raise OutputError(
+                    f"{one_line(str(predictions))}: exists without {RUN_NAME}, so its maker is "
+                    "unknown; give another -o, or --overwrite"
+                )
+            shutil.rmtree(predictions)
+        predictions.mkdir(parents=True)
+    write_atomic(path, json.dumps(wanted, indent=1).encode())
+
+
+def _track_video(
+    tracker: Tracker, task: TrackingTask, predictions: Path, advance: Callable[[], None]
+) -> None:
+    """Write one mask per frame into a part folder, then move it into place."""
+    prompts = [
+        MaskPrompt(first.object_id, first.read(), first.frame_idx) for first in task.first_masks
+    ]
+    part = predictions / f".{task.video}.part"
+    with output_errors(part):
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        for result in tracker.track(str(task.image_dir), prompts):
+            (part / f"{result.name}.png").write_bytes(encode_label_png(result.label_map))
+            advance()
+        part.replace(predictions / task.video)

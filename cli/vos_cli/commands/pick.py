@@ -1,0 +1,103 @@
+"""`vos pick`: draw prompts in the browser, save them to a prompt file."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vos.io.results.folder import part_of
+from vos.prompts.file import NamedPrompts, load_named_prompts
+from vos_cli.console.errors import Interrupted
+from vos_cli.console.notices import say, warn
+from vos_cli.fix.overlay import redraw_overlay
+from vos_cli.fix.result import open_result
+from vos_cli.job.job import PROMPTS_NAME, Job, Outcome, Say
+from vos_cli.options import track as options
+from vos_cli.options.track import TrackFlags
+from vos_cli.studio.serve import serve
+
+
+def pick(
+    source: options.Source,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            help="Prompt file to write; default INPUT.prompts.json beside the input. Prompts that "
+            "are in it are shown.",
+            rich_help_panel=options.OUTPUT_PANEL,
+            metavar="FILE.json",
+            show_default=False,
+        ),
+    ] = None,
+    model: options.Model = None,
+    refiner: options.Refiner = None,
+    device: options.Device = None,
+    size: options.Size = None,
+    host: options.Host = None,
+    verbose: options.Verbose = False,
+) -> None:
+    """Draw prompts on a page in the browser and save them to a file.
+
+    The file serves `vos track --prompts`, `vos batch` and the Python API, on any machine.
+    """
+    del verbose  # read from the command line by the error handler, which must work before this
+    path = default_file(source) if output is None else output
+    drawn = load_named_prompts(path) if path.exists() else NamedPrompts()
+    desk = serve(
+        source=source,
+        settings=TrackFlags(model=model, refiner=refiner, device=device, size=size).settings(None),
+        drawn=drawn,
+        tool="box",
+        say=say,
+        host=host,
+        save_to=path,
+    )
+    if desk.saved_version < 0:
+        raise Interrupted(f"closed before anything was saved, {path} is as it was")
+    print(path)
+
+
+def pick_and_track(
+    source: str, job: Job, drawn: NamedPrompts, *, tool: str, host: str | None, say: Say
+) -> Outcome:
+    """Draw prompts on a page and track them from there; the last finished run's outcome.
+
+    drawn: what is there already. tool: the page's first. host: to listen at, None for the
+    loopback address. say: told the link.
+
+    Raises VosError of every kind. Interrupted: nothing was tracked to its end.
+    """
+    desk = serve(
+        source=source,
+        settings=job.settings,
+        drawn=drawn,
+        tool=tool,
+        say=say,
+        host=host,
+        job=job,
+    )
+    corrections = 0
+    if desk.fixes is not None:
+        corrections = len(desk.fixes.result.corrections())
+        for text in redraw_overlay(open_result(job.output)):
+            warn(text)
+    if desk.runs.outcome is None:
+        file = part_of(job.output.resolve()) / PROMPTS_NAME
+        if file.exists():
+            raise Interrupted(
+                f"stopped half-way, {job.output} is not made yet; "
+                f"`vos track {source} --prompts {file} -o {job.output}` continues it"
+            )
+        raise Interrupted(f"closed before anything was tracked, {job.output} is not made")
+    return replace(desk.runs.outcome, corrections=corrections)
+
+
+def default_file(source: str) -> Path:
+    """`INPUT.prompts.json` beside the input, where `vos batch` looks for it."""
+    path = Path(source)
+    return path.with_name(f"{path.name}.prompts.json")

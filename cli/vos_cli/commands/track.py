@@ -1,0 +1,91 @@
+"""`vos track`: one video; `tracking` does the work."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vos.errors import UsageError
+from vos_cli.console.notices import say, silent, warn
+from vos_cli.job.job import Outcome, default_output
+from vos_cli.job.run import run
+from vos_cli.options import track as options
+from vos_cli.options.bare import take_bare
+from vos_cli.options.track import TrackFlags, form_of_progress
+
+
+def track(
+    source: options.Source,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            help="Folder to write; default INPUT-vos beside the input.",
+            rich_help_panel=options.OUTPUT_PANEL,
+            metavar="DIR",
+            show_default=False,
+        ),
+    ] = None,
+    box: options.Boxes = None,
+    point: options.PointsOn = None,
+    neg_point: options.PointsOff = None,
+    polygon: options.Polygons = None,
+    scribble: options.Scribbles = None,
+    mask: options.Masks = None,
+    prompts: options.PromptFile = None,
+    start: options.Start = None,
+    end: options.End = None,
+    direction: options.Way = "forward",
+    save: options.Save = None,
+    model: options.Model = None,
+    refiner: options.Refiner = None,
+    policy: options.Policy = None,
+    device: options.Device = None,
+    dtype: options.Dtype = None,
+    exact: options.Exact = False,
+    compile: options.Compile = False,
+    size: options.Size = None,
+    pool_memory: options.PoolMemory = None,
+    decoder: options.Decoder = None,
+    scene_cuts: options.SceneCuts = None,
+    overwrite: options.Overwrite = False,
+    host: options.Host = None,
+    as_json: options.Json = False,
+    progress: options.ProgressForm = None,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Follow the prompted objects through a video.
+
+    Writes masks, an overlay video and statistics to a folder and prints its path.
+    """
+    asked = locals()
+    del verbose  # read from the command line by the error handler, which must work before this
+    given = {"box": box, "point": point, "polygon": polygon, "scribble": scribble}
+    drawn, tool = take_bare({name: values or () for name, values in given.items()})
+    flags = TrackFlags.of({**asked, **drawn})
+    folder = default_output(source) if output is None else output
+    form = form_of_progress(progress, quiet=quiet)
+    tell = silent if quiet else say
+    if tool is None:
+        if host is not None:
+            raise UsageError("--host is for the page: give --box without a value, or no --host")
+        outcome = run(flags.job(source, folder, progress=form), say=tell, warn=warn)
+    else:
+        from vos_cli.commands.pick import pick_and_track
+
+        job = flags.job_without_prompts(source, folder, progress=form)
+        # The link is what this is about, so that not even --quiet silences it.
+        outcome = pick_and_track(source, job, flags.all_prompts(), tool=tool, host=host, say=say)
+    print_outcome(outcome, as_json=as_json)
+    if not quiet:
+        say(outcome.summary())
+
+
+def print_outcome(outcome: Outcome, *, as_json: bool) -> None:
+    """The result on stdout: the folder, or one JSON object."""
+    print(json.dumps(outcome.as_json()) if as_json else outcome.output)

@@ -1,0 +1,77 @@
+"""A result with changes that are not made yet: what is new lies in a folder of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vos.frame import Frame, FrameResult, ObjectResult
+from vos.io.disk import output_errors
+from vos.io.write.mask_png import encode_label_png, read_label_png
+from vos.io.write.stats import frame_rows
+from vos_cli.fix.result import MASKS_NAME, STATS_NAME, Result
+
+
+class Draft:
+    """Holds the rows of changed frames, some 250 bytes each, and no mask.
+
+    folder: for the new files. changed: indices of the frames whose mask differs so far.
+    """
+
+    def __init__(self, result: Result, folder: Path) -> None:
+        self._result = result
+        self._folder = folder
+        self._rows: dict[int, list[dict[str, Any]]] = {}
+        self.changed: set[int] = set()
+        with output_errors(folder):
+            (folder / MASKS_NAME).mkdir()
+
+    def labels(self, frame_idx: int) -> np.ndarray:
+        """The label map as changed so far."""
+        if frame_idx in self.changed:
+            return read_label_png(self._new_path(frame_idx))
+        return self._result.labels(frame_idx)
+
+    def scores(self, frame_idx: int) -> dict[int, ObjectResult]:
+        """Of the objects that exist on this frame."""
+        rows = self._rows.get(frame_idx)
+        rows = self._result.stats.rows(frame_idx) if rows is None else rows
+        return {
+            row["object_id"]: ObjectResult(_number(row["iou_pred"]), _number(row["object_score"]))
+            for row in rows
+        }
+
+    def put(self, frame: Frame, label_map: np.ndarray, scores: Mapping[int, ObjectResult]) -> None:
+        """A frame's new masks, and the scores of all objects that exist on it."""
+        frame_idx = frame.frame_idx
+        if not np.array_equal(label_map, self.labels(frame_idx)):
+            path = self._new_path(frame_idx)
+            with output_errors(path):
+                path.write_bytes(encode_label_png(label_map))
+            self.changed.add(frame_idx)
+        result = FrameResult(
+            frame_idx,
+            frame.pts,
+            frame.name,
+            label_map,
+            scores,
+            is_corrupt=frame.is_corrupt,
+            is_scene_cut=frame_idx in self._result.cuts,
+        )
+        self._rows[frame_idx] = frame_rows(result)
+
+    def finish(self) -> None:
+        """Write the statistics, after the last `put`."""
+        path = self._folder / STATS_NAME
+        with output_errors(path):
+            path.write_bytes(self._result.stats.replaced(self._rows))
+
+    def _new_path(self, frame_idx: int) -> Path:
+        return self._folder / MASKS_NAME / f"{self._result.name(frame_idx)}.png"
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value

@@ -1,0 +1,235 @@
+"""Corrected frames to new masks: memories, the corrected frame, the way back, then the way on.
+
+Only the corrected objects are computed; all of one frame go through the model together. Where they
+overlap the highest logit wins, as in tracking; `overlap` has the rule for the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vos.errors import InputError
+from vos.frame import Frame
+from vos.io.paths import display_name
+from vos.io.queues import Prefetch, prefetch
+from vos.io.read.source import Source
+from vos.prompts import Prompt
+from vos.track.compose import label_map
+from vos.track.from_masks import KnownMask, remember
+from vos.track.memory_bank import MemoryBank
+from vos.track.session import Session
+from vos_cli.fix.agreement import Agreement, iou
+from vos_cli.fix.draft import Draft
+from vos_cli.fix.overlap import laid_over
+from vos_cli.fix.plan import Course, Span
+
+if TYPE_CHECKING:
+    from vos.api import Tracker
+
+OnFrame = Callable[[int], None]
+
+_FIRST_WINDOW = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What all courses of one correction have in common.
+
+    frames: of the result. prompts: all of them, corrections included. new_objects: ids that the
+    result does not have. resets: first frames of the
+    scenes in which only prompted frames are remembered. on_frame: told of each frame that is done;
+    what it raises ends the work.
+    """
+
+    tracker: Tracker
+    source: Source
+    frames: range
+    draft: Draft
+    prompts: Sequence[Prompt]
+    new_objects: Collection[int]
+    resets: Collection[int]
+    on_frame: OnFrame
+
+
+def recompute(setting: Setting, courses: Sequence[Course]) -> list[Span]:
+    """Compute into the draft. courses: of one corrected frame, which go the same way first."""
+    return _Recompute(setting, courses).run()
+
+
+class _Recompute:
+    def __init__(self, setting: Setting, courses: Sequence[Course]) -> None:
+        self._setting = setting
+        self._courses = {course.object_id: course for course in courses}
+        self._frame_idx, self._reverse = courses[0].frame_idx, courses[0].reverse
+        # Only a folder's length is certain, as for `Stream`.
+        info = setting.source.info
+        self._count = info.frame_count if info.kind != "video" else None
+        self._first_agreement: dict[int, Agreement] = {}
+        self._ends: dict[bool, dict[int, tuple[int, bool]]] = {False: {}, True: {}}
+
+    def run(self) -> list[Span]:
+        anchored = {i: self._anchored(one) for i, one in self._courses.items() if one.anchors}
+        session = self._session(self._reverse, self._asked(self._frame_idx, self._courses))
+        session.banks = anchored
+        with self._reading(self._begin, reverse=self._reverse) as frames:
+            recent, frame = self._up_to_corrected(frames)
+            self._take_up(session, recent)
+            self._correct(session, frame)
+            # The way back first: where the masks before the corrected frame were wrong too, the way
+            # on then starts from memories of right ones.
+            self._follow_back(session.banks)
+            session.forget_recent()
+            self._take_up(session, recent)
+            self._follow(session, frames)
+        return [self._span(course) for course in self._courses.values()]
+
+    @property
+    def _begin(self) -> int:
+        """The furthest frame that is remembered before the corrected one, or that one."""
+        if not any(course.anchors for course in self._courses.values()):
+            return self._frame_idx
+        away = self._setting.tracker.model.pointer_span - 1
+        return self._frame_idx + (away if self._reverse else -away)
+
+    def _up_to_corrected(self, frames: Iterator[Frame]) -> tuple[list[Frame], Frame]:
+        """The frames to remember, at most as many as a memory has, and the corrected one."""
+        recent: list[Frame] = []
+        for frame in frames:
+            if frame.frame_idx == self._frame_idx:
+                return recent, frame
+            recent.append(frame)
+        raise InputError(
+            f"{display_name(self._setting.source.info.path)}: ends before frame "
+            f"{self._frame_idx}; it is not the input of this result any more"
+        )
+
+    def _take_up(self, session: Session, recent: Iterable[Frame]) -> None:
+        """Remember these frames' masks as they are now."""
+        for frame in recent:
+            fresh = (
+                i
+                for i, course in self._courses.items()
+                if course.anchors and frame.frame_idx not in course.anchors
+            )
+            self._enter(session, frame)
+            remember(session, frame, self._known(frame.frame_idx, fresh))
+
+    def _enter(self, session: Session, frame: Frame) -> None:
+        """Forget at a cut what the track forgot there."""
+        begun = frame.frame_idx + 1 if session.reverse else frame.frame_idx
+        if begun in self._setting.resets:
+            session.forget_recent()
+
+    def _follow_back(self, banks: Mapping[int, MemoryBank]) -> None:
+        """Away from the corrected frame towards those it remembers. Prompted frames are remembered
+        from both sides.
+        """
+        session = self._session(not self._reverse, ())
+        session.banks = {
+            i: replace(bank.without_recent(), prompted=bank.prompted[-1:] + bank.prompted[:-1])
+            for i, bank in banks.items()
+        }
+        begin = self._frame_idx + (1 if self._reverse else -1)
+        if any(course.holds(begin) for course in self._courses.values()):
+            with self._reading(begin, reverse=not self._reverse) as frames:
+                self._follow(session, frames)
+
+    def _anchored(self, course: Course) -> MemoryBank:
+        """What the object's prompted frames left: its first prompt is asked again, of others the
+        mask is enough.
+        """
+        object_id = course.object_id
+        session = self._session(course.reverse, self._asked(course.origin, (object_id,)))
+        for frame_idx in course.anchors:
+            frame = next(self._setting.source.frames(frame_idx, frame_idx + 1))
+            if frame_idx == course.origin:
+                session.decode(frame)
+            else:
+                remember(session, frame, self._known(frame_idx, (object_id,)), prompted=True)
+        return session.banks[object_id]
+
+    def _known(self, frame_idx: int, objects: Iterable[int]) -> dict[int, KnownMask]:
+        """Of those that exist on this frame."""
+        draft = self._setting.draft
+        labels, scores = draft.labels(frame_idx), draft.scores(frame_idx)
+        return {i: KnownMask(labels == i, scores[i]) for i in objects if i in scores}
+
+    def _correct(self, session: Session, frame: Frame) -> None:
+        for i, (old, new) in self._compute(session, frame).items():
+            self._first_agreement[i] = Agreement.after(iou(old, new))
+            for way in self._ends.values():
+                way[i] = frame.frame_idx, False
+
+    def _follow(self, session: Session, frames: Iterator[Frame]) -> None:
+        """Up to each object's limit, or until its masks are the old ones again."""
+        ends, agreement = self._ends[session.reverse], dict(self._first_agreement)
+        for frame in frames:
+            for i in list(session.banks):
+                if agreement[i].is_reached or not self._courses[i].holds(frame.frame_idx):
+                    session.remove_object(i)
+            if not session.banks:
+                return
+            for i, (old, new) in self._compute(session, frame).items():
+                agreement[i] = agreement[i].seen(old, new)
+                ends[i] = frame.frame_idx, agreement[i].is_reached
+
+    def _compute(self, session: Session, frame: Frame) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+        """One frame into the draft; the old and the new mask of each object of the session."""
+        draft = self._setting.draft
+        self._enter(session, frame)
+        decoded = session.decode(frame)
+        labels = label_map({i: one.logits for i, one in decoded.items()}, frame.size_hw)
+        old = draft.labels(frame.frame_idx)
+        scores = draft.scores(frame.frame_idx) | {i: one.scores for i, one in decoded.items()}
+        draft.put(frame, laid_over(old, labels, decoded, self._setting.new_objects), scores)
+        self._setting.on_frame(frame.frame_idx)
+        return {i: (old == i, labels == i) for i in decoded}
+
+    def _reading(self, begin: int, *, reverse: bool) -> Prefetch[Frame]:
+        """The result's frames from `begin` on, up to where the last object ends."""
+        source, frames = self._setting.source, self._setting.frames
+        if reverse:
+            low = min(course.low for course in self._courses.values())
+            read = _reversed(source, min(begin, frames[-1]), low)
+        else:
+            high = max(course.high for course in self._courses.values())
+            read = source.frames(None, high + 1, skip_to=max(begin, frames[0]))
+        return prefetch(read)
+
+    def _session(self, reverse: bool, prompts: Sequence[Prompt]) -> Session:
+        return self._setting.tracker.session(prompts, reverse=reverse, frame_count=self._count)
+
+    def _asked(self, frame_idx: int, objects: Iterable[int]) -> list[Prompt]:
+        return [
+            prompt
+            for prompt in self._setting.prompts
+            if prompt.frame_idx == frame_idx and prompt.object_id in objects
+        ]
+
+    def _span(self, course: Course) -> Span:
+        (first, agrees_before), (last, agrees_after) = (
+            self._ends[way][course.object_id] for way in (True, False)
+        )
+        return Span(
+            course.object_id,
+            course.frame_idx,
+            first,
+            last,
+            before="agrees" if agrees_before else course.before,
+            after="agrees" if agrees_after else course.after,
+        )
+
+
+def _reversed(source: Source, begin: int, low: int) -> Iterator[Frame]:
+    """From `begin` down to `low`. A video is read forward first, and most ways are short: so only a
+    few frames are made pictures of at once, then twice as many.
+    """
+    count = _FIRST_WINDOW
+    while begin >= low:
+        last = max(low, begin - count + 1)
+        yield from source.frames_reversed(begin, last)
+        begin, count = last - 1, 2 * count

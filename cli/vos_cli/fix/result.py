@@ -1,0 +1,256 @@
+"""A result of `vos track` opened for looking at and for correcting. No torch here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vos.errors import InputError, OutputError
+from vos.io.paths import display_name
+from vos.io.read.open import open_source
+from vos.io.read.source import Source, video_frame_name
+from vos.io.results.edits import EditStore
+from vos.io.results.manifest import (
+    MANIFEST_NAME,
+    edits_in_force,
+    fingerprint_input,
+    is_input,
+    read_manifest,
+)
+from vos.io.results.unfinished import output_of, read_unfinished
+from vos.io.write.mask_png import read_label_png
+from vos.io.write.stats_file import ObjectSeries, StatsFile
+from vos.prompts import Prompt
+from vos.prompts.file import load_named_prompts
+from vos.suspicious import Suspicion, suspicious_spans
+from vos_cli.fix.plan import prompted_frames
+from vos_cli.job.job import PROMPTS_NAME, default_output
+from vos_cli.job.pipeline import OVERLAY_NAME
+from vos_cli.job.resumable import reached
+
+STATS_NAME, MASKS_NAME = "stats.jsonl", "masks"
+_PARAMETERS = {
+    "prompts",
+    "direction",
+    "save",
+    "refiner",
+    "refiner_sha256",
+    "policy",
+    "dtype",
+    "exact",
+    "compile",
+    "size_px",
+    "pool_memory",
+    "decoder",
+}
+"""What a track is made again from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a track left, as it is now. Made with `open_result`; made anew after a change.
+
+    path: the folder. manifest: its content. source: the open input. frames: indices of the frames
+    that have a mask. prompts: all of them, corrections included. names: what objects are called.
+    output: as the user calls it: `path`, or of an interrupted track the folder to be. is_finished:
+    else only what an interrupted track had saved is here, to be looked at.
+    """
+
+    path: Path
+    output: Path
+    manifest: Mapping[str, Any]
+    source: Source
+    frames: range
+    prompts: tuple[Prompt, ...]
+    names: Mapping[int, str]
+    stats: StatsFile
+    is_finished: bool = True
+
+    def timeline(self) -> dict[int, ObjectSeries]:
+        """Area, predicted IoU and object score over time, by object id."""
+        return self.stats.series()
+
+    def suspicious(self) -> list[Suspicion]:
+        """Spans to look at, in order."""
+        prompted = self.prompted_frames()
+        return suspicious_spans(self.timeline(), prompted=prompted, cuts=self.cuts)
+
+    @property
+    def cuts(self) -> list[int]:
+        """The first frame of each scene but the first, as far as anybody looked."""
+        return list(self.manifest.get("scene_cuts") or ())
+
+    def prompted_frames(self) -> dict[int, set[int]]:
+        """By object id."""
+        return prompted_frames((one.object_id, one.frame_idx) for one in self.prompts)
+
+    def history(self) -> list[dict[str, Any]]:
+        """The manifest's entries, oldest first; an undone correction stays, an undo follows."""
+        return list(self.manifest.get("history", ()))
+
+    def corrections(self) -> list[dict[str, Any]]:
+        """The entries that are in force; `undo` takes back the last one."""
+        return edits_in_force(self.manifest)
+
+    def name(self, frame_idx: int) -> str:
+        """The stem of the frame's files."""
+        names = self.source.info.names
+        return video_frame_name(frame_idx) if names is None else names[frame_idx]
+
+    def mask_path(self, frame_idx: int) -> Path:
+        return self.path / MASKS_NAME / f"{self.name(frame_idx)}.png"
+
+    def labels(self, frame_idx: int) -> np.ndarray:
+        """The label map, uint8 H x W of object ids. Raises InputError where it is damaged."""
+        return read_label_png(self.mask_path(frame_idx))
+
+    @property
+    def has_overlay(self) -> bool:
+        return "overlay" in self.manifest["parameters"]["save"]
+
+    @property
+    def is_overlay_stale(self) -> bool:
+        """Whether the overlay video shows masks from before the last change."""
+        return OVERLAY_NAME in self.manifest.get("stale", ())
+
+
+def open_result(path: Path, *, source: str | None = None) -> Result:
+    """Look at what is there; a change that was cut short is undone or finished first.
+
+    path: a result; or one that is interrupted, of which everything up to its last checkpoint is
+    shown. source: the input, where it is not where the manifest says.
+
+    Raises:
+        InputError: no such result, or the input is not there or is another one.
+        OutputError: no result of `vos track`, or one without masks or stats.
+        BusyError: another command is changing it.
+    """
+    path = path.resolve()
+    if (output := output_of(path)) is not None:
+        return _open_interrupted(output, source)
+    name = display_name(path)
+    if path.is_file():
+        beside = default_output(str(path))
+        hint = f", here {display_name(beside)}" if beside.is_dir() or output_of(beside) else ""
+        raise InputError(f"{name}: is a file; give the folder that `vos track` has made{hint}")
+    if not path.is_dir():
+        raise InputError(f"{name}: no such result; give a folder that `vos track` has made")
+    EditStore(path).recover()
+    manifest = read_manifest(path)
+    if manifest is None:
+        raise OutputError(
+            f"{name}: no result of `vos track` (no {MANIFEST_NAME} in it); give a folder that it "
+            "has made"
+        )
+    _check(manifest, name)
+    opened = _open_input(path, manifest, source)
+    drawn = load_named_prompts(path / PROMPTS_NAME, size_hw=opened.info.size_hw)
+    return Result(
+        path=path,
+        output=path,
+        manifest=manifest,
+        source=opened,
+        frames=_frames(path, opened),
+        prompts=drawn.prompts,
+        names=drawn.names,
+        stats=StatsFile(path / STATS_NAME),
+    )
+
+
+def _open_interrupted(output: Path, source: str | None) -> Result:
+    """As of its last checkpoint: what lies behind that is made again when it is continued."""
+    name = display_name(output)
+    left = read_unfinished(output)
+    if left is not None:
+        _check(left.identity, name)
+    so_far = None if left is None else reached(left.state)
+    if left is None or so_far is None:
+        raise OutputError(
+            f"{name}: is an interrupted track that has saved no frame yet; the same `vos track` "
+            "command continues it, and then it can be corrected"
+        )
+    manifest = {**left.identity, "source": left.source, "scene_cuts": so_far.cuts}
+    opened = _open_input(output, manifest, source)
+    drawn = load_named_prompts(left.part / PROMPTS_NAME, size_hw=opened.info.size_hw)
+    return Result(
+        path=left.part,
+        output=output,
+        manifest=manifest,
+        source=opened,
+        frames=_frames(left.part, opened, so_far.next_idx),
+        prompts=drawn.prompts,
+        names=drawn.names,
+        stats=StatsFile(left.part / STATS_NAME, so_far.stats_bytes),
+        is_finished=False,
+    )
+
+
+def _check(manifest: Mapping[str, Any], name: str) -> None:
+    """Raises OutputError unless it has all that correcting needs."""
+    if unknown := sorted(_PARAMETERS - manifest["parameters"].keys()):
+        raise OutputError(
+            f"{name}: made by another version of vos (its manifest lacks {', '.join(unknown)}); "
+            "track again to correct it"
+        )
+    if manifest["model_sha256"] is None:
+        raise OutputError(f"{name}: made without a model, so there is nothing to correct")
+    missing = {"masks", "stats"} - set(manifest["parameters"]["save"])
+    if missing:
+        raise OutputError(
+            f"{name}: has no {' and no '.join(sorted(missing))}, which correcting needs; track "
+            "again with --save masks,stats,overlay"
+        )
+
+
+def _open_input(path: Path, manifest: Mapping[str, Any], given: str | None) -> Source:
+    return open_source(
+        _find_input(path, manifest, given), decoder=manifest["parameters"]["decoder"]
+    )
+
+
+def _find_input(path: Path, manifest: Mapping[str, Any], given: str | None) -> str:
+    """The input's path, checked to be what was tracked."""
+    wanted = manifest["input"]
+    beside = path.parent / wanted["name"]
+    recorded = manifest.get("source")
+    candidates = [os.path.normpath(path / recorded)] if recorded is not None else []
+    candidates.append(str(beside))
+    for candidate in [given] if given is not None else candidates:
+        try:
+            found = fingerprint_input(Path(candidate))
+        except InputError:
+            continue
+        if is_input(manifest, found):
+            return candidate
+        if given is not None:
+            raise InputError(
+                f"{display_name(given)}: is not the input of this result, which is "
+                f"{display_name(wanted['name'])} of {wanted['size_bytes']} bytes; give that one"
+            )
+    where = given if given is not None else candidates[0]
+    raise InputError(
+        f"{display_name(where)}: the input of this result is not there, or changed; say where it "
+        "is with --input"
+    )
+
+
+def _frames(path: Path, source: Source, end: int | None = None) -> range:
+    """The frames before `end` that have a mask: one run without gaps."""
+    stems = {entry.stem for entry in (path / MASKS_NAME).glob("*.png")}
+    names = source.info.names
+    if names is None:
+        indices = sorted(int(stem) for stem in stems if stem.isdecimal())
+    else:
+        indices = [index for index, name in enumerate(names) if name in stems]
+    if end is not None:
+        indices = [index for index in indices if index < end]
+    if not indices or indices[-1] - indices[0] + 1 != len(indices):
+        raise OutputError(
+            f"{display_name(path)}: masks are missing; a result has one per frame: track again"
+        )
+    return range(indices[0], indices[-1] + 1)

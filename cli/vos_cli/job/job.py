@@ -1,0 +1,174 @@
+"""What one tracking job is asked to do, and what it left behind."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
+
+from vos.config import nearest
+from vos.errors import UsageError
+from vos.io.read.source import TimePoint
+from vos.io.timecode import parse_time
+from vos.prompts import Direction, Prompt
+from vos.refine.resolve import RefinerInfo
+from vos.settings import Settings
+
+if TYPE_CHECKING:
+    pass
+
+
+PROMPTS_NAME = "prompts.json"
+
+
+Save = Literal["masks", "overlay", "stats"]
+
+
+DIRECTIONS: tuple[str, ...] = get_args(Direction)
+
+
+SAVES: tuple[str, ...] = get_args(Save)
+
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What one `vos track` does.
+
+    source: a video, a folder or a glob, as the user named it. output: the folder to make.
+    start (inclusive), end (exclusive): a frame index or seconds. names: what objects are called,
+    by id; they go into the output's prompt file and make no other output of it. drawn_on: the
+    size_hw that the prompt file names, else None.
+    """
+
+    source: str
+    output: Path
+    prompts: tuple[Prompt, ...]
+    start: TimePoint | None
+    end: TimePoint | None
+    direction: Direction
+    settings: Settings
+    overwrite: bool
+    names: Mapping[int, str] = field(default_factory=dict)
+    drawn_on: tuple[int, int] | None = None
+
+    @classmethod
+    def checked(
+        cls,
+        *,
+        source: str,
+        output: Path,
+        prompts: tuple[Prompt, ...],
+        start: str | None,
+        end: str | None,
+        direction: str,
+        settings: Settings,
+        overwrite: bool,
+    ) -> Self:
+        """A job from the texts of the command line.
+
+        Raises:
+            UsageError: a value that no input could make right.
+        """
+        _one_of("--direction", direction, DIRECTIONS)
+        for name in settings.save:
+            _one_of("--save", name, SAVES)
+        if not settings.save:
+            raise UsageError(f"--save: nothing named; give some of {','.join(SAVES)}")
+        return cls(
+            source=source,
+            output=output,
+            prompts=prompts,
+            start=None if start is None else parse_time(start),
+            end=None if end is None else parse_time(end),
+            direction=direction,  # pyright: ignore[reportArgumentType]
+            settings=settings,
+            overwrite=overwrite,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a job left behind.
+
+    files: entries of the output folder. frames: in the output. frames_per_s: of this run, loading
+    left out; None where it was skipped. resumed_at: index of the frame at which this run continued
+    an interrupted one, else None. scene_cuts: index of the first frame of each scene but the first,
+    None where nobody looked. ended_at_cut: index of the cut that ended the output, else None.
+    corrections: made since with `vos fix`.
+    """
+
+    output: Path
+    files: tuple[str, ...]
+    frames: int
+    frames_per_s: float | None
+    model: str
+    model_sha256: str
+    refiner: RefinerInfo | None
+    warnings: tuple[str, ...]
+    is_skipped: bool
+    resumed_at: int | None = None
+    scene_cuts: tuple[int, ...] | None = None
+    ended_at_cut: int | None = None
+    corrections: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "schema": 1,
+            "output": str(self.output),
+            "files": list(self.files),
+            "frames": self.frames,
+            "frames_per_s": None if self.frames_per_s is None else round(self.frames_per_s, 2),
+            "model": {"name": self.model, "sha256": self.model_sha256},
+            "refiner": self.refiner and {"name": self.refiner.name, "sha256": self.refiner.sha256},
+            "warnings": list(self.warnings),
+            "skipped": self.is_skipped,
+            "resumed_at": self.resumed_at,
+            "scene_cuts": None if self.scene_cuts is None else list(self.scene_cuts),
+            "ended_at_cut": self.ended_at_cut,
+        }
+
+    def summary(self) -> str:
+        """One line for people."""
+        if self.frames_per_s is None and self.corrections:
+            return (
+                f"already complete with these parameters and corrected ({self.corrections} by `vos "
+                "fix`), skipped"
+            )
+        if self.frames_per_s is None:
+            return "already complete with these parameters, skipped (--overwrite makes it again)"
+        resumed = "" if self.resumed_at is None else f", continued at frame {self.resumed_at}"
+        speed = f"{self.frames_per_s:.1f} frames/s"
+        fixed = f", {_counted(self.corrections)} made since" if self.corrections else ""
+        return f"{self.frames} frames, {speed}, model {self.model}{resumed}{self._cuts()}{fixed}"
+
+    def _cuts(self) -> str:
+        count = len(self.scene_cuts or ())
+        marked = f", {count} scene cut{'s' if count > 1 else ''}" if count else ""
+        if self.ended_at_cut is None:
+            return marked
+        return f"{marked}, ended before the scene cut at frame {self.ended_at_cut}"
+
+
+def _counted(corrections: int) -> str:
+    return f"{corrections} correction{'' if corrections == 1 else 's'}"
+
+
+def default_output(source: str) -> Path:
+    """`INPUT-vos` beside the input; for a glob, beside the folder that its files are in."""
+    path = Path(source)
+    while glob.has_magic(path.name):
+        path = path.parent
+    path = path.absolute() if path.name in ("", "..") else path
+    return path.with_name(f"{path.name}-vos")
+
+
+def _one_of(flag: str, value: str, valid: tuple[str, ...]) -> None:
+    if value not in valid:
+        raise UsageError(
+            f"{flag} {value!r}: not one of {', '.join(valid)}{nearest(value, valid)}; correct it"
+        )

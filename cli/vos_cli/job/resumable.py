@@ -1,0 +1,173 @@
+"""A job's stream and sinks, saved together from time to time and taken up again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from vos.errors import ResumeError
+from vos.frame import Frame, FrameResult
+from vos.io.queues import WriteBehind
+from vos.io.results.checkpoints import Checkpoint, SavedState
+from vos.io.results.folder import OutputFolder
+from vos.io.write.sink import Sink
+from vos_cli.console.progress import Progress
+
+if TYPE_CHECKING:
+    from vos.stream import Stream
+    from vos_cli.job.null_model import NullStream
+
+Open = Callable[[Mapping[str, SavedState], ExitStack], tuple["Stream | NullStream", list[Sink]]]
+
+WRITTEN_BEHIND = 4
+"""Frames that wait to be written, at most."""
+
+_STREAM = "stream"
+_MOST_OF_THE_TIME = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """How far a run had come when it saved.
+
+    next_idx: index of the first frame without a result. cuts: first frames of scenes so far.
+    stats_bytes: of `stats.jsonl`, None where none is written.
+    """
+
+    next_idx: int
+    cuts: tuple[int, ...]
+    stats_bytes: int | None
+
+
+def reached(state: Mapping[str, Any]) -> Reached | None:
+    """What a checkpoint of `Work` says; None where there was no result yet."""
+    values = state["values"]
+    stream, stats = values[_STREAM], values.get("stats")
+    if not stream["frames"]:
+        return None
+    stats_bytes = None if stats is None else stats["file"]["bytes"]
+    return Reached(stream["frame_idx"] + 1, tuple(stream["cuts"]["found"]), stats_bytes)
+
+
+class Work:
+    """The stream and the sinks of one job. Made with `take_up`; a context manager.
+
+    notes: what may make the result differ in its last bits from that of an uninterrupted run.
+    resumed_at: index of the first frame that an earlier run had not saved, None in a fresh run.
+    """
+
+    def __init__(
+        self, folder: OutputFolder, open_parts: Open, saved: Checkpoint | None, period_s: float
+    ) -> None:
+        self._folder = folder
+        self._period_s = period_s
+        self._due = time.monotonic() + period_s
+        with ExitStack() as stack:
+            self.stream, self.sinks = open_parts({} if saved is None else _parts(saved), stack)
+            self._stack = stack.pop_all()
+        self._machine = self.stream.machine()
+        self.notes: list[str] = []
+        self.resumed_at: int | None = None
+        if saved is not None:
+            self.notes = [*saved.header["notes"], *_changes(saved.header["machine"], self._machine)]
+            self.resumed_at = self.stream.next_idx
+
+    def run(self, progress: Progress) -> None:
+        """Do what is left, saving every `period_s` seconds; 0 saves after every frame."""
+        if self.resumed_at is not None:
+            progress.skip(self.stream.steps)
+        for _ in self.stream.backward():
+            progress.advance()
+            self._save_if_due()
+        starts = [sink.replay_from for sink in self.sinks if sink.replay_from is not None]
+        results = self.stream.results(min(starts, default=None), self._replay)
+        with WriteBehind(self._write, WRITTEN_BEHIND) as behind:
+            for frame, result in results:
+                behind.put((frame, result))
+                progress.advance()
+                self._save_if_due(behind)
+
+    def _write(self, one: tuple[Frame, FrameResult]) -> None:
+        for sink in self.sinks:
+            sink.write(*one)
+
+    def _replay(self, frame: Frame) -> None:
+        for sink in self.sinks:
+            if sink.replay_from is not None and frame.frame_idx >= sink.replay_from:
+                sink.replay(frame)
+
+    def _save_if_due(self, behind: WriteBehind[tuple[Frame, FrameResult]] | None = None) -> None:
+        started = time.monotonic()
+        if started < self._due:
+            return
+        if behind is not None:
+            behind.drain()
+        self._save()
+        now = time.monotonic()
+        pause = max(self._period_s, (now - started) / _MOST_OF_THE_TIME)
+        self._due = now + (pause if self._period_s else 0)
+
+    def _save(self) -> None:
+        """Sinks first: what the checkpoint promises must be on the disk before it."""
+        states = {sink.name: sink.checkpoint() for sink in self.sinks}
+        states[_STREAM] = self.stream.checkpoint()
+        header = {
+            "values": {name: state.values for name, state in states.items()},
+            "machine": self._machine,
+            "notes": self.notes,
+        }
+        self._folder.save(header, {name: state.blob for name, state in states.items()})
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+
+def take_up(
+    folder: OutputFolder, open_parts: Open, *, period_s: float, warn: Callable[[str], None]
+) -> Work:
+    """The work that an earlier run left in the folder, or all of it.
+
+    open_parts: makes the stream and the sinks, new or from saved states by name, and enters them
+    into the stack. warn: told of saved states that cannot be used.
+    """
+    problems = [f"{folder.damaged} of its checkpoints damaged"] if folder.damaged else []
+    for saved in folder.saved:
+        try:
+            work = Work(folder, open_parts, saved, period_s)
+        except ResumeError as error:
+            problems.append(str(error))
+            continue
+        for problem in problems:
+            warn(f"interrupted run: {problem}; an older checkpoint is used")
+        return work
+    for problem in problems:
+        warn(f"interrupted run: {problem}; tracking starts again from the beginning")
+    if folder.saved:
+        folder.restart()
+    return Work(folder, open_parts, None, period_s)
+
+
+def _parts(saved: Checkpoint) -> dict[str, SavedState]:
+    values = saved.header["values"]
+    return {name: SavedState(values[name], saved.parts[name]) for name in values}
+
+
+def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in now.items():
+        if before.get(name) != value:
+            yield (
+                f"an interrupted run was continued with {name} {value} instead of "
+                f"{before.get(name)}; masks may differ in the last bits from an uninterrupted run's"
+            )

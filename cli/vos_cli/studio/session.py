@@ -1,0 +1,180 @@
+"""All that one page works on, shared by its tabs."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from vos.errors import UsageError
+from vos.io.read.random_access import RandomAccess
+from vos.io.read.source import SourceInfo
+from vos.prompts import Prompt, check_frame_range, prompts_text, save_prompts
+from vos_cli.fix.result import open_result
+from vos_cli.studio.document import Document, History, document_of
+from vos_cli.studio.fix_preview import FixPreviewer
+from vos_cli.studio.fixes import Fixes
+from vos_cli.studio.pictures import Thumbnails, colours
+from vos_cli.studio.preview import Previewer
+from vos_cli.studio.runs import Runs
+
+
+@dataclass(slots=True)
+class Desk:
+    """One input, the prompts on it, and what can be done with them.
+
+    tool: the one the page starts with. save_to: the prompt file of `vos pick`, else None. runs:
+    the tracking of `vos track`, or of the rest of an interrupted result, else None. fixes: the
+    corrections of `vos fix`, or of what was tracked here; what is drawn is not part of the result
+    yet. saved_version: of the document in the file, -1 if none was written. session: tells this
+    page's pictures from another's in a browser's cache. finish: ends the server.
+    """
+
+    info: SourceInfo
+    frames: RandomAccess
+    thumbnails: Thumbnails
+    previewer: Previewer
+    history: History
+    tool: str
+    save_to: Path | None
+    runs: Runs | None
+    finish: Callable[[], None]
+    fixes: Fixes | None = None
+    saved_version: int = -1
+    session: str = field(default_factory=lambda: secrets.token_hex(4))
+    changing: threading.Lock = field(default_factory=threading.Lock)
+
+    def clip(self) -> dict[str, Any]:
+        """What never changes."""
+        height, width = self.info.size_hw
+        rate = self.info.average_rate
+        return {
+            "session": self.session,
+            "name": self.info.path.name,
+            "width": width,
+            "height": height,
+            "rate": 24.0 if rate is None else float(rate),
+            "is_still": self.info.kind == "image",
+            "tool": self.tool,
+            "mode": self._mode(),
+            "save_to": None if self.save_to is None else str(self.save_to),
+            "colours": colours(),
+        }
+
+    def status(self) -> dict[str, Any]:
+        """What changes by itself, asked for again and again."""
+        error = self.previewer.error
+        return {
+            "session": self.session,
+            "version": self.history.version,
+            "saved_version": self.saved_version,
+            "frames": {"count": self.frames.count, "is_complete": self.frames.is_complete},
+            "model": {
+                "is_ready": self.previewer.is_ready,
+                "name": self.previewer.model_name,
+                "error": None if error is None else str(error),
+            },
+            "run": None if self.work is None else self.work.as_json(),
+        }
+
+    @property
+    def is_drawing_unused(self) -> bool:
+        """Whether prompts were drawn here that are in no file and no result."""
+        history = self.history
+        if not history.now.prompts or not history.version:
+            return False
+        if self.fixes is not None or self.runs is None:
+            return history.version != self.saved_version
+        return self.runs.version != history.version
+
+    @property
+    def work(self) -> Runs | Fixes | None:
+        """What computes the masks that are shown."""
+        return self.fixes or self.runs
+
+    def start_fixing(self, fixes: Fixes, previewer: FixPreviewer) -> None:
+        """From now on the page corrects this result, with what was drawn on top of it."""
+        fixes.on_fixed = self._fixed
+        with self.changing:
+            document = fixes.document(self.history.now)
+            self.history = History(document, version=self.history.version + 1)
+            self.fixes, self.previewer, self.tool = fixes, previewer, "point"
+            self.session = secrets.token_hex(4)
+
+    def carry_on(self) -> None:
+        """Track the rest of what was interrupted; the page is one of tracking from now on.
+
+        Raises UsageError where nothing was.
+        """
+        with self.changing:
+            if self.fixes is None or self.runs is None or self.fixes.result.is_finished:
+                raise UsageError("nothing here was interrupted; reload the page")
+            result, tracker = self.fixes.result, self.previewer.tracker
+            drawn = document_of(result.prompts, result.names)
+            self.history = History(drawn, version=self.history.version + 1)
+            self.fixes, self.previewer = None, Previewer(tracker, self.frames)
+            self.tool, self.session = "box", secrets.token_hex(4)
+            self.runs.start(self.history, overwrite=False)
+
+    def correct(self) -> None:
+        """Correct what was tracked here. Raises UsageError before that, OutputError."""
+        if self.runs is None or self.runs.state != "done" or self.runs.outcome is None:
+            raise UsageError("nothing is tracked yet that could be corrected: track first")
+        if self.fixes is None:
+            open_again = partial(open_result, self.runs.outcome.output)
+            tracker = self.previewer.tracker
+            fixes = Fixes(open_again(), open_again, tracker)
+            self.start_fixing(fixes, FixPreviewer(tracker, self.frames, lambda: fixes.result))
+
+    def edit(self, version: int, document: Document) -> History:
+        """Raises StaleError unless the document is still at `version`, PromptError past the end."""
+        if self.frames.is_complete:
+            check_frame_range(document.prompts, self.frames.count)
+        return self._change(version, lambda history: history.edited(document))
+
+    def undo(self, version: int) -> History:
+        """Raises StaleError."""
+        return self._change(version, History.undone)
+
+    def redo(self, version: int) -> History:
+        """Raises StaleError."""
+        return self._change(version, History.redone)
+
+    def prompt_file(self) -> str:
+        """The prompts as a portable file's text."""
+        now = self.history.now
+        return prompts_text(now.prompts, size_hw=self.info.size_hw, names=now.names)
+
+    def save(self) -> None:
+        """Write the prompt file. Raises OutputError."""
+        assert self.save_to is not None
+        history = self.history
+        save_prompts(
+            self.save_to,
+            history.now.prompts,
+            size_hw=self.info.size_hw,
+            names=history.now.names,
+        )
+        self.saved_version = history.version
+
+    def _fixed(self, prompts: Sequence[Prompt]) -> None:
+        """These are part of the result now; what was drawn meanwhile stays."""
+        with self.changing:
+            now = self.history.now
+            left = tuple(prompt for prompt in now.prompts if prompt not in prompts)
+            self.history = History(Document(left, now.objects), version=self.history.version + 1)
+
+    def _mode(self) -> str:
+        if self.fixes is not None:
+            return "fix"
+        return "pick" if self.runs is None else "track"
+
+    def _change(self, version: int, change: Callable[[History], History]) -> History:
+        with self.changing:
+            self.history.check(version)
+            self.history = change(self.history)
+            return self.history

@@ -1,0 +1,301 @@
+"""The report: one HTML file that needs nothing else, for people to look at and to pass on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+
+from vos_eval.evaluate import ObjectScore, Options, Protocol, Score, make_plan
+from vos_eval.metrics.boundary import Boundary
+from vos_eval.protocols.plan import Plan
+from vos_eval.report.frames import WorstFrame, worst_frames
+from vos_eval.report.plot import object_plot
+from vos_eval.report.published import (
+    DAVIS_2017,
+    IMAGES,
+    LVOS_V1,
+    LVOS_V2,
+    SAV,
+    PublishedRow,
+    PublishedTable,
+    Rules,
+)
+
+PAGE_NAME = "index.html"
+RUN_NAME = "run.json"
+
+_PROTOCOL_TEXT = {
+    Protocol.LVOS: "the official LVOS evaluator (25cb02d): mean over objects of seen and of unseen "
+    "videos, then the mean of the two; prompt frame and last frames left out",
+    Protocol.LVOS_V1_ERA: "the LVOS evaluator before its v2 rewrite (9ff733c): prompt frame "
+    "counted, list of 27 unseen videos",
+    Protocol.DAVIS: "DAVIS semi-supervised: mean over objects; first and last frame left out",
+    Protocol.SAV: "SA-V and vos-benchmark: mean over objects, each from its first sighting on",
+}
+_RULES_OF = {
+    Protocol.LVOS: Rules.OFFICIAL,
+    Protocol.SAV: Rules.PER_OBJECT,
+    Protocol.DAVIS: Rules.DAVIS,
+}
+_TABLES = {
+    Protocol.LVOS: (LVOS_V2, LVOS_V1),
+    Protocol.LVOS_V1_ERA: (LVOS_V1, LVOS_V2),
+    Protocol.SAV: (SAV, LVOS_V2),
+    Protocol.DAVIS: (DAVIS_2017,),
+}
+
+
+def write_report(
+    score: Score, gt_dir: Path, pred_dir: Path, options: Options, folder: Path
+) -> Path:
+    """Write FOLDER/index.html and return its path."""
+    plan = make_plan(score.protocol, gt_dir, pred_dir, options)
+    run = _read_run(pred_dir)
+    page = _page(
+        score,
+        options,
+        run,
+        worst_frames(score, plan, gt_dir),
+        {
+            "ground truth": _fingerprint(f.gt for s in plan.sequences for f in s.frames),
+            "predictions": _fingerprint(
+                f.pred for s in plan.sequences for f in s.frames if f.pred is not None
+            ),
+        },
+        _frame_count(plan),
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / PAGE_NAME
+    part = folder / f".{PAGE_NAME}.part"
+    part.write_text(page, "utf-8", errors="replace")
+    part.replace(path)
+    return path
+
+
+def _frame_count(plan: Plan) -> int:
+    return len({(s.video, f.name) for s in plan.sequences for f in s.frames})
+
+
+def _read_run(pred_dir: Path) -> dict[str, str]:
+    """What made the predictions, if the tracker left word beside them."""
+    for path in (pred_dir / RUN_NAME, pred_dir.parent / RUN_NAME):
+        try:
+            content = json.loads(path.read_text("utf-8"))
+        except (OSError, ValueError):
+            continue
+        if isinstance(content, dict):
+            return {str(k): str(v) for k, v in content.items() if k != "schema"}
+    return {}
+
+
+def _fingerprint(paths: Iterable[Path]) -> str:
+    """SHA-256 over the scored files' contents, in order."""
+    whole = hashlib.sha256()
+    for path in paths:
+        whole.update(hashlib.sha256(path.read_bytes()).digest())
+    return whole.hexdigest()
+
+
+def _page(
+    score: Score,
+    options: Options,
+    run: dict[str, str],
+    worst: list[WorstFrame],
+    hashes: dict[str, str],
+    frame_count: int,
+) -> str:
+    title = run.get("data_set") or f"{score.protocol} evaluation"
+    style = files("vos_eval.report").joinpath("report.css").read_text("utf-8")
+    videos = len({item.video for item in score.objects})
+    model = run.get("model")
+    sections = [
+        _tiles(score),
+        _notices(score, options),
+        _comparison(score, options, run),
+        _objects(score),
+        _worst(worst),
+        _provenance(score, options, run, hashes),
+        _images_table(),
+    ]
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{escape(title)} – J&amp;F {_percent(score.totals["J&F"])}</title>
+<style>{style}</style></head><body><main>
+<header><p class="eyebrow">Video object segmentation{f" · {escape(model)}" if model else ""}</p>
+<h1>{escape(title)}</h1>
+<p class="lead">{videos} videos, {len(score.objects)} objects, {frame_count:,} scored frames.
+Scored as by {escape(_PROTOCOL_TEXT[score.protocol])}.</p></header>
+{"".join(sections)}
+</main></body></html>
+"""
+
+
+_TILE_TEXT = {
+    "J&F": "mean of region and contour",
+    "J": "region similarity",
+    "F": "contour accuracy",
+    "Js": "J, seen",
+    "Fs": "F, seen",
+    "Ju": "J, unseen",
+    "Fu": "F, unseen",
+    "V": "instability, lower is better",
+    "JR": "J recall",
+    "JD": "J decay",
+    "FR": "F recall",
+    "FD": "F decay",
+}
+
+
+def _tiles(score: Score) -> str:
+    tiles = [
+        f'<div class="tile{" main" if name == "J&F" else ""}"><b>{_percent(value)}</b>'
+        f"<span>{escape(name)}</span><small>{_TILE_TEXT[name]}</small></div>"
+        for name, value in score.totals.items()
+    ]
+    return f'<section class="tiles">{"".join(tiles)}</section>'
+
+
+def _notices(score: Score, options: Options) -> str:
+    texts = list(score.notes)
+    if options.boundary is not Boundary.STANDARD:
+        texts.append(f"Contour rule {options.boundary}: F is not comparable with standard F.")
+    if options.fixes:
+        names = ", ".join(sorted(options.fixes))
+        texts.append(f"Quirks of the official tool switched off: {names}.")
+    if options.unseen is not None:
+        texts.append(f"List of unseen videos: {options.unseen}, not the official one.")
+    if options.only_videos is not None:
+        texts.append(
+            f"A part of the data set: {len(options.only_videos)} videos. Not comparable with "
+            "published numbers."
+        )
+    if not texts:
+        return ""
+    items = "".join(f"<li>{escape(text)}</li>" for text in texts)
+    return f'<section class="notice"><ul>{items}</ul></section>'
+
+
+def _comparison(score: Score, options: Options, run: dict[str, str]) -> str:
+    data_set = run.get("data_set", "")
+    candidates = _TABLES[score.protocol]
+    tables = [table for table in candidates if table.data_set == data_set]
+    is_known = bool(tables)
+    is_partial = options.only_videos is not None
+    parts = [_published_table(table, score, is_known, is_partial) for table in tables or candidates]
+    return f"<section><h2>Beside published numbers</h2>{''.join(parts)}</section>"
+
+
+def _published_table(table: PublishedTable, score: Score, is_known: bool, is_partial: bool) -> str:
+    head = "".join(f"<th>{escape(name)}</th>" for name in table.columns)
+    own = "".join(
+        f"<td>{_percent(score.totals.get(name, math.nan))}</td>" for name in table.columns
+    )
+    rules = _RULES_OF.get(score.protocol, score.protocol)
+    rows = [f'<tr class="own"><td>This run</td>{own}<td>{escape(rules)}</td><td></td></tr>']
+    rows += [_published_row(row, score.protocol) for row in table.rows]
+    doubt = []
+    if not is_known:
+        doubt.append(
+            f"Nothing records that {table.data_set} is what was scored: these rows count only if "
+            "it is, with all its videos."
+        )
+    if is_partial:
+        doubt.append("This run covers only a part of the data set.")
+    warning = f'<p class="warn">⚠ {escape(" ".join(doubt))}</p>' if doubt else ""
+    return (
+        f"<h3>{escape(table.data_set)}</h3>{warning}<div class='scroll'><table>"
+        f"<thead><tr><th>Method</th>{head}<th>Scored by</th><th>Printed in</th></tr></thead>"
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
+        "<p class='note'>⚠ marks rows made by other rules than this run, or by rules nobody "
+        "states. The same masks differ by up to 4 points between rules, and papers disagree on "
+        "the same baseline: compare gains over each paper's own plain model.</p>"
+    )
+
+
+def _published_row(row: PublishedRow, protocol: Protocol) -> str:
+    differs = row.rules is not _RULES_OF.get(protocol)
+    cells = "".join(f"<td>{'' if value is None else f'{value:.1f}'}</td>" for value in row.numbers)
+    mark = '<span class="mark" title="other rules than this run">⚠</span> ' if differs else ""
+    remark = f" {row.remark}" if row.remark else ""
+    return (
+        f'<tr class="{"other" if differs else ""}"><td>{escape(row.method)}</td>{cells}'
+        f"<td>{mark}{escape(row.rules)}</td><td>{escape(row.source + remark)}</td></tr>"
+    )
+
+
+def _objects(score: Score) -> str:
+    cards = [_card(item, score.protocol) for item in score.objects]
+    return (
+        '<section><h2>Every object over time</h2><p class="key"><i class="j"></i>J '
+        '<i class="f"></i>F, percent, over the scored frames. In long videos each point is the '
+        f'lowest frame of its bin.</p><div class="cards">{"".join(cards)}</div></section>'
+    )
+
+
+def _card(item: ObjectScore, protocol: Protocol) -> str:
+    group = ""
+    if item.is_seen is not None:
+        group = f'<em class="tag">{"seen" if item.is_seen else "unseen"}</em>'
+    extra = f" · V {_percent(item.v)}" if protocol.is_lvos else ""
+    return (
+        f"<article><h4>{escape(item.video)} <span>object {item.object_id}</span>{group}"
+        f"<b>{_percent((item.j_mean + item.f_mean) / 2)}</b></h4>{object_plot(item)}"
+        f"<p>J {_percent(item.j_mean)} · F {_percent(item.f_mean)}{extra} · "
+        f"{len(item.frames)} frames</p></article>"
+    )
+
+
+def _worst(worst: list[WorstFrame]) -> str:
+    if not worst:
+        return "<section><h2>Worst frames</h2><p>Every frame is perfect.</p></section>"
+    items = "".join(
+        f'<figure><img src="{frame.picture}" alt="{escape(frame.video)} {escape(frame.frame)}">'
+        f"<figcaption><b>{escape(frame.video)}</b> object {frame.object_id}, frame "
+        f"{escape(frame.frame)}<br>J {_percent(frame.j)} · F {_percent(frame.f)}</figcaption>"
+        "</figure>"
+        for frame in worst
+    )
+    return (
+        '<section><h2>Worst frames</h2><p class="key"><i class="right"></i>right '
+        '<i class="missed"></i>missed <i class="surplus"></i>too much</p>'
+        f'<div class="frames">{items}</div></section>'
+    )
+
+
+def _provenance(score: Score, options: Options, run: dict[str, str], hashes: dict[str, str]) -> str:
+    rows = {"protocol": str(score.protocol), "contour rule": str(options.boundary)} | run
+    rows |= {f"SHA-256 of the scored {name}": value for name, value in hashes.items()}
+    if not run:
+        rows["model"] = f"not recorded: no {RUN_NAME} beside the predictions"
+    items = "".join(
+        f"<dt>{escape(key.replace('_', ' '))}</dt><dd>{escape(value)}</dd>"
+        for key, value in rows.items()
+    )
+    return f"<section><h2>What was scored</h2><dl>{items}</dl></section>"
+
+
+def _images_table() -> str:
+    head = "".join(f"<th>{escape(name)}</th>" for name in IMAGES.columns)
+    rows = "".join(
+        f"<tr><td>{escape(row.method)}</td>"
+        + "".join(f"<td>{value:.1f}</td>" for value in row.numbers if value is not None)
+        + f"<td>{escape(row.source)}</td></tr>"
+        for row in IMAGES.rows
+    )
+    return (
+        "<section><details><summary>Another task: published numbers of single images</summary>"
+        "<p class='warn'>⚠ Not comparable with the video scores above, and box rows not with "
+        "10-point rows. Left of each pair mIoU, right mBIoU.</p>"
+        f"<div class='scroll'><table><thead><tr><th>Method</th>{head}<th>Printed in</th></tr>"
+        f"</thead><tbody>{rows}</tbody></table></div></details></section>"
+    )
+
+
+def _percent(value: float) -> str:
+    return "–" if math.isnan(value) else f"{100 * value:.1f}"

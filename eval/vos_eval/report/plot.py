@@ -1,0 +1,58 @@
+"""J and F over time as inline SVG."""
+
+from __future__ import annotations
+
+from html import escape
+
+import numpy as np
+
+from vos_eval.evaluate import ObjectScore
+
+_WIDTH, _HEIGHT = 360, 116
+_LEFT, _RIGHT, _TOP, _BOTTOM = 26, 6, 8, 18
+_MAX_POINTS = 240
+
+
+def object_plot(item: ObjectScore) -> str:
+    """Two lines over the scored frames. Long videos show the lowest frame of each bin."""
+    per_bin = -(-len(item.j) // _MAX_POINTS)
+    inner_w, inner_h = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _TOP - _BOTTOM
+    grid = []
+    for value in (0, 0.5, 1):
+        y = _TOP + (1 - value) * inner_h
+        grid.append(
+            f'<line x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}" class="grid"/>'
+            f'<text x="{_LEFT - 5}" y="{y + 3.5:.1f}" class="tick" text-anchor="end">'
+            f"{100 * value:.0f}</text>"
+        )
+    lines = "".join(
+        f'<path d="{_path(_lowest(values, per_bin), inner_w, inner_h)}" class="{name}"/>'
+        for name, values in (("f", item.f), ("j", item.j))
+    )
+    ends = (
+        f'<text x="{_LEFT}" y="{_HEIGHT - 4}" class="tick">{escape(item.frames[0])}</text>'
+        f'<text x="{_WIDTH - _RIGHT}" y="{_HEIGHT - 4}" class="tick" text-anchor="end">'
+        f"{escape(item.frames[-1])}</text>"
+    )
+    title = escape(f"{item.video} object {item.object_id}: J and F of {len(item.j)} frames")
+    return (
+        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{title}">'
+        f"<title>{title}</title>{''.join(grid)}{lines}{ends}</svg>"
+    )
+
+
+def _lowest(values: np.ndarray, per_bin: int) -> np.ndarray:
+    if per_bin <= 1:
+        return values
+    return np.minimum.reduceat(values, np.arange(0, len(values), per_bin))
+
+
+def _path(values: np.ndarray, width: float, height: float) -> str:
+    step = width / max(len(values) - 1, 1)
+    points = [
+        f"{_LEFT + index * step:.1f} {_TOP + (1 - value) * height:.1f}"
+        for index, value in enumerate(values)
+    ]
+    if len(points) == 1:
+        points.append(f"{_WIDTH - _RIGHT} {points[0].split()[1]}")
+    return "M" + "L".join(points)

@@ -1,0 +1,115 @@
+"""What a 1080p frame costs beside the model: reading it, making it small, its mask, its overlay."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+
+from vos.bench.session import moving_frames
+from vos.frame import Frame, FrameResult
+from vos.io.read.open import open_source
+from vos.io.write.overlay.sink import OverlaySink
+from vos.io.write.sink import MaskSink, Sink
+from vos.model.preprocess import resized_to
+
+SIZE_HW = (1080, 1920)
+BIT_RATE = 16 * 10**6
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """CPU milliseconds per frame.
+
+    where: the threads that do it while the model works on an earlier or a later frame. together_ms:
+    of all threads. own_ms: of these in the one that calls. kilobytes: of a frame on the disk, None
+    where it leaves nothing there.
+    """
+
+    name: str
+    where: str
+    together_ms: float
+    own_ms: float
+    kilobytes: float | None
+
+
+def stages_beside_the_model(frames: int, side_px: int, place: Path) -> list[Stage]:
+    """Measured on a generated clip, one object; place: an empty folder. side_px: of the model."""
+    clip = place / "clip.mp4"
+    make_clip(clip, frames)
+    with open_source(clip) as source:
+        info = source.info
+        pairs = [(frame, _disk_result(frame)) for frame in source.frames()]
+    masks = MaskSink(place / "masks")
+    overlay = OverlaySink(
+        place / "overlay.mp4", time_base=info.time_base, frame_rate=info.average_rate
+    )
+
+    def small() -> None:
+        for frame, _ in pairs:
+            resized_to(frame.image, side_px)
+
+    def of(name: str, where: str, work: Callable[[], None], path: Path | None) -> Stage:
+        together, own = _cpu_ms(work, len(pairs))
+        return Stage(name, where, together, own, path and _kilobytes(path) / len(pairs))
+
+    return [
+        of("read", "one, ahead", lambda: _read(clip), clip),
+        of(f"make small, {side_px} px", "four, ahead", small, None),
+        of("masks", "one, behind", lambda: _write(masks, pairs), place / "masks"),
+        of("overlay", "the same", lambda: _write(overlay, pairs), place / "overlay.mp4"),
+    ]
+
+
+def make_clip(
+    path: Path, frames: int, size_hw: tuple[int, int] = SIZE_HW, bit_rate: int = BIT_RATE
+) -> None:
+    """A textured picture with a moving disk and fresh noise, at a camera's bit rate."""
+    rng = np.random.default_rng(0)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"preset": "veryfast"})
+        stream.height, stream.width = size_hw
+        stream.pix_fmt, stream.bit_rate = "yuv420p", bit_rate
+        for frame in moving_frames(frames, size_hw):
+            noisy = frame.image + rng.integers(-6, 7, frame.image.shape, np.int16)
+            image = np.clip(noisy, 0, 255).astype(np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
+        container.mux(stream.encode())
+
+
+def _disk_result(frame: Frame) -> FrameResult:
+    """A mask of a disk that covers a tenth of the picture."""
+    height, width = SIZE_HW
+    y, x = np.ogrid[:height, :width]
+    radius = (height * width / 10 / np.pi) ** 0.5
+    inside = (x - width / 2 - 5 * frame.frame_idx) ** 2 + (y - height / 2) ** 2 < radius**2
+    return FrameResult(frame.frame_idx, frame.pts, frame.name, inside.astype(np.uint8), {})
+
+
+def _cpu_ms(work: Callable[[], None], frames: int) -> tuple[float, float]:
+    """Of all threads together, and of this one, per frame."""
+    together, own = time.process_time(), time.thread_time()
+    work()
+    together, own = time.process_time() - together, time.thread_time() - own
+    return 1e3 * together / frames, 1e3 * own / frames
+
+
+def _read(clip: Path) -> None:
+    with open_source(clip) as source:
+        for _ in source.frames():
+            pass
+
+
+def _write(sink: Sink, pairs: list[tuple[Frame, FrameResult]]) -> None:
+    with sink:
+        for frame, result in pairs:
+            sink.write(frame, result)
+
+
+def _kilobytes(path: Path) -> float:
+    files = path.iterdir() if path.is_dir() else (path,)
+    return sum(file.stat().st_size for file in files) / 1e3

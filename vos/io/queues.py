@@ -1,0 +1,215 @@
+"""Reading ahead in a thread, at most `depth` items, so decoding overlaps with the model."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import Generic, Self, TypeVar
+
+T = TypeVar("T")
+
+
+DEPTH = 4
+"""Frames of a video to read ahead: the decoder never waits long, and few wait in memory."""
+
+
+_JOIN_TIMEOUT_S = 10.0
+
+
+class Prefetch(Generic[T]):
+    """An iterator over `source` whose items are produced by one background thread.
+
+    The thread owns `source`: it alone advances it and, when done or told to stop, closes it.
+    An error in `source` re-raises in the consumer after the items that came before it.
+    """
+
+    def __init__(self, source: Iterator[T], depth: int) -> None:
+        """depth: most items waiting at any time, >= 1. One more may be in the making."""
+        if depth < 1:
+            raise ValueError(f"{depth = }: a prefetch queue holds at least one item")
+        self._source = source
+        self._depth = depth
+        self._items: deque[T] = deque()
+        self._changed = threading.Condition()
+        self._error: BaseException | None = None
+        self._is_done = False
+        self._is_closed = False
+        self._thread: threading.Thread | None = None
+
+    def __iter__(self) -> Prefetch[T]:
+        return self
+
+    def __next__(self) -> T:
+        self._start()
+        with self._changed:
+            self._changed.wait_for(lambda: self._items or self._is_done or self._is_closed)
+            if self._items:
+                item = self._items.popleft()
+                self._changed.notify_all()
+                return item
+            error, self._error = self._error, None
+        if error is not None:
+            try:
+                raise error
+            finally:
+                del error  # its traceback holds this call's variables, itself included
+        raise StopIteration
+
+    def close(self) -> None:
+        """Drop what waits, stop the thread and let it close the source. Safe to call twice.
+
+        Returns after 10 s even if the source hangs inside one item; the thread is a daemon.
+        """
+        with self._changed:
+            self._is_closed = True
+            self._items.clear()
+            self._changed.notify_all()
+        if self._thread is None:
+            _close(self._source)
+        elif self._thread is not threading.current_thread():
+            self._thread.join(_JOIN_TIMEOUT_S)
+
+    def __enter__(self) -> Prefetch[T]:
+        self._start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _start(self) -> None:
+        if self._thread is None and not self._is_closed:
+            self._thread = threading.Thread(target=self._produce, name="vos-prefetch", daemon=True)
+            self._thread.start()
+
+    def _produce(self) -> None:
+        error: BaseException | None = None
+        try:
+            for item in self._source:
+                if not self._put(item):
+                    break
+        except BaseException as raised:
+            error = raised
+        try:
+            _close(self._source)
+        except BaseException as raised:
+            error = error or raised
+        with self._changed:
+            self._error = error
+            self._is_done = True
+            self._changed.notify_all()
+
+    def _put(self, item: T) -> bool:
+        """Waits for room; False once the consumer has closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: len(self._items) < self._depth or self._is_closed)
+            if self._is_closed:
+                return False
+            self._items.append(item)
+            self._changed.notify_all()
+            return True
+
+
+def prefetch(iterator: Iterator[T], depth: int = DEPTH) -> Prefetch[T]:
+    """`iterator`, read ahead by at most `depth` items. Use as a context manager and iterate.
+
+    with prefetch(source.frames()) as frames:
+        for frame in frames: ...
+
+    Raises ValueError for a depth below 1; iterating raises whatever `iterator` raises.
+    """
+    return Prefetch(iterator, depth)
+
+
+def _close(source: Iterator[object]) -> None:
+    if isinstance(source, Generator):
+        source.close()
+
+
+R = TypeVar("R")
+
+
+def map_ahead(work: Callable[[T], R], items: Iterable[T], most: int) -> Generator[R, None, None]:
+    """`work` of every item, in order, done for up to `most` items at once: the one that is asked
+    for and those after it. Close it to end its threads.
+
+    An error of `items` is raised after the results that come before it.
+    """
+    waiting: deque[Future[R]] = deque()
+    source = iter(items)
+    error: Exception | None = None
+    has_ended = False
+    with ThreadPoolExecutor(most, thread_name_prefix="vos-ahead") as pool:
+        while waiting or not has_ended:
+            while not has_ended and len(waiting) < most:
+                try:
+                    waiting.append(pool.submit(work, next(source)))
+                except StopIteration:
+                    has_ended = True
+                except Exception as raised:
+                    error, has_ended = raised, True
+            if waiting:
+                yield waiting.popleft().result()
+    if error is not None:
+        raise error
+
+
+class WriteBehind(Generic[T]):
+    """Calls `write` with every item, in order, in one thread of its own. A context manager: left
+    without an error it writes what waits, otherwise it drops that.
+
+    After a `write` that raised nothing more is written; the error comes out of the next `put`, of
+    `drain` or of leaving.
+    """
+
+    def __init__(self, write: Callable[[T], None], depth: int) -> None:
+        """depth: most items waiting or being written, >= 1."""
+        if depth < 1:
+            raise ValueError(f"{depth = }: a queue of writes holds at least one item")
+        self._write = write
+        self._depth = depth
+        self._waiting: deque[Future[None]] = deque()
+        self._has_failed = False
+        self._pool = ThreadPoolExecutor(1, "vos-write")
+
+    def put(self, item: T) -> None:
+        """Hand an item over; waits for room. Raises what `write` raised on an earlier one."""
+        while self._waiting and (self._waiting[0].done() or len(self._waiting) >= self._depth):
+            self._waiting.popleft().result()
+        self._waiting.append(self._pool.submit(self._do, item))
+
+    def drain(self) -> None:
+        """Wait until everything is written. Raises what `write` raised."""
+        while self._waiting:
+            self._waiting.popleft().result()
+
+    def _do(self, item: T) -> None:
+        if self._has_failed:
+            return
+        try:
+            self._write(item)
+        except BaseException:
+            self._has_failed = True
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if kind is None:
+                self.drain()
+        finally:
+            self._pool.shutdown(cancel_futures=True)

@@ -1,0 +1,210 @@
+"""Video files through PyAV."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+from av.container import InputContainer
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from vos.errors import InputError
+from vos.frame import Frame
+from vos.io.paths import display_name
+from vos.io.read.backward import BackwardReader
+from vos.io.read.decode import (
+    Clock,
+    Converter,
+    decode_pictures,
+    frame_period,
+    is_untagged_hd,
+    open_video,
+)
+from vos.io.read.source import (
+    Source,
+    SourceInfo,
+    TimePoint,
+    is_before,
+    past_the_end,
+    video_frame_name,
+)
+
+_COLOR_SPACES = {  # AVColorSpace
+    0: "rgb",
+    1: "bt709",
+    4: "fcc",
+    5: "bt470bg",
+    6: "smpte170m",
+    7: "smpte240m",
+    8: "ycgco",
+    9: "bt2020nc",
+    10: "bt2020c",
+    14: "ictcp",
+}
+_TAG_DURATION = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
+
+
+class ContainerSource(Source):
+    """One video file. Nothing stays open between iterations; each opens and closes its own."""
+
+    def __init__(self, path: Path) -> None:
+        """Reads the header and the first picture.
+
+        Raises InputError if the file is missing, unreadable, no video, or holds no picture.
+        """
+        self._path = path
+        self.warnings: list[str] = []
+        with open_video(path) as (container, stream):
+            first = next(decode_pictures(container, stream), None)
+            if first is None:
+                raise InputError(
+                    f"{display_name(path)}: no picture could be decoded (codec "
+                    f"{_codec_name(stream)}); the file is damaged or ends before its first frame"
+                )
+            self.info = _describe(path, container, stream, first.frame)
+            self._has_own_duration = (
+                _own_duration(stream) is not None or len(container.streams) == 1
+            )
+        if self.info.video_stream_count > 1:
+            height, width = self.info.size_hw
+            self.warn(
+                f"has {self.info.video_stream_count} video streams; stream "
+                f"{self.info.video_stream} ({width}x{height}) is used"
+            )
+
+    def check_length(self, covered: Fraction, frame_count: int) -> None:
+        """Warns if there are clearly fewer pictures than the container's duration and rate say.
+
+        covered: end of the last picture, in seconds. Clearly: by two frames and by 1 %.
+        """
+        duration, rate = self.info.duration, self.info.average_rate
+        if not self._has_own_duration or duration is None or not rate:
+            return
+        expected = duration * rate
+        if (duration - covered) * rate >= max(2, expected / 100):
+            self.warn(
+                f"ends after {frame_count} of about {round(expected)} frames "
+                f"({float(covered):.2f} s of {float(duration):.2f} s); it is probably cut short, "
+                "copy or download it again"
+            )
+        elif expected - frame_count >= max(2, expected / 100):
+            self.warn(
+                f"holds {frame_count} readable frames where its duration and rate promise about "
+                f"{round(expected)}; either some are lost or its frame rate varies"
+            )
+
+    def warn(self, text: str) -> None:
+        """Adds a warning about this file, once."""
+        line = f"{display_name(self._path.name)}: {text}"
+        if line not in self.warnings:
+            self.warnings.append(line)
+
+    def _frames(
+        self, start: TimePoint | None, end: TimePoint | None, skip_to: int
+    ) -> Iterator[Frame]:
+        frame_idx, has_started, has_ended = -1, False, True
+        covered = Fraction(0)
+        corrupt: list[int] = []
+        with open_video(self._path) as (container, stream):
+            clock, converter = Clock(stream), Converter(self.info)
+            period, tick = frame_period(stream) or Fraction(0), stream.time_base or Fraction(0)
+            for frame_idx, picture in enumerate(decode_pictures(container, stream)):
+                pts = clock.stamp(picture.raw_pts)
+                if end is not None and not is_before(frame_idx, pts, end):
+                    has_ended = False
+                    break
+                covered = pts + (picture.frame.duration * tick or period)
+                if is_before(frame_idx, pts, start):
+                    continue
+                has_started = True
+                if picture.is_corrupt:
+                    corrupt.append(frame_idx)
+                if frame_idx < skip_to:
+                    converter.pass_over(picture.frame)
+                    continue
+                image = converter.to_rgb(picture.frame)
+                name = video_frame_name(frame_idx)
+                yield Frame(image, pts, frame_idx, name, picture.is_corrupt)
+        self._report(corrupt, clock, converter)
+        if has_ended:
+            self.check_length(covered, frame_idx + 1)
+            if start is not None and not has_started:
+                raise past_the_end(self._path, start, frame_idx + 1)
+
+    def _frames_reversed(self, start: int, last: int, skip_to: int) -> Iterator[Frame]:
+        yield from BackwardReader(self._path, self.info, self._report).frames(start, last, skip_to)
+
+    def _report(self, corrupt: list[int], clock: Clock, converter: Converter) -> None:
+        if corrupt:
+            self.warn(
+                f"{len(corrupt)} damaged frame{'s' * (len(corrupt) > 1)}, the first is "
+                f"{corrupt[0]}f; kept and flagged"
+            )
+        if clock.missing:
+            self.warn(f"{clock.missing} frames carry no time; the average rate filled it in")
+        if clock.repaired:
+            self.warn(f"{clock.repaired} frames had times that did not advance; they were moved")
+        if converter.resized:
+            self.warn(
+                f"the picture size changes; {converter.resized} frames were scaled to the first's"
+            )
+
+
+def _describe(
+    path: Path, container: InputContainer, stream: VideoStream, first: VideoFrame
+) -> SourceInfo:
+    rotation_deg = first.rotation // 90 % 4 * 90
+    height, width = first.height, first.width
+    duration = _own_duration(stream)
+    if duration is None and container.duration:
+        duration = Fraction(container.duration, 1_000_000)
+    rate = stream.average_rate or stream.guessed_rate or None
+    start = stream.start_time or 0
+    aspect = stream.sample_aspect_ratio
+    return SourceInfo(
+        path=path,
+        kind="video",
+        size_hw=(width, height) if rotation_deg % 180 else (height, width),
+        frame_count=round(duration * rate) if duration and rate else None,
+        average_rate=rate,
+        duration=duration,
+        start_time=start * (stream.time_base or Fraction(0)),
+        time_base=stream.time_base,
+        rotation_deg=rotation_deg,
+        container=container.format.name,
+        codec=_codec_name(stream),
+        pixel_format=first.format.name,
+        color_space=_color_space(first),
+        pixel_aspect=aspect or Fraction(1),
+        has_audio=bool(container.streams.audio),
+        video_stream=stream.index,
+        video_stream_count=len(container.streams.video),
+    )
+
+
+def _color_space(picture: VideoFrame) -> str:
+    """How the pixels are read: the file's tag, or what stands in for a missing one."""
+    if picture.format.is_rgb:
+        return "rgb"
+    if len(picture.format.components) < 3:
+        return "grey"
+    assumed = "bt709 (assumed)" if is_untagged_hd(picture) else "bt601 (assumed)"
+    return _COLOR_SPACES.get(picture.colorspace, assumed)
+
+
+def _own_duration(stream: VideoStream) -> Fraction | None:
+    """Seconds this very stream lasts; None where only the whole file's length is known."""
+    if stream.duration and stream.time_base:
+        return stream.duration * stream.time_base
+    match = _TAG_DURATION.match(stream.metadata.get("DURATION", ""))
+    if not match:
+        return None
+    stated = int(match[1]) * 3600 + int(match[2]) * 60 + Fraction(match[3])
+    return stated - (stream.start_time or 0) * (stream.time_base or Fraction(0)) or None
+
+
+def _codec_name(stream: VideoStream) -> str:
+    return stream.codec_context.codec.canonical_name

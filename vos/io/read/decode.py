@@ -1,0 +1,309 @@
+"""Opening a container with FFmpeg and turning its packets into timed RGB pictures.
+
+Rules, in order of importance: no picture is ever dropped because it is damaged, timestamps are
+exact and strictly increasing, and nothing is believed that the header merely claims.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.error import FFmpegError, InvalidDataError
+from av.packet import Packet
+from av.stream import Disposition
+from av.video.frame import VideoFrame
+from av.video.reformatter import Colorspace, VideoReformatter
+from av.video.stream import VideoStream
+
+from vos.errors import InputError
+from vos.io.paths import display_name, require_readable_file
+from vos.io.read.source import SourceInfo
+
+# Only local data: a playlist posing as a video must not reach the network.
+_OPEN_OPTIONS = {"protocol_whitelist": "file"}
+# FFmpeg decodes in at most 16 threads when left to choose, so an error it reports belongs to one
+# of the last packets sent.
+_ERROR_REACH = 18
+_FALLBACK_PERIOD = Fraction(1, 25)
+_CLOCK_JUMP_S = 1
+_UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED
+_HD_LINES = 720
+
+
+@contextmanager
+def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """The container and its best video stream, decoding in threads; closed on exit.
+
+    Best as FFmpeg's `av_find_best_stream` sees it (default flag, then bit rate and size); cover
+    pictures do not count. Raises InputError if the file is no video or holds no video stream.
+    """
+    require_readable_file(path)
+    name = display_name(path)
+    with ExitStack() as stack:
+        try:
+            container = stack.enter_context(_open(path, stack))
+        except FFmpegError as error:
+            raise InputError(
+                f"{name}: not a video FFmpeg can read ({_reason(error)}); it may be cut short or "
+                "of another kind, try playing it"
+            ) from None
+        stream = container.streams.best("video")
+        # The "tty" demuxer renders any text file as a picture of its characters.
+        if not isinstance(stream, VideoStream) or container.format.name == "tty":
+            raise InputError(f"{name}: no video stream in this file; give footage or images")
+        if stream.disposition & Disposition.attached_pic:
+            raise InputError(f"{name}: only a cover picture, no video stream; give footage")
+        stream.thread_type = "AUTO"
+        yield container, stream
+
+
+def _open(path: Path, stack: ExitStack) -> InputContainer:
+    file = str(path)
+    try:
+        file.encode()
+    except UnicodeEncodeError:  # bytes in the name that are not UTF-8: FFmpeg cannot be told them
+        handle = stack.enter_context(path.open("rb"))
+        return av.open(handle, mode="r", metadata_errors="replace")
+    return av.open(file, mode="r", options=_OPEN_OPTIONS, metadata_errors="replace")
+
+
+def _reason(error: FFmpegError) -> str:
+    return (error.strerror or type(error).__name__).lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One picture in presentation order, not yet converted.
+
+    frame: FFmpeg's picture; for one that could not be decoded at all, that of its neighbour.
+    raw_pts: ticks of the stream's time base, None where the container has none.
+    is_corrupt: the decoder reported damage, or the picture stands in for a lost one.
+    """
+
+    frame: VideoFrame
+    raw_pts: int | None
+    is_corrupt: bool
+
+
+class _Ledger:
+    """Which packets went in and have not come out, so that lost pictures can be told.
+
+    A packet without a picture is not an error by itself (hidden reference frames, second fields).
+    It counts as lost only near damage: among the last packets before the decoder complained, or
+    after it until a key frame has come out whole. In a stream seen to have hidden packets, no more
+    are counted than the decoder complained about.
+    """
+
+    def __init__(self) -> None:
+        self._pending: dict[int, bool] = {}  # pts -> is a key frame
+        self._suspects: set[int] = set()
+        self._replaced: set[int] = set()
+        self._complaints = 0
+        self._is_damaged = False
+        self._has_hidden = False
+
+    def sent(self, pts: int, is_key: bool) -> None:
+        self._pending[pts] = is_key
+        if self._is_damaged:
+            self._suspects.add(pts)
+
+    def failed(self) -> None:
+        """The packet last sent, or one shortly before it, gave an error instead of a picture."""
+        self._complaints += 1
+        self._is_damaged = True
+        self._suspects.update(list(self._pending)[-_ERROR_REACH:])
+
+    def was_replaced(self, pts: int) -> bool:
+        """Whether a stand-in was already given for the picture at `pts`, which comes too late."""
+        return pts in self._replaced
+
+    def shown(self, pts: int, is_whole: bool) -> list[int]:
+        """Timestamps of the pictures lost before the one at `pts`."""
+        lost = self._lost(before=pts)
+        if is_whole and self._pending.get(pts):
+            self._is_damaged = False
+        for past in [p for p in self._pending if p <= pts]:
+            del self._pending[past]
+            if past in self._suspects:
+                self._suspects.discard(past)
+            elif past != pts:
+                self._has_hidden = True
+        return lost
+
+    def rest(self) -> list[int]:
+        """Timestamps of the pictures lost after the last one shown."""
+        return self._lost(before=None)
+
+    def _lost(self, before: int | None) -> list[int]:
+        lost = sorted(p for p in self._suspects if before is None or p < before)
+        if self._has_hidden:
+            lost = lost[: self._complaints]
+            self._complaints -= len(lost)
+        self._replaced.update(lost)
+        return lost
+
+
+def decode_pictures(
+    container: InputContainer, stream: VideoStream, *, needed_from: int | None = None
+) -> Iterator[Picture]:
+    """Every picture from where the container stands, lost ones replaced by their neighbour's.
+
+    needed_from: ticks before which only pictures are decoded that others are made from; of 4K
+    footage as x264 makes it that takes half the time.
+
+    Pictures an edit list hides are left out, as are undecodable ones before the first that can be
+    decoded cleanly. Raises InputError if reading (not decoding) fails.
+    """
+    ledger = _Ledger()
+    last: VideoFrame | None = None
+    for packet, is_whole in _packets(container, stream):
+        if needed_from is not None and packet is not None and packet.pts is not None:
+            # dav1d keeps to what it is opened with, which the first packet does.
+            is_needed = packet.pts >= needed_from or not stream.codec_context.is_open
+            stream.codec_context.skip_frame = "DEFAULT" if is_needed else "NONREF"
+        if packet is not None and packet.pts is not None and not packet.is_discard:
+            ledger.sent(packet.pts, packet.is_keyframe)
+        if not is_whole:
+            ledger.failed()
+            continue
+        try:
+            frames = stream.codec_context.decode(packet)
+        except FFmpegError:
+            ledger.failed()
+            continue
+        for frame in frames:
+            if frame.pts is not None:
+                if ledger.was_replaced(frame.pts):
+                    continue
+                for lost_pts in ledger.shown(frame.pts, not frame.is_corrupt):
+                    yield Picture(last or frame, lost_pts, is_corrupt=True)
+            last = frame
+            yield Picture(frame, frame.pts, frame.is_corrupt)
+    if last is not None:
+        for lost_pts in ledger.rest():
+            yield Picture(last, lost_pts, is_corrupt=True)
+
+
+def _packets(
+    container: InputContainer, stream: VideoStream
+) -> Iterator[tuple[Packet[VideoStream] | None, bool]]:
+    """Packets with data, each with whether to decode it, and at last (None, True) to flush.
+
+    A packet the end of a truncated file cuts in two is not to be decoded: the error it causes
+    while flushing would take the good pictures before it along.
+    """
+    held: Packet[VideoStream] | None = None
+    try:
+        for packet in container.demux(stream):
+            if not packet.size:
+                continue
+            if held is not None:
+                yield held, True
+            held = packet if packet.is_corrupt else None
+            if held is None:
+                yield packet, True
+    except InvalidDataError:
+        pass  # as at the end of some truncated files: the duration check tells
+    except FFmpegError as error:
+        name = display_name(container.name)
+        raise InputError(
+            f"{name}: reading failed half-way ({_reason(error)}); check the disk and copy it again"
+        ) from None
+    if held is not None:
+        yield held, False
+    yield None, True
+
+
+class Clock:
+    """Turns ticks into exact seconds since the stream's start, strictly increasing.
+
+    A missing time becomes the previous plus one frame period; one that does not advance becomes
+    the previous plus one tick; after a jump back of over a second (joined recordings) all later
+    times are shifted to follow on.
+    """
+
+    def __init__(self, stream: VideoStream) -> None:
+        self._tick = stream.time_base or Fraction(1, 1000)
+        self._period = frame_period(stream) or _FALLBACK_PERIOD
+        self._start = stream.start_time
+        self._offset = Fraction(0)
+        self._last: Fraction | None = None
+        self.missing = 0
+        self.repaired = 0
+
+    def stamp(self, raw_pts: int | None) -> Fraction:
+        """The time of the next picture, in seconds."""
+        last = self._last
+        if raw_pts is None:
+            self.missing += 1
+            now = Fraction(0) if last is None else last + self._period
+        else:
+            if self._start is None:
+                self._start = raw_pts
+            now = (raw_pts - self._start) * self._tick + self._offset
+            if last is not None and now <= last:
+                self.repaired += 1
+                if last - now > _CLOCK_JUMP_S:
+                    self._offset += last + self._period - now
+                    now = last + self._period
+                else:
+                    now = last + self._tick
+        self._last = now
+        return now
+
+
+def frame_period(stream: VideoStream) -> Fraction | None:
+    """Seconds per frame on average, None where the container gives no rate."""
+    rate = stream.average_rate or stream.guessed_rate
+    return 1 / rate if rate else None
+
+
+class Converter:
+    """Pictures to RGB as displayed, all of the size of the first.
+
+    Rotation is applied as FFmpeg's autorotate would. Untagged YUV of 720 lines or more is read as
+    BT.709, which is what cameras mean by it; swscale alone would take BT.601.
+    """
+
+    def __init__(self, info: SourceInfo) -> None:
+        self._reformatter = VideoReformatter()
+        self._quarter_turns = info.rotation_deg // 90
+        height, width = info.size_hw
+        self._size_wh = (height, width) if self._quarter_turns % 2 else (width, height)
+        self.resized = 0
+
+    def pass_over(self, frame: VideoFrame) -> None:
+        """Count a picture that nobody looks at."""
+        self.resized += (frame.width, frame.height) != self._size_wh
+
+    def to_rgb(self, frame: VideoFrame) -> np.ndarray:
+        """uint8 H x W x 3. Raises InputError if FFmpeg cannot convert the pixel format."""
+        width, height = self._size_wh
+        self.pass_over(frame)
+        try:
+            rgb = self._reformatter.reformat(
+                frame,
+                width=width,
+                height=height,
+                format="rgb24",
+                src_colorspace=Colorspace.ITU709 if is_untagged_hd(frame) else None,
+            )
+        except (FFmpegError, ValueError) as error:
+            raise InputError(
+                f"pixel format {frame.format.name} cannot be converted to RGB ({error}); "
+                "re-encode the video, for instance to H.264"
+            ) from None
+        return np.ascontiguousarray(np.rot90(rgb.to_ndarray(), k=self._quarter_turns))
+
+
+def is_untagged_hd(frame: VideoFrame) -> bool:
+    """YUV of 720 lines or more whose matrix the file does not name."""
+    is_yuv = not frame.format.is_rgb and len(frame.format.components) >= 3
+    return is_yuv and frame.colorspace == _UNSPECIFIED and frame.height >= _HD_LINES

@@ -1,0 +1,165 @@
+"""Any frame of a source by its index: the very pixels that reading forward gives."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from vos.errors import VosError
+from vos.io.read.container import ContainerSource
+from vos.io.read.decode import Clock, Converter
+from vos.io.read.source import Source, past_the_end
+from vos.io.read.video_index import Give, Unproved, VideoIndex
+
+_CACHE_BYTES = 192 * 2**20
+_READ_ON = 12  # frames that are sooner decoded through than sought
+_SEEK_GAIN = 2  # after seeking, about every other picture on the way is left out
+_STEP_BACK = 12
+
+OnIndexed = Callable[[int, np.ndarray], None]
+
+
+class RandomAccess:
+    """Frames of one source in any order. A context manager; usable from several threads.
+
+    A video is indexed in a thread of its own, and what is indexed can be read at once. Holds at
+    most 192 MiB of pictures, and one open file.
+    """
+
+    def __init__(self, source: Source, on_indexed: OnIndexed = lambda _idx, _image: None) -> None:
+        """on_indexed: given each picture of a video, in order, by the thread that indexes it."""
+        self._source = source
+        self._on_indexed = on_indexed
+        self._cache: OrderedDict[int, np.ndarray] = OrderedDict()
+        height, width = source.info.size_hw
+        self._room = max(1, _CACHE_BYTES // (height * width * 3))
+        self._index: VideoIndex | None = None
+        if isinstance(source, ContainerSource):
+            self._index = VideoIndex(source.info.path, source.info, _ignore)
+        self._is_complete = self._index is None
+        self._error: VosError | None = None
+        self._is_closing = False
+        self._grown = threading.Condition()
+        self._reading = threading.Lock()
+        self._ahead: Iterator[Give] = iter(())
+        self._ahead_idx = -1
+        self._thread = threading.Thread(target=self._build, name="index", daemon=True)
+
+    @property
+    def count(self) -> int:
+        """Frames known so far; all of them once `is_complete`."""
+        if self._index is not None:
+            return len(self._index)
+        return self._source.info.frame_count or 0
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the whole footage was looked through."""
+        return self._is_complete
+
+    def read(self, frame_idx: int) -> np.ndarray:
+        """The picture, uint8 H x W x 3 RGB, read-only; waits until it is indexed.
+
+        Raises UsageError if the footage has no such frame, InputError if it cannot be read.
+        """
+        self._wait_for(frame_idx)
+        with self._reading:
+            image = self._cache.get(frame_idx)
+            if image is None:
+                image = self._fetch(frame_idx)
+            self._cache.move_to_end(frame_idx)
+            return image
+
+    def _wait_for(self, frame_idx: int) -> None:
+        with self._grown:
+            self._grown.wait_for(lambda: self._is_complete or self.count > frame_idx)
+        if not 0 <= frame_idx < self.count:
+            raise self._error or past_the_end(self._source.info.path, frame_idx, self.count)
+
+    def _fetch(self, frame_idx: int) -> np.ndarray:
+        if self._index is None:
+            frame = next(self._source.frames(frame_idx, frame_idx + 1))
+            return self._keep(frame_idx, frame.image)
+        try:
+            return self._follow(self._index, frame_idx)
+        except Unproved:
+            self._ahead_idx = -1
+            low = max(0, frame_idx - min(_STEP_BACK, self._room - 1))
+            for idx, image in enumerate(self._index.read(low, frame_idx), low):
+                self._keep(idx, image)
+            return self._cache[frame_idx]
+
+    def _follow(self, index: VideoIndex, frame_idx: int) -> np.ndarray:
+        """From where the open file stands, if that is near, else from the key frame before."""
+        # One step back is seldom the last: what lies before is kept too.
+        is_step_back = frame_idx + 1 in self._cache
+        before = min(_STEP_BACK, self._room - 1, frame_idx) if is_step_back else 0
+        if not self._is_ahead_near(index, frame_idx):
+            self._ahead_idx = frame_idx - before
+            self._ahead = index.follow(self._ahead_idx)
+        while True:
+            give = next(self._ahead, None)
+            if give is None:
+                raise Unproved
+            idx, self._ahead_idx = self._ahead_idx, self._ahead_idx + 1
+            if idx >= frame_idx - before:
+                image = self._keep(idx, give())
+                if idx == frame_idx:
+                    return image
+
+    def _is_ahead_near(self, index: VideoIndex, frame_idx: int) -> bool:
+        """Whether the open file is sooner there than one that is opened at a key frame."""
+        if not 0 <= self._ahead_idx <= frame_idx:
+            return False
+        way = frame_idx - self._ahead_idx
+        return way < _READ_ON or way < (frame_idx - (index.key_before(frame_idx) or 0)) / _SEEK_GAIN
+
+    def _keep(self, frame_idx: int, image: np.ndarray) -> np.ndarray:
+        image.setflags(write=False)
+        self._cache[frame_idx] = image
+        while len(self._cache) > self._room:
+            self._cache.popitem(last=False)
+        return image
+
+    def _build(self) -> None:
+        assert self._index is not None
+        try:
+            for frame_idx, image in enumerate(self._index.build()):
+                if self._is_closing:
+                    break
+                self._on_indexed(frame_idx, image)
+                with self._grown:
+                    self._grown.notify_all()
+        except VosError as error:
+            self._error = error
+        finally:
+            with self._grown:
+                self._is_complete = True
+                self._grown.notify_all()
+
+    def __enter__(self) -> Self:
+        if self._index is not None:
+            self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._is_closing = True
+        if self._thread.is_alive():
+            self._thread.join()
+        with self._reading:
+            self._ahead, self._ahead_idx = iter(()), -1
+            self._cache.clear()
+
+
+def _ignore(_corrupt: list[int], _clock: Clock, _converter: Converter) -> None:
+    """Tracking warns of the same things."""

@@ -1,0 +1,69 @@
+"""What an interrupted run left, for looking at. Nothing is changed there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vos.errors import BusyError, OutputError
+from vos.io.disk import take_lock
+from vos.io.paths import display_name
+from vos.io.results.checkpoints import Checkpoint, CheckpointStore
+from vos.io.results.folder import IDENTITY, LOCK_NAME, SOURCE, STATE, WORK_NAME, part_of
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """path: where the output is to be. part: the folder with what there is of it. identity: of what
+    with what, as a manifest has it (`input`, `parameters`, `model_sha256`). source: where the input
+    is, seen from `path`; None where the run did not note it. state: what it saved last.
+    """
+
+    path: Path
+    part: Path
+    identity: Mapping[str, Any]
+    source: str | None
+    state: Mapping[str, Any]
+
+
+def output_of(path: Path) -> Path | None:
+    """The output that a path means which is interrupted, or a folder that such a run left; None
+    where it means neither.
+    """
+    if path.name.startswith(".") and path.name.endswith(".part"):
+        return path.with_name(path.name.removeprefix(".").removesuffix(".part"))
+    return path if not path.exists() and part_of(path).is_dir() else None
+
+
+def read_unfinished(path: Path) -> Unfinished | None:
+    """What the run for the output at `path` saved last; None where it saved nothing.
+
+    Raises BusyError while a run is at it, OutputError where it cannot be read.
+    """
+    part = part_of(path)
+    try:
+        saved = _saved(part, display_name(path))
+    except OSError as error:
+        raise OutputError(
+            f"{display_name(part)}: cannot be read ({error.strerror or error}); check its "
+            "permissions"
+        ) from error
+    if saved is None:
+        return None
+    header = saved.header
+    return Unfinished(path, part, header[IDENTITY], header.get(SOURCE), header[STATE])
+
+
+def _saved(part: Path, name: str) -> Checkpoint | None:
+    """The newest checkpoint that is whole."""
+    lock = part / LOCK_NAME
+    if lock.exists():
+        with lock.open() as file:
+            if not take_lock(file, is_shared=True):
+                raise BusyError(
+                    f"{name}: another run is writing this output: wait for it, or end it"
+                )
+    whole, _ = CheckpointStore(part / WORK_NAME).load()
+    return whole[0] if whole else None

@@ -1,0 +1,176 @@
+"""Parts of an overlay video drawn again; the packets of the rest are copied.
+
+The result is to the byte what drawing all of it gives, as long as no part was cut short for its
+heavy label maps; then it is the same pictures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import islice, pairwise
+from pathlib import Path
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.packet import Packet
+
+from vos.frame import Frame
+from vos.io.disk import output_errors
+from vos.io.results.append_file import AppendFile
+from vos.io.write.overlay import sink as overlay
+from vos.io.write.overlay.draw import draw_overlay
+from vos.io.write.overlay.encode import REORDER_FRAMES, EncodedPacket, SegmentEncoder, VideoForm
+from vos.io.write.overlay.mux import Mp4Joiner, append_packet
+
+_START_CODE = b"\0\0\0\1"
+_LENGTH_BYTES = 4
+
+ReadFrames = Callable[[range], Iterator[Frame]]
+
+
+@dataclass(frozen=True, slots=True)
+class Redraw:
+    """What is to be done. Made with `plan_redraw`.
+
+    segments: ticks of the pictures of each independent part, ascending. touched: for each, whether
+    it is drawn again.
+    """
+
+    old: Path
+    form: VideoForm
+    segments: tuple[tuple[int, ...], ...]
+    touched: tuple[bool, ...]
+
+    def positions(self) -> Iterator[range]:
+        """Per segment, which pictures of the video it has, counted from 0."""
+        start = 0
+        for ticks in self.segments:
+            yield range(start, start + len(ticks))
+            start += len(ticks)
+
+
+def plan_redraw(old: Path, form: VideoForm, count: int, changed: Sequence[range]) -> Redraw | None:
+    """Which parts of the video to draw again; None where it is not one that can be taken apart.
+
+    count: pictures it must have. changed: pictures to draw again, counted from 0.
+    """
+    try:
+        segments = _segments(old, form.tick)
+    except (FFmpegError, OSError, ValueError):
+        return None
+    if sum(map(len, segments)) != count or count < 2:  # one picture stays as long as its rate says
+        return None
+    plan = Redraw(old, form, segments, (False,) * len(segments))
+    touched = tuple(
+        any(one.start < part.stop and part.start < one.stop for one in changed)
+        for part in plan.positions()
+    )
+    return Redraw(old, form, segments, touched)
+
+
+def redraw(
+    plan: Redraw,
+    new: Path,
+    *,
+    read: ReadFrames,
+    labels: Callable[[int], np.ndarray],
+    work: Path,
+    audio_from: Path | None,
+    audio_start_time: Fraction,
+) -> list[str]:
+    """Write the video with the touched parts drawn again; returns warnings.
+
+    read: the frames of these pictures, in order. labels: a frame's label map, by frame index.
+    work: folder for the packets. audio_from, audio_start_time: as of `OverlaySink`.
+
+    Raises OutputError.
+    """
+    *_, before, last = (tick for ticks in plan.segments for tick in ticks)
+    with output_errors(new), AppendFile(work / "overlay.packets") as packets:
+        earlier: tuple[int, ...] = ()
+        with av.open(str(plan.old)) as container:
+            old = _packets(container, plan.form.tick)
+            parts = zip(plan.segments, plan.positions(), plan.touched, strict=True)
+            for ticks, pictures, is_touched in parts:
+                kept = list(islice(old, len(ticks)))
+                if is_touched:
+                    kept = _drawn(plan.form, earlier, ticks, read(pictures), labels)
+                for packet in kept:
+                    append_packet(packets, packet)
+                earlier = (*earlier, *ticks)[-REORDER_FRAMES:]
+        joiner = Mp4Joiner(
+            plan.form,
+            first=plan.segments[0][0],
+            last=last,
+            last_period=last - before,
+            audio_from=audio_from,
+            audio_start_time=audio_start_time,
+        )
+        joiner.write(packets, new)
+    return joiner.warnings
+
+
+def _drawn(
+    form: VideoForm,
+    earlier: tuple[int, ...],
+    ticks: Sequence[int],
+    frames: Iterator[Frame],
+    labels: Callable[[int], np.ndarray],
+) -> Iterator[EncodedPacket]:
+    encoder = SegmentEncoder(form, earlier)
+    for tick, frame in zip(ticks, frames, strict=True):
+        yield from encoder.encode(draw_overlay(frame.image, labels(frame.frame_idx)), tick)
+    yield from encoder.flush()
+
+
+def _segments(path: Path, tick: Fraction) -> tuple[tuple[int, ...], ...]:
+    """The parts that no other needs for decoding. Raises ValueError for another kind of video."""
+    parts: list[list[int]] = []
+    with av.open(str(path)) as container:
+        for packet in _packets(container, tick):
+            is_full = not parts or len(parts[-1]) >= overlay.SEGMENT_FRAMES
+            if is_full and packet.is_keyframe:
+                parts.append([])
+            if not parts:
+                raise ValueError("does not begin with a key frame")
+            parts[-1].append(packet.pts)
+    segments = tuple(tuple(sorted(part)) for part in parts)
+    if any(a[-1] >= b[0] for a, b in pairwise(segments)):
+        raise ValueError("parts overlap")
+    return segments
+
+
+def _packets(container: InputContainer, tick: Fraction) -> Iterator[EncodedPacket]:
+    """In decoding order, as the encoder gave them. Raises ValueError for another kind of video."""
+    stream = container.streams.video[0]
+    if stream.codec_context.name != "h264":
+        raise ValueError(stream.codec_context.name)
+    for packet in container.demux(stream):
+        if packet.size:
+            pts, dts = _ticks(packet, packet.pts, tick), _ticks(packet, packet.dts, tick)
+            data = _with_start_codes(bytes(packet))
+            yield EncodedPacket(pts, dts, packet.is_keyframe, data)
+
+
+def _ticks(packet: Packet, time: int | None, tick: Fraction) -> int:
+    if time is None or packet.time_base is None:
+        raise ValueError("a packet without a time")
+    ticks = time * packet.time_base / tick
+    if ticks.denominator != 1:
+        raise ValueError(f"{time} is no whole number of ticks")
+    return int(ticks)
+
+
+def _with_start_codes(data: bytes) -> bytes:
+    """MP4 has each NAL unit's length before it, the encoder a start code."""
+    units, at = [], 0
+    while at < len(data):
+        size = int.from_bytes(data[at : at + _LENGTH_BYTES], "big")
+        at += _LENGTH_BYTES
+        units.append(_START_CODE + data[at : at + size])
+        at += size
+    return b"".join(units)

@@ -1,0 +1,187 @@
+"""The overlay video: the source with the objects drawn over it, at the source's times.
+
+Pictures are encoded as they come, in segments of `SEGMENT_FRAMES`; the packets wait in a file and
+are joined into the MP4 at the end. An interrupted overlay keeps the finished segments; the pictures
+of the open one are drawn and encoded again, from label maps that the checkpoint carries.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections import deque
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from vos.frame import Frame, FrameResult
+from vos.io.disk import output_errors
+from vos.io.results.append_file import AppendFile
+from vos.io.results.checkpoints import SavedState
+from vos.io.write.overlay.draw import draw_overlay
+from vos.io.write.overlay.encode import REORDER_FRAMES, EncodedPacket, SegmentEncoder, VideoForm
+from vos.io.write.overlay.mux import Mp4Joiner, append_packet
+from vos.io.write.sink import SinkBase
+
+SEGMENT_FRAMES = 120
+_LEAST_FRAMES = 8
+_MOST_LABEL_BYTES = 16 * 2**20
+_FALLBACK_TICK = Fraction(1, 90_000)
+_LABELS_HEADER = struct.Struct("<qI")  # frame index, bytes of the packed label map
+
+
+class OverlaySink(SinkBase):
+    """H.264 in MP4 (x264 veryfast, crf 18, yuv420p), tagged BT.709 from 720 lines on, else BT.601.
+
+    Pictures keep their exact times, variable rates included; an odd width or height is made even
+    by repeating the last column or row. Sound is copied for the time covered by the pictures; where
+    it cannot be, the video is made without and `warnings` says so. Without any frame there is no
+    file. Frames come in presentation order.
+
+    path: the file to write.
+    time_base: seconds per tick of the source, so that every time is a whole number of ticks;
+        None where it has none: 1 / frame_rate is used then.
+    frame_rate: frames per second, about; tells how long the last picture stays.
+    audio_from: a file whose sound to copy, or None.
+    audio_start_time: that file's container clock where picture time is 0, in seconds.
+    work: folder for the encoded packets, which a sink that resumes needs and whose owner deletes
+        it; None for a temporary file.
+    resume: an earlier sink's state, in the same `work`. Raises ResumeError when packets lack.
+    """
+
+    name = "overlay"
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        time_base: Fraction | None = None,
+        frame_rate: Fraction | None = None,
+        audio_from: Path | None = None,
+        audio_start_time: Fraction = Fraction(0),
+        work: Path | None = None,
+        resume: SavedState | None = None,
+    ) -> None:
+        super().__init__()
+        self._path = path
+        self._tick = tick_of(time_base, frame_rate)
+        self._rate = frame_rate
+        self._form: VideoForm | None = None
+        self._audio_from = audio_from
+        self._audio_start_time = audio_start_time
+        state = {} if resume is None else resume.values
+        self._packets = AppendFile(work and work / "overlay.packets", state.get("packets"))
+        self._first: int | None = state.get("first")
+        if self._first is not None:
+            self._form = VideoForm(tuple(state["size_hw"]), self._tick, self._rate)
+        self._open_segment(tuple(state.get("earlier", ())))
+        self._replays = deque(() if resume is None else _unpack_labels(resume.blob))
+        self.replay_from = self._replays[0][0] if self._replays else None
+
+    def write(self, frame: Frame, result: FrameResult) -> None:
+        self._check(frame, result)
+        if self._replays:
+            raise ValueError(f"frame {self._replays[0][0]} is to be replayed first")
+        labels = zlib.compress(np.ascontiguousarray(result.label_map).data, 1)
+        self._add(frame, result.label_map, labels)
+
+    def replay(self, frame: Frame) -> None:
+        if not self._replays or frame.frame_idx != self._replays[0][0]:
+            return
+        _, labels = self._replays.popleft()
+        values = np.frombuffer(zlib.decompress(labels), dtype=np.uint8)
+        self._add(frame, values.reshape(frame.size_hw), labels)
+
+    def checkpoint(self) -> SavedState:
+        self._packets.sync()
+        values = {
+            "packets": self._segment_start,
+            "size_hw": self._form and self._form.size_hw,
+            "first": self._first,
+            "earlier": self._earlier,
+        }
+        return SavedState(values, b"".join(self._labels))
+
+    def _add(self, frame: Frame, label_map: np.ndarray, labels: bytes) -> None:
+        ticks = round(frame.pts / self._tick)
+        if (last := self._last_ticks(1)) and ticks <= last[0]:
+            raise ValueError(f"frames must come in presentation order: {frame.pts=} {last=}")
+        if self._form is None:
+            self._first = ticks
+            self._form = VideoForm(frame.size_hw, self._tick, self._rate)
+        if self._encoder is None:
+            self._encoder = SegmentEncoder(self._form, self._earlier)
+        picture = draw_overlay(frame.image, label_map)
+        self._save(self._encoder.encode(picture, ticks))
+        self._ticks.append(ticks)
+        self._labels.append(_LABELS_HEADER.pack(frame.frame_idx, len(labels)) + labels)
+        self._label_bytes += len(labels)
+        is_heavy = self._label_bytes >= _MOST_LABEL_BYTES and len(self._ticks) >= _LEAST_FRAMES
+        if len(self._ticks) == SEGMENT_FRAMES or is_heavy:
+            self._save(self._encoder.flush())
+            self._open_segment(self._last_ticks(REORDER_FRAMES))
+
+    def _open_segment(self, earlier: tuple[int, ...]) -> None:
+        """earlier: ticks of the last pictures before it."""
+        self._earlier = earlier
+        self._segment_start = self._packets.mark()
+        self._encoder: SegmentEncoder | None = None
+        self._ticks: list[int] = []
+        self._labels: list[bytes] = []
+        self._label_bytes = 0
+
+    def _last_ticks(self, count: int) -> tuple[int, ...]:
+        return (*self._earlier, *self._ticks)[-count:]
+
+    def _save(self, packets: Iterable[EncodedPacket]) -> None:
+        with output_errors(self._path):
+            for packet in packets:
+                append_packet(self._packets, packet)
+
+    def _finish(self) -> None:
+        try:
+            if self._replays:
+                raise ValueError(f"frame {self._replays[0][0]} was not replayed")
+            if self._form is None or self._first is None:
+                return
+            if self._encoder is not None:
+                self._save(self._encoder.flush())
+                self._encoder = None
+            self._join(self._form, self._first)
+        finally:
+            self._packets.abandon()
+
+    def _join(self, form: VideoForm, first: int) -> None:
+        *before, last = self._last_ticks(2)
+        period = max(1, round(1 / self._rate / self._tick)) if self._rate else 1
+        joiner = Mp4Joiner(
+            form,
+            first=first,
+            last=last,
+            last_period=last - before[0] if before else period,
+            audio_from=self._audio_from,
+            audio_start_time=self._audio_start_time,
+        )
+        with output_errors(self._path):
+            joiner.write(self._packets, self._path)
+        self.warnings += joiner.warnings
+
+    def _abandon(self) -> None:
+        self._encoder = None
+        self._packets.abandon()
+
+
+def tick_of(time_base: Fraction | None, frame_rate: Fraction | None) -> Fraction:
+    """Seconds per tick of the video for a source of these, as of `OverlaySink`."""
+    return time_base or (1 / frame_rate if frame_rate else _FALLBACK_TICK)
+
+
+def _unpack_labels(blob: bytes) -> Iterator[tuple[int, bytes]]:
+    offset = 0
+    while offset < len(blob):
+        frame_idx, size = _LABELS_HEADER.unpack_from(blob, offset)
+        offset += _LABELS_HEADER.size
+        yield frame_idx, blob[offset : offset + size]
+        offset += size

@@ -1,0 +1,201 @@
+"""A tracked frame once every shape is fixed, as functions of tensors, to be compiled.
+
+From 15 frames after an object's last prompt on, only values change from frame to frame: slots and
+distances of its memories come in as tensors, never as Python numbers, and nothing is kept inside.
+Rotations are written with real numbers, which compilers know. Equal to the verbs up to rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from sam2.modeling.sam2_base import SAM2Base
+from torch import Tensor
+
+from vos.model.attention.cached import (
+    QUERIES_PER_CHUNK,
+    attend_in_heads,
+    folds,
+    heads_of,
+    pooled_bias,
+    rotations,
+)
+from vos.model.attention.pointers import pointer_places
+from vos.model.host_memory import sent
+from vos.model.kept_encodings import MemoryRopeAttention
+from vos.model.layout import image_of, tokens_of
+from vos.model.types import Decoded, FrameFeatures, MemoryEntry, PromptTokens, Recall
+
+if TYPE_CHECKING:
+    from vos.model.sam2 import Sam2Model
+
+
+@dataclass(frozen=True, slots=True)
+class Memories:
+    """What r objects remember, as tensors: k maps and p pointers each.
+
+    slots: of the maps, as in `Recall`. distances: of the pointers, per object.
+    """
+
+    maps: Float[Tensor, "r k m h w"]
+    slots: Int[Tensor, " k"]
+    pointers: Float[Tensor, "r p c"]
+    distances: Float[Tensor, "r p"]
+
+
+def is_steady(recall: Recall, net: SAM2Base) -> bool:
+    """Whether every recent slot is filled, so that shapes stay until the next prompt."""
+    prompted = sum(slot == 0 for slot, _ in recall.spatial)
+    return (
+        net.use_obj_ptrs_in_encoder
+        and recall.pointer_span == net.max_obj_ptrs_in_encoder
+        and len(recall.spatial) - prompted == net.num_maskmem - 1
+        and len(recall.pointers) - prompted == recall.pointer_span - 1
+    )
+
+
+def gathered(recalls: Sequence[Recall], device: torch.device) -> Memories:
+    """Recalls of equal `shape`, one object each."""
+    maps = [torch.cat([entry.map_on(device) for _, entry in r.spatial]) for r in recalls]
+    pointers = [torch.cat([entry.obj_ptr.to(device) for _, entry in r.pointers]) for r in recalls]
+    distances = [[float(distance) for distance, _ in r.pointers] for r in recalls]
+    return Memories(
+        torch.stack(maps),
+        sent(torch.tensor([slot for slot, _ in recalls[0].spatial]), device),
+        torch.stack(pointers),
+        sent(torch.tensor(distances), device),
+    )
+
+
+class SteadyAttention:
+    """Memory attention of `net` at its present input size. pool: as `MemoryReader`'s."""
+
+    def __init__(self, net: SAM2Base, pool: int):
+        self._net, self._pool = net, pool
+        side = net.image_size // 16
+        cross = net.memory_attention.layers[0].cross_attn_image
+        like = torch.zeros(1, net.mem_dim, side, side, device=net.device)
+        self._space = self._tokens(net.memory_encoder.position_encoding(like).float())
+        self._query_turns, self._key_turns = (
+            torch.view_as_real(rotations(cross, side, step).to(net.device)).clone()
+            for step in (1, pool)
+        )
+
+    def __call__(self, memories: Memories, features: FrameFeatures) -> Float[Tensor, "r c h w"]:
+        """As `Sam2Model.condition_all`, of one image."""
+        net = self._net
+        attention = net.memory_attention
+        x = tokens_of(features.s16).transpose(0, 1)
+        if attention.pos_enc_at_input:
+            x = x + 0.1 * tokens_of(features.pos16).transpose(0, 1)
+        r, k = memories.maps.shape[:2]
+        places = self._space + net.maskmem_tpos_enc[net.num_maskmem - memories.slots - 1][:, 0]
+        tokens = self._tokens(memories.maps.flatten(0, 1).float()).unflatten(0, (r, k))
+        pointers, pointer_places = self._pointers(memories)
+        values = torch.cat([tokens.flatten(1, 2), pointers], dim=1)
+        keys = torch.cat([(tokens + places).flatten(1, 2), pointers + pointer_places], dim=1)
+        in_maps = k * self._space.shape[1]
+        bias = pooled_bias(self._pool, in_maps, pointers)
+        for layer in attention.layers:
+            alone = layer.norm1(x)
+            own = self._attend(layer.self_attn, alone, alone, alone, alone.shape[1], None)
+            x = x + own
+            seen = self._attend(
+                layer.cross_attn_image,
+                layer.norm2(x),
+                keys,
+                values,
+                in_maps,
+                bias,
+            )
+            x = x + seen
+            x = x + layer.linear2(layer.activation(layer.linear1(layer.norm3(x))))
+        shape = (r, *features.s16.shape[1:])
+        return image_of(attention.norm(x).transpose(0, 1), shape)
+
+    def _attend(
+        self,
+        attention: MemoryRopeAttention,
+        queries: Float[Tensor, "b n c"],
+        keys: Float[Tensor, "r t m"],
+        values: Float[Tensor, "r t m"],
+        turned: int,
+        bias: Float[Tensor, " t"] | None,
+    ) -> Float[Tensor, "r n c"]:
+        """turned: tokens from the first on whose keys are rotated."""
+        q = _turn(heads_of(attention.q_proj(queries), attention.num_heads), self._query_turns)
+        k = heads_of(attention.k_proj(keys), attention.num_heads)
+        table = self._query_turns if keys is queries else self._key_turns
+        k = torch.cat([_turn(k[:, :, :turned], table), k[:, :, turned:]], dim=2)
+        q = q.expand(len(k), -1, -1, -1)
+        if folds(attention, k) and values.shape[-1] < k.shape[-1]:
+            return attention.out_proj(attention.v_proj(_in_chunks(q[:, 0], k[:, 0], values, bias)))
+        v = heads_of(attention.v_proj(values), attention.num_heads)
+        return attention.out_proj(attend_in_heads(q, k, v, bias))
+
+    def _tokens(self, maps: Float[Tensor, "b m h w"]) -> Float[Tensor, "b t m"]:
+        if self._pool > 1:
+            maps = F.avg_pool2d(maps, self._pool)
+        return maps.flatten(2).transpose(1, 2)
+
+    def _pointers(self, memories: Memories) -> tuple[Tensor, Tensor]:
+        """Tokens of the pointers and their encodings, r x tokens x m.
+
+        Source: `SAM2Base._prepare_memory_conditioned_features`.
+        """
+        net = self._net
+        pointers, span = memories.pointers, net.max_obj_ptrs_in_encoder
+        places = pointer_places(net, memories.distances, span, pointers)
+        parts = net.hidden_dim // net.mem_dim
+        return pointers.unflatten(2, (parts, net.mem_dim)).flatten(1, 2), places.repeat_interleave(
+            parts, 1
+        )
+
+
+class SteadyStep:
+    """Attending, decoding and remembering in one function, of unprompted objects of one image."""
+
+    def __init__(self, model: Sam2Model):
+        """At the model's present input size."""
+        self._model = model
+        self.attention = SteadyAttention(model.net, model.pool_memory)
+
+    def __call__(
+        self, memories: Memories, features: FrameFeatures, tokens: PromptTokens
+    ) -> tuple[Decoded, MemoryEntry]:
+        """A row per object. tokens: of `Sam2Model.no_prompt`. The entry's frame index is 0."""
+        embedding = self.attention(memories, features)
+        decoded = self._model.decode_unprompted(embedding, features, tokens)
+        return decoded, self._model.encode_memory(features, decoded, 0)
+
+
+def _turn(x: Float[Tensor, "b heads t c"], table: Float[Tensor, "u d 2"]) -> Tensor:
+    """`vos.model.kept_encodings.rotate` in real numbers, not in place; t is a multiple of u."""
+    pairs = x.float().unflatten(-1, (-1, 2)).unflatten(2, (-1, len(table)))
+    cos, sin = table.unbind(-1)
+    even, odd = pairs.unbind(-1)
+    turned = torch.stack([even * cos - odd * sin, even * sin + odd * cos], dim=-1)
+    return turned.flatten(-2).flatten(2, 3).to(x.dtype)
+
+
+def _in_chunks(
+    q: Float[Tensor, "r n c"],
+    k: Float[Tensor, "r t c"],
+    v: Float[Tensor, "r t m"],
+    bias: Tensor | None,
+) -> Float[Tensor, "r n m"]:
+    """`attend_in_chunks`, all objects at once."""
+    keys = k.transpose(1, 2)
+    scale = q.shape[-1] ** -0.5
+    parts: list[Tensor] = []
+    for chunk in q.split(QUERIES_PER_CHUNK, dim=1):
+        logits = torch.bmm(chunk * scale, keys)
+        if bias is not None:
+            logits = logits + bias
+        parts.append(torch.bmm(torch.softmax(logits, dim=-1), v))
+    return torch.cat(parts, dim=1)

@@ -1,0 +1,244 @@
+"""Read weight files: official `.pt` or safetensors, never executing what is inside them.
+
+Whatever is wrong with a file - missing, truncated, foreign, of another model - becomes one
+CheckpointError line.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import re
+import warnings
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from vos.errors import CheckpointError
+from vos.model.registry import ModelEntry, ResolvedModel
+
+__all__ = ["infer_architecture", "load_metadata", "load_state_dict", "sha256_of", "verify"]
+
+
+_ZIP_MAGIC = b"PK\x03\x04"
+
+
+_PICKLE_MAGIC = b"\x80"
+
+
+_MAX_SAFETENSORS_HEADER = 100_000_000  # the format's own bound
+
+
+_TRUNK_WIDTH = "image_encoder.trunk.patch_embed.proj.weight"
+
+
+_TRUNK_BLOCK = re.compile(r"image_encoder\.trunk\.blocks\.(\d+)\.")
+
+
+_SAM2_EMBED_DIM = 256
+
+
+# (trunk width, trunk blocks) -> size; from the sam2 package's configs/sam2.1/*.yaml.
+_SIZES = {(96, 12): "tiny", (96, 16): "small", (112, 24): "base-plus", (144, 48): "large"}
+
+
+def load_state_dict(path: Path) -> dict[str, Tensor]:
+    """Read the tensors of a weight file, on the CPU.
+
+    path: an official `.pt` ({"model": tensors}, or the tensors themselves) or a safetensors file;
+        told apart by content, not by name.
+
+    Raises:
+        CheckpointError: missing, empty, truncated, of another format, or not a weight file.
+    """
+    head = _read_head(path)
+    if head.startswith((_ZIP_MAGIC, _PICKLE_MAGIC)):
+        return _load_torch(path, is_zip=head.startswith(_ZIP_MAGIC))
+    header_size = int.from_bytes(head[:8], "little")
+    if len(head) > 8 and head[8:9] == b"{" and header_size <= _MAX_SAFETENSORS_HEADER:
+        return _load_safetensors(path)[0]
+    raise CheckpointError(
+        f"{path}: neither a PyTorch nor a safetensors file; "
+        "give a SAM 2 checkpoint (.pt) or a .safetensors file"
+    )
+
+
+def load_metadata(path: Path) -> dict[str, str]:
+    """The text metadata of a safetensors file; empty for any other weight file.
+
+    Raises:
+        CheckpointError: as load_state_dict.
+    """
+    if _read_head(path)[8:9] != b"{":
+        return {}
+    return _open_safetensors(path, want_tensors=False)[1]
+
+
+def infer_architecture(state: Mapping[str, Tensor], path: Path | None = None) -> str:
+    """Name the architecture from tensor names and shapes.
+
+    path: the file the tensors came from, for the error's sake.
+
+    Returns: "sam2-tiny" ... "sam2.1-large", or "nano" for a SAM 2 of another embedding width.
+    SAM 2.1 differs from SAM 2 by `no_obj_embed_spatial` and `obj_ptr_tpos_proj` (sam2 package,
+    configs/sam2.1/*.yaml).
+
+    Raises:
+        CheckpointError: not SAM 2 tensors, or a size that is not registered.
+    """
+    where = "" if path is None else f"{path}: "
+    stem = state.get(_TRUNK_WIDTH)
+    embed = state.get("sam_mask_decoder.iou_token.weight")
+    if stem is None or stem.ndim != 4 or embed is None or embed.ndim != 2:
+        first = next(iter(state), "none")
+        raise CheckpointError(
+            f"{where}no SAM 2 image encoder and mask decoder among {len(state)} tensors "
+            f"(first: {first!r}); give a SAM 2 or SAM 2.1 checkpoint"
+        )
+    if embed.shape[1] != _SAM2_EMBED_DIM:
+        return "nano"
+    blocks = {int(match[1]) for match in map(_TRUNK_BLOCK.match, state) if match}
+    size = _SIZES.get((stem.shape[0], len(blocks)))
+    if size is None:
+        raise CheckpointError(
+            f"{where}an image encoder of width {stem.shape[0]} with {len(blocks)} blocks is none "
+            f"of {', '.join(_SIZES.values())}; give an official SAM 2 or SAM 2.1 checkpoint"
+        )
+    marks = ("no_obj_embed_spatial" in state, "obj_ptr_tpos_proj.weight" in state)
+    if marks[0] != marks[1]:
+        raise CheckpointError(
+            f"{where}only one of no_obj_embed_spatial and obj_ptr_tpos_proj is present, SAM 2.1 "
+            "has both and SAM 2 neither; the file is incomplete, get it again"
+        )
+    return f"{'sam2.1' if marks[0] else 'sam2'}-{size}"
+
+
+def _read_head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            head = file.read(16)
+    except OSError as error:
+        raise unreadable(path, error) from error
+    if not head:
+        raise CheckpointError(f"{path}: the file is empty; get it again")
+    return head
+
+
+def _load_torch(path: Path, *, is_zip: bool) -> dict[str, Tensor]:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about pickle versions; the outcome says enough
+            payload = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(
+            f"{path}: holds more than tensors, which is not loaded for safety; "
+            "give a plain SAM 2 checkpoint or a safetensors file"
+        ) from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError) as error:
+        raise _truncated(path) from error
+    state = payload.get("model", payload) if isinstance(payload, Mapping) else payload
+    if not isinstance(state, Mapping) or not state or not _is_state(state):
+        raise CheckpointError(
+            f"{path}: a PyTorch file without a table of tensors under 'model'; "
+            "is this a SAM 2 checkpoint?"
+        )
+    return dict(state)
+
+
+def _is_state(state: Mapping[object, object]) -> bool:
+    return all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items())
+
+
+def _load_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    state, metadata = _open_safetensors(path, want_tensors=True)
+    if not state:
+        raise CheckpointError(f"{path}: a safetensors file without tensors; get it again")
+    return state, metadata
+
+
+def _open_safetensors(
+    path: Path, *, want_tensors: bool
+) -> tuple[dict[str, Tensor], dict[str, str]]:
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            keys = list(file.keys()) if want_tensors else []
+            return {key: file.get_tensor(key) for key in keys}, dict(file.metadata() or {})
+    except (SafetensorError, OSError, ValueError) as error:
+        raise _truncated(path) from error
+
+
+def _truncated(path: Path) -> CheckpointError:
+    size = path.stat().st_size if path.exists() else 0
+    return CheckpointError(
+        f"{path}: truncated or damaged ({size} bytes); compare it with `vos models list` "
+        "and get it again"
+    )
+
+
+def sha256_of(path: Path) -> str:
+    """Hex SHA-256 of a file. Reads it once per process, and again when its size or time changed.
+
+    Raises:
+        CheckpointError: the file cannot be read.
+    """
+    try:
+        state = path.stat()
+        return _digest(path, state.st_size, state.st_mtime_ns)
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+@lru_cache(maxsize=8)
+def _digest(path: Path, _size: int, _mtime_ns: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def checked_sha256(resolved: ResolvedModel) -> str:
+    """SHA-256 of the file to load; a registered model's is checked, a path's only computed.
+
+    Raises:
+        CheckpointError: as `verify`.
+    """
+    if resolved.entry is None:
+        return sha256_of(resolved.path)
+    return verify(resolved.entry, resolved.path)
+
+
+def verify(entry: ModelEntry, path: Path) -> str:
+    """Check a registered model's file against its published size and SHA-256.
+
+    Returns: the file's SHA-256.
+
+    Raises:
+        CheckpointError: another size or checksum, or unreadable.
+    """
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise unreadable(path, error) from error
+    if entry.size_bytes is not None and size != entry.size_bytes:
+        raise CheckpointError(
+            f"{path}: {size} bytes, {entry.name} has {entry.size_bytes}; {_get_again(entry)}"
+        )
+    digest = sha256_of(path)
+    if entry.sha256 is not None and digest != entry.sha256:
+        raise CheckpointError(
+            f"{path}: SHA-256 {digest[:12]}..., {entry.name} has {entry.sha256[:12]}...; "
+            f"{_get_again(entry)}"
+        )
+    return digest
+
+
+def _get_again(entry: ModelEntry) -> str:
+    return f"delete the file and get it again with `vos models pull {entry.name}`"
+
+
+def unreadable(path: Path, error: OSError) -> CheckpointError:
+    """What to say of a weight file that the system does not let us read."""
+    reason = error.strerror or type(error).__name__
+    return CheckpointError(f"{path}: cannot be read ({reason}); check the path and permissions")

@@ -1,0 +1,191 @@
+"""Prompts against a video: what fits, what belongs together, what contradicts itself."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from typing import Literal
+
+import numpy as np
+
+from vos.errors import PromptError
+from vos.prompts.geometry import line_pieces, points_along, rasterise_polygon
+from vos.prompts.kinds import Box, MaskPrompt, ObjectPrompt, Points, Polygon, Prompt, Scribble
+
+Direction = Literal["forward", "backward", "both"]
+
+
+def collect(
+    prompts: Iterable[Prompt],
+    size_hw: tuple[int, int],
+    *,
+    direction: Direction = "forward",
+    known: Collection[int] = (),
+) -> dict[int, dict[int, ObjectPrompt]]:
+    """Frame index -> object id -> what was said there, both in ascending order.
+
+    Points and scribbles of one object on one frame are joined in the order given, after the
+    corners of its box. Polygons become masks.
+
+    size_hw: height and width of the displayed frame in pixels.
+    direction: the way of tracking, which decides what an object's first prompt is.
+    known: objects that are tracked already, which any prompt may correct.
+
+    Raises PromptError: a coordinate outside the frame, a mask of another size or empty; two
+    boxes, two masks, or a mask together with a box or points for one object on one frame; a pixel
+    both positive and negative; an object that starts with negative points only.
+    """
+    grouped: defaultdict[tuple[int, int], list[Prompt]] = defaultdict(list)
+    for prompt in prompts:
+        _check_inside(prompt, size_hw)
+        grouped[prompt.frame_idx, prompt.object_id].append(prompt)
+    collected: dict[int, dict[int, ObjectPrompt]] = {}
+    for (frame_idx, object_id), group in sorted(grouped.items(), key=lambda item: item[0]):
+        collected.setdefault(frame_idx, {})[object_id] = _join(group, size_hw)
+    _check_first_prompts(collected, direction, known)
+    return collected
+
+
+def check_frame_range(prompts: Iterable[Prompt], frame_count: int) -> None:
+    """Raise PromptError for the first prompt on a frame past the end of `frame_count` frames."""
+    for prompt in prompts:
+        if prompt.frame_idx >= frame_count:
+            raise PromptError(
+                f"{_name(prompt)} is past the end; the video has {frame_count} frames, "
+                f"0 to {frame_count - 1}: choose one of them"
+            )
+
+
+def _name(prompt: Prompt) -> str:
+    kind = "mask" if isinstance(prompt, MaskPrompt) else type(prompt).__name__.lower()
+    return f"{kind} of object {prompt.object_id} on frame {prompt.frame_idx}"
+
+
+def _coordinates(prompt: Prompt) -> Sequence[tuple[float, float]]:
+    match prompt:
+        case Box(box_xyxy_px=(x1, y1, x2, y2)):
+            return [(x1, y1), (x2, y2)]
+        case Points():
+            return prompt.points_xy_px
+        case Polygon():
+            return prompt.vertices_xy_px
+        case Scribble():
+            return prompt.stroke_xy_px
+        case _:
+            return []
+
+
+def _check_inside(prompt: Prompt, size_hw: tuple[int, int]) -> None:
+    height, width = size_hw
+    if isinstance(prompt, MaskPrompt):
+        if prompt.mask.shape != size_hw:
+            raise PromptError(
+                f"{_name(prompt)} is {prompt.mask.shape[1]}x{prompt.mask.shape[0]}; it must have "
+                f"the frame's size {width}x{height}: export it at that size"
+            )
+        return
+    # An outline may end on the frame's right and bottom edge; a click must be on a pixel.
+    is_outline = isinstance(prompt, (Box, Polygon))
+    for x, y in _coordinates(prompt):
+        inside = 0 <= x <= width and 0 <= y <= height
+        if not inside or (not is_outline and (x == width or y == height)):
+            raise PromptError(
+                f"{_name(prompt)}: {x:g},{y:g} is outside the frame; it is {width}x{height} "
+                "pixels with 0,0 at the top left: move it inside"
+            )
+
+
+def _join(group: Sequence[Prompt], size_hw: tuple[int, int]) -> ObjectPrompt:
+    boxes = [prompt for prompt in group if isinstance(prompt, Box)]
+    shapes = [prompt for prompt in group if isinstance(prompt, (MaskPrompt, Polygon))]
+    where = f"object {group[0].object_id} on frame {group[0].frame_idx}"
+    if len(boxes) > 1:
+        raise PromptError(
+            f"{where} has {len(boxes)} boxes; one object has one box per frame: "
+            "keep one, or give the other its own id (2:x1,y1,x2,y2)"
+        )
+    if len(shapes) > 1:
+        raise PromptError(
+            f"{where} has {len(shapes)} masks or polygons; one object has one per frame: "
+            "join them into one mask, or give the other its own id"
+        )
+    if shapes and len(group) > 1:
+        raise PromptError(
+            f"{where} has a mask or polygon and also a box, points or a scribble; "
+            "a mask is taken as exact: keep one kind, or put the other on another frame"
+        )
+    mask = _mask(shapes[0], size_hw) if shapes else None
+    corners = np.asarray(boxes[0].box_xyxy_px if boxes else [], dtype=np.float64).reshape(-1, 2)
+    points, labels = _points(group, where)
+    segments, segment_labels = _segments(group)
+    return ObjectPrompt(
+        object_id=group[0].object_id,
+        frame_idx=group[0].frame_idx,
+        points_xy_px=np.concatenate([corners, points]).astype(np.float32),
+        labels=np.concatenate([[2, 3][: len(corners)], labels]).astype(np.int32),
+        mask=mask,
+        segments_xy_px=segments.astype(np.float32),
+        segment_labels=segment_labels,
+    )
+
+
+def _mask(shape: MaskPrompt | Polygon, size_hw: tuple[int, int]) -> np.ndarray:
+    if isinstance(shape, MaskPrompt):
+        return shape.mask
+    mask = rasterise_polygon(shape.vertices_xy_px, size_hw)
+    if not mask.any():
+        raise PromptError(
+            f"{_name(shape)} contains no pixel centre; it is thinner than a pixel: "
+            "draw it larger, or use a point"
+        )
+    return mask
+
+
+def _points(group: Sequence[Prompt], where: str) -> tuple[np.ndarray, np.ndarray]:
+    points, labels = [np.zeros((0, 2))], [np.zeros(0, dtype=np.int32)]
+    for prompt in group:
+        if isinstance(prompt, Points):
+            points.append(np.asarray(prompt.points_xy_px))
+            labels.append(np.asarray(prompt.labels, dtype=np.int32))
+        elif isinstance(prompt, Scribble):
+            points.append(points_along(prompt.stroke_xy_px))
+            labels.append(np.full(len(points[-1]), int(prompt.positive), dtype=np.int32))
+    joined, marks = np.concatenate(points), np.concatenate(labels)
+    said: dict[tuple[int, int], int] = {}
+    for (x, y), mark in zip(np.floor(joined).astype(int).tolist(), marks.tolist(), strict=True):
+        if said.setdefault((x, y), mark) != mark:
+            raise PromptError(
+                f"{where} has pixel {x},{y} both as object and as not the object; "
+                "a pixel is one or the other: remove one of the two points"
+            )
+    return joined, marks
+
+
+def _segments(group: Sequence[Prompt]) -> tuple[np.ndarray, np.ndarray]:
+    pieces, labels = [np.zeros((0, 2, 2))], [np.zeros(0, dtype=np.int32)]
+    for prompt in group:
+        if isinstance(prompt, Polygon):
+            pieces.append(line_pieces(prompt.vertices_xy_px, closed=True))
+            labels.append(np.ones(len(pieces[-1]), dtype=np.int32))
+        elif isinstance(prompt, Scribble):
+            pieces.append(line_pieces(prompt.stroke_xy_px, closed=False))
+            labels.append(np.full(len(pieces[-1]), int(prompt.positive), dtype=np.int32))
+    return np.concatenate(pieces), np.concatenate(labels)
+
+
+def _check_first_prompts(
+    collected: dict[int, dict[int, ObjectPrompt]], direction: Direction, known: Collection[int]
+) -> None:
+    by_object: defaultdict[int, list[ObjectPrompt]] = defaultdict(list)
+    for objects in collected.values():
+        for prompt in objects.values():
+            if prompt.object_id not in known:
+                by_object[prompt.object_id].append(prompt)
+    for object_id, said in sorted(by_object.items()):
+        starts = {"forward": said[:1], "backward": said[-1:], "both": said}[direction]
+        if not any(prompt.mask is not None or prompt.labels.any() for prompt in starts):
+            raise PromptError(
+                f"object {object_id} starts on frame {starts[0].frame_idx} with negative points "
+                "only; its first prompt must show the object: add a positive point, a box or a "
+                "mask there"
+            )

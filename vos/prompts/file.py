@@ -1,0 +1,326 @@
+"""The prompt file: JSON, versioned, one prompt per line, so that it diffs well in git.
+
+    {
+      "schema": 1,
+      "size_hw": [1080, 1920],
+      "prompts": [
+        {"type": "box", "object_id": 1, "frame_idx": 0, "box_xyxy_px": [100, 50, 400, 300]},
+        {"type": "mask", "object_id": 2, "frame_idx": 7, "file": "hand.png"}
+      ]
+    }
+
+`size_hw` (optional) is the displayed size the prompts were drawn on; `names` (optional) says what
+people call the objects: {"1": "dog"}. Types and their keys:
+box `box_xyxy_px`; points `points_xy_px` and `labels`; polygon `vertices_xy_px`; scribble
+`stroke_xy_px` and `positive` (true if left out); mask `png_base64` (a 1-bit PNG, what is written
+here) or `file` (a label PNG, relative to the prompt file, read as by --mask ID:FILE).
+`frame_idx` is 0 if left out. Unknown keys are errors.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from reprlib import repr as brief
+from typing import Any
+
+from vos.errors import PromptError
+from vos.io.disk import write_atomic
+from vos.io.paths import display_name
+from vos.prompts.kinds import MAX_OBJECT_ID, Box, MaskPrompt, Points, Polygon, Prompt, Scribble
+from vos.prompts.masks import mask_from_base64, mask_prompts_from_png, mask_to_base64
+
+SCHEMA = 1
+MAX_NAME = 60
+
+
+@dataclass(frozen=True, slots=True)
+class NamedPrompts:
+    """Prompts, and what their objects are called, by id; objects without a name are left out.
+
+    size_hw: of the frames that they were drawn on, None where the file does not say.
+    """
+
+    prompts: tuple[Prompt, ...] = ()
+    names: Mapping[int, str] = field(default_factory=dict)
+    size_hw: tuple[int, int] | None = None
+
+
+def save_prompts(
+    path: str | Path,
+    prompts: Iterable[Prompt],
+    *,
+    size_hw: tuple[int, int] | None = None,
+    names: Mapping[int, str] | None = None,
+) -> None:
+    """Write the prompt file in one move. Raises OutputError when it cannot be written."""
+    write_atomic(Path(path), prompts_text(prompts, size_hw=size_hw, names=names).encode())
+
+
+def prompts_text(
+    prompts: Iterable[Prompt],
+    *,
+    size_hw: tuple[int, int] | None = None,
+    names: Mapping[int, str] | None = None,
+) -> str:
+    """The prompt file's text: keys in a fixed order, one prompt per line, in the order given."""
+    lines = ",\n".join("    " + json.dumps(item) for item in prompts_to_json(prompts))
+    size = "" if size_hw is None else f'  "size_hw": {json.dumps(size_hw)},\n'
+    called = f'  "names": {json.dumps(names)},\n' if names else ""
+    body = f"[\n{lines}\n  ]" if lines else "[]"
+    return f'{{\n  "schema": {SCHEMA},\n{size}{called}  "prompts": {body}\n}}\n'
+
+
+def prompts_to_json(prompts: Iterable[Prompt]) -> list[dict[str, Any]]:
+    """The prompts as the file has them."""
+    return [_to_json(prompt) for prompt in prompts]
+
+
+def prompts_from_json(items: Iterable[Any]) -> list[Prompt]:
+    """What `prompts_to_json` gave. Reads no file, whatever the items name. Raises PromptError."""
+    return _prompts(items, None)
+
+
+def load_prompts(path: str | Path, *, size_hw: tuple[int, int] | None = None) -> list[Prompt]:
+    """The prompts in a prompt file, in its order.
+
+    size_hw: the video's displayed size, if known; a file drawn on another size is refused.
+
+    Raises PromptError naming the file, the place in it, what is wrong and the nearest valid name.
+    """
+    return list(load_named_prompts(path, size_hw=size_hw).prompts)
+
+
+def load_named_prompts(path: str | Path, *, size_hw: tuple[int, int] | None = None) -> NamedPrompts:
+    """As `load_prompts`, with the names; the file is read once, so that it may be a pipe."""
+    path = Path(path)
+    text = _text(path)
+    try:
+        read = _read(text, path.parent)
+        if size_hw is not None:
+            check_size(read.size_hw, size_hw)
+    except PromptError as error:
+        raise PromptError(f"{display_name(path)}: {error}") from None
+    return read
+
+
+def check_size(drawn_on: tuple[int, int] | None, size_hw: tuple[int, int]) -> None:
+    """Raises PromptError for prompts of a file that names another frame size than the video's."""
+    if drawn_on not in (None, size_hw):
+        raise PromptError(
+            f"prompts drawn on a {drawn_on[1]}x{drawn_on[0]} frame, the video has "
+            f"{size_hw[1]}x{size_hw[0]}; they are pixels of one size: pick them on this video"
+        )
+
+
+def check_names(names: Any) -> None:
+    """Raises PromptError unless it is a mapping of ids in digits to short texts."""
+    if not isinstance(names, Mapping):
+        raise PromptError(f'names {brief(names)} is not like {{"1": "dog"}}: correct it')
+    for key, name in names.items():
+        is_id = isinstance(key, str) and re.fullmatch("[1-9][0-9]{0,2}", key, re.ASCII)
+        if not is_id or int(key) > MAX_OBJECT_ID:
+            raise PromptError(f"name of object {brief(key)}: ids are 1 to {MAX_OBJECT_ID}")
+        if not isinstance(name, str) or len(name) > MAX_NAME:
+            raise PromptError(
+                f"name {brief(name)} of object {key}: a name is a text of up to {MAX_NAME} "
+                "characters: shorten it"
+            )
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise PromptError(
+            f"{display_name(path)}: no such file; --prompts takes a prompt file: check the name"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise PromptError(
+            f"{display_name(path)}: cannot be read as text ({error}): check the file"
+        ) from error
+
+
+def _read(text: str, folder: Path) -> NamedPrompts:
+    try:
+        root = json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+    except json.JSONDecodeError as error:
+        raise PromptError(
+            f"not JSON at line {error.lineno}, column {error.colno} ({error.msg}): correct it, or "
+            "write the file with `vos pick`"
+        ) from None
+    except (RecursionError, ValueError):
+        raise PromptError("nested too deeply or a number too long: check the file") from None
+    if not isinstance(root, dict):
+        raise PromptError('not a prompt file; it is an object with "schema" and "prompts"')
+    required, optional = ("schema", "prompts"), ("size_hw", "names")
+    _check_keys(root, required=required, optional=optional, where="the file")
+    if type(root["schema"]) is not int or root["schema"] != SCHEMA:
+        raise PromptError(
+            f"schema {brief(root['schema'])} is unknown; this version of vos reads schema "
+            f"{SCHEMA}: update vos, or write the file again"
+        )
+    size_hw = _size(root.get("size_hw"))
+    names = root.get("names", {})
+    check_names(names)
+    if not isinstance(root["prompts"], list):
+        raise PromptError('"prompts" is not a list; it holds one object per prompt: correct it')
+    prompts = tuple(_prompts(root["prompts"], folder))
+    return NamedPrompts(prompts, {int(key): name for key, name in names.items()}, size_hw)
+
+
+def _prompts(items: Iterable[Any], folder: Path | None) -> list[Prompt]:
+    """folder: where a mask's `file` is looked for; None refuses such masks."""
+    prompts = []
+    for number, item in enumerate(items, start=1):
+        try:
+            prompts.append(_from_json(item, folder))
+        except PromptError as error:
+            raise PromptError(f"prompt {number}: {error}") from None
+    return prompts
+
+
+def _size(drawn_on: Any) -> tuple[int, int] | None:
+    if drawn_on is None:
+        return None
+    if not (
+        isinstance(drawn_on, list)
+        and len(drawn_on) == 2
+        and all(type(side) is int and side > 0 for side in drawn_on)
+    ):
+        raise PromptError(f"size_hw {brief(drawn_on)} is not [height, width] in pixels: correct it")
+    height, width = drawn_on
+    return height, width
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """How one type looks in the file: its own keys, and the way there and back."""
+
+    kind: type
+    required: tuple[str, ...]
+    optional: tuple[str, ...]
+    write: Callable[[Any], dict[str, Any]]
+    read: Callable[[dict[str, Any], Path | None], Prompt]
+
+
+def _to_json(prompt: Prompt) -> dict[str, Any]:
+    name, form = next((n, f) for n, f in _FORMS.items() if isinstance(prompt, f.kind))
+    head = {"type": name, "object_id": prompt.object_id, "frame_idx": prompt.frame_idx}
+    return head | form.write(prompt)
+
+
+def _from_json(item: Any, folder: Path | None) -> Prompt:
+    if not isinstance(item, dict):
+        raise PromptError(f"{brief(item)} is not an object with a type: correct it")
+    if "type" not in item:
+        raise PromptError(f'key "type" is missing; types are {", ".join(_FORMS)}: add it')
+    name = item["type"]
+    if not isinstance(name, str) or name not in _FORMS:
+        raise PromptError(f"type {brief(name)} is unknown; {_nearest(str(name), _FORMS)}")
+    form = _FORMS[name]
+    _check_keys(
+        item,
+        required=("type", "object_id", *form.required),
+        optional=("frame_idx", *form.optional),
+        where=f"a {name}",
+    )
+    values = {key: value for key, value in item.items() if key != "type"}
+    for key in values:
+        if key.endswith("_px") or key == "labels":
+            _check_numbers(values[key], key)
+    return form.read({"frame_idx": 0, **values}, folder)
+
+
+def _write_mask(prompt: MaskPrompt) -> dict[str, Any]:
+    return {"png_base64": mask_to_base64(prompt.mask)}
+
+
+def _read_mask(values: dict[str, Any], folder: Path | None) -> MaskPrompt:
+    sources = [key for key in ("png_base64", "file") if key in values]
+    if len(sources) != 1:
+        raise PromptError('a mask has one of "png_base64" and "file": give one of them')
+    text = values[sources[0]]
+    if not isinstance(text, str) or not text:
+        raise PromptError(f"{sources[0]} {brief(text)} is not a text: correct it")
+    object_id, frame_idx = values["object_id"], values["frame_idx"]
+    if sources == ["png_base64"]:
+        return MaskPrompt(object_id, mask_from_base64(text), frame_idx)
+    if folder is None:
+        raise PromptError('a mask\'s "file" is not read here: give "png_base64"')
+    return mask_prompts_from_png(folder / text, object_id, frame_idx)[0]
+
+
+def _plain(kind: type, *keys: str, optional: tuple[str, ...] = ()) -> _Form:
+    def write(prompt: Any) -> dict[str, Any]:
+        return {key: _short(getattr(prompt, key)) for key in (*keys, *optional)}
+
+    def read(values: dict[str, Any], _folder: Path | None) -> Prompt:
+        return kind(**values)
+
+    return _Form(kind, keys, optional, write, read)
+
+
+_FORMS: dict[str, _Form] = {
+    "box": _plain(Box, "box_xyxy_px"),
+    "points": _plain(Points, "points_xy_px", "labels"),
+    "polygon": _plain(Polygon, "vertices_xy_px"),
+    "scribble": _plain(Scribble, "stroke_xy_px", optional=("positive",)),
+    "mask": _Form(MaskPrompt, (), ("png_base64", "file"), _write_mask, _read_mask),
+}
+
+
+def _short(value: Any) -> Any:
+    """Whole floats as integers, so that 10 stays 10 in the file."""
+    if isinstance(value, tuple):
+        return [_short(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _check_numbers(value: Any, key: str) -> None:
+    if not isinstance(value, list):
+        raise PromptError(f"{key} {brief(value)} is not a list: correct it")
+    for item in value:
+        if isinstance(item, list) and key not in ("labels", "box_xyxy_px"):
+            _check_numbers(item, key)
+        elif isinstance(item, bool) or not isinstance(item, (int, float)):
+            raise PromptError(f"{key} holds {brief(item)}, which is not a number: correct it")
+
+
+def _check_keys(
+    item: Mapping[str, Any], *, required: tuple[str, ...], optional: tuple[str, ...], where: str
+) -> None:
+    valid = required + optional
+    for key in item:
+        if key not in valid:
+            unused = [name for name in valid if name not in item]
+            raise PromptError(
+                f"key {brief(key)} of {where} is unknown; {_nearest(key, unused or valid)}"
+            )
+    for key in required:
+        if key not in item:
+            raise PromptError(f'key "{key}" of {where} is missing: add it')
+
+
+def _nearest(word: str, valid: Iterable[str]) -> str:
+    names = list(valid)
+    best = difflib.get_close_matches(word, names, n=1, cutoff=0.0)[0]
+    return f"valid are {', '.join(names)}: did you mean {best!r}?"
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    keys = [key for key, _ in pairs]
+    for key in keys:
+        if keys.count(key) > 1:
+            raise PromptError(f'key "{key}" appears twice in one object: keep one')
+    return dict(pairs)
+
+
+def _no_constant(name: str) -> float:
+    raise PromptError(
+        f"{name} is not a number of a prompt file; coordinates are finite: correct it"
+    )

@@ -1,0 +1,359 @@
+"""Train the embedded model on generated clips: `python -m vos.train.nano --minutes 60`.
+
+One loop for CPU and GPU, resumable at any moment: the run folder holds weights, their moving
+average, optimiser state and the minutes already spent. Stages: still images (every prompt kind,
+corrections), short clips through the memory bank, longer and larger clips.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from vos.model.build import build_nano
+from vos.model.load import save_nano
+from vos.model.nano_config import NanoConfig
+from vos.model.preprocess import normalise
+from vos.model.sam2 import Sam2Model
+from vos.model.types import FrameFeatures, ModelPrompt
+from vos.model.weights import load_state_dict
+from vos.refine.base import NoRefiner, Refiner
+from vos.synth.clips import RICH, generate_clips
+from vos.track.memory_bank import MemoryBank
+from vos.track.policy import Fifo, Step
+from vos.track.step import decode_object, track_encoded, track_frame
+from vos.train.losses import LossWeights, answer_loss, mask_iou
+from vos.train.nano.clip_feed import ClipFeed, ClipShape, pick_objects
+from vos.train.nano.stages import FROM_SCRATCH, Stage, Work
+from vos.train.optimise import bf16_products, parameter_groups
+from vos.train.prompts import sample_correction, sample_prompt
+
+EVAL_SEED = 20_260_101
+
+
+EMA_EVERY = 4
+
+
+CORRECTED_WEIGHT = 3.0
+"""How many frames the loss of a corrected frame counts for: there is one in a clip."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainConfig:
+    """Everything a run depends on besides its length.
+
+    decay_share: last part of the budget, over which the rate falls to zero. reuse, pool: see
+    `ClipFeed`.
+    """
+
+    seed: int = 1
+    lr: float = 5e-4
+    weight_decay: float = 0.05
+    warmup_steps: int = 100
+    decay_share: float = 0.25
+    clip_norm: float = 1.0
+    ema: float = 0.998
+    checkpoint_s: float = 120.0
+    reuse: int = 3
+    pool: int = 16
+    stages: tuple[Stage, ...] = FROM_SCRATCH
+
+
+class Trainer:
+    """Model, moving average, optimiser and clock of one run."""
+
+    def __init__(self, folder: Path, config: TrainConfig, minutes: float, device: torch.device):
+        self.folder, self.config, self.minutes, self.device = folder, config, minutes, device
+        torch.manual_seed(config.seed)
+        net = build_nano(NanoConfig()).to(device)
+        # Start every object as present: an untrained score must not erase masks.
+        torch.nn.init.constant_(
+            net.get_parameter("sam_mask_decoder.pred_obj_score_head.layers.2.bias"), 4.0
+        )
+        self.model = Sam2Model(net)
+        self.average = {name: p.detach().clone() for name, p in net.state_dict().items()}
+        self.optimiser = torch.optim.AdamW(
+            parameter_groups(net, config.weight_decay), lr=config.lr, betas=(0.9, 0.98), fused=True
+        )
+        self.step, self.spent_s = 0, 0.0
+        self.feed = ClipFeed(device, reuse=config.reuse, pool=config.pool)
+
+    @property
+    def progress(self) -> float:
+        return min(1.0, self.spent_s / (60 * self.minutes))
+
+    @property
+    def work(self) -> Work:
+        """What the next step trains on."""
+        stages = self.config.stages
+        stage = next((s for s in stages if self.progress < s.until), stages[-1])
+        return stage.work[self.step % len(stage.work)]
+
+    def run(self) -> None:
+        """Train until the minutes are spent; writes log.jsonl and checkpoint.pt."""
+        saved = time.monotonic()
+        losses: list[float] = []
+        while self.spent_s < 60 * self.minutes:
+            began = time.monotonic()
+            losses.append(self.train_step())
+            self.spent_s += time.monotonic() - began
+            if len(losses) == 50:
+                self._log(sum(losses) / len(losses))
+                losses.clear()
+            if time.monotonic() - saved > self.config.checkpoint_s:
+                self.save()
+                saved = time.monotonic()
+        self.save()
+        self.feed.close()
+
+    def save(self) -> None:
+        part = self.folder / "checkpoint.pt.part"
+        state = {
+            "net": self.model.net.state_dict(),
+            "average": self.average,
+            "optimiser": self.optimiser.state_dict(),
+            "step": self.step,
+            "spent_s": self.spent_s,
+            "config": json.dumps(asdict(self.config)),
+        }
+        torch.save(state, part)
+        part.replace(self.folder / "checkpoint.pt")
+
+    def load(self, path: Path) -> None:
+        """Continue a run."""
+        state = torch.load(path, map_location=self.device, weights_only=True)
+        self.model.net.load_state_dict(state["net"])
+        self.average = state["average"]
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.step, self.spent_s = state["step"], state["spent_s"]
+
+    def start_from(self, path: Path) -> None:
+        """Begin a new run at the weights of an exported file."""
+        self.model.net.load_state_dict(
+            {name: value.float() for name, value in load_state_dict(path).items()}
+        )
+        self.average = {k: v.detach().clone() for k, v in self.model.net.state_dict().items()}
+
+    def train_step(self) -> float:
+        config, work = self.config, self.work
+        rate = config.lr * min(1.0, (self.step + 1) / config.warmup_steps)
+        rate *= max(0.01, min(1.0, (1 - self.progress) / config.decay_share))
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.model.set_image_size(work.size_px)
+        seed = config.seed * 1_000_003 + self.step
+        generator = torch.Generator(device=self.device).manual_seed(seed)
+        shape = ClipShape(work.batch, work.frames, work.size_px, work.clips)
+        frames, labels = self.feed.next(shape, seed, generator)
+        rows, masks = pick_objects(labels, work.objects, generator)
+        amp = torch.autocast("cuda", dtype=torch.bfloat16, enabled=self.device.type == "cuda")
+        with amp, bf16_products(self.device.type == "cpu"):
+            images = normalise(frames.float() / 255.0)
+            if work.frames == 1:
+                loss = image_loss(self.model, images[:, 0], rows, masks[:, 0], generator)
+            else:
+                loss = clip_loss(self.model, images, rows, masks, generator)
+        self.optimiser.zero_grad(set_to_none=True)
+        with bf16_products(self.device.type == "cpu"):
+            loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.net.parameters(), config.clip_norm)
+        self.optimiser.step()
+        self.step += 1
+        if self.step % EMA_EVERY == 0:
+            self._update_average()
+        return float(loss.detach())
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        keep = min(self.config.ema, (1 + self.step) / (10 + self.step)) ** EMA_EVERY
+        for name, value in self.model.net.state_dict().items():
+            self.average[name].lerp_(value, 1 - keep)
+
+    def _log(self, loss: float) -> None:
+        row = {
+            "step": self.step,
+            "minutes": round(self.spent_s / 60, 2),
+            "size_px": self.work.size_px,
+            "frames": self.work.frames,
+            "rich": self.work.clips == RICH,
+            "loss": round(loss, 4),
+        }
+        with (self.folder / "log.jsonl").open("a") as log:
+            log.write(json.dumps(row) + "\n")
+        print(row, flush=True)
+
+
+def _pick_kind(generator: torch.Generator, kinds: dict[str, float]) -> str:
+    draw = float(torch.rand((), generator=generator, device=generator.device))
+    for kind, share in kinds.items():
+        draw -= share
+        if draw <= 0:
+            return kind
+    return next(reversed(kinds))
+
+
+def _encode(model: Sam2Model, images: Tensor, rows: Tensor) -> FrameFeatures:
+    """Features once per image, repeated per object; without what only refiners read."""
+    found = model.encode_image(images)
+    found = replace(found, image=found.image[:, :0], fpn4=found.fpn4[:, :0], fpn8=found.fpn8[:, :0])
+    return found.rows(rows)
+
+
+def image_loss(
+    model: Sam2Model, images: Tensor, rows: Tensor, masks: Tensor, generator: torch.Generator
+) -> Tensor:
+    """A prompt on a still, then, half the time, a correcting click on top of the answer."""
+    kind = _pick_kind(generator, {"box": 0.55, "clicks:1": 0.2, "clicks:3": 0.25})
+    prompt = sample_prompt(masks, kind, generator)
+    weights = LossWeights()
+    features = _encode(model, images, rows)
+    embedding = model.condition(features, None)
+    answer = model.decode(embedding, features, prompt, first=True)
+    loss = answer_loss(
+        answer.all_logits,
+        answer.all_iou_pred,
+        answer.object_score,
+        masks,
+        alternatives=kind == "clicks:1",
+        weights=weights,
+    )
+    if _pick_kind(generator, {"correct": 0.5, "stop": 0.5}) == "stop":
+        return loss
+    prompt = sample_correction(masks, answer.raw_logits.detach(), generator, prompt)
+    answer = model.decode(embedding, features, prompt, first=True)
+    again = answer_loss(
+        answer.all_logits,
+        answer.all_iou_pred,
+        answer.object_score,
+        masks,
+        alternatives=False,
+        weights=weights,
+    )
+    return (loss + again) / 2
+
+
+def clip_loss(
+    model: Sam2Model, images: Tensor, rows: Tensor, masks: Tensor, generator: torch.Generator
+) -> Tensor:
+    """Track a clip from a first-frame prompt; mostly, clicks correct one of the later frames."""
+    kind = _pick_kind(generator, {"box": 0.4, "mask": 0.4, "clicks:1": 0.05, "clicks:3": 0.15})
+    frames = images.shape[1]
+    correct_at = -1
+    if _pick_kind(generator, {"correct": 0.7, "never": 0.3}) == "correct":
+        correct_at = int(torch.randint(1, frames, (), generator=generator, device=generator.device))
+    refiner, policy = NoRefiner(), Fifo()
+    banks: dict[int, MemoryBank] = {}
+    total = images.new_zeros(())
+    for t in range(frames):
+        prompts = {}
+        features = _encode(model, images[:, t], rows)
+        if t == 0:
+            prompts[1] = sample_prompt(masks[:, 0], kind, generator)
+        elif t == correct_at:
+            prompts[1] = correcting_clicks(model, features, banks[1], masks[:, t], t, generator)
+        decoded, banks = track_encoded(
+            model, refiner, policy, banks, features, {}, prompts, Step(frame_idx=t)
+        )
+        if t == 0 and kind == "mask":
+            continue
+        answer = decoded[1]
+        loss = answer_loss(
+            answer.all_logits,
+            answer.all_iou_pred,
+            answer.object_score,
+            masks[:, t],
+            alternatives=t == 0 and kind == "clicks:1",
+            weights=LossWeights(),
+        )
+        total = total + (CORRECTED_WEIGHT * loss if t == correct_at else loss)
+    return total / frames
+
+
+@torch.no_grad()
+def correcting_clicks(
+    model: Sam2Model,
+    features: FrameFeatures,
+    bank: MemoryBank,
+    masks: Bool[Tensor, "b s s"],
+    frame_idx: int,
+    generator: torch.Generator,
+) -> ModelPrompt:
+    """One to three clicks, each where the tracked answer, corrected by those before, is wrong."""
+    clicks = int(torch.randint(1, 4, (), generator=generator, device=generator.device))
+    prompt = None
+    for _ in range(clicks):
+        answer = decode_object(
+            model, NoRefiner(), Fifo(), bank, features, {}, prompt, Step(frame_idx=frame_idx)
+        )
+        prompt = sample_correction(masks, answer.raw_logits, generator, prompt)
+    assert prompt is not None
+    return prompt
+
+
+@torch.inference_mode()
+def evaluate(
+    model: Sam2Model,
+    *,
+    size_px: int,
+    clips: int = 100,
+    frames: int = 16,
+    kind: str = "box",
+    batch: int = 10,
+    refiner: Refiner | None = None,
+) -> list[float]:
+    """Mean J per frame position on the held-out set (fixed seeds), tracked from the first frame.
+
+    kind: "box" (tight), "mask" or "clicks:N". refiner: None for the model alone. A mask prompt's
+    own frame counts as J 1 by construction.
+    """
+    model.set_image_size(size_px)
+    refiner, policy = refiner or NoRefiner(), Fifo()
+    sums = torch.zeros(frames)
+    for images, masks, generator in held_out(model.device, size_px, clips, frames, batch):
+        banks: dict[int, MemoryBank] = {}
+        for t in range(frames):
+            prompts = {}
+            if t == 0:
+                prompts[1] = sample_prompt(masks[:, 0], kind, generator)
+            decoded, banks = track_frame(
+                model, refiner, policy, banks, images[:, t], prompts, Step(frame_idx=t)
+            )
+            sums[t] += answer_iou(decoded[1].output_logits, masks[:, t]).sum().cpu()
+    return (sums / clips).tolist()
+
+
+def held_out(
+    device: torch.device, size_px: int, clips: int = 100, frames: int = 16, batch: int = 10
+) -> Iterator[tuple[Float[Tensor, "b t 3 s s"], Bool[Tensor, "b t s s"], torch.Generator]]:
+    """The held-out clips in batches: network inputs, masks, and what prompts are drawn with."""
+    for seed in range(EVAL_SEED, EVAL_SEED + clips, batch):
+        data = generate_clips(batch, frames, size_px, seed, device=str(device))
+        generator = torch.Generator(device=device).manual_seed(seed)
+        yield normalise(data.frames.float() / 255.0), data.masks, generator
+
+
+def answer_iou(
+    logits: Float[Tensor, "b 1 r r"], masks: Bool[Tensor, "b s s"]
+) -> Float[Tensor, " b"]:
+    """J of the decoder's masks at the size of the truth."""
+    full = F.interpolate(logits, masks.shape[-2:], mode="bilinear", align_corners=False)
+    return mask_iou(full[:, 0], masks.float())
+
+
+def export(checkpoint: Path, target: Path) -> None:
+    """Write the averaged weights of a run as the fp16 safetensors file that ships."""
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    card = {
+        "vos.trained_steps": str(state["step"]),
+        "vos.trained_minutes": f"{state['spent_s'] / 60:.0f}",
+        "vos.train_config": state["config"],
+    }
+    save_nano(target, state["average"], NanoConfig(), card)
