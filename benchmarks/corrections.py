@@ -29,7 +29,7 @@ from vos.io.write.mask_png import read_label_png
 from vos.loading import load
 from vos.prompts import MaskPrompt, Points
 from vos.track.memory_bank import MemoryBank
-from vos.track.policy import Fifo, Step
+from vos.track.policy import Fifo, StreamPosition
 from vos.track.session import Session
 from vos.track.snapshot import SessionState
 from vos.track.step import decode_object, track_frame
@@ -112,13 +112,13 @@ def generated_table(tracker: Tracker) -> str:
         banks: dict[int, MemoryBank] = {}
         for t in range(CLICKED):
             prompts = {1: sample_prompt(masks[:, 0], "box", generator)} if t == 0 else {}
-            step = Step(frame_idx=t)
+            step = StreamPosition(frame_idx=t)
             _, banks = track_frame(model, refiner, policy, banks, images[:, t], prompts, step)
         raw = model.encode_image(images[:, CLICKED])
         cache = refiner.augment(model, raw, CLICKED)
         truth, prompt = masks[:, CLICKED], None
         for count in range(CLICKS + 1):
-            step = Step(frame_idx=CLICKED)
+            step = StreamPosition(frame_idx=CLICKED)
             answer = decode_object(model, refiner, policy, banks[1], raw, cache, prompt, step)
             scores[count] += answer_iou(answer.output_logits, truth).sum().item()
             prompt = sample_correction(truth, answer.output_logits, generator, prompt)

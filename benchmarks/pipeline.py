@@ -34,13 +34,13 @@ from vos.bench.stages import SIZE_HW, make_clip
 from vos.io.results.folder import OutputFolder
 from vos.model import registry
 from vos.model.build import build_sam2
-from vos.model.preprocess import resized_to
+from vos.model.preprocess import resize_image
 from vos.prompts import Box
 from vos.settings import Settings
 from vos.track.compose import compose
 from vos.track.look_ahead import with_following
 from vos_cli.job.job import Job
-from vos_cli.job.resumable import Work
+from vos_cli.job.resumable import ResumableRun
 from vos_cli.job.run import load_tracker, run
 
 OBJECTS = 3
@@ -108,18 +108,18 @@ def watched_saves() -> Iterator[list[tuple[float, float]]]:
     """Milliseconds and kB of every checkpoint that is written meanwhile."""
     saves: list[tuple[float, float]] = []
     sizes: list[int] = []
-    keep, save = OutputFolder.save, Work._save
+    keep, save = OutputFolder.save, ResumableRun._save
 
     def kept(*args: Any) -> int:
         sizes.append(keep(*args))
         return sizes[-1]
 
-    def timed(work: Work) -> None:
+    def timed(work: ResumableRun) -> None:
         began = time.monotonic()
         save(work)
         saves.append((1000 * (time.monotonic() - began), sizes[-1] / 1e3))
 
-    with patch.object(OutputFolder, "save", kept), patch.object(Work, "_save", timed):
+    with patch.object(OutputFolder, "save", kept), patch.object(ResumableRun, "_save", timed):
         yield saves
 
 
@@ -127,7 +127,8 @@ def alone(tracker: Tracker, frames: int) -> float:
     """Frames/s of the session on pictures in memory."""
     side = tracker.model.image_size
     pictures = [
-        replace(frame, resized=resized_to(frame.image, side)) for frame in moving_frames(2, SIZE_HW)
+        replace(frame, resized=resize_image(frame.image, side))
+        for frame in moving_frames(2, SIZE_HW)
     ]
     session = tracker.session(list(boxes()))
     count = STEADY_FRAME + frames

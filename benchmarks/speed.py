@@ -32,7 +32,7 @@ from vos.model.types import MemoryEntry
 from vos.prompts import Box
 from vos.refine.base import NoRefiner
 from vos.track.memory_bank import MemoryBank
-from vos.track.policy import Fifo, Step
+from vos.track.policy import Fifo, StreamPosition
 from vos.track.step import track_frame
 
 TINY = "configs/sam2.1/sam2.1_hiera_t.yaml"
@@ -93,7 +93,9 @@ def our_step(
     for entry in memories[1:]:
         bank = bank.push(entry, prompted=False, memory_slots=7, pointer_span=16)
     with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
-        decoded, _ = track_frame(model, NoRefiner(), Fifo(), {1: bank}, image, {}, Step(NOW))
+        decoded, _ = track_frame(
+            model, NoRefiner(), Fifo(), {1: bank}, image, {}, StreamPosition(NOW)
+        )
     return decoded[1].mask_logits
 
 

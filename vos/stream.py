@@ -18,7 +18,7 @@ from vos.io.read.scene_cuts import CutState, CutWatch, SceneCuts
 from vos.io.read.source import Source, TimePoint
 from vos.io.results.append_file import AppendFile
 from vos.io.results.checkpoints import SavedState
-from vos.model.preprocess import resized_to
+from vos.model.preprocess import resize_image
 from vos.model.sam2 import Sam2Model
 from vos.prompts import Direction, Prompt
 from vos.track.compose import ObjectLogits, compose
@@ -204,7 +204,7 @@ class Stream:
             frame, seen = one
             if from_idx is None or frame.frame_idx < from_idx:
                 return one
-            return replace(frame, resized=resized_to(frame.image, self._side)), seen
+            return replace(frame, resized=resize_image(frame.image, self._side)), seen
 
         return map_ahead(work, frames, RESIZED_AHEAD)
 

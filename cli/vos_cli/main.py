@@ -14,7 +14,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
 
 from vos.version import __version__
-from vos_cli.console.errors import EXIT_BROKEN_PIPE, carried, report
+from vos_cli.console.errors import EXIT_BROKEN_PIPE, carry_errors, report
 from vos_cli.options.bare import BareOptionsCommand
 
 
@@ -97,7 +97,7 @@ class LazyGroup(TyperGroup):
         return name, command if name is None else _load(name), rest
 
     def invoke(self, ctx: Any) -> Any:
-        with carried():
+        with carry_errors():
             return super().invoke(ctx)
 
 

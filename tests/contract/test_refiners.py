@@ -26,7 +26,7 @@ from vos.refine.base import Asked, NoRefiner
 from vos.refine.memory_gate import at_side
 from vos.refine.registry import KINDS, TrainableRefiner, build_refiner, load_refiner_config
 from vos.refine.sam2refiner.refiner import SAM2RefinerConfig, SAM2RefinerVideo
-from vos.track.policy import Fifo, Step
+from vos.track.policy import Fifo, StreamPosition
 from vos.track.session import Session
 from vos.track.step import track_frame
 
@@ -274,7 +274,7 @@ def test_a_mask_prompt_is_the_answer(nano, trained):
     mask = torch.zeros(1, 1, 128, 128)
     mask[..., 20:90, 40:100] = 1
     prompt = ModelPrompt(mask=mask)
-    step, policy = Step(0), Fifo()
+    step, policy = StreamPosition(0), Fifo()
     image, double = features.image, features.image_2x
     runs = [
         track_frame(nano, refiner, policy, {}, image, {1: prompt}, step, double)

@@ -11,7 +11,7 @@ from PIL import Image
 from vos.loading import load
 from vos.model.sam2 import Sam2Model
 from vos.prompts import Points
-from vos.track.compose import at_video_size
+from vos.track.compose import resize_to_video
 from vos_cli import main
 from vos_eval.metrics.clicks import click_ious, click_score
 
@@ -83,7 +83,7 @@ def test_clicks_score_as_clicked_one_after_the_other_with_one_encoder_pass(root,
             points = tuple((float(click.x_px), float(click.y_px)) for click in clicks)
             prompt = Points(1, points, tuple(int(click.is_positive) for click in clicks))
             logits = image.decode([prompt])[1].logits
-            return at_video_size(logits, label.shape)[0, 0].sigmoid().cpu().numpy()
+            return resize_to_video(logits, label.shape)[0, 0].sigmoid().cpu().numpy()
 
         curves.append(click_ious(label > 0, predict))
     expected = click_score(curves)

@@ -156,7 +156,7 @@ def _page(job: Job, tracker: Tracker) -> Iterator:
     from vos_cli.studio.guard import Guard
     from vos_cli.studio.pictures import Thumbnails
     from vos_cli.studio.runs import Runs
-    from vos_cli.studio.session import Desk
+    from vos_cli.studio.session import StudioSession
 
     open_again = partial(open_result, job.output)
     fixes = Fixes(open_again(), open_again, lambda: tracker)
@@ -165,7 +165,7 @@ def _page(job: Job, tracker: Tracker) -> Iterator:
     info = result.source.info
     with RandomAccess(result.source) as frames:
         previewer = FixPreviewer(lambda: tracker, frames, lambda: fixes.result)
-        desk = Desk(
+        desk = StudioSession(
             info=info,
             frames=frames,
             thumbnails=Thumbnails(),

@@ -29,7 +29,7 @@ from vos.prompts.kinds import MAX_OBJECT_ID
 from vos.refine.base import NoRefiner, Refiner
 from vos.refine.registry import build_refiner, load_refiner_config
 from vos.refine.weights import load_refiner
-from vos.track.compose import ObjectLogits, at_video_size, compose
+from vos.track.compose import ObjectLogits, compose, resize_to_video
 from vos.track.policy import Fifo
 from vos.track.session import Session
 
@@ -69,7 +69,7 @@ class TimedModel(Sam2Model):
 
     def __init__(self, model: Sam2Model):
         super().__init__(model.net, exact=model.exact, pool_memory=model.pool_memory)
-        self.steady = model.steady
+        self.fast_path = model.fast_path
         self.seconds: dict[str, float] = defaultdict(float)
 
     def encode_image(self, *args: Any, **kwargs: Any) -> Any:
@@ -85,7 +85,7 @@ class TimedModel(Sam2Model):
             return super().condition_all(*args, **kwargs)
 
     def track(self, *args: Any, **kwargs: Any) -> Any:
-        if self.steady is None:
+        if self.fast_path is None:
             return None
         with self._clock("track"):
             return super().track(*args, **kwargs)
@@ -166,7 +166,7 @@ class Bench:
     def masks(self, size_hw: tuple[int, int]) -> dict[int, np.ndarray]:
         """What the last frame's answer says of each object, whatever it says of the others."""
         return {
-            i: (at_video_size(one.logits, size_hw)[0, 0] > 0).cpu().numpy()
+            i: (resize_to_video(one.logits, size_hw)[0, 0] > 0).cpu().numpy()
             for i, one in self._answers.items()
         }
 

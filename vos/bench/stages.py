@@ -15,7 +15,7 @@ from vos.frame import Frame, FrameResult
 from vos.io.read.open import open_source
 from vos.io.write.overlay.sink import OverlaySink
 from vos.io.write.sink import MaskSink, Sink
-from vos.model.preprocess import resized_to
+from vos.model.preprocess import resize_image
 
 SIZE_HW = (1080, 1920)
 BIT_RATE = 16 * 10**6
@@ -51,7 +51,7 @@ def stages_beside_the_model(frames: int, side_px: int, place: Path) -> list[Stag
 
     def small() -> None:
         for frame, _ in pairs:
-            resized_to(frame.image, side_px)
+            resize_image(frame.image, side_px)
 
     def of(name: str, where: str, work: Callable[[], None], path: Path | None) -> Stage:
         together, own = _cpu_ms(work, len(pairs))

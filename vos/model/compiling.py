@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map
 
 from vos.errors import UsageError
-from vos.model.attention.static import SteadyStep, gathered, is_steady
+from vos.model.attention.static import StaticStep, has_static_shapes, stack_recalls
 from vos.model.sam2 import Sam2Model
 from vos.model.types import Decoded, FrameFeatures, MemoryEntry, PromptTokens, Recall
 
@@ -63,7 +63,7 @@ def compile_model(model: Sam2Model, *, replays: bool | None = None) -> None:
     )
     for module, name, only in parts:
         module.forward = Compiled(module.forward, name, replays=replays, only=only)
-    model.steady = CompiledStep(model, replays=replays)
+    model.fast_path = CompiledStep(model, replays=replays)
 
 
 class Compiled(Generic[P, R]):
@@ -107,14 +107,14 @@ class Compiled(Generic[P, R]):
             self._fast = self._plain
             _log.warning("vos: warning: no memory left to compile %s; runs as it is", self._name)
             raise
-        return copied(answer) if self._replays else answer
+        return copy_tensors(answer) if self._replays else answer
 
 
 class CompiledStep:
     """The step of steady objects, whole or up to the decoder, for recalls that are."""
 
     def __init__(self, model: Sam2Model, *, replays: bool):
-        step = SteadyStep(model)
+        step = StaticStep(model)
         self._model = model
         self._track = Compiled(step.__call__, "tracking", replays=replays)
         self._attend = Compiled(step.attention.__call__, "memory attention", replays=replays)
@@ -122,11 +122,11 @@ class CompiledStep:
 
     def fits(self, features: FrameFeatures, recalls: Sequence[Recall]) -> bool:
         """recalls: of equal `shape`."""
-        return len(features.s16) == 1 and is_steady(recalls[0], self._model.net)
+        return len(features.s16) == 1 and has_static_shapes(recalls[0], self._model.net)
 
     def condition(self, features: FrameFeatures, recalls: Sequence[Recall]) -> Tensor:
         """As `Sam2Model.condition_all`."""
-        return self._attend(gathered(recalls, self._model.device), features)
+        return self._attend(stack_recalls(recalls, self._model.device), features)
 
     def track(
         self, features: FrameFeatures, recalls: Sequence[Recall], frame_idx: int
@@ -135,7 +135,7 @@ class CompiledStep:
         count = len(recalls)
         if count not in self._no_prompts:
             self._no_prompts[count] = self._model.no_prompt(count)
-        memories = gathered(recalls, self._model.device)
+        memories = stack_recalls(recalls, self._model.device)
         decoded, entry = self._track(memories, features, self._no_prompts[count])
         return decoded, replace(entry, frame_idx=frame_idx)
 
@@ -148,7 +148,7 @@ def tensors_of(value: Any) -> Iterator[Tensor]:
             yield from tensors_of([getattr(leaf, field.name) for field in fields(leaf)])
 
 
-def copied(value: Any) -> Any:
+def copy_tensors(value: Any) -> Any:
     """The same with tensors of its own."""
 
     def copy(leaf: Any) -> Any:
@@ -156,7 +156,7 @@ def copied(value: Any) -> Any:
             return leaf.clone()
         if is_dataclass(leaf) and not isinstance(leaf, type):
             names = (field.name for field in fields(leaf))
-            return replace(leaf, **{name: copied(getattr(leaf, name)) for name in names})
+            return replace(leaf, **{name: copy_tensors(getattr(leaf, name)) for name in names})
         return leaf
 
     return tree_map(copy, value)

@@ -32,7 +32,7 @@ class Answers:
     object_score: Float[Tensor, "b 1"]
 
 
-def predict(
+def run_mask_decoder(
     net: SAM2Base,
     embedding: Float[Tensor, "b c h w"],
     features: FrameFeatures,
@@ -46,12 +46,12 @@ def predict(
         sparse_prompt_embeddings=tokens.sparse,
         dense_prompt_embeddings=tokens.dense,
         repeat_image=False,
-        high_res_features=[expanded(features.s4, b), expanded(features.s8, b)],
+        high_res_features=[expand_batch(features.s4, b), expand_batch(features.s8, b)],
     )
     return Answers(*answers)
 
 
-def picked(
+def choose_mask(
     net: SAM2Base,
     answers: Answers,
     *,
@@ -87,7 +87,7 @@ def picked(
         # Bit parity: SAM 2 upsamples the alternatives together, then picks; one alone rounds
         # otherwise.
         visible = torch.where(present[:, None, None], all_logits[:, 1:].float(), NO_OBJ_SCORE)
-        memory_logits = resized(visible, (net.image_size, net.image_size))[
+        memory_logits = resize_logits(visible, (net.image_size, net.image_size))[
             rows, best - 1
         ].unsqueeze(1)
     return Decoded(
@@ -103,12 +103,12 @@ def picked(
     )
 
 
-def expanded(features: Tensor, batch: int) -> Tensor:
+def expand_batch(features: Tensor, batch: int) -> Tensor:
     """One image's features for every object of it; a batch of that size stays as it is."""
     return features if features.shape[0] == batch else features.expand(batch, -1, -1, -1)
 
 
-def resized(logits: Tensor, size_hw: tuple[int, int], *, antialias: bool = False) -> Tensor:
+def resize_logits(logits: Tensor, size_hw: tuple[int, int], *, antialias: bool = False) -> Tensor:
     """Bilinear and in fp32, as SAM 2 does it everywhere."""
     return F.interpolate(
         logits.float(), size=size_hw, mode="bilinear", align_corners=False, antialias=antialias

@@ -30,7 +30,7 @@ def keep_freed_memory() -> bool:
     return bool(kept and mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1))
 
 
-def sent(tensor: Tensor, device: torch.device) -> Tensor:
+def to_device(tensor: Tensor, device: torch.device) -> Tensor:
     """A tensor of the CPU on this device. A GPU is not waited for: it copies from pinned memory, in
     the order of its other work.
     """

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
-def compute_once(net: SAM2Base) -> None:
+def keep_encodings(net: SAM2Base) -> None:
     """Make `net` keep its position encodings and rotary tables between frames; works in place."""
     neck = net.image_encoder.neck
     if not isinstance(neck.position_encoding, _CoarsePositionEncoding):

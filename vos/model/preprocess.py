@@ -10,7 +10,7 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor
 
-from vos.model.host_memory import sent
+from vos.model.host_memory import to_device
 
 MEAN_RGB = (0.485, 0.456, 0.406)
 STD_RGB = (0.229, 0.224, 0.225)
@@ -22,7 +22,7 @@ def normalise(image: Float[Tensor, "*b 3 h w"]) -> Float[Tensor, "*b 3 h w"]:
     return (image - mean) / std
 
 
-def resized_to(image: UInt8[np.ndarray, "h w 3"], size_px: int) -> UInt8[np.ndarray, "s s 3"]:
+def resize_image(image: UInt8[np.ndarray, "h w 3"], size_px: int) -> UInt8[np.ndarray, "s s 3"]:
     """Pillow's bicubic, antialiased; the aspect ratio is not kept.
 
     Source: `sam2.utils.misc._load_img_as_tensor`.
@@ -38,7 +38,7 @@ def to_network(
 
     Source: `sam2.utils.misc.load_video_frames_from_jpg_images`.
     """
-    pixels = sent(torch.from_numpy(resized), device).permute(2, 0, 1)
+    pixels = to_device(torch.from_numpy(resized), device).permute(2, 0, 1)
     most, _, _ = _constants(device, torch.float32)
     return normalise(pixels.to(torch.float32) / most)[None]
 
@@ -47,7 +47,7 @@ def image_to_input(
     image: UInt8[np.ndarray, "h w 3"], size_px: int, device: torch.device
 ) -> Float[Tensor, "1 3 s s"]:
     """A picture of any size as the network's input of this side in pixels."""
-    return to_network(resized_to(image, size_px), device)
+    return to_network(resize_image(image, size_px), device)
 
 
 @lru_cache(maxsize=8)

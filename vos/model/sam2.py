@@ -15,12 +15,19 @@ from jaxtyping import Float
 from sam2.modeling.sam2_base import SAM2Base
 from torch import Tensor, nn
 
-from vos.model.attention.cached import MemoryReader
-from vos.model.attention.exact import ExactReader
+from vos.model.attention.cached import CachedMemoryAttention
+from vos.model.attention.exact import ExactMemoryAttention
 from vos.model.attention.pointers import pointer_places
-from vos.model.decoding import ChooseMask, best_iou, expanded, picked, predict, resized
-from vos.model.host_memory import sent
-from vos.model.kept_encodings import compute_once
+from vos.model.decoding import (
+    ChooseMask,
+    best_iou,
+    choose_mask,
+    expand_batch,
+    resize_logits,
+    run_mask_decoder,
+)
+from vos.model.host_memory import to_device
+from vos.model.kept_encodings import keep_encodings
 from vos.model.layout import image_of, tokens_of
 from vos.model.types import (
     Decoded,
@@ -36,7 +43,7 @@ MASK_PROMPT_LOGIT = 10.0
 PREVIOUS_LOGIT_LIMIT = 32.0
 
 
-class Steady(Protocol):
+class FastPath(Protocol):
     """A faster way for frames whose recalls `fits` accepts."""
 
     def fits(self, features: FrameFeatures, recalls: Sequence[Recall]) -> bool: ...
@@ -62,8 +69,10 @@ class Sam2Model:
         """pool_memory: side of the squares of memory tokens attended to as one; 1 if exact."""
         self.net = net.eval()
         self.exact, self.pool_memory = exact, pool_memory
-        compute_once(net)
-        self._reader = ExactReader(net) if exact else MemoryReader(net, pool_memory)
+        keep_encodings(net)
+        self._reader = (
+            ExactMemoryAttention(net) if exact else CachedMemoryAttention(net, pool_memory)
+        )
         if not exact:
             # A tenth to a third less of their time at 1024 px; the image encoder gains nothing.
             for part in (net.sam_mask_decoder, net.memory_encoder):
@@ -72,7 +81,7 @@ class Sam2Model:
                 # In bfloat16 a strided operand makes `linear` repeat its weights per row.
                 block.pwconv1.register_forward_pre_hook(_contiguous)
         self._image_pe: Tensor | None = None
-        self.steady: Steady | None = None
+        self.fast_path: FastPath | None = None
 
     @property
     def image_size(self) -> int:
@@ -136,8 +145,8 @@ class Sam2Model:
 
         One recall may instead hold a batch, one row per row of `features`.
         """
-        if self.steady is not None and self.steady.fits(features, recalls):
-            return self.steady.condition(features, recalls)
+        if self.fast_path is not None and self.fast_path.fits(features, recalls):
+            return self.fast_path.condition(features, recalls)
         return self._attended(features, recalls)
 
     def _attended(self, features: FrameFeatures, recalls: Sequence[Recall]) -> Tensor:
@@ -153,9 +162,9 @@ class Sam2Model:
         """`condition_all`, `decode` and `encode_memory` in one, less the decoder's state, where
         that is faster; else None.
         """
-        if self.steady is None or not self.steady.fits(features, recalls):
+        if self.fast_path is None or not self.fast_path.fits(features, recalls):
             return None
-        return self.steady.track(features, recalls, frame_idx)
+        return self.fast_path.track(features, recalls, frame_idx)
 
     def decode(
         self,
@@ -193,7 +202,7 @@ class Sam2Model:
         net = self.net
         seen = decoded.seen_logits
         if seen.shape[-1] != net.image_size:
-            seen = resized(seen, (net.image_size, net.image_size))
+            seen = resize_logits(seen, (net.image_size, net.image_size))
         if decoded.from_prompt and net.binarize_mask_from_pts_for_mem_enc:
             mask = (seen > 0).float()
         else:
@@ -227,16 +236,18 @@ class Sam2Model:
 
         tokens: of `no_prompt`.
         """
-        answers = predict(self.net, embedding, features, tokens)
+        answers = run_mask_decoder(self.net, embedding, features, tokens)
         multimask = self._has_alternatives(0, first=False)
-        return picked(self.net, answers, multimask=multimask, from_prompt=False, exact=self.exact)
+        return choose_mask(
+            self.net, answers, multimask=multimask, from_prompt=False, exact=self.exact
+        )
 
     def _prompt_tokens(
         self, points: Tensor, labels: Tensor, previous: Tensor | None
     ) -> PromptTokens:
         encoder = self.net.sam_prompt_encoder
         if previous is not None and previous.shape[-2:] != encoder.mask_input_size:
-            previous = resized(previous, encoder.mask_input_size, antialias=True)
+            previous = resize_logits(previous, encoder.mask_input_size, antialias=True)
         sparse, dense = encoder(points=(points, labels), boxes=None, masks=previous)
         return PromptTokens(sparse, dense, self._dense_pe(sparse))
 
@@ -258,10 +269,10 @@ class Sam2Model:
 
         handle = decoder.transformer.register_forward_hook(capture)
         try:
-            answers = predict(self.net, embedding, features, tokens)
+            answers = run_mask_decoder(self.net, embedding, features, tokens)
         finally:
             handle.remove()
-        answer = picked(
+        answer = choose_mask(
             self.net,
             answers,
             multimask=multimask,
@@ -275,9 +286,9 @@ class Sam2Model:
         net = self.net
         b = mask.shape[0]
         high = mask * (2 * MASK_PROMPT_LOGIT) - MASK_PROMPT_LOGIT
-        low = resized(high, (high.shape[-2] // 4, high.shape[-1] // 4), antialias=True)
+        low = resize_logits(high, (high.shape[-2] // 4, high.shape[-1] // 4), antialias=True)
         inner = self._run_decoder(
-            _rolled(expanded(features.s16, b)),
+            _rolled(expand_batch(features.s16, b)),
             features,
             self.no_prompt(b, net.mask_downsample(mask)),
             multimask=False,
@@ -325,7 +336,7 @@ class Sam2Model:
         )
         rows = pointers.shape[1]
         distances = [[distance for distance, _ in column] for column in columns]
-        steps = sent(torch.tensor(distances), self.device)
+        steps = to_device(torch.tensor(distances), self.device)
         position = pointer_places(net, steps, recalls[0].pointer_span, pointers)
         position = position.expand(-1, rows, m)
         if m < c:

@@ -12,7 +12,7 @@ from vos.model.sam2 import Sam2Model
 from vos.model.types import Decoded, FrameFeatures, ModelPrompt
 from vos.refine.base import Refiner
 from vos.track.memory_bank import MemoryBank
-from vos.track.policy import MemoryPolicy, Step
+from vos.track.policy import MemoryPolicy, StreamPosition
 from vos.track.step import track_encoded
 
 # Tokens of one memory map, over all objects of a batch: a CPU gains nothing beyond.
@@ -72,7 +72,7 @@ def track_within(
     banks: Mapping[int, MemoryBank],
     encode: Callable[[], FrameFeatures],
     prompts: Mapping[int, ModelPrompt],
-    step: Step,
+    step: StreamPosition,
 ) -> tuple[dict[int, Decoded], dict[int, MemoryBank]]:
     """As `track_frame`; on out of memory, shrinks the capacity, says so in the log, and repeats.
 

@@ -59,7 +59,7 @@ def label_map(
     best: Tensor | None = None
     labels: Tensor | None = None
     for object_id in sorted(logits):
-        full = at_video_size(logits[object_id], size_hw)[0, 0]
+        full = resize_to_video(logits[object_id], size_hw)[0, 0]
         if best is None or labels is None:
             best = full.clamp(min=0)
             labels = (full > 0).to(torch.uint8) * object_id
@@ -72,7 +72,7 @@ def label_map(
     return labels.cpu().numpy()
 
 
-def at_video_size(
+def resize_to_video(
     logits: Float[Tensor, "1 1 r r"], size_hw: tuple[int, int]
 ) -> Float[Tensor, "1 1 h w"]:
     """Source: `SAM2VideoPredictor._get_orig_video_res_output`."""
@@ -81,7 +81,7 @@ def at_video_size(
     return F.interpolate(logits.float(), size=size_hw, mode="bilinear", align_corners=False)
 
 
-def off_graph(answers: Mapping[int, Decoded]) -> dict[int, ObjectLogits]:
+def detach_results(answers: Mapping[int, Decoded]) -> dict[int, ObjectLogits]:
     """What users get of the objects' answers (batch 1 each). A GPU is waited for once."""
     if not answers:
         return {}

@@ -19,10 +19,10 @@ from vos.model.types import Decoded, FrameFeatures
 from vos.prompts.collect import collect
 from vos.prompts.kinds import Box, ObjectPrompt, Prompt
 from vos.refine.base import FrameCache, NoRefiner, Refiner
-from vos.track.compose import ObjectLogits, compose, off_graph
+from vos.track.compose import ObjectLogits, compose, detach_results
 from vos.track.inputs import autocast, to_inputs, to_model_prompt
 from vos.track.memory_bank import MemoryBank
-from vos.track.policy import Fifo, MemoryPolicy, Step
+from vos.track.policy import Fifo, MemoryPolicy, StreamPosition
 from vos.track.step import decode_object
 
 
@@ -87,7 +87,7 @@ class ImageSegmenter:
             for object_id, (prompt, before) in asked.items():
                 decoded = self._decode_object(prompt, before)
                 self._answers[object_id] = _Answer(prompt, decoded)
-        return off_graph({i: self._answers[i].decoded for i in sorted(self._answers)})
+        return detach_results({i: self._answers[i].decoded for i in sorted(self._answers)})
 
     def forget(self, object_id: int) -> None:
         """Drop an object: later results do not have it, and its next prompts start it anew."""
@@ -112,7 +112,7 @@ class ImageSegmenter:
             self._features,
             self._cache,
             asked,
-            Step(0),
+            StreamPosition(0),
             before,
         )
 

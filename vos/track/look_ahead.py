@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vos.frame import Frame
-from vos.model.preprocess import resized_to, to_network
+from vos.model.preprocess import resize_image, to_network
 from vos.model.sam2 import Sam2Model
 from vos.model.types import FrameFeatures
 
@@ -82,5 +82,5 @@ def with_following(
 def _input(frame: Frame, model: Sam2Model) -> Float[Tensor, "1 3 s s"]:
     resized = frame.resized
     if resized is None or len(resized) != model.image_size:
-        resized = resized_to(frame.image, model.image_size)
+        resized = resize_image(frame.image, model.image_size)
     return to_network(resized, model.device)

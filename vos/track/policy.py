@@ -17,7 +17,7 @@ from vos.track.memory_bank import MemoryBank
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class StreamPosition:
     """Where in the stream one frame is.
 
     frame_idx: 0-based, presentation order. reverse: tracking runs towards frame 0. frame_count:
@@ -34,7 +34,7 @@ class MemoryPolicy(Protocol):
 
     def admit(self, bank: MemoryBank, entry: MemoryEntry, *, prompted: bool) -> MemoryBank: ...
 
-    def select(self, bank: MemoryBank, step: Step) -> Recall: ...
+    def select(self, bank: MemoryBank, step: StreamPosition) -> Recall: ...
 
     def choose(self, iou_pred: Float[Tensor, "b k"]) -> Int[Tensor, " b"]: ...
 
@@ -59,7 +59,7 @@ class Fifo:
             pointer_span=self.pointer_span,
         )
 
-    def select(self, bank: MemoryBank, step: Step) -> Recall:
+    def select(self, bank: MemoryBank, step: StreamPosition) -> Recall:
         sign = -1 if step.reverse else 1
         span = self.pointer_span
         if step.frame_count is not None:
@@ -81,7 +81,7 @@ class Fifo:
 
     choose = staticmethod(best_iou)
 
-    def _nearest_prompted(self, bank: MemoryBank, step: Step) -> tuple[MemoryEntry, ...]:
+    def _nearest_prompted(self, bank: MemoryBank, step: StreamPosition) -> tuple[MemoryEntry, ...]:
         entries = bank.prompted
         if len(entries) <= self.max_prompted:
             return entries
@@ -108,7 +108,7 @@ class Visible(Fifo):
             return bank
         return Fifo.admit(self, bank, entry, prompted=prompted)
 
-    def select(self, bank: MemoryBank, step: Step) -> Recall:
+    def select(self, bank: MemoryBank, step: StreamPosition) -> Recall:
         sign = -1 if step.reverse else 1
         consecutive = tuple(
             replace(entry, frame_idx=step.frame_idx - sign * away)

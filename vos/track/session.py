@@ -15,11 +15,11 @@ from vos.prompts.collect import collect
 from vos.prompts.kinds import ObjectPrompt, Prompt
 from vos.refine.base import NoRefiner, Refiner
 from vos.track.capacity import Capacity, track_within
-from vos.track.compose import ObjectLogits, compose, off_graph
+from vos.track.compose import ObjectLogits, compose, detach_results
 from vos.track.inputs import autocast, to_double_input, to_model_prompt
 from vos.track.look_ahead import GroupEncoder
 from vos.track.memory_bank import MemoryBank
-from vos.track.policy import Fifo, MemoryPolicy, Step
+from vos.track.policy import Fifo, MemoryPolicy, StreamPosition
 from vos.track.snapshot import SessionState
 
 
@@ -95,9 +95,9 @@ class Session:
                 self.banks,
                 encode,
                 prompts,
-                Step(frame.frame_idx, self.reverse, self.frame_count),
+                StreamPosition(frame.frame_idx, self.reverse, self.frame_count),
             )
-        return off_graph(decoded)
+        return detach_results(decoded)
 
     def add_prompt(self, prompt: Prompt) -> None:
         """Ask something of a frame the stream has not reached yet. Keeps everything asked

@@ -15,7 +15,7 @@ from vos.model.types import Decoded, FrameFeatures, MemoryEntry, ModelPrompt, Re
 from vos.refine.base import Asked, FrameCache, NoRefiner, Refiner
 from vos.refine.memory_gate import decode_fused
 from vos.track.memory_bank import MemoryBank
-from vos.track.policy import MemoryPolicy, Step
+from vos.track.policy import MemoryPolicy, StreamPosition
 
 
 def track_frame(
@@ -25,7 +25,7 @@ def track_frame(
     banks: Mapping[int, MemoryBank],
     image: Float[Tensor, "b 3 s s"],
     prompts: Mapping[int, ModelPrompt],
-    step: Step,
+    step: StreamPosition,
     image_2x: Float[Tensor, "b 3 s2 s2"] | None = None,
     objects_per_batch: int = 1,
 ) -> tuple[dict[int, Decoded], dict[int, MemoryBank]]:
@@ -50,7 +50,7 @@ def track_encoded(
     raw: FrameFeatures,
     cache: FrameCache,
     prompts: Mapping[int, ModelPrompt],
-    step: Step,
+    step: StreamPosition,
     objects_per_batch: int = 1,
 ) -> tuple[dict[int, Decoded], dict[int, MemoryBank]]:
     """As `track_frame`, from an image that is already encoded."""
@@ -84,7 +84,7 @@ def decode_object(
     raw: FrameFeatures,
     cache: FrameCache,
     prompt: ModelPrompt | None,
-    step: Step,
+    step: StreamPosition,
     before: Decoded | None = None,
 ) -> Decoded:
     """One object's mask: recall, condition, fuse, decode, refine.
@@ -116,7 +116,7 @@ def track_together(
     banks: Mapping[int, MemoryBank],
     raw: FrameFeatures,
     cache: FrameCache,
-    step: Step,
+    step: StreamPosition,
     objects_per_batch: int,
 ) -> dict[int, tuple[Decoded, MemoryBank]]:
     """Answers and new banks of objects that have memories and no prompt on this frame of one video.
@@ -160,7 +160,7 @@ def _track_group(
     banks: Sequence[MemoryBank],
     raw: FrameFeatures,
     cache: FrameCache,
-    step: Step,
+    step: StreamPosition,
 ) -> tuple[list[Decoded], tuple[MemoryEntry, ...]]:
     if type(refiner) is NoRefiner and policy.choose is best_iou:
         at_once = model.track(raw, recalls, step.frame_idx)

@@ -253,10 +253,10 @@ def _probability(image: ImageSegmenter, prompts: Sequence[Prompt]) -> np.ndarray
     """float H x W at the image's size; zero without prompts. Further clicks see the mask before."""
     if not prompts:
         return np.zeros(image.size_hw)
-    from vos.track.compose import at_video_size
+    from vos.track.compose import resize_to_video
 
     logits = image.decode(prompts)[_OBJECT].logits
-    return at_video_size(logits, image.size_hw)[0, 0].sigmoid().cpu().numpy()
+    return resize_to_video(logits, image.size_hw)[0, 0].sigmoid().cpu().numpy()
 
 
 def _set_json(one: SetScore) -> dict[str, Any]:

@@ -41,7 +41,7 @@ class Carried(Exception):
 
 
 @contextmanager
-def carried() -> Iterator[None]:
+def carry_errors() -> Iterator[None]:
     """Wrap whatever a command raises, except what Typer itself raises to steer or to complain."""
     try:
         yield

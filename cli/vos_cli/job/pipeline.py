@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 OVERLAY_NAME = "overlay.mp4"
 
 
-def open_parts(
+def open_pipeline(
     job: Job,
     source: Source,
     tracker: Tracker | None,

@@ -44,7 +44,7 @@ class Reached:
 
 
 def reached(state: Mapping[str, Any]) -> Reached | None:
-    """What a checkpoint of `Work` says; None where there was no result yet."""
+    """What a checkpoint of `ResumableRun` says; None where there was no result yet."""
     values = state["values"]
     stream, stats = values[_STREAM], values.get("stats")
     if not stream["frames"]:
@@ -53,8 +53,8 @@ def reached(state: Mapping[str, Any]) -> Reached | None:
     return Reached(stream["frame_idx"] + 1, tuple(stream["cuts"]["found"]), stats_bytes)
 
 
-class Work:
-    """The stream and the sinks of one job. Made with `take_up`; a context manager.
+class ResumableRun:
+    """The stream and the sinks of one job. Made with `resume_or_start`; a context manager.
 
     notes: what may make the result differ in its last bits from that of an uninterrupted run.
     resumed_at: index of the first frame that an earlier run had not saved, None in a fresh run.
@@ -134,9 +134,9 @@ class Work:
         self._stack.__exit__(kind, error, trace)
 
 
-def take_up(
+def resume_or_start(
     folder: OutputFolder, open_parts: Open, *, period_s: float, warn: Callable[[str], None]
-) -> Work:
+) -> ResumableRun:
     """The work that an earlier run left in the folder, or all of it.
 
     open_parts: makes the stream and the sinks, new or from saved states by name, and enters them
@@ -145,7 +145,7 @@ def take_up(
     problems = [f"{folder.damaged} of its checkpoints damaged"] if folder.damaged else []
     for saved in folder.saved:
         try:
-            work = Work(folder, open_parts, saved, period_s)
+            work = ResumableRun(folder, open_parts, saved, period_s)
         except ResumeError as error:
             problems.append(str(error))
             continue
@@ -156,7 +156,7 @@ def take_up(
         warn(f"interrupted run: {problem}; tracking starts again from the beginning")
     if folder.saved:
         folder.restart()
-    return Work(folder, open_parts, None, period_s)
+    return ResumableRun(folder, open_parts, None, period_s)
 
 
 def _parts(saved: Checkpoint) -> dict[str, SavedState]:

@@ -25,8 +25,8 @@ from vos.settings import Settings
 from vos_cli.console.errors import Interrupted
 from vos_cli.console.progress import Mode, Progress, open_progress
 from vos_cli.job.check import check_prompts
-from vos_cli.job.pipeline import open_parts
-from vos_cli.job.resumable import take_up
+from vos_cli.job.pipeline import open_pipeline
+from vos_cli.job.resumable import resume_or_start
 
 if TYPE_CHECKING:
     from vos.api import Tracker
@@ -89,9 +89,9 @@ def run(
             progress = show(job.settings.progress, frames_to_come(job, info))
             try:
                 tracker = load(job.settings)
-                work = take_up(
+                work = resume_or_start(
                     folder,
-                    partial(open_parts, job, source, tracker, folder),
+                    partial(open_pipeline, job, source, tracker, folder),
                     period_s=job.settings.checkpoint_s,
                     warn=warn,
                 )

@@ -17,7 +17,7 @@ from vos.errors import OutputError, PromptError, UsageError, VosError
 from vos_cli.studio.document import StaleError, read_document
 from vos_cli.studio.fixes import Fixes
 from vos_cli.studio.pictures import jpeg, mask_png, png
-from vos_cli.studio.session import Desk
+from vos_cli.studio.session import StudioSession
 
 _STATIC = Path(__file__).parent / "static"
 _KEEP = {"Cache-Control": "private, max-age=86400, immutable"}
@@ -42,7 +42,7 @@ class Start(BaseModel):
     overwrite: bool = False
 
 
-def make_app(desk: Desk) -> FastAPI:
+def make_app(desk: StudioSession) -> FastAPI:
     """The server's answers; `Guard` decides who gets them."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
@@ -188,7 +188,7 @@ def make_app(desk: Desk) -> FastAPI:
     return app
 
 
-def _fixes(desk: Desk) -> Fixes:
+def _fixes(desk: StudioSession) -> Fixes:
     if desk.fixes is None:
         raise UsageError("there is no result to correct here: track first")
     return desk.fixes

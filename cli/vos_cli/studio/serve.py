@@ -70,7 +70,7 @@ def serve(
     from vos_cli.studio.pictures import Thumbnails
     from vos_cli.studio.preview import Previewer
     from vos_cli.studio.runs import Runs
-    from vos_cli.studio.session import Desk
+    from vos_cli.studio.session import StudioSession
 
     if isinstance(source, str):
         source = open_source(source, decoder=settings.decoder)
@@ -80,7 +80,7 @@ def serve(
         thumbnails = Thumbnails(opened.info.frame_count)
         with RandomAccess(opened, thumbnails.add) as frames:
             previewer = Previewer(partial(_model, settings), frames)
-            desk = Desk(
+            desk = StudioSession(
                 info=opened.info,
                 frames=frames,
                 thumbnails=thumbnails,

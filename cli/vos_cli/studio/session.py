@@ -24,7 +24,7 @@ from vos_cli.studio.runs import Runs
 
 
 @dataclass(slots=True)
-class Desk:
+class StudioSession:
     """One input, the prompts on it, and what can be done with them.
 
     tool: the one the page starts with. save_to: the prompt file of `vos pick`, else None. runs:

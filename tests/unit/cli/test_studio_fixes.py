@@ -43,7 +43,7 @@ from vos_cli.studio.fix_preview import FixPreviewer
 from vos_cli.studio.fixes import Fixes, undone
 from vos_cli.studio.guard import Guard
 from vos_cli.studio.pictures import Thumbnails
-from vos_cli.studio.session import Desk
+from vos_cli.studio.session import StudioSession
 
 BASE = "http://127.0.0.1:4321"
 FRAMES = 12
@@ -70,13 +70,13 @@ def output(tracker: Tracker, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def desk(output: Path, tracker: Tracker) -> Iterator[Desk]:
+def desk(output: Path, tracker: Tracker) -> Iterator[StudioSession]:
     open_again = partial(open_result, output)
     fixes = Fixes(open_again(), open_again, lambda: tracker)
     source = fixes.result.source
     with RandomAccess(source) as frames:
         previewer = FixPreviewer(lambda: tracker, frames, lambda: fixes.result)
-        desk = Desk(
+        desk = StudioSession(
             info=source.info,
             frames=frames,
             thumbnails=Thumbnails(),
@@ -94,7 +94,7 @@ def desk(output: Path, tracker: Tracker) -> Iterator[Desk]:
 
 
 @pytest.fixture
-def page(desk: Desk) -> Iterator[TestClient]:
+def page(desk: StudioSession) -> Iterator[TestClient]:
     guard = Guard(make_app(desk), Address.of(LOOPBACK), on_spent=lambda _token: None)
     with TestClient(guard, base_url=BASE, follow_redirects=False) as client:
         assert client.get("/", params={"token": guard.token}).status_code == 303
@@ -152,7 +152,7 @@ def test_what_the_page_starts_with(page: TestClient, output: Path):
     assert (status["state"], status["can_undo"], status["can_redo"]) == ("none", False, False)
 
 
-def test_what_was_drawn_on_top_of_a_track_is_a_correction_of_it(desk: Desk):
+def test_what_was_drawn_on_top_of_a_track_is_a_correction_of_it(desk: StudioSession):
     assert desk.fixes is not None
     clicks, more = Points(1, ((1, 2), (3, 4)), (1, 0), 2), Points(1, ((5, 6),), (1,), 2)
     both = Points(1, (*clicks.points_xy_px, (5, 6)), (1, 0, 1), 2)
@@ -165,7 +165,7 @@ def test_what_was_drawn_on_top_of_a_track_is_a_correction_of_it(desk: Desk):
     assert desk.fixes.document(Document((BOX, clicks))).prompts == ()
 
 
-def test_fix_undo_and_redo(page: TestClient, desk: Desk, output: Path):
+def test_fix_undo_and_redo(page: TestClient, desk: StudioSession, output: Path):
     before = masks(output)
     assert draw(page, CLICK) == 200
     told = run(page)
@@ -283,7 +283,7 @@ def test_another_command_changed_it_meanwhile(page: TestClient, output: Path, tr
 
 
 def test_stopping_leaves_the_result_as_it_was(
-    page: TestClient, desk: Desk, output: Path, monkeypatch: pytest.MonkeyPatch
+    page: TestClient, desk: StudioSession, output: Path, monkeypatch: pytest.MonkeyPatch
 ):
     before = masks(output)
     draw(page, CLICK)

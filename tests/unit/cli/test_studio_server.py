@@ -34,7 +34,7 @@ from vos_cli.studio.document import History, document_of
 from vos_cli.studio.guard import MAX_BODY_BYTES, Guard
 from vos_cli.studio.pictures import Thumbnails
 from vos_cli.studio.preview import Preview, Previewer
-from vos_cli.studio.session import Desk
+from vos_cli.studio.session import StudioSession
 
 BASE = "http://127.0.0.1:4321"
 BOX = {"type": "box", "object_id": 1, "frame_idx": 2, "box_xyxy_px": [20, 16, 52.5, 48]}
@@ -66,11 +66,11 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def desk(clip: Path, tmp_path: Path) -> Iterator[Desk]:
+def desk(clip: Path, tmp_path: Path) -> Iterator[StudioSession]:
     thumbnails = Thumbnails()
     with open_source(clip) as source, RandomAccess(source, thumbnails.add) as frames:
         frames.read(4)
-        yield Desk(
+        yield StudioSession(
             info=source.info,
             frames=frames,
             thumbnails=thumbnails,
@@ -84,7 +84,7 @@ def desk(clip: Path, tmp_path: Path) -> Iterator[Desk]:
 
 
 @pytest.fixture
-def guard(desk: Desk) -> Guard:
+def guard(desk: StudioSession) -> Guard:
     return Guard(make_app(desk), Address.of(LOOPBACK), on_spent=SPENT.append)
 
 
@@ -157,7 +157,7 @@ def test_localhost_and_tunnels_are_this_machine(guard: Guard, visitor: TestClien
 @pytest.mark.parametrize(
     "origin", ["http://evil.example", "null", "http://127.0.0.1:1", "https://127.0.0.1:4321", None]
 )
-def test_changes_come_from_the_page_only(page: TestClient, desk: Desk, origin: str | None):
+def test_changes_come_from_the_page_only(page: TestClient, desk: StudioSession, origin: str | None):
     del page.headers["Origin"]
     headers = {} if origin is None else {"Origin": origin}
     sent = {"version": 0, "prompts": [BOX], "objects": {"1": ""}}
@@ -204,7 +204,7 @@ def test_no_path_leads_to_files(page: TestClient, path: str):
     assert page.get(path).status_code in (404, 405, 422)
 
 
-def test_a_mask_names_no_file(page: TestClient, desk: Desk, tmp_path: Path):
+def test_a_mask_names_no_file(page: TestClient, desk: StudioSession, tmp_path: Path):
     Image.fromarray(np.ones((clips.HEIGHT, clips.WIDTH), np.uint8)).save(tmp_path / "m.png")
     for file in (str(tmp_path / "m.png"), "/etc/passwd", "../m.png"):
         mask = {"type": "mask", "object_id": 1, "frame_idx": 0, "file": file}
@@ -232,7 +232,7 @@ def test_frames_are_the_source_s(page: TestClient, clip: Path):
     assert page.get("/api/frames/-1.jpg").status_code == 404
 
 
-def test_thumbnails_are_there_once_indexed(page: TestClient, desk: Desk):
+def test_thumbnails_are_there_once_indexed(page: TestClient, desk: StudioSession):
     answer = page.get("/api/thumbnails/4.jpg")
     small = np.array(Image.open(io.BytesIO(answer.content)))
     assert small.shape == (clips.HEIGHT, clips.WIDTH, 3)
@@ -266,7 +266,9 @@ def test_a_mask_is_transparent_but_for_its_object(page: TestClient):
 # The document
 
 
-def test_prompts_come_back_as_they_were_drawn(page: TestClient, desk: Desk, tmp_path: Path):
+def test_prompts_come_back_as_they_were_drawn(
+    page: TestClient, desk: StudioSession, tmp_path: Path
+):
     polygon = {
         "type": "polygon",
         "object_id": 3,
@@ -318,7 +320,7 @@ def test_the_second_tab_does_not_overwrite_the_first(page: TestClient):
     assert page.post("/api/undo", json={"version": 0}).status_code == 409
 
 
-def test_what_was_drawn_and_not_saved_is_known(page: TestClient, desk: Desk):
+def test_what_was_drawn_and_not_saved_is_known(page: TestClient, desk: StudioSession):
     desk.history = History(document_of(prompts_from_json([BOX]), {}))  # from the file
     assert not desk.is_drawing_unused
     put(page, 0, BOX, POINTS)
@@ -344,7 +346,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_bad_prompts_are_one_line(page: TestClient, desk: Desk, name: str):
+def test_bad_prompts_are_one_line(page: TestClient, desk: StudioSession, name: str):
     answer = put(page, 0, *BAD[name])
     assert answer.status_code == 422
     error = answer.json()["error"]
@@ -353,7 +355,7 @@ def test_bad_prompts_are_one_line(page: TestClient, desk: Desk, name: str):
     assert desk.history.version == 0
 
 
-def test_bad_names_and_bodies(page: TestClient, desk: Desk):
+def test_bad_names_and_bodies(page: TestClient, desk: StudioSession):
     for objects in ({"0": ""}, {"256": ""}, {"x": ""}, {"1": "n" * 61}):
         assert put(page, 0, BOX, **objects).status_code == 422
     for body in (b"", b"[", b"[]", b"null", b'{"version": "x"}', b'{"version": NaN}'):
@@ -362,7 +364,7 @@ def test_bad_names_and_bodies(page: TestClient, desk: Desk):
     assert desk.history.version == 0
 
 
-def test_saving_where_it_cannot_be(page: TestClient, desk: Desk, tmp_path: Path):
+def test_saving_where_it_cannot_be(page: TestClient, desk: StudioSession, tmp_path: Path):
     desk.save_to = tmp_path / "missing" / "prompts.json"
     with pytest.raises(OutputError):
         desk.save()
@@ -375,7 +377,7 @@ def test_saving_where_it_cannot_be(page: TestClient, desk: Desk, tmp_path: Path)
 # The model behind the preview
 
 
-def test_only_changed_objects_are_asked_again_and_undo_gives_the_same(desk: Desk):
+def test_only_changed_objects_are_asked_again_and_undo_gives_the_same(desk: StudioSession):
     import torch
 
     from vos.loading import load
@@ -412,12 +414,12 @@ def test_only_changed_objects_are_asked_again_and_undo_gives_the_same(desk: Desk
     assert previewer.masks(1, []).scores == {}
 
 
-def _only(desk: Desk, frame_idx: int) -> Iterator[Any]:
+def _only(desk: StudioSession, frame_idx: int) -> Iterator[Any]:
     with open_source(desk.info.path) as source:
         yield from source.frames(frame_idx, frame_idx + 1)
 
 
-def test_a_model_that_fails_to_load_says_why(desk: Desk):
+def test_a_model_that_fails_to_load_says_why(desk: StudioSession):
     def fail() -> Any:
         raise OutputError("no such model")
 
@@ -428,7 +430,7 @@ def test_a_model_that_fails_to_load_says_why(desk: Desk):
     assert str(previewer.error) == "no such model"
 
 
-def test_reads_from_several_threads(desk: Desk):
+def test_reads_from_several_threads(desk: StudioSession):
     expected = [desk.frames.read(idx) for idx in range(5)]
     wrong: list[int] = []
 

@@ -10,7 +10,7 @@ from sam2.modeling.backbones.hieradet import Hiera
 from sam2.modeling.sam.transformer import RoPEAttention
 
 from vos.model.build import build_nano
-from vos.model.kept_encodings import MemoryRopeAttention, compute_once
+from vos.model.kept_encodings import MemoryRopeAttention, keep_encodings
 from vos.model.nano_config import NanoConfig
 
 CONFIG = NanoConfig(
@@ -24,7 +24,7 @@ def pair():
     net = build_nano(CONFIG)
     torch.nn.init.normal_(net.get_parameter("image_encoder.trunk.pos_embed"))
     theirs = copy.deepcopy(net)
-    compute_once(net)
+    keep_encodings(net)
     return net, theirs
 
 
@@ -105,5 +105,5 @@ def test_a_copied_network_keeps_its_own_values(pair):
     other = copy.deepcopy(net)
     with torch.no_grad():
         other.get_parameter("image_encoder.trunk.pos_embed").zero_()
-    compute_once(other)
+    keep_encodings(other)
     assert not _equal(_pyramid(net), _pyramid(other))

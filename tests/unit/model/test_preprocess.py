@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from vos.model.host_memory import sent
+from vos.model.host_memory import to_device
 from vos.model.preprocess import MEAN_RGB, STD_RGB, image_to_input, to_network
 
 CUDA = pytest.param("cuda", marks=pytest.mark.needs_cuda)
@@ -43,6 +43,6 @@ def test_a_picture_of_any_size():
 def test_what_is_sent_is_what_was_there_when_it_was_sent():
     for value in range(50):
         source = torch.full((1 << 20,), value, dtype=torch.uint8)
-        there = sent(source, torch.device("cuda"))
+        there = to_device(source, torch.device("cuda"))
         source.fill_(255)
         assert bool((there == value).all())

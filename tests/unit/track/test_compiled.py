@@ -12,7 +12,7 @@ import torch
 from torch._dynamo.utils import counters
 
 from vos.errors import UsageError
-from vos.model.compiling import compile_model, copied, tensors_of
+from vos.model.compiling import compile_model, copy_tensors, tensors_of
 from vos.model.sam2 import Sam2Model
 from vos.prompts import Box, Points
 from vos.refine.base import NoRefiner
@@ -148,7 +148,7 @@ def test_what_a_replay_overwrites_is_never_kept(net, tiny_model, make_frames, mo
 
         def run(*args, **kwargs):
             spoil()
-            answer = copied(function(*args, **kwargs))
+            answer = copy_tensors(function(*args, **kwargs))
             answers.extend(t for t in tensors_of(answer) if t.is_floating_point())
             return answer
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from vos.model.types import MemoryEntry
 from vos.track.memory_bank import MemoryBank
-from vos.track.policy import Fifo, Step, Visible
+from vos.track.policy import Fifo, StreamPosition, Visible
 
 
 def entry(frame_idx: int, *, iou_pred: float = 0.9, object_score: float = 5.0) -> MemoryEntry:
@@ -47,7 +47,7 @@ def test_selection_is_sam2s(prompted, after, count, reverse):
     else:
         now = max(prompted) + after + 1
         bank = track(prompted, now - 1, policy)
-    recall = policy.select(bank, Step(now, reverse, count))
+    recall = policy.select(bank, StreamPosition(now, reverse, count))
     sign = -1 if reverse else 1
     first = max(prompted) if reverse else min(prompted)
 
@@ -78,9 +78,13 @@ def test_corrections_are_never_dropped_and_attention_is_bounded():
     prompted = set(range(0, 100, 10))
     bank = track(prompted, 120, policy)
     assert {e.frame_idx for e in bank.prompted} == prompted
-    attended = [e.frame_idx for slot, e in policy.select(bank, Step(121)).spatial if slot == 0]
+    attended = [
+        e.frame_idx for slot, e in policy.select(bank, StreamPosition(121)).spatial if slot == 0
+    ]
     assert attended == [0, 70, 80, 90]
-    near_the_start = [e.frame_idx for slot, e in policy.select(bank, Step(12)).spatial if slot == 0]
+    near_the_start = [
+        e.frame_idx for slot, e in policy.select(bank, StreamPosition(12)).spatial if slot == 0
+    ]
     assert near_the_start == [0, 10, 20, 30][: len(near_the_start)]
 
 
@@ -98,7 +102,7 @@ def test_an_object_always_in_view_is_remembered_alike_by_both_policies(prompts, 
     """With prompts further back than a policy looks; nearer ones leave a gap in one only."""
     prompts = {t for t in prompts if t < last - 15}
     fifo, visible = Fifo(), Visible()
-    now = Step(last + 1)
+    now = StreamPosition(last + 1)
     recall = fifo.select(track({0, *prompts}, last, fifo), now)
     same = visible.select(track({0, *prompts}, last, visible), now)
     assert [slot for slot, _ in same.spatial] == [slot for slot, _ in recall.spatial]
@@ -119,7 +123,7 @@ def track_hidden(policy: Fifo, hidden: range, last: int, *, reverse: bool = Fals
 @pytest.mark.parametrize("reverse", [False, True])
 def test_what_a_hidden_object_looked_like_is_not_forgotten(reverse):
     bank = track_hidden(Visible(), range(30, 91), last=90, reverse=reverse)
-    now = Step(909 if reverse else 91, reverse)
+    now = StreamPosition(909 if reverse else 91, reverse)
     recall = Visible().select(bank, now)
     sign = -1 if reverse else 1
     assert [slot for slot, _ in recall.spatial] == [0, 1, 2, 3, 4, 5, 6]

@@ -9,7 +9,7 @@ import torch
 from tests.unit.track.official import Pair, ask, build_pair, propagate, write_clip
 from vos.model.build import build_sam2
 from vos.prompts import Box, MaskPrompt, Points
-from vos.track.compose import at_video_size, label_map
+from vos.track.compose import label_map, resize_to_video
 from vos.track.session import Session
 
 SIZE_HW = (90, 120)
@@ -37,7 +37,7 @@ def _our_logits(session: Session, frames, size_hw) -> dict[int, torch.Tensor]:
     for frame in frames:
         objects = session.decode(frame)
         out[frame.frame_idx] = torch.stack(
-            [at_video_size(objects[i].logits, size_hw)[0, 0] for i in sorted(objects)]
+            [resize_to_video(objects[i].logits, size_hw)[0, 0] for i in sorted(objects)]
         )
     return out
 
@@ -139,6 +139,6 @@ def test_masks_equal_at_1024_px(tmp_path):
         objects = session.decode(frame)
         labels = label_map({i: o.logits for i, o in objects.items()}, size_hw)
         for slot, object_id in enumerate(sorted(objects)):
-            ours = at_video_size(objects[object_id].logits, size_hw)[0, 0] > 0
+            ours = resize_to_video(objects[object_id].logits, size_hw)[0, 0] > 0
             assert torch.equal(ours, theirs[frame.frame_idx][slot] > 0), f"{frame.frame_idx}"
         assert labels.max() <= 2

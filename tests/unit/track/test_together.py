@@ -13,7 +13,7 @@ from vos.prompts import Box, Points
 from vos.refine.base import NoRefiner
 from vos.track import session
 from vos.track.capacity import Capacity
-from vos.track.policy import Fifo, Step
+from vos.track.policy import Fifo, StreamPosition
 from vos.track.session import Session
 from vos.track.step import track_frame
 
@@ -170,7 +170,7 @@ def test_a_batch_of_videos_gives_what_each_gives_alone(fast_model):
         for t in range(clips.shape[1]):
             prompts = {1: box} if t == 0 else {}
             decoded, banks = track_frame(
-                fast_model, NoRefiner(), Fifo(), banks, clips[:, t], prompts, Step(t)
+                fast_model, NoRefiner(), Fifo(), banks, clips[:, t], prompts, StreamPosition(t)
             )
             found.append(decoded[1].output_logits)
         return torch.stack(found, dim=1)

@@ -39,7 +39,7 @@ class _Projected:
     values: tuple[Float[Tensor, "b heads t c"], ...]
 
 
-class MemoryReader:
+class CachedMemoryAttention:
     """The memory attention of `net`, for inference.
 
     pool: side of the squares of memory tokens that are averaged into one, 1 for none. A pooled

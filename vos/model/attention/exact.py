@@ -13,7 +13,7 @@ from vos.model.layout import tokens_of
 from vos.model.types import Recall
 
 
-class ExactReader:
+class ExactMemoryAttention:
     """The memory attention of `net`, all memories of one object as one sequence."""
 
     def __init__(self, net: SAM2Base):

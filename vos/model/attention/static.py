@@ -26,7 +26,7 @@ from vos.model.attention.cached import (
     rotations,
 )
 from vos.model.attention.pointers import pointer_places
-from vos.model.host_memory import sent
+from vos.model.host_memory import to_device
 from vos.model.kept_encodings import MemoryRopeAttention
 from vos.model.layout import image_of, tokens_of
 from vos.model.types import Decoded, FrameFeatures, MemoryEntry, PromptTokens, Recall
@@ -48,7 +48,7 @@ class Memories:
     distances: Float[Tensor, "r p"]
 
 
-def is_steady(recall: Recall, net: SAM2Base) -> bool:
+def has_static_shapes(recall: Recall, net: SAM2Base) -> bool:
     """Whether every recent slot is filled, so that shapes stay until the next prompt."""
     prompted = sum(slot == 0 for slot, _ in recall.spatial)
     return (
@@ -59,20 +59,20 @@ def is_steady(recall: Recall, net: SAM2Base) -> bool:
     )
 
 
-def gathered(recalls: Sequence[Recall], device: torch.device) -> Memories:
+def stack_recalls(recalls: Sequence[Recall], device: torch.device) -> Memories:
     """Recalls of equal `shape`, one object each."""
     maps = [torch.cat([entry.map_on(device) for _, entry in r.spatial]) for r in recalls]
     pointers = [torch.cat([entry.obj_ptr.to(device) for _, entry in r.pointers]) for r in recalls]
     distances = [[float(distance) for distance, _ in r.pointers] for r in recalls]
     return Memories(
         torch.stack(maps),
-        sent(torch.tensor([slot for slot, _ in recalls[0].spatial]), device),
+        to_device(torch.tensor([slot for slot, _ in recalls[0].spatial]), device),
         torch.stack(pointers),
-        sent(torch.tensor(distances), device),
+        to_device(torch.tensor(distances), device),
     )
 
 
-class SteadyAttention:
+class StaticMemoryAttention:
     """Memory attention of `net` at its present input size. pool: as `MemoryReader`'s."""
 
     def __init__(self, net: SAM2Base, pool: int):
@@ -128,10 +128,10 @@ class SteadyAttention:
         bias: Float[Tensor, " t"] | None,
     ) -> Float[Tensor, "r n c"]:
         """turned: tokens from the first on whose keys are rotated."""
-        q = _turn(heads_of(attention.q_proj(queries), attention.num_heads), self._query_turns)
+        q = rotate_real(heads_of(attention.q_proj(queries), attention.num_heads), self._query_turns)
         k = heads_of(attention.k_proj(keys), attention.num_heads)
         table = self._query_turns if keys is queries else self._key_turns
-        k = torch.cat([_turn(k[:, :, :turned], table), k[:, :, turned:]], dim=2)
+        k = torch.cat([rotate_real(k[:, :, :turned], table), k[:, :, turned:]], dim=2)
         q = q.expand(len(k), -1, -1, -1)
         if folds(attention, k) and values.shape[-1] < k.shape[-1]:
             return attention.out_proj(attention.v_proj(_in_chunks(q[:, 0], k[:, 0], values, bias)))
@@ -157,13 +157,13 @@ class SteadyAttention:
         )
 
 
-class SteadyStep:
+class StaticStep:
     """Attending, decoding and remembering in one function, of unprompted objects of one image."""
 
     def __init__(self, model: Sam2Model):
         """At the model's present input size."""
         self._model = model
-        self.attention = SteadyAttention(model.net, model.pool_memory)
+        self.attention = StaticMemoryAttention(model.net, model.pool_memory)
 
     def __call__(
         self, memories: Memories, features: FrameFeatures, tokens: PromptTokens
@@ -174,7 +174,7 @@ class SteadyStep:
         return decoded, self._model.encode_memory(features, decoded, 0)
 
 
-def _turn(x: Float[Tensor, "b heads t c"], table: Float[Tensor, "u d 2"]) -> Tensor:
+def rotate_real(x: Float[Tensor, "b heads t c"], table: Float[Tensor, "u d 2"]) -> Tensor:
     """`vos.model.kept_encodings.rotate` in real numbers, not in place; t is a multiple of u."""
     pairs = x.float().unflatten(-1, (-1, 2)).unflatten(2, (-1, len(table)))
     cos, sin = table.unbind(-1)

@@ -28,7 +28,7 @@ from vos.model.weights import load_state_dict
 from vos.refine.base import NoRefiner, Refiner
 from vos.synth.clips import RICH, generate_clips
 from vos.track.memory_bank import MemoryBank
-from vos.track.policy import Fifo, Step
+from vos.track.policy import Fifo, StreamPosition
 from vos.track.step import decode_object, track_encoded, track_frame
 from vos.train.losses import LossWeights, answer_loss, mask_iou
 from vos.train.nano.clip_feed import ClipFeed, ClipShape, pick_objects
@@ -260,7 +260,7 @@ def clip_loss(
         elif t == correct_at:
             prompts[1] = correcting_clicks(model, features, banks[1], masks[:, t], t, generator)
         decoded, banks = track_encoded(
-            model, refiner, policy, banks, features, {}, prompts, Step(frame_idx=t)
+            model, refiner, policy, banks, features, {}, prompts, StreamPosition(frame_idx=t)
         )
         if t == 0 and kind == "mask":
             continue
@@ -291,7 +291,14 @@ def correcting_clicks(
     prompt = None
     for _ in range(clicks):
         answer = decode_object(
-            model, NoRefiner(), Fifo(), bank, features, {}, prompt, Step(frame_idx=frame_idx)
+            model,
+            NoRefiner(),
+            Fifo(),
+            bank,
+            features,
+            {},
+            prompt,
+            StreamPosition(frame_idx=frame_idx),
         )
         prompt = sample_correction(masks, answer.raw_logits, generator, prompt)
     assert prompt is not None
@@ -324,7 +331,7 @@ def evaluate(
             if t == 0:
                 prompts[1] = sample_prompt(masks[:, 0], kind, generator)
             decoded, banks = track_frame(
-                model, refiner, policy, banks, images[:, t], prompts, Step(frame_idx=t)
+                model, refiner, policy, banks, images[:, t], prompts, StreamPosition(frame_idx=t)
             )
             sums[t] += answer_iou(decoded[1].output_logits, masks[:, t]).sum().cpu()
     return (sums / clips).tolist()

@@ -10,7 +10,7 @@ from vos.model.sam2 import Sam2Model
 from vos.model.types import Decoded, FrameFeatures, ModelPrompt, Recall
 from vos.refine.base import Asked, FrameCache, Refiner
 from vos.track.memory_bank import MemoryBank
-from vos.track.policy import Fifo, Step
+from vos.track.policy import Fifo, StreamPosition
 
 PRESENT = 10.0
 """An object score that hides nothing."""
@@ -38,7 +38,9 @@ def answer_tracked(
 ) -> Decoded:
     """Frame 1, without a prompt, from the memory of frame 0."""
     asked = Asked(now=None, first=bank.first_prompt)
-    return _answer(model, refiner, features, cache, asked, Fifo().select(bank, Step(frame_idx=1)))
+    return _answer(
+        model, refiner, features, cache, asked, Fifo().select(bank, StreamPosition(frame_idx=1))
+    )
 
 
 def _answer(
