@@ -32,7 +32,7 @@ from vos.track.memory_bank import MemoryBank
 from vos.track.policy import Fifo, StreamPosition
 from vos.track.session import Session
 from vos.track.snapshot import SessionState
-from vos.track.step import decode_object, track_frame
+from vos.track.step import Engine, decode_group, encode_frame, find_memories, track_frame
 from vos.train.nano.trainer import answer_iou, held_out
 from vos.train.prompts import sample_correction, sample_prompt
 from vos_eval.metrics.clicks import Click, next_click
@@ -70,7 +70,7 @@ def correct_sequence(tracker: Tracker, images: Path, labels: Path, tally: Tally)
         after = range(t + 1, min(t + 1 + FOLLOWING, len(frames)))
         kept = session.snapshot()
         tally.left_alone.append(_mean_j(session, frames, truth, after))
-        session.restore(kept, frame.size_hw)
+        session = session.resume(kept, frame.size_hw)
         clicks: list[Click] = []
         scores = [jaccard(truth[t], mask)]
         corrected = session
@@ -85,14 +85,15 @@ def correct_sequence(tracker: Tracker, images: Path, labels: Path, tally: Tally)
                 tuple(int(c.is_positive) for c in clicks),
                 frame_idx=t,
             )
-            corrected = tracker.session([first, points])
-            corrected.restore(SessionState(dict(state.banks), ((t, 1),)), frame.size_hw)
+            corrected = tracker.session([first, points]).resume(
+                SessionState(dict(state.banks), ((t, 1),)), frame.size_hw
+            )
             mask = _mask(corrected, frame)
             scores.append(jaccard(truth[t], mask))
         scores += [scores[-1]] * (CLICKS + 1 - len(scores))
         tally.clicked.append(scores)
         tally.corrected.append(_mean_j(corrected, frames, truth, after))
-        session.restore(kept, frame.size_hw)
+        session = session.resume(kept, frame.size_hw)
 
 
 def _mask(session: Session, frame: Frame) -> np.ndarray:
@@ -106,20 +107,19 @@ def _mean_j(session: Session, frames: list[Frame], truth: list[np.ndarray], span
 @torch.inference_mode()
 def generated_table(tracker: Tracker) -> str:
     """Mean J of frame 8 after 0 to 3 clicks."""
-    model, refiner, policy = tracker.model, tracker.refiner, Fifo()
+    model, engine = tracker.model, Engine(tracker.model, tracker.refiner, Fifo())
     scores = np.zeros(CLICKS + 1)
     for images, masks, generator in held_out(model.device, model.image_size, CLIPS):
         banks: dict[int, MemoryBank] = {}
         for t in range(CLICKED):
             prompts = {1: sample_prompt(masks[:, 0], "box", generator)} if t == 0 else {}
-            step = StreamPosition(frame_idx=t)
-            _, banks = track_frame(model, refiner, policy, banks, images[:, t], prompts, step)
-        raw = model.encode_image(images[:, CLICKED])
-        cache = refiner.augment(model, raw, CLICKED)
+            frame = encode_frame(engine, images[:, t], StreamPosition(t))
+            _, banks = track_frame(engine, frame, banks, prompts)
+        frame = encode_frame(engine, images[:, CLICKED], StreamPosition(CLICKED))
         truth, prompt = masks[:, CLICKED], None
         for count in range(CLICKS + 1):
-            step = StreamPosition(frame_idx=CLICKED)
-            answer = decode_object(model, refiner, policy, banks[1], raw, cache, prompt, step)
+            one = find_memories(engine, frame.at, 1, banks[1], prompt)
+            (answer,) = decode_group(engine, frame, [one])
             scores[count] += answer_iou(answer.output_logits, truth).sum().item()
             prompt = sample_correction(truth, answer.output_logits, generator, prompt)
     cells = " | ".join(f"{100 * score / CLIPS:.1f}" for score in scores)

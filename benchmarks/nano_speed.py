@@ -24,6 +24,7 @@ from benchmarks.common import disk_box, machine, moving_frames, write_result
 from vos.bench.session import STEADY_FRAME
 from vos.loading import load
 from vos.model.build import build_nano
+from vos.model.load import prepare_network
 from vos.model.nano_config import NanoConfig
 from vos.model.sam2 import Sam2Model
 from vos.prompts import Box
@@ -53,9 +54,8 @@ def build(name: str, kind: str, size_px: int) -> Sam2Model:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch tells of a successor that is a package more
             quantize_dynamic(net.image_encoder, {nn.Linear}, dtype=torch.qint8, inplace=True)
-    made = Sam2Model(net, exact=False)
-    made.set_image_size(size_px)
-    return made
+    net = prepare_network(net, exact=False, image_size_px=size_px)
+    return Sam2Model(net, exact=False)
 
 
 def in_turns(cases: dict[tuple[str, int, str], Sam2Model]) -> dict[tuple[str, int, str], float]:

@@ -23,10 +23,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.common import in_fresh_process, machine, write_result
 from vos.model.build import build_nano, build_sam2
+from vos.model.load import prepare_network
 from vos.model.nano_config import NanoConfig
 from vos.model.sam2 import Sam2Model
 from vos.model.types import ModelPrompt
-from vos.refine.base import Asked
+from vos.refine.base import PromptHistory
 from vos.refine.registry import build_refiner, load_refiner_config
 from vos.refine.sam2refiner.localization_augment import LocalizationAugment, patches2image
 from vos.refine.sam2refiner.mask_refinement import MaskRefinement
@@ -61,8 +62,9 @@ class Cost:
 def build_base(name: str) -> Sam2Model:
     torch.manual_seed(0)
     if name == "nano":
-        return Sam2Model(build_nano(NanoConfig()))
-    return Sam2Model(build_sam2(f"configs/sam2.1/sam2.1_hiera_{name[0]}.yaml"))
+        return Sam2Model(prepare_network(build_nano(NanoConfig()), exact=True))
+    net = build_sam2(f"configs/sam2.1/sam2.1_hiera_{name[0]}.yaml")
+    return Sam2Model(prepare_network(net, exact=True))
 
 
 def part_of(name: str, model: Sam2Model) -> tuple[nn.Module | None, Callable[[], object]]:
@@ -73,7 +75,7 @@ def part_of(name: str, model: Sam2Model) -> tuple[nn.Module | None, Callable[[],
         points_xy=torch.full((1, 1, 2), size / 2, device=device),
         labels=torch.ones(1, 1, dtype=torch.int32, device=device),
     )
-    asked = Asked(now=click, first=click)
+    asked = PromptHistory(now=click, first=click)
 
     def refiner(preset: str):
         return build_refiner(load_refiner_config(preset), model)

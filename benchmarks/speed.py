@@ -27,13 +27,14 @@ from vos.io.read.open import open_source
 from vos.loading import load
 from vos.model.build import build_sam2
 from vos.model.host_memory import keep_freed_memory
+from vos.model.load import prepare_network
 from vos.model.sam2 import Sam2Model
 from vos.model.types import MemoryEntry
 from vos.prompts import Box
 from vos.refine.base import NoRefiner
 from vos.track.memory_bank import MemoryBank
 from vos.track.policy import Fifo, StreamPosition
-from vos.track.step import track_frame
+from vos.track.step import Engine, encode_frame, track_frame
 
 TINY = "configs/sam2.1/sam2.1_hiera_t.yaml"
 NOW = 26  # index of the steady frame
@@ -93,9 +94,9 @@ def our_step(
     for entry in memories[1:]:
         bank = bank.push(entry, prompted=False, memory_slots=7, pointer_span=16)
     with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
-        decoded, _ = track_frame(
-            model, NoRefiner(), Fifo(), {1: bank}, image, {}, StreamPosition(NOW)
-        )
+        engine = Engine(model, NoRefiner(), Fifo())
+        frame = encode_frame(engine, image, StreamPosition(NOW))
+        decoded, _ = track_frame(engine, frame, {1: bank}, {})
     return decoded[1].mask_logits
 
 
@@ -105,7 +106,8 @@ def tiny_rows(rounds: int, size: int) -> list[str]:
     net = build_sam2(TINY, image_size=size)
     predictor = official_predictor(TINY, size)
     predictor.load_state_dict(net.state_dict())
-    exact, fast = Sam2Model(net), Sam2Model(copy.deepcopy(net), exact=False)
+    exact = Sam2Model(prepare_network(copy.deepcopy(net), exact=True))
+    fast = Sam2Model(prepare_network(net, exact=False), exact=False)
     pooled = Sam2Model(fast.net, exact=False, pool_memory=2)
     memories, image = entries(size // 16), torch.randn(1, 3, size, size)
     programs: dict[str, Callable[[], torch.Tensor]] = {

@@ -31,6 +31,7 @@ from benchmarks.common import (
 from vos.bench.official import official_predictor
 from vos.io.read.open import open_source
 from vos.model.build import build_sam2
+from vos.model.load import prepare_network
 from vos.model.sam2 import Sam2Model
 from vos.prompts import Box
 from vos.track.session import Session
@@ -47,7 +48,7 @@ def boxes(objects: int) -> list[tuple[float, float, float, float]]:
 
 def track_ours(image_size: int, objects: int, folder: Path) -> None:
     torch.manual_seed(0)
-    model = Sam2Model(build_sam2(TINY, image_size=image_size))
+    model = Sam2Model(prepare_network(build_sam2(TINY, image_size=image_size), exact=True))
     prompts = [Box(i, box) for i, box in enumerate(boxes(objects), start=1)]
     with open_source(folder) as source:
         for _ in Session(model, prompts).run(source.frames()):

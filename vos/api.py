@@ -9,7 +9,7 @@ for one image: tracker.image("photo.jpg").segment([...]), or vos.segment_image("
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,8 +28,10 @@ from vos.refine.base import Refiner
 from vos.refine.resolve import RefinerInfo
 from vos.stream import Stream
 from vos.track.image import ImageSegmenter
+from vos.track.memory_bank import MemoryBank
 from vos.track.policy import MemoryPolicy
 from vos.track.session import Session
+from vos.track.step import Engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +55,13 @@ class Tracker:
         *,
         reverse: bool = False,
         frame_count: int | None = None,
+        banks: Mapping[int, MemoryBank] | None = None,
     ) -> Session:
-        """A fresh stream, for frames you bring yourself (a camera, another decoder)."""
+        """Begin a stream, for frames you bring yourself (a camera, another decoder).
+
+        reverse, frame_count: see `Session`. banks: what is remembered of objects that are tracked
+        already; None for none.
+        """
         return Session(
             self.model,
             prompts,
@@ -63,7 +70,13 @@ class Tracker:
             dtype=self.dtype,
             reverse=reverse,
             frame_count=frame_count,
+            banks=banks or {},
         )
+
+    @property
+    def engine(self) -> Engine:
+        """The model with its refiner, its policy and its precision."""
+        return Engine(self.model, self.refiner, self.policy, self.dtype)
 
     def image(self, image: str | os.PathLike[str] | np.ndarray) -> ImageSegmenter:
         """One image to click on; it is encoded here, once.

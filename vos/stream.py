@@ -238,10 +238,11 @@ class Stream:
         else:
             self._backward = None
             self.cuts.resume(values["cuts"])
-        session = self._backward or self._forward
-        if session is not None:
-            state = from_bytes(saved.blob, session.model.device)
-            session.restore(state, self._source.info.size_hw)
+        size_hw = self._source.info.size_hw
+        if self._backward is not None:
+            self._backward = self._backward.resume(from_bytes(saved.blob, self._device), size_hw)
+        elif self._forward is not None:
+            self._forward = self._forward.resume(from_bytes(saved.blob, self._device), size_hw)
 
     def __enter__(self) -> Self:
         return self

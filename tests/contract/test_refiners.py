@@ -6,7 +6,6 @@ preset.
 
 from __future__ import annotations
 
-from copy import deepcopy
 from dataclasses import replace
 from fractions import Fraction
 
@@ -20,15 +19,15 @@ from vos.frame import Frame
 from vos.model.build import build_nano, build_sam2
 from vos.model.nano_config import NanoConfig
 from vos.model.sam2 import Sam2Model
-from vos.model.types import Decoded, FrameFeatures, MemoryEntry, ModelPrompt
+from vos.model.types import Decoded, FrameFeatures, MemoryEntry, MemoryInput, ModelPrompt
 from vos.prompts import Box, MaskPrompt, Points
-from vos.refine.base import Asked, NoRefiner
+from vos.refine.base import NoRefiner, PromptHistory
 from vos.refine.memory_gate import at_side
 from vos.refine.registry import KINDS, TrainableRefiner, build_refiner, load_refiner_config
 from vos.refine.sam2refiner.refiner import SAM2RefinerConfig, SAM2RefinerVideo
 from vos.track.policy import Fifo, StreamPosition
 from vos.track.session import Session
-from vos.track.step import track_frame
+from vos.track.step import Engine, encode_frame, track_frame
 
 TINY = "configs/sam2.1/sam2.1_hiera_t.yaml"
 NO_OBJECT = -1024.0
@@ -103,9 +102,9 @@ def _answer(
     prompt: ModelPrompt,
     before: Decoded | None = None,
 ) -> Decoded:
-    asked = Asked(now=prompt, first=prompt, before=before)
+    asked = PromptHistory(now=prompt, first=prompt, before=before)
     cache = refiner.augment(model, features, 0)
-    embedding = refiner.fuse(model.condition(features, None), cache, asked)
+    embedding = refiner.fuse(model.condition(features, ()), cache, asked)
     decoded = model.decode(embedding, features, prompt, first=True)
     return refiner.refine(decoded, features, cache, asked)
 
@@ -140,7 +139,8 @@ def _assert_identity(model: Sam2Model, refiner: TrainableRefiner) -> None:
     if mine.refined_logits is not None:
         assert mine.refined_logits.shape == (1, 1, model.image_size, model.image_size)
     _assert_same_entry(
-        model.encode_memory(features, mine, 0), model.encode_memory(features, base, 0)
+        model.encode_memory(features, MemoryInput.of(mine), 0),
+        model.encode_memory(features, MemoryInput.of(base), 0),
     )
     again = _answer(model, refiner, features, _clicks(model), before=mine)
     assert torch.equal(_mask(again, model.image_size), expected), "on the second click too"
@@ -203,7 +203,7 @@ def test_trained_but_kept_out_of_the_memory_it_leaves_the_memory_alone(nano, con
         Points(2, ((50, 40),), (1,)),
         Points(1, ((20, 20),), (0,), frame_idx=3),
     ]
-    for model in (nano, Sam2Model(deepcopy(nano.net), exact=False)):
+    for model in (nano, Sam2Model(nano.net, exact=False)):
         plain, mine = Session(model, prompts), Session(model, prompts, refiner=refiner)
         differs = False
         for frame in _clip():
@@ -250,9 +250,9 @@ def test_its_first_step_moves_the_mask(nano, fresh):
 @torch.no_grad()
 def test_absent_objects_stay_absent(nano, trained):
     features, prompt = _encode(nano, trained, 2), _clicks(nano, 2)
-    asked = Asked(now=None, first=prompt)
+    asked = PromptHistory(now=None, first=prompt)
     cache = trained.augment(nano, features, 0)
-    embedding = trained.fuse(nano.condition(features, None), cache, asked)
+    embedding = trained.fuse(nano.condition(features, ()), cache, asked)
     decoded = nano.decode(embedding, features, None, first=True)
     decoded = replace(
         decoded,
@@ -274,12 +274,11 @@ def test_a_mask_prompt_is_the_answer(nano, trained):
     mask = torch.zeros(1, 1, 128, 128)
     mask[..., 20:90, 40:100] = 1
     prompt = ModelPrompt(mask=mask)
-    step, policy = StreamPosition(0), Fifo()
-    image, double = features.image, features.image_2x
-    runs = [
-        track_frame(nano, refiner, policy, {}, image, {1: prompt}, step, double)
-        for refiner in (NoRefiner(), trained)
-    ]
+    runs = []
+    for refiner in (NoRefiner(), trained):
+        engine = Engine(nano, refiner, Fifo())
+        frame = encode_frame(engine, features.image, StreamPosition(0), features.image_2x)
+        runs.append(track_frame(engine, frame, {}, {1: prompt}))
     (base, base_banks), (mine, banks) = runs
     assert torch.equal(mine[1].output_logits, base[1].output_logits)
     _assert_same_entry(banks[1].prompted[0], base_banks[1].prompted[0])

@@ -68,8 +68,13 @@ class TimedModel(Sam2Model):
     """Sam2Model whose verbs add to `seconds`."""
 
     def __init__(self, model: Sam2Model):
-        super().__init__(model.net, exact=model.exact, pool_memory=model.pool_memory)
-        self.fast_path = model.fast_path
+        super().__init__(
+            model.net,
+            exact=model.exact,
+            pool_memory=model.pool_memory,
+            parts=model.parts,
+            fast_path=model.fast_path,
+        )
         self.seconds: dict[str, float] = defaultdict(float)
 
     def encode_image(self, *args: Any, **kwargs: Any) -> Any:
@@ -79,10 +84,6 @@ class TimedModel(Sam2Model):
     def condition(self, *args: Any, **kwargs: Any) -> Any:
         with self._clock("condition"):
             return super().condition(*args, **kwargs)
-
-    def condition_all(self, *args: Any, **kwargs: Any) -> Any:
-        with self._clock("condition"):
-            return super().condition_all(*args, **kwargs)
 
     def track(self, *args: Any, **kwargs: Any) -> Any:
         if self.fast_path is None:

@@ -12,7 +12,7 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar
 
@@ -22,7 +22,8 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from vos.errors import UsageError
 from vos.model.attention.static import StaticStep, has_static_shapes, stack_recalls
-from vos.model.sam2 import Sam2Model
+from vos.model.sam2 import Parts, Sam2Model
+from vos.model.tensor_fields import TensorFields
 from vos.model.types import Decoded, FrameFeatures, MemoryEntry, PromptTokens, Recall
 
 _CACHE_VARIABLE = "TORCHINDUCTOR_CACHE_DIR"
@@ -35,11 +36,11 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def compile_model(model: Sam2Model, *, replays: bool | None = None) -> None:
-    """Make the model compile at its first frames; works in place, at its present input size.
+def compile_model(model: Sam2Model, *, replays: bool | None = None) -> Sam2Model:
+    """Return the same model with parts that are compiled at its first frames.
 
-    Besides the parts that is the whole step of steady objects. replays: with CUDA graphs; None: on
-    a GPU.
+    Besides the parts that is the whole step of objects whose shapes are static. replays: with CUDA
+    graphs; None: on a GPU.
 
     Raises: UsageError on a CPU without a C++ compiler.
     """
@@ -52,18 +53,23 @@ def compile_model(model: Sam2Model, *, replays: bool | None = None) -> None:
     decoder = net.sam_mask_decoder
     # An unprompted frame comes with one empty point and the padding point.
     unprompted = decoder.num_mask_tokens + 1 + int(decoder.pred_obj_scores) + 2
-    parts: tuple[tuple[Any, str, Callable[..., bool]], ...] = (
-        (net.image_encoder, "the image encoder", lambda *_: True),
-        (net.memory_encoder, "the memory encoder", lambda *_: True),
-        (
-            decoder.transformer,
+    parts = Parts(
+        Compiled(net.image_encoder.forward, "the image encoder", replays=replays),
+        Compiled(net.memory_encoder.forward, "the memory encoder", replays=replays),
+        Compiled(
+            decoder.transformer.forward,
             "the mask decoder",
-            lambda _image, _pe, tokens: tokens.shape[1] == unprompted,
+            replays=replays,
+            only=lambda _image, _pe, tokens: tokens.shape[1] == unprompted,
         ),
     )
-    for module, name, only in parts:
-        module.forward = Compiled(module.forward, name, replays=replays, only=only)
-    model.fast_path = CompiledStep(model, replays=replays)
+    return Sam2Model(
+        net,
+        exact=model.exact,
+        pool_memory=model.pool_memory,
+        parts=parts,
+        fast_path=CompiledStep(model, replays=replays),
+    )
 
 
 class Compiled(Generic[P, R]):
@@ -88,12 +94,12 @@ class Compiled(Generic[P, R]):
         self._seen: set[tuple[object, ...]] = set()
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        # As a part of something larger that is compiled it is compiled with that.
+        # Inside something larger that is compiled, it is compiled with that.
         if torch.compiler.is_compiling() or not self._only(*args):
             return self._plain(*args, **kwargs)
         if self._replays and threading.current_thread() is not threading.main_thread():
             return self._plain(*args, **kwargs)
-        shapes = tuple(tuple(x.shape) for x in tensors_of(args))
+        shapes = tuple(tuple(x.shape) for x in find_tensors(args))
         if shapes not in self._seen:
             self._seen.add(shapes)
             _log.warning("vos: compiling %s for %s", self._name, "x".join(map(str, shapes[0])))
@@ -111,7 +117,7 @@ class Compiled(Generic[P, R]):
 
 
 class CompiledStep:
-    """The step of steady objects, whole or up to the decoder, for recalls that are."""
+    """The step of objects whose shapes are static, whole or up to the decoder."""
 
     def __init__(self, model: Sam2Model, *, replays: bool):
         step = StaticStep(model)
@@ -125,13 +131,13 @@ class CompiledStep:
         return len(features.s16) == 1 and has_static_shapes(recalls[0], self._model.net)
 
     def condition(self, features: FrameFeatures, recalls: Sequence[Recall]) -> Tensor:
-        """As `Sam2Model.condition_all`."""
+        """Attend as `Sam2Model.condition` does."""
         return self._attend(stack_recalls(recalls, self._model.device), features)
 
     def track(
         self, features: FrameFeatures, recalls: Sequence[Recall], frame_idx: int
     ) -> tuple[Decoded, MemoryEntry]:
-        """As `condition_all`, `decode` and `encode_memory`, less the decoder's state."""
+        """Condition, decode and remember in one, without the decoder's state."""
         count = len(recalls)
         if count not in self._no_prompts:
             self._no_prompts[count] = self._model.no_prompt(count)
@@ -140,24 +146,22 @@ class CompiledStep:
         return decoded, replace(entry, frame_idx=frame_idx)
 
 
-def tensors_of(value: Any) -> Iterator[Tensor]:
+def find_tensors(value: Any) -> Iterator[Tensor]:
+    """Yield every tensor of nested containers and dataclasses of tensors."""
     for leaf in tree_leaves(value):
         if isinstance(leaf, Tensor):
             yield leaf
-        elif is_dataclass(leaf):
-            yield from tensors_of([getattr(leaf, field.name) for field in fields(leaf)])
+        elif isinstance(leaf, TensorFields):
+            yield from leaf.tensors()
 
 
 def copy_tensors(value: Any) -> Any:
-    """The same with tensors of its own."""
+    """Return the same with tensors of its own."""
 
     def copy(leaf: Any) -> Any:
-        if isinstance(leaf, Tensor):
-            return leaf.clone()
-        if is_dataclass(leaf) and not isinstance(leaf, type):
-            names = (field.name for field in fields(leaf))
-            return replace(leaf, **{name: copy_tensors(getattr(leaf, name)) for name in names})
-        return leaf
+        if isinstance(leaf, TensorFields):
+            return leaf.map(Tensor.clone)
+        return leaf.clone() if isinstance(leaf, Tensor) else leaf
 
     return tree_map(copy, value)
 

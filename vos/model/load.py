@@ -10,13 +10,14 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 from sam2.modeling.sam2_base import SAM2Base
-from torch import Tensor
+from torch import Tensor, nn
 
 from vos.errors import CheckpointError, ModelError, UsageError
 from vos.model import registry
 from vos.model.build import build_nano, build_sam2
 from vos.model.compiling import compile_model
 from vos.model.host_memory import keep_freed_memory
+from vos.model.kept_encodings import keep_encodings
 from vos.model.nano_config import NanoConfig
 from vos.model.sam2 import Sam2Model
 from vos.model.weights import checked_sha256, infer_architecture, load_metadata, load_state_dict
@@ -109,17 +110,49 @@ def make_ready(
     _check_options(image_size_px, exact=exact, compiled=compiled, pool_memory=pool_memory)
     if device.type == "cpu":
         keep_freed_memory()
-    model = Sam2Model(net.to(device), exact=exact, pool_memory=pool_memory)
-    if image_size_px is not None:
-        model.set_image_size(image_size_px)
-    side = model.image_size // 16
-    if pool_memory < 1 or side % pool_memory:
+    net = prepare_network(net.to(device), exact=exact, image_size_px=image_size_px)
+    model = Sam2Model(net, exact=exact, pool_memory=pool_memory)
+    if pool_memory < 1 or model.embedding_size % pool_memory:
         raise UsageError(
-            f"--pool-memory {pool_memory}: must divide the memory's side of {side}, such as 2"
+            f"--pool-memory {pool_memory}: must divide the memory's side of "
+            f"{model.embedding_size}, such as 2"
         )
-    if compiled:
-        compile_model(model)
-    return model
+    return compile_model(model) if compiled else model
+
+
+def prepare_network(net: SAM2Base, *, exact: bool, image_size_px: int | None = None) -> SAM2Base:
+    """Edit a network in place for inference, and return it: the only place that does.
+
+    Position encodings and rotary tables are kept between frames (the same bits, 120 MB less at 1024
+    px). Unless exact, the mask decoder and the memory encoder take channels last, which saves a
+    tenth to a third of their time at 1024 px and changes their rounding; the image encoder would
+    gain nothing. image_size_px: as in `set_image_size`; None leaves it.
+    """
+    net.eval()
+    if image_size_px is not None:
+        set_image_size(net, image_size_px)
+    keep_encodings(net)
+    if not exact:
+        for part in (net.sam_mask_decoder, net.memory_encoder):
+            part.to(memory_format=torch.channels_last)
+        for block in net.memory_encoder.fuser.layers:
+            # In bfloat16 a strided operand makes `linear` repeat its weights per row.
+            block.pwconv1.register_forward_pre_hook(_make_contiguous)
+    return net
+
+
+def set_image_size(net: SAM2Base, size_px: int) -> None:
+    """Make a network take another input side (a multiple of 32). No weight depends on it."""
+    side = size_px // net.backbone_stride
+    encoder = net.sam_prompt_encoder
+    net.image_size, net.sam_image_embedding_size = size_px, side
+    encoder.image_embedding_size = (side, side)
+    encoder.input_image_size = (size_px, size_px)
+    encoder.mask_input_size = (4 * side, 4 * side)
+
+
+def _make_contiguous(_module: nn.Module, args: tuple[Tensor]) -> tuple[Tensor]:
+    return (args[0].contiguous(),)
 
 
 def _check_options(

@@ -6,20 +6,21 @@ bit for bit (tests/unit/track/test_parity.py); the fifth verb, refine, belongs t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import torch
 from jaxtyping import Float
 from sam2.modeling.sam2_base import SAM2Base
-from torch import Tensor, nn
+from torch import Tensor
 
 from vos.model.attention.cached import CachedMemoryAttention
 from vos.model.attention.exact import ExactMemoryAttention
 from vos.model.attention.pointers import pointer_places
 from vos.model.decoding import (
     ChooseMask,
+    WatchedTransformer,
     best_iou,
     choose_mask,
     expand_batch,
@@ -27,13 +28,12 @@ from vos.model.decoding import (
     run_mask_decoder,
 )
 from vos.model.host_memory import to_device
-from vos.model.kept_encodings import keep_encodings
 from vos.model.layout import image_of, tokens_of
 from vos.model.types import (
     Decoded,
-    DecoderState,
     FrameFeatures,
     MemoryEntry,
+    MemoryInput,
     ModelPrompt,
     PromptTokens,
     Recall,
@@ -44,7 +44,7 @@ PREVIOUS_LOGIT_LIMIT = 32.0
 
 
 class FastPath(Protocol):
-    """A faster way for frames whose recalls `fits` accepts."""
+    """A quicker way for frames whose recalls `fits` accepts."""
 
     def fits(self, features: FrameFeatures, recalls: Sequence[Recall]) -> bool: ...
 
@@ -57,45 +57,76 @@ class FastPath(Protocol):
     ) -> tuple[Decoded, MemoryEntry]: ...
 
 
-class Sam2Model:
-    """SAM 2's parts as stateless verbs. `net` holds the modules and weights.
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The network's large parts as functions, so that others (compiled ones) can take their place.
 
-    exact: SAM 2's own arithmetic, bit for bit, one object after the other. Otherwise rounding
-    differs: objects go in batches, what they have in common is computed once, and fp32 values are
-    projected after attending where that is less work.
+    image_encoder, memory_encoder: as the modules of these names.
+    decoder_transformer: the mask decoder's two-way transformer.
     """
 
-    def __init__(self, net: SAM2Base, *, exact: bool = True, pool_memory: int = 1):
-        """pool_memory: side of the squares of memory tokens attended to as one; 1 if exact."""
-        self.net = net.eval()
+    image_encoder: Callable[..., Any]
+    memory_encoder: Callable[..., Any]
+    decoder_transformer: Callable[..., Any]
+
+    @classmethod
+    def of(cls, net: SAM2Base) -> Parts:
+        """Return the modules themselves."""
+        return cls(net.image_encoder, net.memory_encoder, net.sam_mask_decoder.transformer)
+
+
+class Sam2Model:
+    """SAM 2's parts as verbs without state: no call leaves anything that another would notice.
+
+    What is kept between calls are results that weights and input size alone decide, and projections
+    of memories for as long as these exist.
+
+    net: the modules and weights, in eval mode; nothing of it is changed here.
+    exact: SAM 2's own arithmetic, bit for bit, one object after the other. Otherwise rounding
+        differs: objects go in batches, what they have in common is computed once, and fp32 values
+        are projected after attending where that is less work.
+    pool_memory: side of the squares of memory tokens attended to as one; 1 if exact.
+    parts: what runs in place of the network's own parts; None for these.
+    fast_path: a quicker way for frames it accepts; None without one.
+    """
+
+    def __init__(
+        self,
+        net: SAM2Base,
+        *,
+        exact: bool = True,
+        pool_memory: int = 1,
+        parts: Parts | None = None,
+        fast_path: FastPath | None = None,
+    ):
+        self.net = net
         self.exact, self.pool_memory = exact, pool_memory
-        keep_encodings(net)
-        self._reader = (
+        self.parts = Parts.of(net) if parts is None else parts
+        self.fast_path = fast_path
+        self._attention = (
             ExactMemoryAttention(net) if exact else CachedMemoryAttention(net, pool_memory)
         )
-        if not exact:
-            # A tenth to a third less of their time at 1024 px; the image encoder gains nothing.
-            for part in (net.sam_mask_decoder, net.memory_encoder):
-                part.to(memory_format=torch.channels_last)
-            for block in net.memory_encoder.fuser.layers:
-                # In bfloat16 a strided operand makes `linear` repeat its weights per row.
-                block.pwconv1.register_forward_pre_hook(_contiguous)
         self._image_pe: Tensor | None = None
-        self.fast_path: FastPath | None = None
 
     @property
     def image_size(self) -> int:
         """Side of the square network input in pixels."""
         return self.net.image_size
 
-    def set_image_size(self, size_px: int) -> None:
-        """Run at another input side (a multiple of 32). Weights do not depend on it."""
-        net, side = self.net, size_px // 16
-        encoder = net.sam_prompt_encoder
-        net.image_size, net.sam_image_embedding_size = size_px, side
-        encoder.image_embedding_size = (side, side)
-        encoder.input_image_size = (size_px, size_px)
-        encoder.mask_input_size = (4 * side, 4 * side)
+    @property
+    def stride(self) -> int:
+        """Pixels per side of one cell of the image embedding."""
+        return self.net.backbone_stride
+
+    @property
+    def embedding_size(self) -> int:
+        """Side of the image embedding and of a memory map in cells."""
+        return self.image_size // self.stride
+
+    @property
+    def mask_size(self) -> int:
+        """Side of the decoder's masks in pixels."""
+        return self.net.sam_prompt_encoder.mask_input_size[0]
 
     @property
     def device(self) -> torch.device:
@@ -115,52 +146,44 @@ class Sam2Model:
 
     def encode_image(self, image: Float[Tensor, "b 3 s s"]) -> FrameFeatures:
         """Run the image encoder. Source: `SAM2Base.forward_image`."""
-        out = self.net.image_encoder(image)
-        fpn4, fpn8, s16 = out["backbone_fpn"]
+        out = self.parts.image_encoder(image)
+        features = FrameFeatures(
+            image=image, s16=out["backbone_fpn"][-1], pos16=out["vision_pos_enc"][-1]
+        )
+        if not self.net.use_high_res_features_in_sam:
+            return features
+        fpn4, fpn8 = out["backbone_fpn"][:2]
         decoder = self.net.sam_mask_decoder
-        return FrameFeatures(
-            image=image,
-            s4=decoder.conv_s0(fpn4),
-            s8=decoder.conv_s1(fpn8),
-            s16=s16,
-            fpn4=fpn4,
-            fpn8=fpn8,
-            pos16=out["vision_pos_enc"][-1],
+        return replace(
+            features, s4=decoder.conv_s0(fpn4), s8=decoder.conv_s1(fpn8), fpn4=fpn4, fpn8=fpn8
         )
 
-    def condition(self, features: FrameFeatures, recall: Recall | None) -> Float[Tensor, "b c h w"]:
-        """Attend to the selected memories; None is an object's first frame, without memory.
+    def condition(
+        self, features: FrameFeatures, recalls: Sequence[Recall]
+    ) -> Float[Tensor, "r c h w"]:
+        """Attend to the recalled memories of objects of one image, a row each.
+
+        recalls: of equal `shape`; none for an object's first frame, which has no memory. One recall
+        may instead hold a batch, one row per row of `features`.
 
         Source: `SAM2Base._prepare_memory_conditioned_features`.
         """
-        if recall is None:
+        if not recalls:
             current = tokens_of(features.s16)
             return image_of(current + self.net.no_mem_embed, features.s16.shape)
-        return self._attended(features, (recall,))
-
-    def condition_all(
-        self, features: FrameFeatures, recalls: Sequence[Recall]
-    ) -> Float[Tensor, "r c h w"]:
-        """As `condition`, for several objects of one image: recalls of equal `shape`, a row each.
-
-        One recall may instead hold a batch, one row per row of `features`.
-        """
         if self.fast_path is not None and self.fast_path.fits(features, recalls):
             return self.fast_path.condition(features, recalls)
-        return self._attended(features, recalls)
-
-    def _attended(self, features: FrameFeatures, recalls: Sequence[Recall]) -> Tensor:
         b, c, h, w = features.s16.shape
         pointers, pointer_pos = self._pointer_tokens(recalls, b)
         current, current_pos = tokens_of(features.s16), tokens_of(features.pos16).expand(-1, b, -1)
-        attended = self._reader.attend(current, current_pos, recalls, pointers, pointer_pos)
+        attended = self._attention.attend(current, current_pos, recalls, pointers, pointer_pos)
         return image_of(attended, (pointers.shape[1], c, h, w))
 
     def track(
         self, features: FrameFeatures, recalls: Sequence[Recall], frame_idx: int
     ) -> tuple[Decoded, MemoryEntry] | None:
-        """`condition_all`, `decode` and `encode_memory` in one, less the decoder's state, where
-        that is faster; else None.
+        """Condition, decode and remember in one, without the decoder's state, where there is a
+        quicker way for that; else return None.
         """
         if self.fast_path is None or not self.fast_path.fits(features, recalls):
             return None
@@ -196,31 +219,31 @@ class Sam2Model:
         return self._run_decoder(embedding, features, tokens, multimask, prompt is not None, choose)
 
     def encode_memory(
-        self, features: FrameFeatures, decoded: Decoded, frame_idx: int
+        self, features: FrameFeatures, seen: MemoryInput, frame_idx: int
     ) -> MemoryEntry:
-        """What this frame leaves in the bank. Source: `SAM2Base._encode_new_memory`."""
+        """Make what this frame leaves in the bank. Source: `SAM2Base._encode_new_memory`."""
         net = self.net
-        seen = decoded.seen_logits
-        if seen.shape[-1] != net.image_size:
-            seen = resize_logits(seen, (net.image_size, net.image_size))
-        if decoded.from_prompt and net.binarize_mask_from_pts_for_mem_enc:
-            mask = (seen > 0).float()
+        logits = seen.mask_logits
+        if logits.shape[-1] != net.image_size:
+            logits = resize_logits(logits, (net.image_size, net.image_size))
+        if seen.from_prompt and net.binarize_mask_from_pts_for_mem_enc:
+            mask = (logits > 0).float()
         else:
-            mask = torch.sigmoid(seen)
+            mask = torch.sigmoid(logits)
         mask = mask * net.sigmoid_scale_for_mem_enc + net.sigmoid_bias_for_mem_enc
-        image = _rolled(features.s16)
-        spatial = net.memory_encoder(image, mask, skip_mask_sigmoid=True)["vision_features"]
+        image = _with_token_strides(features.s16)
+        spatial = self.parts.memory_encoder(image, mask, skip_mask_sigmoid=True)["vision_features"]
         if net.no_obj_embed_spatial is not None:
-            absent = 1 - (decoded.object_score > 0).float()
+            absent = 1 - (seen.object_score > 0).float()
             spatial = spatial + absent[..., None, None] * net.no_obj_embed_spatial[
                 ..., None, None
             ].expand(*spatial.shape)
         return MemoryEntry(
             frame_idx=frame_idx,
             spatial=spatial.to(torch.bfloat16),
-            obj_ptr=decoded.obj_ptr,
-            iou_pred=decoded.iou_pred,
-            object_score=decoded.object_score,
+            obj_ptr=seen.obj_ptr,
+            iou_pred=seen.iou_pred,
+            object_score=seen.object_score,
         )
 
     def no_prompt(self, rows: int, previous: Tensor | None = None) -> PromptTokens:
@@ -232,14 +255,14 @@ class Sam2Model:
     def decode_unprompted(
         self, embedding: Float[Tensor, "b c h w"], features: FrameFeatures, tokens: PromptTokens
     ) -> Decoded:
-        """As `decode` of a tracked frame, without `state`; touches nothing but tensors.
+        """Decode a tracked frame as `decode` does, without `state`, from tensors alone.
 
-        tokens: of `no_prompt`.
+        tokens: from `no_prompt`.
         """
-        answers = run_mask_decoder(self.net, embedding, features, tokens)
+        output = run_mask_decoder(self.net, embedding, features, tokens)
         multimask = self._has_alternatives(0, first=False)
         return choose_mask(
-            self.net, answers, multimask=multimask, from_prompt=False, exact=self.exact
+            self.net, output, multimask=multimask, from_prompt=False, exact=self.exact
         )
 
     def _prompt_tokens(
@@ -260,35 +283,25 @@ class Sam2Model:
         from_prompt: bool,
         choose: ChooseMask,
     ) -> Decoded:
-        decoder = self.net.sam_mask_decoder
-        states: list[DecoderState] = []
-
-        def capture(_module: nn.Module, args: tuple[Tensor, ...], out: tuple[Tensor, Tensor]):
-            keys = out[1].transpose(1, 2).reshape(embedding.shape)
-            states.append(DecoderState(keys, out[0], args[2], tokens.image_pe))
-
-        handle = decoder.transformer.register_forward_hook(capture)
-        try:
-            answers = run_mask_decoder(self.net, embedding, features, tokens)
-        finally:
-            handle.remove()
-        answer = choose_mask(
+        transformer = WatchedTransformer(self.parts.decoder_transformer, embedding, tokens)
+        output = run_mask_decoder(self.net, embedding, features, tokens, transformer)
+        decoded = choose_mask(
             self.net,
-            answers,
+            output,
             multimask=multimask,
             from_prompt=from_prompt,
             exact=self.exact,
             choose=choose,
         )
-        return replace(answer, state=states[0])
+        return replace(decoded, state=transformer.state)
 
     def _decode_mask_prompt(self, features: FrameFeatures, mask: Tensor) -> Decoded:
         net = self.net
         b = mask.shape[0]
         high = mask * (2 * MASK_PROMPT_LOGIT) - MASK_PROMPT_LOGIT
-        low = resize_logits(high, (high.shape[-2] // 4, high.shape[-1] // 4), antialias=True)
+        low = resize_logits(high, (self.mask_size, self.mask_size), antialias=True)
         inner = self._run_decoder(
-            _rolled(expand_batch(features.s16, b)),
+            _with_token_strides(expand_batch(features.s16, b)),
             features,
             self.no_prompt(b, net.mask_downsample(mask)),
             multimask=False,
@@ -354,11 +367,7 @@ class Sam2Model:
         return cached
 
 
-def _contiguous(_module: nn.Module, args: tuple[Tensor]) -> tuple[Tensor]:
-    return (args[0].contiguous(),)
-
-
-def _rolled(image: Tensor) -> Tensor:
+def _with_token_strides(image: Tensor) -> Tensor:
     """To tokens and back: the same values with SAM 2's strides, which decide the convolution kernel
     and so the last bits of its result.
     """

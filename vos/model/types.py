@@ -1,75 +1,59 @@
 """What the five verbs exchange: frozen dataclasses of tensors.
 
-Shape letters: b batch (images or objects), S model input side in pixels, h = w = S/16, c the model
-width (256 for SAM 2), m the memory width (64 for SAM 2), n prompt points.
+Shape letters: b batch (images or objects), S model input side in pixels, h = w = S / stride, c the
+model width (256 for SAM 2), m the memory width (64 for SAM 2), n prompt points, k masks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from vos.model.tensor_fields import SHARED, TensorFields
+
 
 @dataclass(frozen=True, slots=True)
-class FrameFeatures:
-    """One encoded image; prompt-free, shared by all objects.
+class FrameFeatures(TensorFields):
+    """One encoded image; it knows no prompt and is shared by all objects.
 
-    image: the normalised network input. s4, s8: skip features of the mask decoder at strides 4 and
-    8 (after `conv_s0` and `conv_s1`). s16: the image embedding. fpn4, fpn8: the same two levels
-    before those projections, for refiners. pos16: sine position encoding of s16, batch 1. image_2x:
-    the same frame at twice the side, for refiners that ask for it.
+    image: the normalised network input.
+    s16: the image embedding.
+    pos16: sine position encoding of s16, batch 1.
+    s4, s8: skip features of the mask decoder at strides 4 and 8 (after `conv_s0` and `conv_s1`);
+        None for a model without them.
+    fpn4, fpn8: the same two levels before those projections, for refiners.
+    image_2x: the same frame at twice the side, for refiners that want it.
     """
 
     image: Float[Tensor, "b 3 s s"]
-    s4: Float[Tensor, "b c4 h4 w4"]
-    s8: Float[Tensor, "b c8 h8 w8"]
     s16: Float[Tensor, "b c h w"]
-    fpn4: Float[Tensor, "b c h4 w4"]
-    fpn8: Float[Tensor, "b c h8 w8"]
-    pos16: Float[Tensor, "1 c h w"]
+    pos16: Float[Tensor, "1 c h w"] = field(metadata=SHARED)
+    s4: Float[Tensor, "b c4 h4 w4"] | None = None
+    s8: Float[Tensor, "b c8 h8 w8"] | None = None
+    fpn4: Float[Tensor, "b c h4 w4"] | None = None
+    fpn8: Float[Tensor, "b c h8 w8"] | None = None
     image_2x: Float[Tensor, "b 3 s2 s2"] | None = None
 
-    def row(self, index: int) -> FrameFeatures:
-        """One image of a batch, sharing its memory."""
-        at = slice(index, index + 1)
-        return FrameFeatures(
-            image=self.image[at],
-            s4=self.s4[at],
-            s8=self.s8[at],
-            s16=self.s16[at],
-            fpn4=self.fpn4[at],
-            fpn8=self.fpn8[at],
-            pos16=self.pos16,
-            image_2x=None if self.image_2x is None else self.image_2x[at],
-        )
-
     def rows(self, index: Int[Tensor, " r"]) -> FrameFeatures:
-        """These batch rows, in this order; a row may come several times (objects of one image)."""
-        return FrameFeatures(
-            image=self.image[index],
-            s4=self.s4[index],
-            s8=self.s8[index],
-            s16=self.s16[index],
-            fpn4=self.fpn4[index],
-            fpn8=self.fpn8[index],
-            pos16=self.pos16,
-            image_2x=None if self.image_2x is None else self.image_2x[index],
-        )
+        """Return these rows in this order; a row may come several times (objects of one image)."""
+        return self.map(lambda tensor: tensor[index], with_shared=False)
 
 
 @dataclass(frozen=True, slots=True)
-class ModelPrompt:
-    """One prompt per batch row, in model pixels (0..S).
+class ModelPrompt(TensorFields):
+    """One prompt per batch row, in model pixels (0..S). Exactly one of points and mask is set.
 
-    Exactly one of points and mask is set. labels: 1 positive, 0 negative, 2 / 3 box corners, -1
-    padding. mask: {0, 1} at S x S, taken as the answer. previous: logits of an earlier answer at
-    S/4 that the points correct. segments: the line pieces of strokes and outlines as the user drew
-    them, two end points (x, y) each; segment_labels as labels. Only refiners look at segments:
-    SAM 2 itself takes a stroke as points and an outline as a mask.
+    points_xy: positions of clicks and of box corners.
+    labels: 1 positive, 0 negative, 2 / 3 box corners, -1 padding.
+    mask: {0, 1} at S x S, taken as the prediction.
+    previous: logits of an earlier prediction at the model's mask size, which the points correct.
+    segments: the line pieces of strokes and outlines as the user drew them, two end points (x, y)
+        each. Only refiners read them: SAM 2 itself takes a stroke as points, an outline as a mask.
+    segment_labels: as labels, one per line piece.
     """
 
     points_xy: Float[Tensor, "b n 2"] | None = None
@@ -81,46 +65,69 @@ class ModelPrompt:
 
 
 @dataclass(frozen=True, slots=True)
-class PromptTokens:
-    """What the mask decoder is told. image_pe: dense position encoding."""
+class PromptTokens(TensorFields):
+    """A prompt as the mask decoder takes it.
+
+    sparse: one token per point.
+    dense: what is added to the image embedding.
+    image_pe: dense position encoding of the image.
+    """
 
     sparse: Float[Tensor, "b k c"]
     dense: Float[Tensor, "b c h w"]
-    image_pe: Float[Tensor, "1 c h w"]
+    image_pe: Float[Tensor, "1 c h w"] = field(metadata=SHARED)
 
 
 @dataclass(frozen=True, slots=True)
-class DecoderState:
-    """What the mask decoder's transformer saw and said; refiners that work after decoding read it.
+class DecoderState(TensorFields):
+    """What the mask decoder's transformer took and gave, for refiners that work after decoding.
 
-    embedding: image embedding after the two-way transformer. tokens: updated [object score, IoU, 4
-    masks, prompts] tokens; token_pe: the same tokens before; image_pe: dense position encoding.
+    embedding: image embedding after the two-way transformer.
+    tokens: [object score, IoU, 4 masks, prompts] tokens after it.
+    token_pe: the same tokens before it.
+    image_pe: dense position encoding of the image.
     """
 
     embedding: Float[Tensor, "b c h w"]
     tokens: Float[Tensor, "b t c"]
     token_pe: Float[Tensor, "b t c"]
-    image_pe: Float[Tensor, "1 c h w"]
-
-    def row(self, index: int) -> DecoderState:
-        """One object of a batch, sharing its memory."""
-        at = slice(index, index + 1)
-        return DecoderState(self.embedding[at], self.tokens[at], self.token_pe[at], self.image_pe)
+    image_pe: Float[Tensor, "1 c h w"] = field(metadata=SHARED)
 
 
 @dataclass(frozen=True, slots=True)
-class Decoded:
-    """One object's answer on one frame.
+class Candidates(TensorFields):
+    """The decoder's alternative masks, among which a memory policy chooses.
 
-    mask_logits: the chosen mask at S/4, -1024 everywhere if the object is absent (object_score <=
-    0). raw_logits: the same mask before that suppression. all_logits, all_iou_pred: the single-mask
-    answer (row 0) and the three alternatives. iou_pred: predicted IoU of the chosen mask.
-    object_score: visibility logit. obj_ptr: object pointer. state: None for a mask prompt taken as
-    the answer. refined_logits: a refiner's mask logits at any size, suppressed like mask_logits;
-    None without one. memory_logits: what the memory encoder shall see instead of mask_logits; None
-    for the same. from_prompt: the mask answers a prompt on this very frame. aux_logits: a refiner's
-    coarser masks, for its training loss; empty in eval mode. error_logits: where a refiner believes
-    the mask it was given is wrong; None if it does not say.
+    mask_logits: at the model's mask size.
+    iou_pred: predicted IoU of each.
+    object_score: visibility logit of the object.
+    """
+
+    mask_logits: Float[Tensor, "b k s4 s4"]
+    iou_pred: Float[Tensor, "b k"]
+    object_score: Float[Tensor, "b 1"]
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded(TensorFields):
+    """The prediction of one object, or a batch of them, on one frame.
+
+    mask_logits: the chosen mask at the model's mask size, -1024 everywhere if the object is absent
+        (object_score <= 0).
+    raw_logits: the same mask before that suppression.
+    all_logits: the single mask (row 0) and the three alternatives.
+    all_iou_pred: predicted IoU of each of them.
+    iou_pred: predicted IoU of the chosen mask.
+    object_score: visibility logit.
+    obj_ptr: object pointer.
+    from_prompt: whether the mask follows from a prompt on this very frame.
+    chosen: index of the chosen mask in `all_logits`; None where the decoder itself mixed them by
+        their stability.
+    state: None for a mask prompt taken as the prediction.
+    refined_logits: a refiner's mask logits at any size, suppressed like mask_logits; None without.
+    memory_logits: what the memory encoder shall see instead of mask_logits; None for the same.
+    aux_logits: a refiner's coarser masks, for its training loss; empty in eval mode.
+    error_logits: where a refiner believes the mask it was given is wrong; None if it does not say.
     """
 
     mask_logits: Float[Tensor, "b 1 s4 s4"]
@@ -131,6 +138,7 @@ class Decoded:
     object_score: Float[Tensor, "b 1"]
     obj_ptr: Float[Tensor, "b c"]
     from_prompt: bool
+    chosen: Int[Tensor, " b"] | None = None
     state: DecoderState | None = None
     refined_logits: Float[Tensor, "b 1 r r"] | None = None
     memory_logits: Float[Tensor, "b 1 q q"] | None = None
@@ -144,50 +152,49 @@ class Decoded:
 
     @property
     def seen_logits(self) -> Float[Tensor, "b 1 q q"]:
-        """What the memory encoder sees."""
+        """The logits the memory encoder sees."""
         return self.mask_logits if self.memory_logits is None else self.memory_logits
-
-    def row(self, index: int) -> Decoded:
-        """One object of a batch straight from the decoder, sharing its memory."""
-        at = slice(index, index + 1)
-        return Decoded(
-            mask_logits=self.mask_logits[at],
-            raw_logits=self.raw_logits[at],
-            all_logits=self.all_logits[at],
-            all_iou_pred=self.all_iou_pred[at],
-            iou_pred=self.iou_pred[at],
-            object_score=self.object_score[at],
-            obj_ptr=self.obj_ptr[at],
-            from_prompt=self.from_prompt,
-            state=None if self.state is None else self.state.row(index),
-            memory_logits=None if self.memory_logits is None else self.memory_logits[at],
-        )
-
-
-def for_memory(answers: Sequence[Decoded]) -> Decoded:
-    """One batch of several objects' answers with what the memory encoder reads, and no more.
-
-    Their `seen_logits` have one size, and all or none answer a prompt.
-    """
-    mask_logits = torch.cat([one.seen_logits for one in answers])
-    all_iou_pred = torch.cat([one.iou_pred for one in answers])
-    return Decoded(
-        mask_logits=mask_logits,
-        raw_logits=mask_logits,
-        all_logits=mask_logits,
-        all_iou_pred=all_iou_pred,
-        iou_pred=all_iou_pred,
-        object_score=torch.cat([one.object_score for one in answers]),
-        obj_ptr=torch.cat([one.obj_ptr for one in answers]),
-        from_prompt=answers[0].from_prompt,
-    )
 
 
 @dataclass(frozen=True, slots=True)
-class MemoryEntry:
+class MemoryInput(TensorFields):
+    """What `encode_memory` reads of predictions.
+
+    mask_logits: at any size.
+    iou_pred, object_score, obj_ptr: as in `Decoded`; they go into the memory as they are.
+    from_prompt: whether the masks follow from prompts on this very frame.
+    """
+
+    mask_logits: Float[Tensor, "b 1 q q"]
+    iou_pred: Float[Tensor, "b 1"]
+    object_score: Float[Tensor, "b 1"]
+    obj_ptr: Float[Tensor, "b c"]
+    from_prompt: bool
+
+    @classmethod
+    def of(cls, *predictions: Decoded) -> MemoryInput:
+        """Join predictions to one batch; all or none of them follow from a prompt."""
+        first = predictions[0]
+
+        def join(tensors: Sequence[Tensor]) -> Tensor:
+            return tensors[0] if len(tensors) == 1 else torch.cat(list(tensors))
+
+        return cls(
+            mask_logits=join([one.seen_logits for one in predictions]),
+            iou_pred=join([one.iou_pred for one in predictions]),
+            object_score=join([one.object_score for one in predictions]),
+            obj_ptr=join([one.obj_ptr for one in predictions]),
+            from_prompt=first.from_prompt,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryEntry(TensorFields):
     """What one frame leaves behind for one object.
 
+    frame_idx: 0-based, presentation order.
     spatial: bfloat16 memory map, or None once the frame is too old to be attended to spatially.
+    obj_ptr, iou_pred, object_score: as in `Decoded`.
     """
 
     frame_idx: int
@@ -197,32 +204,15 @@ class MemoryEntry:
     object_score: Float[Tensor, "b 1"]
 
     def map_on(self, device: torch.device) -> Float[Tensor, "b m h w"]:
-        """The spatial memory on this device. Raises ValueError where it is forgotten."""
+        """Return the spatial memory on this device. Raises ValueError where it is forgotten."""
         if self.spatial is None:
             raise ValueError(f"frame {self.frame_idx} has no spatial memory any more")
         return self.spatial.to(device)
 
     def rows(self) -> tuple[MemoryEntry, ...]:
-        """One entry per object of a batch, each with its own memory."""
+        """Return one entry per object of a batch, each with its own memory."""
         return tuple(
-            MemoryEntry(
-                frame_idx=self.frame_idx,
-                spatial=None if self.spatial is None else self.spatial[i : i + 1].clone(),
-                obj_ptr=self.obj_ptr[i : i + 1].clone(),
-                iou_pred=self.iou_pred[i : i + 1].clone(),
-                object_score=self.object_score[i : i + 1].clone(),
-            )
-            for i in range(self.obj_ptr.shape[0])
-        )
-
-    def to(self, device: torch.device) -> MemoryEntry:
-        """The entry with its tensors on this device."""
-        return MemoryEntry(
-            frame_idx=self.frame_idx,
-            spatial=None if self.spatial is None else self.spatial.to(device),
-            obj_ptr=self.obj_ptr.to(device),
-            iou_pred=self.iou_pred.to(device),
-            object_score=self.object_score.to(device),
+            self.row(index).map(torch.Tensor.clone) for index in range(self.obj_ptr.shape[0])
         )
 
 
@@ -241,5 +231,5 @@ class Recall:
 
     @property
     def shape(self) -> tuple[object, ...]:
-        """Recalls of equal shape can be attended to in one batch."""
+        """What must be equal for recalls to be attended to in one batch."""
         return tuple(slot for slot, _ in self.spatial), len(self.pointers), self.pointer_span

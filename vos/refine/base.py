@@ -16,11 +16,13 @@ FrameCache = Mapping[str, Tensor]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What the user asked of one object.
+class PromptHistory:
+    """What the user prompted for one object.
 
-    now: on this frame, None on tracked frames. first: what started the object. before: the answer
-    to the previous prompt on this very frame (interactive segmentation), None at the first one.
+    now: on this frame, None on tracked frames.
+    first: what started the object.
+    before: the prediction for the previous prompt on this very frame (interactive segmentation),
+        None at the first one.
     """
 
     now: ModelPrompt | None
@@ -31,31 +33,40 @@ class Asked:
 class Refiner(Protocol):
     """Improves masks without touching the memory attention or the bank.
 
-    augment: prompt-free work, once per frame, shared by all objects. fuse: per object, before
-    decoding. refine: per object, after decoding. wants_image_2x: augment reads `features.image_2x`.
-    plain_memory: where `fuse` changes the embedding, the decoder answers a second time from the
-    unchanged one, and that answer's score, pointer and mask are what the memory keeps.
+    name: as registered.
+    is_identity: whether all three methods change nothing, which lets frames take the fast path.
+    wants_image_2x: whether augment reads `features.image_2x`.
+    plain_memory: where `fuse` changes the embedding, the decoder runs a second time on the
+        unchanged one, and that prediction's score, pointer and mask are what the memory keeps.
     """
 
     name: str
+    is_identity: bool
     wants_image_2x: bool
     plain_memory: bool
 
-    def augment(self, model: Sam2Model, features: FrameFeatures, frame_idx: int) -> FrameCache: ...
+    def augment(self, model: Sam2Model, features: FrameFeatures, frame_idx: int) -> FrameCache:
+        """Do what knows no prompt, once per frame, for all objects."""
+        ...
 
     def fuse(
-        self, embedding: Float[Tensor, "b c h w"], cache: FrameCache, asked: Asked
-    ) -> Float[Tensor, "b c h w"]: ...
+        self, embedding: Float[Tensor, "b c h w"], cache: FrameCache, prompts: PromptHistory
+    ) -> Float[Tensor, "b c h w"]:
+        """Change one object's embedding before it is decoded."""
+        ...
 
     def refine(
-        self, decoded: Decoded, features: FrameFeatures, cache: FrameCache, asked: Asked
-    ) -> Decoded: ...
+        self, decoded: Decoded, features: FrameFeatures, cache: FrameCache, prompts: PromptHistory
+    ) -> Decoded:
+        """Refine one object's decoded mask."""
+        ...
 
 
 class NoRefiner:
-    """Plain SAM 2."""
+    """Plain SAM 2. A refiner that builds on it sets `is_identity` to False."""
 
     name = "none"
+    is_identity = True
     wants_image_2x = False
     plain_memory = False
 
@@ -63,11 +74,11 @@ class NoRefiner:
         return {}
 
     def fuse(
-        self, embedding: Float[Tensor, "b c h w"], cache: FrameCache, asked: Asked
+        self, embedding: Float[Tensor, "b c h w"], cache: FrameCache, prompts: PromptHistory
     ) -> Float[Tensor, "b c h w"]:
         return embedding
 
     def refine(
-        self, decoded: Decoded, features: FrameFeatures, cache: FrameCache, asked: Asked
+        self, decoded: Decoded, features: FrameFeatures, cache: FrameCache, prompts: PromptHistory
     ) -> Decoded:
         return decoded

@@ -9,6 +9,9 @@ from jaxtyping import Float
 from sam2.modeling.sam2_utils import LayerNorm2d
 from torch import Tensor, nn
 
+from vos.errors import ModelError
+from vos.model.sam2 import Sam2Model
+
 Layer = TypeVar("Layer", nn.Linear, nn.Conv2d)
 
 
@@ -18,6 +21,15 @@ def zeroed(layer: Layer) -> Layer:
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)
     return layer
+
+
+def check_fine_levels(model: Sam2Model, refiner: str) -> None:
+    """Raise ModelError if the model lacks the features at strides 4 and 8 that this refiner reads."""
+    if not model.net.use_high_res_features_in_sam:
+        raise ModelError(
+            f"{refiner}: reads image features at strides 4 and 8, which this model does not make; "
+            "choose another refiner, or none"
+        )
 
 
 def to_tokens(image: Float[Tensor, "b c h w"]) -> Float[Tensor, "b n c"]:

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vos.model.types import ModelPrompt
-from vos.refine.base import Asked
+from vos.refine.base import PromptHistory
 
 PromptReuse = Literal["first_frame", "none", "self"]
 
@@ -22,14 +22,17 @@ def check_prompt_reuse(value: str) -> None:
 
 
 def standing_prompt(
-    asked: Asked, reuse: PromptReuse, mask_logits: Float[Tensor, "b 1 h w"], image_size: int
+    prompts: PromptHistory,
+    reuse: PromptReuse,
+    mask_logits: Float[Tensor, "b 1 h w"],
+    image_size: int,
 ) -> ModelPrompt | None:
     """This frame's prompt, else what `reuse` puts in its place: "first_frame" the prompt that
     started the object, "none" nothing, "self" a click at the deepest point of the mask.
     """
-    if asked.now is not None or reuse == "none":
-        return asked.now
-    return asked.first if reuse == "first_frame" else deepest_point(mask_logits, image_size)
+    if prompts.now is not None or reuse == "none":
+        return prompts.now
+    return prompts.first if reuse == "first_frame" else deepest_point(mask_logits, image_size)
 
 
 def deepest_point(logits: Float[Tensor, "b 1 h w"], image_size: int) -> ModelPrompt:

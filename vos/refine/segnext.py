@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from vos.model.sam2 import MASK_PROMPT_LOGIT, Sam2Model
 from vos.model.types import Decoded, FrameFeatures, ModelPrompt
-from vos.refine.base import Asked, FrameCache
+from vos.refine.base import FrameCache, PromptHistory
 from vos.refine.layers import to_image, to_tokens, zeroed
 from vos.refine.memory_gate import MemoryMask
 from vos.refine.prompt_map import PromptMap, PromptMapConfig
@@ -59,6 +59,7 @@ class SegNextStyle(nn.Module):
     """
 
     name = "segnext"
+    is_identity = False
     wants_image_2x = False
 
     def __init__(self, config: SegNextConfig, model: Sam2Model):
@@ -81,21 +82,21 @@ class SegNextStyle(nn.Module):
         return {}
 
     def fuse(
-        self, embedding: Float[Tensor, "b c h w"], cache: FrameCache, asked: Asked
+        self, embedding: Float[Tensor, "b c h w"], cache: FrameCache, prompts: PromptHistory
     ) -> Float[Tensor, "b c h w"]:
         """The embedding plus a residual. It comes back untouched where a mask is the answer, and
         where there is no prompt to fuse.
         """
-        prompt = asked.now
+        prompt = prompts.now
         if prompt is None and self.config.prompt_reuse == "first_frame":
-            prompt = asked.first
+            prompt = prompts.first
         elif prompt is not None and prompt.mask is not None:
             return embedding
         if prompt is None:
             return embedding
         drawn = self.map(
             prompt,
-            _known_mask(prompt, asked.before),
+            _known_mask(prompt, prompts.before),
             image_size=PATCH * embedding.shape[-1],
             batch=embedding.shape[0],
             device=embedding.device,
@@ -110,7 +111,7 @@ class SegNextStyle(nn.Module):
         return embedding + delta.to(embedding.dtype)
 
     def refine(
-        self, decoded: Decoded, features: FrameFeatures, cache: FrameCache, asked: Asked
+        self, decoded: Decoded, features: FrameFeatures, cache: FrameCache, prompts: PromptHistory
     ) -> Decoded:
         """The decoder's own answer: the frozen decoder is the head."""
         return decoded

@@ -5,15 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 
 from vos.model.sam2 import Sam2Model
-from vos.model.types import Decoded, FrameFeatures, ModelPrompt
-from vos.refine.base import Refiner
 from vos.track.memory_bank import MemoryBank
-from vos.track.policy import MemoryPolicy, StreamPosition
-from vos.track.step import track_encoded
+
+T = TypeVar("T")
 
 # Tokens of one memory map, over all objects of a batch: a CPU gains nothing beyond.
 _CPU_TOKENS, _GPU_TOKENS = 8192, 65536
@@ -27,9 +26,10 @@ _log = logging.getLogger("vos")
 
 @dataclass(slots=True)
 class Capacity:
-    """Shrinks, step by step, when the device runs out of memory.
+    """How much goes onto the device at once; it shrinks when the device runs out of memory.
 
-    objects_per_batch: at least 1. banks_on_cpu: memories wait in host memory between frames.
+    objects_per_batch: unprompted objects that go through the model at once, at least 1.
+    banks_on_cpu: whether memories wait in host memory between frames.
     look_ahead: images of a file encoded at once, at least 1.
     """
 
@@ -41,13 +41,38 @@ class Capacity:
     def of(model: Sam2Model) -> Capacity:
         """What suits the model's device and input size."""
         tokens = _CPU_TOKENS if model.device.type == "cpu" else _GPU_TOKENS
-        batch = max(1, tokens // (model.image_size // 16) ** 2)
+        batch = max(1, tokens // model.embedding_size**2)
         if model.exact or model.device.type == "cpu":
             return Capacity(batch)
         return Capacity(batch, look_ahead=4 if model.image_size <= _SMALL_IMAGE else 2)
 
+    def run(self, work: Callable[[], T], *, objects: int, frame_idx: int) -> T:
+        """Do a frame's work; on out of memory shrink, say so in the log, and do it again.
+
+        work: reads this capacity anew each time. objects: how many are tracked now.
+
+        Raises: torch.OutOfMemoryError once the capacity is the smallest.
+        """
+        while True:
+            try:
+                return work()
+            except torch.OutOfMemoryError:
+                shrunk = self.shrink(objects)
+                if shrunk is None:
+                    raise
+            # Out here nothing holds the failed attempt's tensors any more.
+            _log.warning("vos: warning: frame %d: GPU memory is full; %s", frame_idx, shrunk)
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+
+    def place(self, banks: Mapping[int, MemoryBank]) -> dict[int, MemoryBank]:
+        """Return the banks where they wait between frames."""
+        if not self.banks_on_cpu:
+            return dict(banks)
+        return {i: bank.to(torch.device("cpu")) for i, bank in banks.items()}
+
     def shrink(self, objects: int) -> str | None:
-        """Take the next step down; what it is, or None if there is none left.
+        """Take the next step down and say which; return None if there is none left.
 
         objects: how many are tracked now.
         """
@@ -62,53 +87,3 @@ class Capacity:
             self.banks_on_cpu = True
             return "memory banks move to host memory"
         return None
-
-
-def track_within(
-    capacity: Capacity,
-    model: Sam2Model,
-    refiner: Refiner,
-    policy: MemoryPolicy,
-    banks: Mapping[int, MemoryBank],
-    encode: Callable[[], FrameFeatures],
-    prompts: Mapping[int, ModelPrompt],
-    step: StreamPosition,
-) -> tuple[dict[int, Decoded], dict[int, MemoryBank]]:
-    """As `track_frame`; on out of memory, shrinks the capacity, says so in the log, and repeats.
-
-    encode: makes the frame's features, each time anew or not.
-
-    Raises: torch.OutOfMemoryError once the capacity is the smallest.
-    """
-    while True:
-        try:
-            raw = encode()
-            decoded, remembered = track_encoded(
-                model,
-                refiner,
-                policy,
-                banks,
-                raw,
-                refiner.augment(model, raw, step.frame_idx),
-                prompts,
-                step,
-                capacity.objects_per_batch,
-            )
-        except torch.OutOfMemoryError:
-            shrunk = capacity.shrink(len({*banks, *prompts}))
-            if shrunk is None:
-                raise
-        else:
-            return decoded, _placed(remembered, capacity)
-        # Out here nothing but `encode` holds the failed frame's tensors any more.
-        raw = None
-        _log.warning("vos: warning: frame %d: GPU memory is full; %s", step.frame_idx, shrunk)
-        banks = _placed(banks, capacity)
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-
-
-def _placed(banks: Mapping[int, MemoryBank], capacity: Capacity) -> dict[int, MemoryBank]:
-    if not capacity.banks_on_cpu:
-        return dict(banks)
-    return {i: bank.to(torch.device("cpu")) for i, bank in banks.items()}

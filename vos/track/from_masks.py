@@ -1,9 +1,9 @@
-"""Tracking taken up in the middle, from masks that an earlier run left.
+"""Memories made from masks that an earlier run left, so that tracking can begin in its middle.
 
 A mask says what the tracker saw, so its memory can be made again: the frame and the mask are
 encoded as for a mask prompt, and kept as what they were, a prompted frame or a recent one. Stored
 masks are binary and cut where objects overlap, so what follows is close to the earlier run, not
-equal (tests/unit/track/test_taken_up.py has the tolerance).
+equal (tests/unit/track/test_from_masks.py has the tolerance).
 """
 
 from __future__ import annotations
@@ -16,50 +16,71 @@ import torch
 from jaxtyping import Bool
 
 from vos.frame import Frame, ObjectResult
-from vos.model.types import Decoded
+from vos.model.types import Decoded, MemoryInput
 from vos.prompts.kinds import ObjectPrompt
-from vos.track.inputs import autocast, to_inputs, to_model_prompt
+from vos.track.inputs import to_inputs, to_model_prompt
 from vos.track.memory_bank import MemoryBank
-from vos.track.session import Session
+from vos.track.policy import StreamPosition
+from vos.track.step import EncodedFrame, Engine
 
 
 @dataclass(frozen=True, slots=True)
 class KnownMask:
-    """What an object was on one frame, as a run left it. mask: at the video's size, maybe empty."""
+    """What an object was on one frame, as a run left it.
+
+    mask: at the video's size, maybe empty.
+    scores: predicted IoU and object score of then.
+    """
 
     mask: Bool[np.ndarray, "h w"]
     scores: ObjectResult
 
 
 @torch.inference_mode()
-def remember(
-    session: Session, frame: Frame, known: Mapping[int, KnownMask], *, prompted: bool = False
-) -> None:
-    """Give the session's banks the memories of a frame it has not tracked itself.
+def remember_masks(
+    engine: Engine,
+    banks: Mapping[int, MemoryBank],
+    frame: Frame,
+    known: Mapping[int, KnownMask],
+    *,
+    prompted: bool = False,
+) -> dict[int, MemoryBank]:
+    """Return the banks with the memories of a frame that nobody tracked.
 
     known: by object id; an object without a bank gets one, which its mask starts. prompted: keep
     them as prompted frames, for good, instead of as recent ones. Call it in tracking order.
     """
-    model, policy = session.model, session.policy
     if not known:
-        return
-    with autocast(model, session.dtype):
-        image, _ = to_inputs(frame.image, model, session.refiner)
-        raw = model.encode_image(image)
-        for object_id, one in known.items():
-            asked = to_model_prompt(_as_prompt(one.mask), frame.size_hw, model)
-            decoded = model.decode(raw.s16, raw, asked, first=True)
-            decoded = _with_scores(decoded, one, prompted=prompted)
-            entry = model.encode_memory(raw, decoded, frame.frame_idx)
-            bank = session.banks.get(object_id, MemoryBank())
-            if bank.first_prompt is None:
-                bank = replace(bank, first_prompt=asked)
-            bank = policy.admit(bank, entry, prompted=prompted)
-            session.banks = {**session.banks, object_id: bank}
+        return dict(banks)
+    with engine.autocast():
+        image, _ = to_inputs(frame.image, engine.model, engine.refiner)
+        features = engine.model.encode_image(image)
+        encoded = EncodedFrame(features, {}, StreamPosition(frame.frame_idx))
+        return dict(banks) | {
+            object_id: bank_from_mask(
+                engine, banks.get(object_id, MemoryBank()), encoded, one, prompted=prompted
+            )
+            for object_id, one in known.items()
+        }
+
+
+def bank_from_mask(
+    engine: Engine, bank: MemoryBank, frame: EncodedFrame, known: KnownMask, *, prompted: bool
+) -> MemoryBank:
+    """Return the bank with the memory that this mask on this frame leaves."""
+    model, features = engine.model, frame.features
+    height, width = known.mask.shape
+    prompt = to_model_prompt(_as_prompt(known.mask), (height, width), model)
+    decoded = model.decode(features.s16, features, prompt, first=True)
+    decoded = _with_scores(decoded, known, prompted=prompted)
+    entry = model.encode_memory(features, MemoryInput.of(decoded), frame.at.frame_idx)
+    if bank.first_prompt is None:
+        bank = replace(bank, first_prompt=prompt)
+    return engine.policy.admit(bank, entry, None, prompted=prompted)
 
 
 def _with_scores(decoded: Decoded, known: KnownMask, *, prompted: bool) -> Decoded:
-    """A mask prompt's answer with the scores of then; an empty mask stays an absent object."""
+    """Return a mask prompt's prediction with the known scores; an empty mask stays absent."""
     iou_pred, score = known.scores.iou_pred, known.scores.object_score
     absent = min(score, float(decoded.object_score[0, 0]))
     return replace(
@@ -71,7 +92,7 @@ def _with_scores(decoded: Decoded, known: KnownMask, *, prompted: bool) -> Decod
 
 
 def _as_prompt(mask: Bool[np.ndarray, "h w"]) -> ObjectPrompt:
-    """Unlike a user's, it may be empty."""
+    """Return the mask as a prompt, which unlike a user's may be empty."""
     return ObjectPrompt(
         object_id=1,
         frame_idx=0,

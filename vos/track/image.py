@@ -1,4 +1,4 @@
-"""One image, asked again and again: the image encoder runs once, every prompt costs a decoder pass.
+"""One image with prompts again and again: it is encoded once, every prompt costs a decoder pass.
 
 An image is a stream of one frame, so a first prompt gives exactly what `Session` gives there.
 """
@@ -15,20 +15,20 @@ import torch
 from vos.errors import InputError, PromptError
 from vos.frame import Frame, FrameResult
 from vos.model.sam2 import Sam2Model
-from vos.model.types import Decoded, FrameFeatures
+from vos.model.types import Decoded
 from vos.prompts.collect import collect
-from vos.prompts.kinds import Box, ObjectPrompt, Prompt
-from vos.refine.base import FrameCache, NoRefiner, Refiner
+from vos.prompts.kinds import ObjectPrompt, Prompt
+from vos.refine.base import NoRefiner, Refiner
 from vos.track.compose import ObjectLogits, compose, detach_results
-from vos.track.inputs import autocast, to_inputs, to_model_prompt
+from vos.track.inputs import to_inputs, to_model_prompt
 from vos.track.memory_bank import MemoryBank
 from vos.track.policy import Fifo, MemoryPolicy, StreamPosition
-from vos.track.step import decode_object
+from vos.track.step import EncodedFrame, Engine, decode_group, encode_frame, find_memories
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
-    """What was asked of an object last, and the model's answer."""
+class _Prediction:
+    """The last prompts of an object, and what the model made of them."""
 
     prompt: ObjectPrompt
     decoded: Decoded
@@ -38,13 +38,17 @@ class _Answer:
 class ImageSegmenter:
     """Segments objects of one image, click by click.
 
-    image: uint8 H x W x 3, RGB. name: stem of the result's output files. policy: only chooses among
-    alternative masks here. dtype: float32, or bfloat16 for mixed precision.
-
     Clicks accumulate: each call gives all prompts of an object. Prompts that add points to those of
-    the call before correct its answer, as do points on an object that a mask prompt started: the
-    decoder sees the coarse raw logits of that answer beside the points. The same prompts again keep
-    the answer. Any other prompts start the object anew, and so does `forget`.
+    the call before correct its prediction, as do points on an object that a mask prompt started:
+    the decoder sees the coarse raw logits of that prediction beside the points. The same prompts
+    again keep the prediction. Any other prompts start the object anew, and so does `forget`.
+
+    model: the network's verbs.
+    image: uint8 H x W x 3, RGB.
+    refiner: improves the masks.
+    policy: only chooses among alternative masks here.
+    dtype: float32, or bfloat16 for mixed precision.
+    name: stem of the result's output files.
 
     Raises: InputError if the image is no uint8 H x W x 3 array.
     """
@@ -55,13 +59,14 @@ class ImageSegmenter:
     policy: MemoryPolicy = field(default_factory=Fifo)
     dtype: torch.dtype = torch.float32
     name: str = "image"
-    _features: FrameFeatures = field(init=False, repr=False)
-    _cache: FrameCache = field(init=False, repr=False)
-    _answers: dict[int, _Answer] = field(init=False, repr=False, default_factory=dict)
+    _engine: Engine = field(init=False, repr=False)
+    _frame: EncodedFrame = field(init=False, repr=False)
+    _predictions: dict[int, _Prediction] = field(init=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         _check_image(self.image)
-        self._features, self._cache = self._encode()
+        self._engine = Engine(self.model, self.refiner, self.policy, self.dtype)
+        self._frame = self._encode()
 
     @property
     def size_hw(self) -> tuple[int, int]:
@@ -69,7 +74,7 @@ class ImageSegmenter:
         return self.image.shape[0], self.image.shape[1]
 
     def segment(self, prompts: Sequence[Prompt]) -> FrameResult:
-        """Masks at the image's size and scores, of these objects and of those asked for earlier.
+        """Return masks at the image's size and scores, of these objects and of those before.
 
         prompts: all prompts of each object that is to change; `frame_idx` is 0.
 
@@ -81,64 +86,55 @@ class ImageSegmenter:
 
     @torch.inference_mode()
     def decode(self, prompts: Sequence[Prompt]) -> dict[int, ObjectLogits]:
-        """As `segment`, with the logits at the model's mask size."""
-        asked = self._join(prompts)
-        with autocast(self.model, self.dtype):
-            for object_id, (prompt, before) in asked.items():
-                decoded = self._decode_object(prompt, before)
-                self._answers[object_id] = _Answer(prompt, decoded)
-        return detach_results({i: self._answers[i].decoded for i in sorted(self._answers)})
+        """Segment, and return logits at the model's mask size instead of masks."""
+        changed = self._join(prompts)
+        with self._engine.autocast():
+            for object_id, (prompt, before) in changed.items():
+                decoded = self._decode_object(object_id, prompt, before)
+                self._predictions[object_id] = _Prediction(prompt, decoded)
+        return detach_results({i: self._predictions[i].decoded for i in sorted(self._predictions)})
 
     def forget(self, object_id: int) -> None:
         """Drop an object: later results do not have it, and its next prompts start it anew."""
-        self._answers.pop(object_id, None)
+        self._predictions.pop(object_id, None)
 
     @torch.inference_mode()
-    def _encode(self) -> tuple[FrameFeatures, FrameCache]:
+    def _encode(self) -> EncodedFrame:
         image, double = to_inputs(self.image, self.model, self.refiner)
-        with autocast(self.model, self.dtype):
-            features = replace(self.model.encode_image(image), image_2x=double)
-            return features, self.refiner.augment(self.model, features, 0)
+        with self._engine.autocast():
+            return encode_frame(self._engine, image, StreamPosition(0), double)
 
-    def _decode_object(self, prompt: ObjectPrompt, before: Decoded | None) -> Decoded:
-        asked = to_model_prompt(prompt, self.size_hw, self.model)
+    def _decode_object(
+        self, object_id: int, prompt: ObjectPrompt, before: Decoded | None
+    ) -> Decoded:
+        given = to_model_prompt(prompt, self.size_hw, self.model)
         if before is not None:
-            asked = replace(asked, previous=before.raw_logits)
-        return decode_object(
-            self.model,
-            self.refiner,
-            self.policy,
-            MemoryBank(first_prompt=asked),
-            self._features,
-            self._cache,
-            asked,
-            StreamPosition(0),
-            before,
-        )
+            given = replace(given, previous=before.raw_logits)
+        one = find_memories(self._engine, self._frame.at, object_id, MemoryBank(), given, before)
+        return decode_group(self._engine, self._frame, [one])[0]
 
     def _join(self, prompts: Sequence[Prompt]) -> Mapping[int, tuple[ObjectPrompt, Decoded | None]]:
-        """Per object with new prompts: what is asked, and the answer it corrects."""
-        height, width = self.size_hw
+        """Per object with new prompts: all of them, and the prediction they correct."""
         for prompt in prompts:
             if prompt.frame_idx != 0:
                 raise PromptError(
                     f"prompt on frame {prompt.frame_idx}: an image has frame 0 only; leave the "
                     "frame out"
                 )
-        asked: dict[int, tuple[ObjectPrompt, Decoded | None]] = {}
+        joined: dict[int, tuple[ObjectPrompt, Decoded | None]] = {}
         for object_id in sorted({prompt.object_id for prompt in prompts}):
             group = [prompt for prompt in prompts if prompt.object_id == object_id]
+            known = self._predictions.get(object_id)
             # Negative points alone are no way to start an object, but they may correct one.
-            shown = Box(object_id, (0, 0, width, height), frame_idx=1)
-            prompt = collect([*group, shown], self.size_hw, direction="both")[0][object_id]
-            known = self._answers.get(object_id)
+            tracked = () if known is None else (object_id,)
+            prompt = collect(group, self.size_hw, known=tracked)[0][object_id]
             if known is not None and _same(known.prompt, prompt):
                 continue
             if known is not None and _corrects(known.prompt, prompt):
-                asked[object_id] = prompt, known.decoded
+                joined[object_id] = prompt, known.decoded
             else:
-                asked[object_id] = collect(group, self.size_hw)[0][object_id], None
-        return asked
+                joined[object_id] = collect(group, self.size_hw)[0][object_id], None
+        return joined
 
 
 def _same(one: ObjectPrompt, other: ObjectPrompt) -> bool:
@@ -155,11 +151,11 @@ def _same(one: ObjectPrompt, other: ObjectPrompt) -> bool:
     return np.array_equal(one.mask, other.mask)
 
 
-def _corrects(known: ObjectPrompt, asked: ObjectPrompt) -> bool:
-    """Whether points come on top of what was asked before."""
-    if asked.mask is not None:
+def _corrects(known: ObjectPrompt, prompt: ObjectPrompt) -> bool:
+    """Whether points come on top of the prompts before."""
+    if prompt.mask is not None:
         return False
-    return known.mask is not None or _points(known) <= _points(asked)
+    return known.mask is not None or _points(known) <= _points(prompt)
 
 
 def _points(prompt: ObjectPrompt) -> set[tuple[float, float, int]]:

@@ -15,11 +15,6 @@ from vos.prompts.kinds import ObjectPrompt
 from vos.refine.base import Refiner
 
 
-def autocast(model: Sam2Model, dtype: torch.dtype) -> torch.autocast:
-    """Mixed precision on the model's device; nothing for float32."""
-    return torch.autocast(model.device.type, dtype, enabled=dtype != torch.float32)
-
-
 def to_inputs(
     image: UInt8[np.ndarray, "h w 3"], model: Sam2Model, refiner: Refiner
 ) -> tuple[Float[Tensor, "1 3 s s"], Float[Tensor, "1 3 s2 s2"] | None]:

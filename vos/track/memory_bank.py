@@ -6,22 +6,38 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from vos.model.tensor_fields import TensorFields
 from vos.model.types import MemoryEntry, ModelPrompt
 
 
 @dataclass(frozen=True, slots=True)
-class MemoryBank:
-    """Immutable; pushing returns a new bank that shares its tensors, so undo and branching are
-    free.
+class PolicyState(TensorFields):
+    """Base of what a memory policy notes down about one object, as tensors and plain values.
 
-    prompted: every frame that answered a prompt, in tracking order. recent: tracked frames, oldest
-    first; at most `pointer_span - 1` of them, of which the newest `memory_slots - 1` keep their
-    spatial map. first_prompt: what started the object; refiners reuse it on later frames.
+    It lives in the bank, so that undo, checkpoints and branches keep it. A policy with notes
+    derives a frozen dataclass of its own.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryBank:
+    """What is remembered of one object.
+
+    Immutable: pushing returns a new bank that shares its tensors, so undo and branching are free.
+
+    prompted: every frame with a prompt, in tracking order.
+    recent: tracked frames, oldest first; at most `pointer_span - 1` of them, of which the newest
+        `memory_slots - 1` keep their spatial map.
+    anchors: tracked frames that a policy keeps for good; FIFO has none.
+    first_prompt: what started the object; refiners reuse it on later frames.
+    policy_state: what the policy noted down; None at first, and for policies without notes.
     """
 
     prompted: tuple[MemoryEntry, ...] = ()
     recent: tuple[MemoryEntry, ...] = ()
+    anchors: tuple[MemoryEntry, ...] = ()
     first_prompt: ModelPrompt | None = None
+    policy_state: PolicyState | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -30,7 +46,7 @@ class MemoryBank:
     def push(
         self, entry: MemoryEntry, *, prompted: bool, memory_slots: int, pointer_span: int
     ) -> MemoryBank:
-        """Add a frame's entry. Source of both bounds:
+        """Return the bank with a frame's entry added. Source of both bounds:
         `SAM2Base._prepare_memory_conditioned_features`.
         """
         if prompted:
@@ -43,22 +59,22 @@ class MemoryBank:
         return replace(self, recent=pointers_only + kept[forget:])
 
     def without_recent(self) -> MemoryBank:
-        """Only what answered a prompt is remembered."""
-        return replace(self, recent=())
+        """Return the bank as a new scene begins with it: tracked frames and notes are forgotten."""
+        return replace(self, recent=(), policy_state=None)
 
     def to(self, device: torch.device) -> MemoryBank:
-        """The bank with its tensors on this device."""
+        """Return the bank with its memories on this device; the first prompt stays where it is."""
         return replace(
             self,
             prompted=tuple(entry.to(device) for entry in self.prompted),
             recent=tuple(entry.to(device) for entry in self.recent),
+            anchors=tuple(entry.to(device) for entry in self.anchors),
         )
 
     def state_bytes(self) -> int:
-        """Bytes held by the tensors of this bank."""
-        total = 0
-        for entry in (*self.prompted, *self.recent):
-            for tensor in (entry.spatial, entry.obj_ptr, entry.iou_pred, entry.object_score):
-                if tensor is not None:
-                    total += tensor.numel() * tensor.element_size()
-        return total
+        """Return the bytes held by the tensors of the memories."""
+        return sum(
+            tensor.numel() * tensor.element_size()
+            for entry in (*self.prompted, *self.recent, *self.anchors)
+            for tensor in entry.tensors()
+        )

@@ -1,6 +1,4 @@
-"""Memory policies: which frames are kept, which are attended to, which alternative mask is
-chosen.
-"""
+"""Memory policies decide which frames are kept, which are attended to, and which mask is chosen."""
 
 from __future__ import annotations
 
@@ -8,11 +6,11 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor
 
 from vos.model.decoding import best_iou
-from vos.model.types import MemoryEntry, Recall
+from vos.model.types import Candidates, Decoded, MemoryEntry, Recall
 from vos.track.memory_bank import MemoryBank
 
 
@@ -20,8 +18,10 @@ from vos.track.memory_bank import MemoryBank
 class StreamPosition:
     """Where in the stream one frame is.
 
-    frame_idx: 0-based, presentation order. reverse: tracking runs towards frame 0. frame_count:
-    length of the whole clip where known; only clips under `pointer_span` frames are affected by it.
+    frame_idx: 0-based, presentation order.
+    reverse: whether tracking runs towards frame 0.
+    frame_count: length of the whole clip where known; it only changes clips under `pointer_span`
+        frames.
     """
 
     frame_idx: int
@@ -30,28 +30,64 @@ class StreamPosition:
 
 
 class MemoryPolicy(Protocol):
-    """The seam for memory management; FIFO is the reference."""
+    """The seam for memory management; FIFO is the reference.
 
-    def admit(self, bank: MemoryBank, entry: MemoryEntry, *, prompted: bool) -> MemoryBank: ...
+    A policy holds no state of its own: what it must remember of an object goes into the bank's
+    `policy_state`. Nothing here may wait for a GPU without need.
+    """
 
-    def select(self, bank: MemoryBank, step: StreamPosition) -> Recall: ...
+    @property
+    def chooses_best(self) -> bool:
+        """Whether `choose` is `best_iou` whatever it is given, which lets frames take the fast
+        path.
+        """
+        ...
 
-    def choose(self, iou_pred: Float[Tensor, "b k"]) -> Int[Tensor, " b"]: ...
+    def admit(
+        self, bank: MemoryBank, entry: MemoryEntry, decoded: Decoded | None, *, prompted: bool
+    ) -> MemoryBank:
+        """Return the bank after a frame.
+
+        decoded: the frame's prediction, `chosen` mask and alternatives included; None for a memory
+            that was made from a stored mask.
+        prompted: whether the frame had a prompt.
+        """
+        ...
+
+    def select(self, bank: MemoryBank, at: StreamPosition) -> Recall:
+        """Return the memories that the frame at this place attends to."""
+        ...
+
+    def choose(
+        self, candidates: Candidates, bank: MemoryBank, at: StreamPosition
+    ) -> Int[Tensor, " b"]:
+        """Return the index of the alternative mask to take, per batch row."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class Fifo:
     """SAM 2's own rule: prompted frames, then the last frames by distance.
 
+    Source: `SAM2Base._prepare_memory_conditioned_features`.
+
+    memory_slots: spatial memories attended to, one of them for prompted frames.
+    pointer_span: how many frames pointers reach back, the current one included.
     max_prompted: prompted frames attended to at once: the first one and the nearest others. The
-    bank keeps them all. Source: `SAM2Base._prepare_memory_conditioned_features`.
+        bank keeps them all.
     """
 
     memory_slots: int = 7
     pointer_span: int = 16
     max_prompted: int = 4
 
-    def admit(self, bank: MemoryBank, entry: MemoryEntry, *, prompted: bool) -> MemoryBank:
+    @property
+    def chooses_best(self) -> bool:
+        return True
+
+    def admit(
+        self, bank: MemoryBank, entry: MemoryEntry, decoded: Decoded | None, *, prompted: bool
+    ) -> MemoryBank:
         return bank.push(
             entry,
             prompted=prompted,
@@ -59,16 +95,16 @@ class Fifo:
             pointer_span=self.pointer_span,
         )
 
-    def select(self, bank: MemoryBank, step: StreamPosition) -> Recall:
-        sign = -1 if step.reverse else 1
+    def select(self, bank: MemoryBank, at: StreamPosition) -> Recall:
+        sign = -1 if at.reverse else 1
         span = self.pointer_span
-        if step.frame_count is not None:
-            span = min(step.frame_count, span)
+        if at.frame_count is not None:
+            span = min(at.frame_count, span)
 
         def distance(entry: MemoryEntry) -> int:
-            return (step.frame_idx - entry.frame_idx) * sign
+            return (at.frame_idx - entry.frame_idx) * sign
 
-        prompted = self._nearest_prompted(bank, step)
+        prompted = self._nearest_prompted(bank, at)
         recent = {distance(entry): entry for entry in bank.recent}
         spatial = [(0, entry) for entry in prompted]
         for away in range(self.memory_slots - 1, 0, -1):
@@ -79,13 +115,16 @@ class Fifo:
         pointers += [(away, recent[away]) for away in range(1, span) if away in recent]
         return Recall(tuple(spatial), tuple(pointers), span)
 
-    choose = staticmethod(best_iou)
+    def choose(
+        self, candidates: Candidates, bank: MemoryBank, at: StreamPosition
+    ) -> Int[Tensor, " b"]:
+        return best_iou(candidates)
 
-    def _nearest_prompted(self, bank: MemoryBank, step: StreamPosition) -> tuple[MemoryEntry, ...]:
+    def _nearest_prompted(self, bank: MemoryBank, at: StreamPosition) -> tuple[MemoryEntry, ...]:
         entries = bank.prompted
         if len(entries) <= self.max_prompted:
             return entries
-        others = sorted(entries[1:], key=lambda entry: abs(step.frame_idx - entry.frame_idx))
+        others = sorted(entries[1:], key=lambda entry: abs(at.frame_idx - entry.frame_idx))
         kept = {id(entry) for entry in others[: self.max_prompted - 1]}
         return (entries[0], *(entry for entry in entries[1:] if id(entry) in kept))
 
@@ -103,18 +142,20 @@ class Visible(Fifo):
 
     least_worth: float = 0.01
 
-    def admit(self, bank: MemoryBank, entry: MemoryEntry, *, prompted: bool) -> MemoryBank:
+    def admit(
+        self, bank: MemoryBank, entry: MemoryEntry, decoded: Decoded | None, *, prompted: bool
+    ) -> MemoryBank:
         if not prompted and not self._is_worth_keeping(entry):
             return bank
-        return Fifo.admit(self, bank, entry, prompted=prompted)
+        return Fifo.admit(self, bank, entry, decoded, prompted=prompted)
 
-    def select(self, bank: MemoryBank, step: StreamPosition) -> Recall:
-        sign = -1 if step.reverse else 1
+    def select(self, bank: MemoryBank, at: StreamPosition) -> Recall:
+        sign = -1 if at.reverse else 1
         consecutive = tuple(
-            replace(entry, frame_idx=step.frame_idx - sign * away)
+            replace(entry, frame_idx=at.frame_idx - sign * away)
             for away, entry in zip(range(len(bank.recent), 0, -1), bank.recent, strict=True)
         )
-        return Fifo.select(self, replace(bank, recent=consecutive), step)
+        return Fifo.select(self, replace(bank, recent=consecutive), at)
 
     def _is_worth_keeping(self, entry: MemoryEntry) -> bool:
         """In a batch of videos: worth keeping for one of them."""

@@ -10,28 +10,35 @@ import torch
 from vos.errors import PromptError
 from vos.frame import Frame, FrameResult
 from vos.model.sam2 import Sam2Model
-from vos.model.types import FrameFeatures
+from vos.model.types import Decoded
 from vos.prompts.collect import collect
 from vos.prompts.kinds import ObjectPrompt, Prompt
 from vos.refine.base import NoRefiner, Refiner
-from vos.track.capacity import Capacity, track_within
+from vos.track.capacity import Capacity
 from vos.track.compose import ObjectLogits, compose, detach_results
-from vos.track.inputs import autocast, to_double_input, to_model_prompt
+from vos.track.inputs import to_double_input, to_model_prompt
 from vos.track.look_ahead import GroupEncoder
 from vos.track.memory_bank import MemoryBank
 from vos.track.policy import Fifo, MemoryPolicy, StreamPosition
 from vos.track.snapshot import SessionState
+from vos.track.step import Engine, look_at, track_frame
 
 
 @dataclass(slots=True)
 class Session:
     """Tracks the prompted objects of one video, one frame after the other.
 
+    Its state is one immutable bank per object and the prompts that wait for their frame.
+
+    model: the network's verbs.
     prompts: any mix of objects and frames; an object exists from the first of its prompted frames
-    that the stream reaches. dtype: float32, or bfloat16 for mixed precision. reverse: frames
-    arrive in descending order. frame_count: clip length where known (it changes nothing for clips
-    of 16 frames and more). capacity: objects and images per batch; None suits the
-    device. State: one immutable bank per object.
+        that the stream reaches.
+    refiner, policy: see `Engine`.
+    dtype: float32, or bfloat16 for mixed precision.
+    reverse: whether frames arrive in descending order.
+    frame_count: clip length where known (it changes nothing for clips of 16 frames and more).
+    capacity: objects and images per batch; None suits the device.
+    banks: what is remembered of objects that are tracked already.
     """
 
     model: Sam2Model
@@ -47,8 +54,13 @@ class Session:
     _size_hw: tuple[int, int] | None = None
     _encoder: GroupEncoder = field(default_factory=GroupEncoder)
 
+    @property
+    def engine(self) -> Engine:
+        """The model with its refiner, its policy and its precision."""
+        return Engine(self.model, self.refiner, self.policy, self.dtype)
+
     def run(self, frames: Iterable[Frame]) -> Iterator[FrameResult]:
-        """One result per frame, in the order given.
+        """Track the frames and yield one result each, in the order given.
 
         Raises: PromptError if a prompt does not fit the frames, or names a frame that never came.
         """
@@ -57,7 +69,7 @@ class Session:
         self.check_all_used()
 
     def track(self, frame: Frame) -> FrameResult:
-        """Masks of the next frame of the stream."""
+        """Return the masks of the next frame of the stream."""
         return compose(frame, self.decode(frame))
 
     @property
@@ -69,40 +81,37 @@ class Session:
     def decode(
         self, frame: Frame, following: Sequence[Frame] | None = None
     ) -> dict[int, ObjectLogits]:
-        """Logits and scores per object; empty before the first prompted frame (and at no cost).
+        """Return logits and scores per object; nothing before the first prompted frame, at no cost.
 
         following: the frames that come next, as `with_following` gives them; None if unknown.
         """
-        asked = self._take_prompts(frame)
-        if not asked and not self.banks:
+        by_object = self._take_prompts(frame)
+        if not by_object and not self.banks:
             return {}
-        room = self._room()
-
-        def encode() -> FrameFeatures:
-            raw = self._encoder.encode(self.model, frame, following, room.look_ahead)
-            return replace(raw, image_2x=to_double_input(frame.image, self.model, self.refiner))
-
+        room, engine, banks = self._room(), self.engine, self.banks
+        at = StreamPosition(frame.frame_idx, self.reverse, self.frame_count)
         prompts = {
             object_id: to_model_prompt(prompt, frame.size_hw, self.model)
-            for object_id, prompt in asked.items()
+            for object_id, prompt in by_object.items()
         }
-        with autocast(self.model, self.dtype):
-            decoded, self.banks = track_within(
-                room,
-                self.model,
-                self.refiner,
-                self.policy,
-                self.banks,
-                encode,
-                prompts,
-                StreamPosition(frame.frame_idx, self.reverse, self.frame_count),
+
+        def work() -> tuple[dict[int, Decoded], dict[int, MemoryBank]]:
+            features = self._encoder.encode(self.model, frame, following, room.look_ahead)
+            double = to_double_input(frame.image, self.model, self.refiner)
+            encoded = look_at(engine, replace(features, image_2x=double), at)
+            return track_frame(
+                engine, encoded, room.place(banks), prompts, batch_size=room.objects_per_batch
             )
+
+        with engine.autocast():
+            decoded, remembered = room.run(
+                work, objects=len({*banks, *prompts}), frame_idx=frame.frame_idx
+            )
+        self.banks = room.place(remembered)
         return detach_results(decoded)
 
     def add_prompt(self, prompt: Prompt) -> None:
-        """Ask something of a frame the stream has not reached yet. Keeps everything asked
-        before.
-        """
+        """Add a prompt on a frame the stream has not reached yet; earlier prompts stay."""
         self.prompts = (*self.prompts, prompt)
         waiting = self._by_frame
         if waiting is None or self._size_hw is None:
@@ -119,8 +128,8 @@ class Session:
         """Forget an object; later results no longer contain it."""
         self.banks = {i: bank for i, bank in self.banks.items() if i != object_id}
         self.prompts = tuple(p for p in self.prompts if p.object_id != object_id)
-        for asked in (self._by_frame or {}).values():
-            asked.pop(object_id, None)
+        for by_object in (self._by_frame or {}).values():
+            by_object.pop(object_id, None)
 
     def forget_recent(self) -> None:
         """Remember of every object only its prompted frames: a new scene begins."""
@@ -128,7 +137,7 @@ class Session:
 
     def check_all_used(self) -> None:
         """Raise PromptError if a prompted frame never came."""
-        missed = sorted(idx for idx, asked in (self._by_frame or {}).items() if asked)
+        missed = sorted(idx for idx, by_object in (self._by_frame or {}).items() if by_object)
         if self._by_frame is None and self.prompts:
             missed = sorted({prompt.frame_idx for prompt in self.prompts})
         if missed:
@@ -138,24 +147,29 @@ class Session:
         """What the next frame depends on. Costs nothing: banks are immutable."""
         waiting = None
         if self._by_frame is not None:
-            waiting = tuple((idx, who) for idx, asked in self._by_frame.items() for who in asked)
+            waiting = tuple(
+                (idx, object_id)
+                for idx, by_object in self._by_frame.items()
+                for object_id in by_object
+            )
         return SessionState(dict(self.banks), waiting)
 
-    def restore(self, state: SessionState, size_hw: tuple[int, int]) -> None:
-        """Go on where `snapshot` was taken, with the same model, settings and prompts.
+    def resume(self, state: SessionState, size_hw: tuple[int, int]) -> Session:
+        """Return a session that goes on where `snapshot` was taken, with this one's model, settings
+        and prompts.
 
         size_hw: height and width of the frames in pixels.
         """
-        self.banks = dict(state.banks)
-        self._by_frame = None
+        resumed = replace(self, banks=dict(state.banks), _by_frame=None, _encoder=GroupEncoder())
         if state.waiting is None:
-            return
-        self._size_hw = size_hw
-        self._by_frame = {}
-        for frame_idx, asked in self._collect(self.prompts, size_hw).items():
-            left = {i: prompt for i, prompt in asked.items() if (frame_idx, i) in state.waiting}
+            return resumed
+        resumed._size_hw = size_hw
+        resumed._by_frame = {}
+        for frame_idx, by_object in resumed._collect(self.prompts, size_hw).items():
+            left = {i: one for i, one in by_object.items() if (frame_idx, i) in state.waiting}
             if left:
-                self._by_frame[frame_idx] = left
+                resumed._by_frame[frame_idx] = left
+        return resumed
 
     def state_bytes(self) -> int:
         """Bytes of tensors held between two frames."""

@@ -1,4 +1,4 @@
-"""What a session holds between two frames, to bytes and back, to the last bit."""
+"""Turns what a session holds between two frames into bytes and back, to the last bit."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ import torch
 from torch import Tensor
 
 from vos.model.types import MemoryEntry, ModelPrompt
-from vos.track.memory_bank import MemoryBank
+from vos.track.memory_bank import MemoryBank, PolicyState
 
-_KINDS = {kind.__name__: kind for kind in (MemoryBank, MemoryEntry, ModelPrompt)}
 _KIND = "kind"
 
 
@@ -21,8 +20,9 @@ _KIND = "kind"
 class SessionState:
     """All that the next frame's masks depend on, besides model, settings and prompts.
 
-    banks: per object id. waiting: (frame index, object id) of the prompts whose frame has not come
-    yet; None before the first frame.
+    banks: per object id.
+    waiting: (frame index, object id) of the prompts whose frame has not come yet; None before the
+        first frame.
     """
 
     banks: Mapping[int, MemoryBank]
@@ -30,7 +30,7 @@ class SessionState:
 
 
 def to_bytes(state: SessionState) -> bytes:
-    """The state as a file of plain values and tensors, in their memory layout."""
+    """Return the state as a file of plain values and tensors, in their memory layout."""
     buffer = io.BytesIO()
     torch.save(
         {
@@ -43,7 +43,7 @@ def to_bytes(state: SessionState) -> bytes:
 
 
 def from_bytes(data: bytes, device: torch.device) -> SessionState:
-    """The inverse of `to_bytes`, with the tensors on `device`. Executes nothing of `data`."""
+    """Read what `to_bytes` wrote, with the tensors on `device`. Executes nothing of `data`."""
     content = torch.load(io.BytesIO(data), map_location=device, weights_only=True)
     waiting = content["waiting"]
     return SessionState(
@@ -57,7 +57,7 @@ def _packed(value: Any) -> Any:
         return value.detach().clone()  # a view would bring all of its storage along
     if isinstance(value, tuple):
         return [_packed(item) for item in value]
-    if type(value).__name__ in _KINDS:
+    if type(value).__name__ in _kinds():
         items = {field.name: _packed(getattr(value, field.name)) for field in fields(value)}
         return {_KIND: type(value).__name__, **items}
     if value is None or isinstance(value, (bool, int, float, str)):
@@ -70,5 +70,11 @@ def _unpacked(value: Any) -> Any:
         return tuple(_unpacked(item) for item in value)
     if isinstance(value, dict):
         items = {name: _unpacked(item) for name, item in value.items() if name != _KIND}
-        return _KINDS[value[_KIND]](**items)
+        return _kinds()[value[_KIND]](**items)
     return value
+
+
+def _kinds() -> dict[str, type[Any]]:
+    """The dataclasses that a bank may hold, by name; a policy's notes join by deriving."""
+    kinds = (MemoryBank, MemoryEntry, ModelPrompt, *PolicyState.__subclasses__())
+    return {kind.__name__: kind for kind in kinds}

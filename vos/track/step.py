@@ -1,184 +1,261 @@
-"""One frame, pure: banks in, masks and new banks out. Training calls it with gradients."""
+"""One frame, pure: banks in, predictions and new banks out. Training calls it with gradients.
+
+Everything that tracks goes through here: streams, single images and refiner training.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from vos.model.decoding import best_iou
+from vos.model.decoding import ChooseMask, best_iou
 from vos.model.sam2 import Sam2Model
-from vos.model.types import Decoded, FrameFeatures, MemoryEntry, ModelPrompt, Recall, for_memory
-from vos.refine.base import Asked, FrameCache, NoRefiner, Refiner
+from vos.model.types import (
+    Candidates,
+    Decoded,
+    FrameFeatures,
+    MemoryEntry,
+    MemoryInput,
+    ModelPrompt,
+    Recall,
+)
+from vos.refine.base import FrameCache, PromptHistory, Refiner
 from vos.refine.memory_gate import decode_fused
 from vos.track.memory_bank import MemoryBank
 from vos.track.policy import MemoryPolicy, StreamPosition
 
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What is the same on every frame of a stream.
+
+    model: the network's verbs.
+    refiner: improves the masks.
+    policy: manages the memories.
+    dtype: float32, or bfloat16 for mixed precision.
+    """
+
+    model: Sam2Model
+    refiner: Refiner
+    policy: MemoryPolicy
+    dtype: torch.dtype = torch.float32
+
+    def autocast(self) -> torch.autocast:
+        """Return the context of mixed precision on the model's device; nothing for float32."""
+        return torch.autocast(
+            self.model.device.type, self.dtype, enabled=self.dtype != torch.float32
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedFrame:
+    """One image, encoded once for all objects.
+
+    features: of the image encoder.
+    cache: what the refiner made of them.
+    at: the frame's place in the stream.
+    """
+
+    features: FrameFeatures
+    cache: FrameCache
+    at: StreamPosition
+
+
+@dataclass(frozen=True, slots=True)
+class Tracked:
+    """One object on this frame.
+
+    object_id: the user's id.
+    bank: what is remembered of it, its first prompt included.
+    prompt: this frame's, None on tracked frames.
+    recall: the memories to attend to; None on the object's first frame.
+    before: the prediction for an earlier prompt on this very frame, which only refiners read.
+    """
+
+    object_id: int
+    bank: MemoryBank
+    prompt: ModelPrompt | None
+    recall: Recall | None
+    before: Decoded | None = None
+
+    @property
+    def history(self) -> PromptHistory:
+        """What the user prompted, as refiners take it."""
+        return PromptHistory(self.prompt, self.bank.first_prompt, self.before)
+
+
+def encode_frame(
+    engine: Engine,
+    image: Float[Tensor, "b 3 s s"],
+    at: StreamPosition,
+    image_2x: Float[Tensor, "b 3 s2 s2"] | None = None,
+) -> EncodedFrame:
+    """Encode one image for all objects. image_2x: the same at twice the side, where the refiner
+    wants it.
+    """
+    return look_at(engine, replace(engine.model.encode_image(image), image_2x=image_2x), at)
+
+
+def look_at(engine: Engine, features: FrameFeatures, at: StreamPosition) -> EncodedFrame:
+    """Let the refiner do its part of an encoded image that knows no prompt."""
+    return EncodedFrame(features, engine.refiner.augment(engine.model, features, at.frame_idx), at)
+
 
 def track_frame(
-    model: Sam2Model,
-    refiner: Refiner,
-    policy: MemoryPolicy,
+    engine: Engine,
+    frame: EncodedFrame,
     banks: Mapping[int, MemoryBank],
-    image: Float[Tensor, "b 3 s s"],
     prompts: Mapping[int, ModelPrompt],
-    step: StreamPosition,
-    image_2x: Float[Tensor, "b 3 s2 s2"] | None = None,
-    objects_per_batch: int = 1,
+    *,
+    batch_size: int = 1,
 ) -> tuple[dict[int, Decoded], dict[int, MemoryBank]]:
-    """Mask every object on one frame and remember the answer.
+    """Mask every object on one frame and remember the prediction.
 
     banks: per object id. prompts: this frame's, per object id; an id without a bank starts one.
-    objects_per_batch: how many unprompted objects go through the model at once; an exact model
-    takes them one by one (batch 1 for one video), which is SAM 2's own arithmetic.
+    batch_size: how many unprompted objects go through the model at once; an exact model takes them
+    one by one, which is SAM 2's own arithmetic. A batch of several videos is one object.
     """
-    raw = replace(model.encode_image(image), image_2x=image_2x)
-    cache = refiner.augment(model, raw, step.frame_idx)
-    return track_encoded(
-        model, refiner, policy, banks, raw, cache, prompts, step, objects_per_batch
-    )
-
-
-def track_encoded(
-    model: Sam2Model,
-    refiner: Refiner,
-    policy: MemoryPolicy,
-    banks: Mapping[int, MemoryBank],
-    raw: FrameFeatures,
-    cache: FrameCache,
-    prompts: Mapping[int, ModelPrompt],
-    step: StreamPosition,
-    objects_per_batch: int = 1,
-) -> tuple[dict[int, Decoded], dict[int, MemoryBank]]:
-    """As `track_frame`, from an image that is already encoded."""
     decoded: dict[int, Decoded] = {}
     remembered: dict[int, MemoryBank] = {}
-    several_videos = raw.s16.shape[0] > 1  # a batch already
-    tracked = {i: bank for i, bank in banks.items() if i not in prompts}
-    if model.exact or several_videos:
-        tracked = {}
-    together = track_together(model, refiner, policy, tracked, raw, cache, step, objects_per_batch)
-    for object_id in sorted({*banks, *prompts}):
-        if object_id in together:
-            decoded[object_id], remembered[object_id] = together[object_id]
-            continue
-        bank = banks.get(object_id, MemoryBank())
-        prompt = prompts.get(object_id)
-        if bank.first_prompt is None:
-            bank = replace(bank, first_prompt=prompt)
-        answer = decode_object(model, refiner, policy, bank, raw, cache, prompt, step)
-        entry = model.encode_memory(raw, answer, step.frame_idx)
-        decoded[object_id] = answer
-        remembered[object_id] = policy.admit(bank, entry, prompted=prompt is not None)
-    return decoded, remembered
+    for group in _batches(engine, frame, banks, prompts, batch_size):
+        predictions, entries = _track_group(engine, frame, group)
+        for one, prediction, entry in zip(group, predictions, entries, strict=True):
+            decoded[one.object_id] = prediction
+            remembered[one.object_id] = engine.policy.admit(
+                one.bank, entry, prediction, prompted=one.prompt is not None
+            )
+    return _sort_by_id(decoded), _sort_by_id(remembered)
 
 
-def decode_object(
-    model: Sam2Model,
-    refiner: Refiner,
-    policy: MemoryPolicy,
+def find_memories(
+    engine: Engine,
+    at: StreamPosition,
+    object_id: int,
     bank: MemoryBank,
-    raw: FrameFeatures,
-    cache: FrameCache,
     prompt: ModelPrompt | None,
-    step: StreamPosition,
     before: Decoded | None = None,
-) -> Decoded:
-    """One object's mask: recall, condition, fuse, decode, refine.
-
-    before: the answer to an earlier prompt on this very frame; only refiners look at it.
-    Points on an object that is already tracked correct its mask: the tracked answer is decoded
-    first and given to the decoder beside them, as SAM 2 does for a click on a tracked frame.
+) -> Tracked:
+    """Return one object with the memories it attends to at this place; the first prompt goes into
+    its bank.
     """
-    asked = Asked(now=prompt, first=bank.first_prompt, before=before)
-    recall = None if bank.is_empty else policy.select(bank, step)
+    if bank.first_prompt is None:
+        bank = replace(bank, first_prompt=prompt)
+    recall = None if bank.is_empty else engine.policy.select(bank, at)
+    return Tracked(object_id, bank, prompt, recall, before)
+
+
+def decode_group(
+    engine: Engine,
+    frame: EncodedFrame,
+    group: Sequence[Tracked],
+    on_decoded: Callable[[Decoded], Decoded] = lambda decoded: decoded,
+) -> list[Decoded]:
+    """Predict the masks of a group: condition, fuse, decode, refine.
+
+    group: one object, or several without a prompt whose recalls have one `shape`. on_decoded:
+    changes what the decoder gave before the refiner sees it; training uses it.
+
+    Points on an object that is already tracked correct its mask: the tracked mask is decoded first
+    and given to the decoder beside them, as SAM 2 does for a click on a tracked frame.
+    """
+    model, refiner, features = engine.model, engine.refiner, frame.features
+    prompt = group[0].prompt
+    recalls = [one.recall for one in group if one.recall is not None]
+    histories = [one.history for one in group]
+    choose = _chooser(engine, [one.bank for one in group], frame.at)
     takes_mask = prompt is not None and prompt.mask is not None
-    plain = raw.s16 if takes_mask else model.condition(raw, recall)
-    fused = refiner.fuse(plain, cache, asked)
+    plain = features.s16 if takes_mask else model.condition(features, recalls)
+    rows = [plain] if len(group) == 1 else plain.split(1)
+    fused_rows = [
+        refiner.fuse(row, frame.cache, history)
+        for row, history in zip(rows, histories, strict=True)
+    ]
+    if all(fused is row for fused, row in zip(fused_rows, rows, strict=True)):
+        fused = plain
+    else:
+        fused = fused_rows[0] if len(group) == 1 else torch.cat(fused_rows)
     kept = plain if refiner.plain_memory else fused
-    if recall is not None and prompt is not None and not takes_mask:
-        tracked = model.decode(kept, raw, None, first=False, choose=policy.choose)
+    if recalls and prompt is not None and not takes_mask:
+        tracked = model.decode(kept, features, None, first=False, choose=choose)
         prompt = replace(prompt, previous=tracked.mask_logits)
 
     def decode(embedding: Tensor) -> Decoded:
-        return model.decode(embedding, raw, prompt, first=recall is None, choose=policy.choose)
+        return model.decode(embedding, features, prompt, first=not recalls, choose=choose)
 
-    return refiner.refine(decode_fused(decode, kept, fused), raw, cache, asked)
-
-
-def track_together(
-    model: Sam2Model,
-    refiner: Refiner,
-    policy: MemoryPolicy,
-    banks: Mapping[int, MemoryBank],
-    raw: FrameFeatures,
-    cache: FrameCache,
-    step: StreamPosition,
-    objects_per_batch: int,
-) -> dict[int, tuple[Decoded, MemoryBank]]:
-    """Answers and new banks of objects that have memories and no prompt on this frame of one video.
-
-    Objects whose recalls have equal shapes go through the model together, at most objects_per_batch
-    at once. Refiners see one object at a time.
-    """
-    done: dict[int, tuple[Decoded, MemoryBank]] = {}
-    recalls = {i: policy.select(bank, step) for i, bank in banks.items()}
-    for group in _groups(recalls, objects_per_batch):
-        answers, entries = _track_group(
-            model,
-            refiner,
-            policy,
-            [recalls[i] for i in group],
-            [banks[i] for i in group],
-            raw,
-            cache,
-            step,
-        )
-        for i, answer, entry in zip(group, answers, entries, strict=True):
-            done[i] = answer, policy.admit(banks[i], entry, prompted=False)
-    return done
-
-
-def _groups(recalls: Mapping[int, Recall], most: int) -> Iterator[list[int]]:
-    """Object ids whose recalls have one shape, `most` at a time."""
-    by_shape: dict[tuple[object, ...], list[int]] = {}
-    for object_id in sorted(recalls):
-        by_shape.setdefault(recalls[object_id].shape, []).append(object_id)
-    for group in by_shape.values():
-        for at in range(0, len(group), most):
-            yield group[at : at + most]
+    decoded = on_decoded(decode_fused(decode, kept, fused))
+    return [
+        refiner.refine(row, features, frame.cache, history)
+        for row, history in zip(_rows(decoded, len(group)), histories, strict=True)
+    ]
 
 
 def _track_group(
-    model: Sam2Model,
-    refiner: Refiner,
-    policy: MemoryPolicy,
-    recalls: Sequence[Recall],
-    banks: Sequence[MemoryBank],
-    raw: FrameFeatures,
-    cache: FrameCache,
-    step: StreamPosition,
-) -> tuple[list[Decoded], tuple[MemoryEntry, ...]]:
-    if type(refiner) is NoRefiner and policy.choose is best_iou:
-        at_once = model.track(raw, recalls, step.frame_idx)
-        if at_once is not None:
-            answer, entry = at_once
-            return [answer.row(i) for i in range(len(recalls))], entry.rows()
-    asked = [Asked(now=None, first=bank.first_prompt) for bank in banks]
-    plain = model.condition_all(raw, recalls)
-    rows = plain.split(1)
-    fused_rows = [refiner.fuse(row, cache, one) for row, one in zip(rows, asked, strict=True)]
-    is_fused = any(fused is not row for fused, row in zip(fused_rows, rows, strict=True))
-    fused = torch.cat(fused_rows) if is_fused else plain
-    kept = plain if refiner.plain_memory else fused
+    engine: Engine, frame: EncodedFrame, group: Sequence[Tracked]
+) -> tuple[Sequence[Decoded], Sequence[MemoryEntry]]:
+    """Predict and remember the masks of a group, in one where the model has a quicker way."""
+    model, frame_idx = engine.model, frame.at.frame_idx
+    recalls = [one.recall for one in group if one.recall is not None and one.prompt is None]
+    if engine.refiner.is_identity and engine.policy.chooses_best and len(recalls) == len(group):
+        tracked = model.track(frame.features, recalls, frame_idx)
+        if tracked is not None:
+            decoded, entry = tracked
+            return _rows(decoded, len(group)), entry.rows()
+    predictions = decode_group(engine, frame, group)
+    entry = model.encode_memory(frame.features, MemoryInput.of(*predictions), frame_idx)
+    # One object may be a batch of several videos, which stays together.
+    return predictions, [entry] if len(group) == 1 else entry.rows()
 
-    def decode(embedding: Tensor) -> Decoded:
-        return model.decode(embedding, raw, None, first=False, choose=policy.choose)
 
-    together = decode_fused(decode, kept, fused)
-    answers = [refiner.refine(together.row(i), raw, cache, one) for i, one in enumerate(asked)]
-    entry = model.encode_memory(raw, for_memory(answers), step.frame_idx)
-    return answers, entry.rows()
+def _batches(
+    engine: Engine,
+    frame: EncodedFrame,
+    banks: Mapping[int, MemoryBank],
+    prompts: Mapping[int, ModelPrompt],
+    batch_size: int,
+) -> Iterator[list[Tracked]]:
+    """Prompted objects alone, then the others by the shape of their recalls."""
+    is_one_video = frame.features.s16.shape[0] == 1
+    size = batch_size if is_one_video and not engine.model.exact else 1
+    by_shape: dict[tuple[object, ...], list[Tracked]] = {}
+    for object_id in sorted({*banks, *prompts}):
+        bank, prompt = banks.get(object_id, MemoryBank()), prompts.get(object_id)
+        one = find_memories(engine, frame.at, object_id, bank, prompt)
+        if prompt is not None or one.recall is None:
+            yield [one]
+        else:
+            by_shape.setdefault(one.recall.shape, []).append(one)
+    for group in by_shape.values():
+        for begin in range(0, len(group), size):
+            yield group[begin : begin + size]
+
+
+def _chooser(engine: Engine, banks: Sequence[MemoryBank], at: StreamPosition) -> ChooseMask:
+    """The policy's choice, of a group's rows each by its own bank."""
+    policy = engine.policy
+    if policy.chooses_best:
+        return best_iou
+
+    def choose(candidates: Candidates) -> Tensor:
+        if len(banks) == 1:
+            return policy.choose(candidates, banks[0], at)
+        return torch.cat(
+            [policy.choose(candidates.row(i), bank, at) for i, bank in enumerate(banks)]
+        )
+
+    return choose
+
+
+def _rows(decoded: Decoded, count: int) -> list[Decoded]:
+    """One prediction per object; that of a single object as it is."""
+    return [decoded] if count == 1 else [decoded.row(i) for i in range(count)]
+
+
+def _sort_by_id(by_id: Mapping[int, T]) -> dict[int, T]:
+    return {object_id: by_id[object_id] for object_id in sorted(by_id)}

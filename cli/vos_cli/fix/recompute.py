@@ -19,7 +19,7 @@ from vos.io.queues import Prefetch, prefetch
 from vos.io.read.source import Source
 from vos.prompts import Prompt
 from vos.track.compose import label_map
-from vos.track.from_masks import KnownMask, remember
+from vos.track.from_masks import KnownMask, remember_masks
 from vos.track.memory_bank import MemoryBank
 from vos.track.session import Session
 from vos_cli.fix.agreement import Agreement, iou
@@ -72,19 +72,18 @@ class _Recompute:
         self._ends: dict[bool, dict[int, tuple[int, bool]]] = {False: {}, True: {}}
 
     def run(self) -> list[Span]:
-        anchored = {i: self._anchored(one) for i, one in self._courses.items() if one.anchors}
-        session = self._session(self._reverse, self._asked(self._frame_idx, self._courses))
-        session.banks = anchored
+        banks = {i: self._anchored(one) for i, one in self._courses.items() if one.anchors}
         with self._reading(self._begin, reverse=self._reverse) as frames:
             recent, frame = self._up_to_corrected(frames)
-            self._take_up(session, recent)
+            banks = self._remember(banks, recent)
+            prompts = self._prompts_on(self._frame_idx, self._courses)
+            session = self._session(self._reverse, prompts, banks)
             self._correct(session, frame)
             # The way back first: where the masks before the corrected frame were wrong too, the way
             # on then starts from memories of right ones.
             self._follow_back(session.banks)
-            session.forget_recent()
-            self._take_up(session, recent)
-            self._follow(session, frames)
+            banks = self._remember(_without_recent(session.banks), recent)
+            self._follow(self._session(self._reverse, (), banks), frames)
         return [self._span(course) for course in self._courses.values()]
 
     @property
@@ -107,7 +106,9 @@ class _Recompute:
             f"{self._frame_idx}; it is not the input of this result any more"
         )
 
-    def _take_up(self, session: Session, recent: Iterable[Frame]) -> None:
+    def _remember(
+        self, banks: Mapping[int, MemoryBank], recent: Iterable[Frame]
+    ) -> Mapping[int, MemoryBank]:
         """Remember these frames' masks as they are now."""
         for frame in recent:
             fresh = (
@@ -115,24 +116,26 @@ class _Recompute:
                 for i, course in self._courses.items()
                 if course.anchors and frame.frame_idx not in course.anchors
             )
-            self._enter(session, frame)
-            remember(session, frame, self._known(frame.frame_idx, fresh))
+            if self._is_after_cut(frame, reverse=self._reverse):
+                banks = _without_recent(banks)
+            known = self._known(frame.frame_idx, fresh)
+            banks = remember_masks(self._setting.tracker.engine, banks, frame, known)
+        return banks
 
-    def _enter(self, session: Session, frame: Frame) -> None:
-        """Forget at a cut what the track forgot there."""
-        begun = frame.frame_idx + 1 if session.reverse else frame.frame_idx
-        if begun in self._setting.resets:
-            session.forget_recent()
+    def _is_after_cut(self, frame: Frame, *, reverse: bool) -> bool:
+        """Whether the track forgot all but prompted frames before this one."""
+        begun = frame.frame_idx + 1 if reverse else frame.frame_idx
+        return begun in self._setting.resets
 
     def _follow_back(self, banks: Mapping[int, MemoryBank]) -> None:
         """Away from the corrected frame towards those it remembers. Prompted frames are remembered
         from both sides.
         """
-        session = self._session(not self._reverse, ())
-        session.banks = {
-            i: replace(bank.without_recent(), prompted=bank.prompted[-1:] + bank.prompted[:-1])
-            for i, bank in banks.items()
+        turned = {
+            i: replace(bank, prompted=bank.prompted[-1:] + bank.prompted[:-1])
+            for i, bank in _without_recent(banks).items()
         }
+        session = self._session(not self._reverse, (), turned)
         begin = self._frame_idx + (1 if self._reverse else -1)
         if any(course.holds(begin) for course in self._courses.values()):
             with self._reading(begin, reverse=not self._reverse) as frames:
@@ -142,15 +145,19 @@ class _Recompute:
         """What the object's prompted frames left: its first prompt is asked again, of others the
         mask is enough.
         """
-        object_id = course.object_id
-        session = self._session(course.reverse, self._asked(course.origin, (object_id,)))
+        object_id, engine = course.object_id, self._setting.tracker.engine
+        banks: Mapping[int, MemoryBank] = {}
         for frame_idx in course.anchors:
             frame = next(self._setting.source.frames(frame_idx, frame_idx + 1))
             if frame_idx == course.origin:
+                prompts = self._prompts_on(course.origin, (object_id,))
+                session = self._session(course.reverse, prompts, banks)
                 session.decode(frame)
+                banks = session.banks
             else:
-                remember(session, frame, self._known(frame_idx, (object_id,)), prompted=True)
-        return session.banks[object_id]
+                known = self._known(frame_idx, (object_id,))
+                banks = remember_masks(engine, banks, frame, known, prompted=True)
+        return banks[object_id]
 
     def _known(self, frame_idx: int, objects: Iterable[int]) -> dict[int, KnownMask]:
         """Of those that exist on this frame."""
@@ -180,7 +187,8 @@ class _Recompute:
     def _compute(self, session: Session, frame: Frame) -> dict[int, tuple[np.ndarray, np.ndarray]]:
         """One frame into the draft; the old and the new mask of each object of the session."""
         draft = self._setting.draft
-        self._enter(session, frame)
+        if self._is_after_cut(frame, reverse=session.reverse):
+            session.forget_recent()
         decoded = session.decode(frame)
         labels = label_map({i: one.logits for i, one in decoded.items()}, frame.size_hw)
         old = draft.labels(frame.frame_idx)
@@ -200,10 +208,14 @@ class _Recompute:
             read = source.frames(None, high + 1, skip_to=max(begin, frames[0]))
         return prefetch(read)
 
-    def _session(self, reverse: bool, prompts: Sequence[Prompt]) -> Session:
-        return self._setting.tracker.session(prompts, reverse=reverse, frame_count=self._count)
+    def _session(
+        self, reverse: bool, prompts: Sequence[Prompt], banks: Mapping[int, MemoryBank]
+    ) -> Session:
+        return self._setting.tracker.session(
+            prompts, reverse=reverse, frame_count=self._count, banks=banks
+        )
 
-    def _asked(self, frame_idx: int, objects: Iterable[int]) -> list[Prompt]:
+    def _prompts_on(self, frame_idx: int, objects: Iterable[int]) -> list[Prompt]:
         return [
             prompt
             for prompt in self._setting.prompts
@@ -222,6 +234,10 @@ class _Recompute:
             before="agrees" if agrees_before else course.before,
             after="agrees" if agrees_after else course.after,
         )
+
+
+def _without_recent(banks: Mapping[int, MemoryBank]) -> dict[int, MemoryBank]:
+    return {i: bank.without_recent() for i, bank in banks.items()}
 
 
 def _reversed(source: Source, begin: int, low: int) -> Iterator[Frame]:

@@ -83,9 +83,8 @@ class FixPreviewer(Previewer):
             for prompt in merged(result.prompts, drawn)
             if prompt.frame_idx == frame_idx and prompt.object_id in objects
         ]
-        session = tracker.session(here)
         banks = self._remember(tracker, result, frame_idx)
-        session.banks = {i: bank for i, bank in banks.items() if i in objects}
+        session = tracker.session(here, banks={i: banks[i] for i in banks if i in objects})
         frame = self._frame_at(frame_idx)
         decoded = session.decode(frame)
         new = label_map({i: one.logits for i, one in decoded.items()}, frame.size_hw)
@@ -99,15 +98,16 @@ class FixPreviewer(Previewer):
         version = len(result.history())
         if self._banks_of == (version, frame_idx):
             return self._banks
-        from vos.track.from_masks import KnownMask, remember
+        from vos.track.from_masks import KnownMask, remember_masks
 
         near = frame_idx - 1 if frame_idx - 1 in result.frames else frame_idx + 1
-        session = tracker.session()
+        banks: dict[int, MemoryBank] = {}
         if near in result.frames:
             labels = result.labels(near)
             known = {i: KnownMask(labels == i, one) for i, one in _scores(result, near).items()}
-            remember(session, self._frame_at(near), known, prompted=True)
-        self._banks, self._banks_of = dict(session.banks), (version, frame_idx)
+            frame = self._frame_at(near)
+            banks = remember_masks(tracker.engine, banks, frame, known, prompted=True)
+        self._banks, self._banks_of = banks, (version, frame_idx)
         return self._banks
 
     def _frame_at(self, frame_idx: int) -> Frame:

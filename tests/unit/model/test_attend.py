@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import gc
 
 import pytest
@@ -34,7 +33,7 @@ def features(seed: int = 5) -> FrameFeatures:
     rand = torch.Generator().manual_seed(seed)
     s16, pos16 = torch.randn(2, 1, 32, SIDE, SIDE, generator=rand)
     none = torch.zeros(1, 0)
-    return FrameFeatures(none, none, none, s16, none, none, pos16)
+    return FrameFeatures(none, s16, pos16)
 
 
 def memory(seed: int, *, smooth: int = 1) -> MemoryEntry:
@@ -56,12 +55,12 @@ def recall(entries: list[MemoryEntry]) -> Recall:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @torch.inference_mode()
 def test_objects_together_equal_the_packages_attention(net, dtype):
-    exact, fast = Sam2Model(copy.deepcopy(net)), Sam2Model(net, exact=False)
+    exact, fast = Sam2Model(net), Sam2Model(net, exact=False)
     recalls = [recall([memory(10 * i + t) for t in range(4)]) for i in range(3)]
     with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
-        together = fast.condition_all(features(), recalls)
-        again = fast.condition_all(features(), recalls)  # from what is kept
-        alone = torch.cat([exact.condition_all(features(), (one,)) for one in recalls])
+        together = fast.condition(features(), recalls)
+        again = fast.condition(features(), recalls)  # from what is kept
+        alone = torch.cat([exact.condition(features(), (one,)) for one in recalls])
     assert torch.equal(together, again)
     assert (together - alone).abs().max() < (1e-4 if dtype == torch.float32 else 0.1)
 
@@ -76,9 +75,9 @@ def test_a_memory_is_projected_once_and_forgotten_with_it(net, monkeypatch):
     )
     entries = [memory(t) for t in range(4)]
     for _ in range(3):
-        model.condition_all(features(), (recall(entries[:3]),))
+        model.condition(features(), (recall(entries[:3]),))
     assert len(projected) == 3
-    model.condition_all(features(), (recall(entries[1:]),))
+    model.condition(features(), (recall(entries[1:]),))
     assert len(projected) == 4
     assert len(model._reader._kept) == 4
     del entries
@@ -90,11 +89,11 @@ def test_a_memory_is_projected_once_and_forgotten_with_it(net, monkeypatch):
 def test_another_precision_projects_anew(net):
     model = Sam2Model(net, exact=False)
     recalls = (recall([memory(t) for t in range(3)]),)
-    before = model.condition_all(features(), recalls)
+    before = model.condition(features(), recalls)
     with torch.autocast("cpu", torch.bfloat16):
-        low = model.condition_all(features(), recalls)
+        low = model.condition(features(), recalls)
     assert (low - before).abs().max() < 0.1
-    assert torch.equal(model.condition_all(features(), recalls), before)
+    assert torch.equal(model.condition(features(), recalls), before)
 
 
 @torch.inference_mode()
@@ -102,7 +101,7 @@ def test_maps_of_the_largest_models_are_not_kept(net, monkeypatch):
     monkeypatch.setattr("vos.model.attention.cached.LARGEST_KEPT_MAP", SIDE**2 - 1)
     model = Sam2Model(net, exact=False)
     entries = [memory(0)]
-    model.condition_all(features(), (recall(entries),))
+    model.condition(features(), (recall(entries),))
     assert len(model._reader._kept) == 0
 
 
@@ -110,12 +109,12 @@ def test_maps_of_the_largest_models_are_not_kept(net, monkeypatch):
 @torch.inference_mode()
 def test_pooling_what_is_alike_loses_only_where_tokens_are(net, dtype):
     """Squares of equal memories differ only by their encodings, which vary slowly."""
-    full = Sam2Model(copy.deepcopy(net), exact=False)
-    pooled = Sam2Model(copy.deepcopy(net), exact=False, pool_memory=2)
+    full = Sam2Model(net, exact=False)
+    pooled = Sam2Model(net, exact=False, pool_memory=2)
     unpooled = Sam2Model(net, exact=False, pool_memory=1)
     smooth = [recall([memory(t, smooth=2) for t in range(3)])]
     with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
-        whole, part, same = (m.condition_all(features(), smooth) for m in (full, pooled, unpooled))
+        whole, part, same = (m.condition(features(), smooth) for m in (full, pooled, unpooled))
     assert torch.equal(whole, same)
     change = whole - features().s16
     assert 0 < (whole - part).abs().mean() < 0.05 * change.abs().mean()

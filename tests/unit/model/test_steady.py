@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import random
 
 import pytest
@@ -17,7 +16,7 @@ from vos.model.attention.static import (
 from vos.model.build import build_nano
 from vos.model.nano_config import NanoConfig
 from vos.model.sam2 import Sam2Model
-from vos.model.types import MemoryEntry, Recall
+from vos.model.types import MemoryEntry, MemoryInput, Recall
 
 SIDE, WIDTH, MEMORY_WIDTH = 4, 32, 16
 CONFIG = NanoConfig(
@@ -42,7 +41,7 @@ def exact():
 
 
 def fast_copy(exact: Sam2Model, pool: int = 1) -> Sam2Model:
-    return Sam2Model(copy.deepcopy(exact.net), exact=False, pool_memory=pool)
+    return Sam2Model(exact.net, exact=False, pool_memory=pool)
 
 
 def encoded(model: Sam2Model):
@@ -73,7 +72,7 @@ def test_attention_over_tensors_equals_the_packages(exact, prompted_at):
     recalls = [recall(seed, prompted_at) for seed in (1000, 2000)]
     features = encoded(exact)
     together = StaticMemoryAttention(exact.net, 1)(stack_recalls(recalls, exact.device), features)
-    alone = torch.cat([exact.condition(features, one) for one in recalls])
+    alone = torch.cat([exact.condition(features, (one,)) for one in recalls])
     assert (together - alone).abs().max() < (1e-4 if max(prompted_at) < 1000 else 1e-2)
 
 
@@ -87,7 +86,7 @@ def test_in_low_precision_and_pooled_it_equals_the_reader(exact, dtype, pool):
         ours = StaticMemoryAttention(model.net, pool)(
             stack_recalls(recalls, model.device), features
         )
-        theirs = model.condition_all(features, recalls)
+        theirs = model.condition(features, recalls)
     assert (ours - theirs).abs().max() < (0.1 if dtype == torch.bfloat16 else 1e-4)
 
 
@@ -98,8 +97,8 @@ def test_the_whole_step_equals_the_verbs(exact):
     step = StaticStep(fast_copy(exact))
     decoded, entry = step(stack_recalls(recalls, exact.device), features, exact.no_prompt(3))
     for row, one in enumerate(recalls):
-        answer = exact.decode(exact.condition(features, one), features, None, first=False)
-        remembered = exact.encode_memory(features, answer, 0)
+        answer = exact.decode(exact.condition(features, (one,)), features, None, first=False)
+        remembered = exact.encode_memory(features, MemoryInput.of(answer), 0)
         ours = decoded.row(row)
         for name in ("mask_logits", "all_logits", "iou_pred", "object_score", "obj_ptr"):
             assert (getattr(ours, name) - getattr(answer, name)).abs().max() < 2e-3

@@ -39,7 +39,7 @@ def answer(coarse: torch.Tensor, score: float = 1.0) -> Decoded:
     )
 
 
-FEATURES = FrameFeatures(torch.zeros(1, 3, SIDE, SIDE), *(torch.zeros(1, 1, 1, 1),) * 6)
+FEATURES = FrameFeatures(torch.zeros(1, 3, SIDE, SIDE), *(torch.zeros(1, 1, 1, 1),) * 2)
 
 
 def test_memory_sees_changes_alone():

@@ -18,7 +18,7 @@ from vos.model.nano_config import NanoConfig
 from vos.model.sam2 import Sam2Model
 from vos.model.types import ModelPrompt
 from vos.prompts import Box, Points
-from vos.refine.base import Asked
+from vos.refine.base import PromptHistory
 from vos.refine.prompt_reuse import deepest_point
 from vos.refine.registry import build_refiner, load_refiner_config
 from vos.refine.sam2refiner.localization_augment import (
@@ -170,29 +170,29 @@ def test_aux_masks_only_while_training(model):
     refiner = build_refiner(SAM2RefinerConfig(la=None), model)
     features = model.encode_image(torch.randn(1, 3, SIDE, SIDE))
     prompt = clicks((30.0, 30.0))
-    decoded = model.decode(model.condition(features, None), features, prompt, first=True)
-    cache, asked = refiner.augment(model, features, 0), Asked(prompt, prompt)
+    decoded = model.decode(model.condition(features, ()), features, prompt, first=True)
+    cache, asked = refiner.augment(model, features, 0), PromptHistory(prompt, prompt)
     assert refiner.refine(decoded, features, cache, asked).aux_logits == ()
     aux = refiner.train().refine(decoded, features, cache, asked).aux_logits
     assert [a.shape[-1] for a in aux] == [SIDE // 16, SIDE // 8, SIDE // 4]
 
 
 @torch.no_grad()
-def _retargeted(model: Sam2Model, asked: Asked, reuse) -> torch.Tensor:
+def _retargeted(model: Sam2Model, prompts: PromptHistory, reuse) -> torch.Tensor:
     torch.manual_seed(0)
     retarget = PromptRetargeting(PromptRetargetingConfig(), model).eval()
     features = model.encode_image(torch.randn(1, 3, SIDE, SIDE))
-    decoded = model.decode(features.s16, features, asked.now, first=False)
+    decoded = model.decode(features.s16, features, prompts.now, first=False)
     assert decoded.state is not None
     mask = torch.full((1, 1, 16, 16), -4.0)
     mask[..., 3:10, 5:12] = 4.0
-    return retarget(decoded.state, mask, asked, reuse, SIDE)
+    return retarget(decoded.state, mask, prompts, reuse, SIDE)
 
 
 def test_a_tracked_frame_reuses_the_first_prompt(model):
     here, there = clicks((20.0, 20.0)), clicks((50.0, 10.0))
     tracked = {
-        reuse: [_retargeted(model, Asked(None, first), reuse) for first in (here, there)]
+        reuse: [_retargeted(model, PromptHistory(None, first), reuse) for first in (here, there)]
         for reuse in ("first_frame", "none", "self")
     }
     first_a, first_b = tracked["first_frame"]
@@ -205,7 +205,9 @@ def test_a_tracked_frame_reuses_the_first_prompt(model):
 
 def test_a_prompt_on_the_frame_wins_over_the_first(model):
     here, there = clicks((20.0, 20.0)), clicks((50.0, 10.0))
-    answers = [_retargeted(model, Asked(here, first), "first_frame") for first in (here, there)]
+    answers = [
+        _retargeted(model, PromptHistory(here, first), "first_frame") for first in (here, there)
+    ]
     assert torch.equal(*answers)
 
 

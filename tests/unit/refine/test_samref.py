@@ -12,8 +12,8 @@ from small_nano import SIDE, small_nano
 from vos.config import from_mapping
 from vos.errors import ConfigError
 from vos.model.sam2 import Sam2Model
-from vos.model.types import Decoded, ModelPrompt
-from vos.refine.base import Asked
+from vos.model.types import Decoded, MemoryInput, ModelPrompt
+from vos.refine.base import PromptHistory
 from vos.refine.memory_gate import at_side, coarse_base
 from vos.refine.samref.refiner import SamRef, SamRefConfig
 
@@ -59,7 +59,7 @@ class Still:
     def answer(self, prompt: ModelPrompt | None, before: Decoded | None = None) -> Decoded:
         decoded = self.coarse(prompt)
         return self.refiner.refine(
-            decoded, self.features, self.cache, Asked(prompt, prompt, before)
+            decoded, self.features, self.cache, PromptHistory(prompt, prompt, before)
         )
 
 
@@ -72,7 +72,10 @@ def test_untrained_it_gives_the_base_mask_at_every_click(model, above_theta):
         answer = still.answer(prompt, before)
         assert torch.equal(answer.output_logits, coarse_base(coarse, SIDE))
         assert torch.equal(answer.output_logits > 0, at_side(coarse.raw_logits, SIDE) > 0)
-        remembered = [model.encode_memory(still.features, d, 0).spatial for d in (coarse, answer)]
+        remembered = [
+            model.encode_memory(still.features, MemoryInput.of(d), 0).spatial
+            for d in (coarse, answer)
+        ]
         assert torch.equal(*remembered)
         before = answer
 
@@ -194,7 +197,7 @@ def test_tracked_frames_reuse_the_first_prompt_as_configured(model):
     def tracked(reuse: str, first: ModelPrompt) -> torch.Tensor:
         still = Still(model, trained(model, prompt_reuse=reuse))
         answer = still.refiner.refine(
-            still.coarse(None), still.features, still.cache, Asked(None, first)
+            still.coarse(None), still.features, still.cache, PromptHistory(None, first)
         )
         return answer.output_logits
 
@@ -211,7 +214,10 @@ def test_a_mask_taken_as_the_answer_is_not_refined(model):
     mask[..., 10:40, 20:50] = 1
     prompt = ModelPrompt(mask=mask)
     given = model.decode(still.features.s16, still.features, prompt, first=True)
-    assert still.refiner.refine(given, still.features, still.cache, Asked(prompt, prompt)) is given
+    assert (
+        still.refiner.refine(given, still.features, still.cache, PromptHistory(prompt, prompt))
+        is given
+    )
 
 
 @pytest.mark.parametrize("clicked_before", [False, True])
@@ -246,7 +252,7 @@ def test_rows_of_a_batch_are_refined_as_if_alone(model):
         labels=torch.cat([p.labels for p in prompts]),
     )
     cache = refiner.augment(model, features, 0)
-    answer = refiner.refine(together, features, cache, Asked(both, both))
+    answer = refiner.refine(together, features, cache, PromptHistory(both, both))
     for row, (still, prompt) in enumerate(zip(stills, prompts, strict=True)):
         alone = still.answer(prompt)
         assert torch.allclose(answer.output_logits[row], alone.output_logits[0], atol=1e-3)
@@ -264,7 +270,7 @@ def test_objects_of_one_image_share_its_cache(model):
     both = ModelPrompt(
         points_xy=FIRST.points_xy.expand(2, -1, -1), labels=FIRST.labels.expand(2, -1)
     )
-    answer = still.refiner.refine(two, still.features, still.cache, Asked(both, both))
+    answer = still.refiner.refine(two, still.features, still.cache, PromptHistory(both, both))
     alone = still.answer(FIRST)
     for row in answer.output_logits:
         assert torch.allclose(row, alone.output_logits[0], atol=1e-4)

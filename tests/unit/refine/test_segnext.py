@@ -12,7 +12,7 @@ from vos.config import from_mapping
 from vos.errors import ConfigError
 from vos.model.sam2 import Sam2Model
 from vos.model.types import ModelPrompt
-from vos.refine.base import Asked
+from vos.refine.base import PromptHistory
 from vos.refine.segnext import SegNextConfig, SegNextStyle
 
 GRID = SIDE // 16
@@ -68,7 +68,7 @@ KINDS = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_untrained_it_leaves_the_embedding_bit_for_bit(model, embedding, kind):
     refiner = SegNextStyle(SegNextConfig(blocks=2), model)
-    for asked in (Asked(KINDS[kind], KINDS[kind]), Asked(None, KINDS[kind])):
+    for asked in (PromptHistory(KINDS[kind], KINDS[kind]), PromptHistory(None, KINDS[kind])):
         assert torch.equal(refiner.fuse(embedding, {}, asked), embedding)
 
 
@@ -78,7 +78,7 @@ def test_every_kind_of_prompt_says_something_of_its_own(model, embedding):
     for kind, prompt in KINDS.items():
         # A mask is the answer on its own frame; it is fused on the frames that follow.
         now = None if prompt.mask is not None else prompt
-        fused[kind] = refiner.fuse(embedding, {}, Asked(now, prompt))
+        fused[kind] = refiner.fuse(embedding, {}, PromptHistory(now, prompt))
         assert fused[kind].shape == embedding.shape
     for one, other in itertools.combinations(fused, 2):
         assert not torch.allclose(fused[one], fused[other]), (one, other)
@@ -87,25 +87,26 @@ def test_every_kind_of_prompt_says_something_of_its_own(model, embedding):
 @pytest.mark.parametrize("kind", ["mask", "polygon"])
 def test_a_frame_answered_by_a_mask_keeps_its_embedding(model, embedding, kind):
     prompt = KINDS[kind]
-    assert trained(model).fuse(embedding, {}, Asked(prompt, prompt)) is embedding
+    assert trained(model).fuse(embedding, {}, PromptHistory(prompt, prompt)) is embedding
 
 
 def test_tracked_frames_see_the_first_prompt_or_nothing(model, embedding):
     first = KINDS["click"]
-    again = trained(model).fuse(embedding, {}, Asked(None, first))
-    assert torch.equal(again, trained(model).fuse(embedding, {}, Asked(first, first)))
+    again = trained(model).fuse(embedding, {}, PromptHistory(None, first))
+    assert torch.equal(again, trained(model).fuse(embedding, {}, PromptHistory(first, first)))
     for reuse in ("none", "self"):
         refiner = trained(model, prompt_reuse=reuse)
-        assert refiner.fuse(embedding, {}, Asked(None, first)) is embedding
-        assert torch.equal(refiner.fuse(embedding, {}, Asked(first, first)), again)
-    assert trained(model).fuse(embedding, {}, Asked(None, None)) is embedding
+        assert refiner.fuse(embedding, {}, PromptHistory(None, first)) is embedding
+        assert torch.equal(refiner.fuse(embedding, {}, PromptHistory(first, first)), again)
+    assert trained(model).fuse(embedding, {}, PromptHistory(None, None)) is embedding
 
 
 def test_a_correction_is_fused_instead_of_the_first_prompt(model, embedding):
     first, now = KINDS["click"], KINDS["negative click"]
     refiner = trained(model)
     assert torch.equal(
-        refiner.fuse(embedding, {}, Asked(now, first)), refiner.fuse(embedding, {}, Asked(now, now))
+        refiner.fuse(embedding, {}, PromptHistory(now, first)),
+        refiner.fuse(embedding, {}, PromptHistory(now, now)),
     )
 
 
@@ -114,9 +115,9 @@ def test_the_previous_mask_is_the_prompts_or_that_of_the_answer_before(model, em
     features = model.encode_image(torch.randn(1, 3, SIDE, SIDE))
     before = model.decode(features.s16, features, click, first=True)
     named = ModelPrompt(points_xy=click.points_xy, labels=click.labels, previous=before.mask_logits)
-    known = refiner.fuse(embedding, {}, Asked(click, click, before))
-    assert torch.equal(refiner.fuse(embedding, {}, Asked(named, click)), known)
-    assert not torch.equal(refiner.fuse(embedding, {}, Asked(click, click)), known)
+    known = refiner.fuse(embedding, {}, PromptHistory(click, click, before))
+    assert torch.equal(refiner.fuse(embedding, {}, PromptHistory(named, click)), known)
+    assert not torch.equal(refiner.fuse(embedding, {}, PromptHistory(click, click)), known)
 
 
 def test_objects_of_a_batch_are_fused_as_if_alone(model):
@@ -127,9 +128,9 @@ def test_objects_of_a_batch_are_fused_as_if_alone(model):
         labels=torch.tensor([[1, -1], [1, 0]]),
     )
     alone = [points((30.0, 30.0, 1)), points((10.0, 50.0, 1), (40.0, 40.0, 0))]
-    fused = refiner.fuse(embeddings, {}, Asked(both, both))
+    fused = refiner.fuse(embeddings, {}, PromptHistory(both, both))
     for row, prompt in enumerate(alone):
-        expected = refiner.fuse(embeddings[row : row + 1], {}, Asked(prompt, prompt))
+        expected = refiner.fuse(embeddings[row : row + 1], {}, PromptHistory(prompt, prompt))
         assert torch.allclose(fused[row], expected[0], atol=1e-5)
 
 
@@ -140,7 +141,7 @@ def test_it_learns_through_the_frozen_decoder(model):
     optimiser = torch.optim.SGD(refiner.parameters(), lr=0.1)
     for _ in range(2):  # the first step only reaches the zeroed projection
         optimiser.zero_grad()
-        embedding = refiner.fuse(features.s16, {}, Asked(prompt, prompt))
+        embedding = refiner.fuse(features.s16, {}, PromptHistory(prompt, prompt))
         model.decode(embedding, features, prompt, first=True).raw_logits.mean().backward()
         optimiser.step()
     # A key's bias cancels in the softmax.

@@ -57,7 +57,7 @@ def test_continued_after_any_frame_it_gives_the_same_bits(tiny_model, make_frame
         expected += answers(whole, [frame])
     for done in (0, 2, 4, 10, 15):
         session = Session(tiny_model, PROMPTS, reverse=reverse)
-        session.restore(from_bytes(saved[done], CPU), SIZE_HW)
+        session = session.resume(from_bytes(saved[done], CPU), SIZE_HW)
         assert same(answers(session, frames[done:]), expected[done:]), done
         session.check_all_used()
 
@@ -67,8 +67,7 @@ def test_prompts_that_are_done_do_not_come_again_and_the_others_are_missed(tiny_
     answers(session, make_frames(5))
     state = session.snapshot()
     assert state.waiting == ((9, 1), (12, 7))
-    restored = Session(tiny_model, PROMPTS)
-    restored.restore(state, SIZE_HW)
+    restored = Session(tiny_model, PROMPTS).resume(state, SIZE_HW)
     assert restored.snapshot().waiting == state.waiting
     with pytest.raises(PromptError, match="frame 9"):
         restored.check_all_used()
@@ -79,8 +78,8 @@ def test_an_object_that_was_removed_stays_away(tiny_model, make_frames):
     frames = make_frames(14)
     answers(session, frames[:5])
     session.remove_object(1)
-    restored = Session(tiny_model, PROMPTS)
-    restored.restore(from_bytes(to_bytes(session.snapshot()), CPU), SIZE_HW)
+    state = from_bytes(to_bytes(session.snapshot()), CPU)
+    restored = Session(tiny_model, PROMPTS).resume(state, SIZE_HW)
     later = answers(restored, frames[5:])
     assert {object_id for answer in later for object_id in answer} == {4, 7}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +11,7 @@ import torch
 from torch._dynamo.utils import counters
 
 from vos.errors import UsageError
-from vos.model.compiling import compile_model, copy_tensors, tensors_of
+from vos.model.compiling import compile_model, copy_tensors, find_tensors
 from vos.model.sam2 import Sam2Model
 from vos.prompts import Box, Points
 from vos.refine.base import NoRefiner
@@ -26,7 +25,7 @@ TOLERANCE = 2e-3
 
 @pytest.fixture
 def net(tiny_model):
-    return copy.deepcopy(tiny_model.net)
+    return tiny_model.net
 
 
 def _track(model, frames, prompts=None, **options):
@@ -50,9 +49,8 @@ def _announced(caplog) -> Counter[str]:
 def test_compiled_tracking_equals_eager_tracking(net, make_frames, caplog, tmp_path, monkeypatch):
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
     frames = make_frames(60)
-    eager = _track(Sam2Model(copy.deepcopy(net), exact=False), frames)
-    model = Sam2Model(net, exact=False)
-    compile_model(model)
+    eager = _track(Sam2Model(net, exact=False), frames)
+    model = compile_model(Sam2Model(net, exact=False))
     session = Session(model, [Box(1, BOX)])
     ours = [session.decode(frame) for frame in frames[:18]]
     once = {"the image encoder": 1, "the mask decoder": 1, "the memory encoder": 1, "tracking": 1}
@@ -81,10 +79,9 @@ def pretended(monkeypatch):
 def test_parts_compile_for_new_shapes_only_and_prompted_frames_stay_eager(
     net, make_frames, caplog, pretended
 ):
-    model = Sam2Model(net, exact=False)
-    compile_model(model)
+    model = compile_model(Sam2Model(net, exact=False))
     parts = ["ImageEncoder", "MemoryEncoder", "TwoWayTransformer"]
-    assert pretended == [*parts, "SteadyStep", "SteadyAttention"]
+    assert pretended == [*parts, "StaticStep", "StaticMemoryAttention"]
     with caplog.at_level(logging.WARNING, logger="vos"):
         session = Session(model, [Box(1, BOX), Box(2, (0.0, 0.0, 20.0, 20.0))])
         session.decode(make_frames(1)[0])
@@ -96,8 +93,7 @@ def test_parts_compile_for_new_shapes_only_and_prompted_frames_stay_eager(
 def test_steady_objects_take_one_step_and_others_the_parts(
     net, tiny_model, make_frames, caplog, pretended
 ):
-    model = Sam2Model(net, exact=False)
-    compile_model(model)
+    model = compile_model(Sam2Model(net, exact=False))
     prompts = [
         Box(1, BOX),
         Box(2, BOX),
@@ -120,11 +116,12 @@ def test_with_a_refiner_or_another_choice_attention_is_what_is_compiled(
     net, tiny_model, make_frames, caplog, pretended
 ):
     class Brighter(NoRefiner):
-        def fuse(self, embedding, cache, asked):
+        is_identity = False
+
+        def fuse(self, embedding, cache, prompts):
             return embedding * 1.01
 
-    model = Sam2Model(net, exact=False)
-    compile_model(model)
+    model = compile_model(Sam2Model(net, exact=False))
     frames = make_frames(18)
     _agree(
         _track(model, frames, refiner=Brighter()), _track(tiny_model, frames, refiner=Brighter())
@@ -149,14 +146,13 @@ def test_what_a_replay_overwrites_is_never_kept(net, tiny_model, make_frames, mo
         def run(*args, **kwargs):
             spoil()
             answer = copy_tensors(function(*args, **kwargs))
-            answers.extend(t for t in tensors_of(answer) if t.is_floating_point())
+            answers.extend(t for t in find_tensors(answer) if t.is_floating_point())
             return answer
 
         return run
 
     monkeypatch.setattr(torch, "compile", replayed)
-    model = Sam2Model(net, exact=False)
-    compile_model(model, replays=True)
+    model = compile_model(Sam2Model(net, exact=False), replays=True)
     assert set(modes) == {"reduce-overhead"}
     frames, prompts = make_frames(20), [Box(1, BOX), Box(2, (0.0, 0.0, 20.0, 20.0))]
     session = Session(model, prompts)
@@ -176,8 +172,7 @@ def test_what_finds_no_memory_runs_uncompiled(net, tiny_model, make_frames, monk
         return run
 
     monkeypatch.setattr(torch, "compile", full)
-    model = Sam2Model(net, exact=False)
-    compile_model(model, replays=True)
+    model = compile_model(Sam2Model(net, exact=False), replays=True)
     frames, prompts = make_frames(18), [Box(i, BOX) for i in range(1, 9)]
     session = Session(model, prompts, capacity=Capacity(8, look_ahead=2))
     _agree([session.decode(frame) for frame in frames], _track(tiny_model, frames, prompts))
@@ -196,8 +191,7 @@ def test_graphs_are_replayed_in_the_main_thread_alone(net, make_frames, monkeypa
         return run
 
     monkeypatch.setattr(torch, "compile", never)
-    model = Sam2Model(net, exact=False)
-    compile_model(model, replays=True)
+    model = compile_model(Sam2Model(net, exact=False), replays=True)
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(_track, model, make_frames(2)).result()
 

@@ -30,6 +30,7 @@ def a_mask():
 class Watching(NoRefiner):
     """Says what the seam was given."""
 
+    is_identity = False
     wants_image_2x = True
 
     def __init__(self):
@@ -39,8 +40,8 @@ class Watching(NoRefiner):
         self.augmented.append((features.image_2x.shape[-1] // features.image.shape[-1], frame_idx))
         return {}
 
-    def refine(self, decoded, features, cache, asked):
-        self.asked.append(asked)
+    def refine(self, decoded, features, cache, prompts):
+        self.asked.append(prompts)
         return decoded
 
 

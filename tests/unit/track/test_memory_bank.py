@@ -25,7 +25,7 @@ def track(prompted: set[int], last: int, policy: Fifo, *, reverse: bool = False)
     for frame_idx in order:
         started = started or frame_idx in prompted
         if started:
-            bank = policy.admit(bank, entry(frame_idx), prompted=frame_idx in prompted)
+            bank = policy.admit(bank, entry(frame_idx), None, prompted=frame_idx in prompted)
     return bank
 
 
@@ -43,7 +43,7 @@ def test_selection_is_sam2s(prompted, after, count, reverse):
         bank = MemoryBank()
         for t in range(last, now, -1):
             if t <= max(prompted):
-                bank = policy.admit(bank, entry(t), prompted=t in prompted)
+                bank = policy.admit(bank, entry(t), None, prompted=t in prompted)
     else:
         now = max(prompted) + after + 1
         bank = track(prompted, now - 1, policy)
@@ -92,7 +92,7 @@ def test_pushing_leaves_the_old_bank_as_it_was():
     policy = Fifo()
     before = track({0}, 30, policy)
     recent = before.recent
-    policy.admit(before, entry(31), prompted=False)
+    policy.admit(before, entry(31), None, prompted=False)
     assert before.recent is recent
     assert [e.frame_idx for e in recent] == list(range(16, 31))
 
@@ -116,7 +116,7 @@ def track_hidden(policy: Fifo, hidden: range, last: int, *, reverse: bool = Fals
     for away in range(last + 1):
         frame_idx = 1000 - away if reverse else away
         score = -2.0 if away in hidden else 5.0
-        bank = policy.admit(bank, entry(frame_idx, object_score=score), prompted=away == 0)
+        bank = policy.admit(bank, entry(frame_idx, object_score=score), None, prompted=away == 0)
     return bank
 
 
@@ -135,8 +135,8 @@ def test_what_a_hidden_object_looked_like_is_not_forgotten(reverse):
 
 def test_a_frame_with_a_low_iou_prediction_is_forgotten():
     policy = Visible()
-    bank = policy.admit(track({0}, 5, policy), entry(6, iou_pred=0.005), prompted=False)
-    bank = policy.admit(bank, entry(7), prompted=False)
+    bank = policy.admit(track({0}, 5, policy), entry(6, iou_pred=0.005), None, prompted=False)
+    bank = policy.admit(bank, entry(7), None, prompted=False)
     assert [e.frame_idx for e in bank.recent] == [1, 2, 3, 4, 5, 7]
 
 

@@ -11,7 +11,7 @@ import vos
 from e2e import clips
 from vos.frame import Frame, FrameResult, ObjectResult
 from vos.prompts import Box
-from vos.track.from_masks import KnownMask, remember
+from vos.track.from_masks import KnownMask, remember_masks
 from vos.track.memory_bank import MemoryBank
 from vos.track.session import Session
 from vos_cli.fix.agreement import iou
@@ -46,8 +46,10 @@ def test_the_masks_that_follow_are_close_to_the_uninterrupted_run(tracker, frame
     whole = list(tracker.session([BOX]).run(frames))
     session = tracker.session([BOX])
     session.decode(frames[0])
+    banks = session.banks
     for frame in frames[TAKEN_UP_AT - 15 : TAKEN_UP_AT]:
-        remember(session, frame, known(whole[frame.frame_idx]))
+        banks = remember_masks(tracker.engine, banks, frame, known(whole[frame.frame_idx]))
+    session = tracker.session(banks=banks)
     follow = [session.track(frame) for frame in frames[TAKEN_UP_AT:]]
     overlaps = [iou(a.masks[1], whole[a.frame_idx].masks[1]) for a in follow]
     assert np.mean(overlaps) > 0.95
@@ -63,11 +65,11 @@ def test_memories_are_kept_as_tracking_keeps_them(tiny_model, make_frames):
     frames = make_frames(20)
     tracked = Session(tiny_model, [Box(1, (10.0, 8.0, 40.0, 36.0))])
     results = [tracked.track(frame) for frame in frames]
-    taken = Session(tiny_model)
-    remember(taken, frames[0], known(results[0]), prompted=True)
+    engine = tracked.engine
+    banks = remember_masks(engine, {}, frames[0], known(results[0]), prompted=True)
     for frame in frames[1:]:
-        remember(taken, frame, known(results[frame.frame_idx]))
-    one, other = tracked.banks[1], taken.banks[1]
+        banks = remember_masks(engine, banks, frame, known(results[frame.frame_idx]))
+    one, other = tracked.banks[1], banks[1]
     assert [e.frame_idx for e in other.prompted] == [0]
     assert [e.frame_idx for e in other.recent] == [e.frame_idx for e in one.recent]
     assert [e.spatial is None for e in other.recent] == [e.spatial is None for e in one.recent]
@@ -81,25 +83,26 @@ def test_memories_are_kept_as_tracking_keeps_them(tiny_model, make_frames):
 
 def test_an_empty_mask_is_remembered_as_absence(tiny_model, make_frames):
     frame = make_frames(1)[0]
-    session = Session(tiny_model)
     empty = KnownMask(np.zeros(frame.size_hw, dtype=bool), ObjectResult(0.4, 3.0))
     shown = KnownMask(np.ones(frame.size_hw, dtype=bool), ObjectResult(0.4, 3.0))
-    remember(session, frame, {1: empty, 2: shown})
-    assert float(session.banks[1].recent[0].object_score[0, 0]) < 0
-    assert float(session.banks[2].recent[0].object_score[0, 0]) == 3
+    banks = remember_masks(Session(tiny_model).engine, {}, frame, {1: empty, 2: shown})
+    assert float(banks[1].recent[0].object_score[0, 0]) < 0
+    assert float(banks[2].recent[0].object_score[0, 0]) == 3
 
 
 def test_nothing_known_is_nothing_done(tiny_model, make_frames):
-    session = Session(tiny_model, banks={1: MemoryBank()})
-    remember(session, make_frames(1)[0], {})
-    assert session.banks == {1: MemoryBank()}
+    engine, banks = Session(tiny_model).engine, {1: MemoryBank()}
+    assert remember_masks(engine, banks, make_frames(1)[0], {}) == banks
 
 
 def test_a_negative_point_may_correct_an_object_that_was_taken_up(tiny_model, make_frames):
     frames = make_frames(3)
     mask = np.zeros(frames[0].size_hw, dtype=bool)
     mask[10:30, 10:40] = True
-    session = Session(tiny_model, [vos.Points(1, ((50.0, 40.0),), (0,), frame_idx=2)])
-    remember(session, frames[0], {1: KnownMask(mask, ObjectResult(0.9, 5.0))}, prompted=True)
+    known = {1: KnownMask(mask, ObjectResult(0.9, 5.0))}
+    engine = Session(tiny_model).engine
+    banks = remember_masks(engine, {}, frames[0], known, prompted=True)
+    point = vos.Points(1, ((50.0, 40.0),), (0,), frame_idx=2)
+    session = Session(tiny_model, [point], banks=banks)
     session.track(frames[2])
     assert [entry.frame_idx for entry in session.banks[1].prompted] == [0, 2]

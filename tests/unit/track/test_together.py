@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-
 import pytest
 import torch
 
@@ -11,11 +9,11 @@ from vos.model.sam2 import Sam2Model
 from vos.model.types import ModelPrompt
 from vos.prompts import Box, Points
 from vos.refine.base import NoRefiner
-from vos.track import session
+from vos.track import compose
 from vos.track.capacity import Capacity
 from vos.track.policy import Fifo, StreamPosition
 from vos.track.session import Session
-from vos.track.step import track_frame
+from vos.track.step import Engine, encode_frame, track_frame
 
 BOX = (10.0, 8.0, 50.0, 40.0)
 # fp32 logits of a random network reach +-20; rounding alone moves them by about 1e-5.
@@ -24,7 +22,7 @@ TOLERANCE = 2e-3
 
 @pytest.fixture
 def fast_model(tiny_model) -> Sam2Model:
-    return Sam2Model(copy.deepcopy(tiny_model.net), exact=False)
+    return Sam2Model(tiny_model.net, exact=False)
 
 
 def _run(model, frames, prompts, **options):
@@ -61,13 +59,13 @@ def test_objects_go_through_the_model_together_once_their_memories_are_alike(
     fast_model, make_frames, monkeypatch
 ):
     sizes: list[int] = []
-    real = Sam2Model.condition_all
+    real = Sam2Model.condition
 
     def spy(self, features, recalls):
         sizes.append(len(recalls))
         return real(self, features, recalls)
 
-    monkeypatch.setattr(Sam2Model, "condition_all", spy)
+    monkeypatch.setattr(Sam2Model, "condition", spy)
     prompts = [Box(1, BOX), Box(2, BOX), Box(3, BOX), Box(4, BOX, frame_idx=2)]
     frames = make_frames(20)
     _run(fast_model, frames[:2], prompts[:3])
@@ -90,9 +88,11 @@ def test_refiners_see_one_object_at_a_time(tiny_model, fast_model, make_frames):
     class Shift(NoRefiner):
         """Depends on the object's own prompt, so mixing objects up would show."""
 
-        def fuse(self, embedding, cache, asked):
+        is_identity = False
+
+        def fuse(self, embedding, cache, prompts):
             assert len(embedding) == 1
-            return embedding * (1 + asked.first.points_xy.mean() / 100)
+            return embedding * (1 + prompts.first.points_xy.mean() / 100)
 
     frames = make_frames(8)
     prompts = [Box(1, BOX), Box(2, (0.0, 0.0, 12.0, 12.0))]
@@ -106,7 +106,7 @@ def test_out_of_memory_shrinks_in_announced_steps_and_finishes(
 ):
     frames, prompts = make_frames(6), [Box(i, BOX) for i in range(1, 5)]
     undisturbed, _ = _run(fast_model, frames, prompts)
-    real = Sam2Model.condition_all
+    real = Sam2Model.condition
     failures = iter((False, True, True, True, *[False] * 99))
 
     def sometimes(self, features, recalls):
@@ -114,7 +114,7 @@ def test_out_of_memory_shrinks_in_announced_steps_and_finishes(
             raise torch.OutOfMemoryError("no memory")
         return real(self, features, recalls)
 
-    monkeypatch.setattr(Sam2Model, "condition_all", sometimes)
+    monkeypatch.setattr(Sam2Model, "condition", sometimes)
     capacity = Capacity(8)
     answers, session = _run(fast_model, frames, prompts, capacity=capacity)
     _compare(answers, undisturbed)
@@ -131,7 +131,7 @@ def test_out_of_memory_with_nothing_left_to_give_up_is_raised(fast_model, make_f
     def never(self, features, recalls):
         raise torch.OutOfMemoryError("no memory")
 
-    monkeypatch.setattr(Sam2Model, "condition_all", never)
+    monkeypatch.setattr(Sam2Model, "condition", never)
     with pytest.raises(torch.OutOfMemoryError):
         _run(fast_model, make_frames(2), [Box(1, BOX)])
 
@@ -141,14 +141,14 @@ def test_no_memory_for_masks_of_the_videos_size_makes_them_on_the_cpu(
 ):
     frames, prompts = make_frames(3), [Box(1, BOX), Box(2, (0.0, 0.0, 12.0, 12.0))]
     undisturbed = list(Session(fast_model, prompts).run(frames))
-    real, failures = session.at_video_size, iter((False, False, True, *[False] * 99))
+    real, failures = compose.resize_to_video, iter((False, False, True, *[False] * 99))
 
     def sometimes(logits, size_hw):
         if next(failures):
             raise torch.OutOfMemoryError("no memory")
         return real(logits, size_hw)
 
-    monkeypatch.setattr(session, "at_video_size", sometimes)
+    monkeypatch.setattr(compose, "resize_to_video", sometimes)
     masks = [result.label_map for result in Session(fast_model, prompts).run(frames)]
     assert all((a == b.label_map).all() for a, b in zip(masks, undisturbed, strict=True))
     assert [r.getMessage() for r in caplog.records] == [
@@ -158,7 +158,7 @@ def test_no_memory_for_masks_of_the_videos_size_makes_them_on_the_cpu(
 
 @torch.inference_mode()
 def test_a_batch_of_videos_gives_what_each_gives_alone(fast_model):
-    size = fast_model.image_size
+    size, engine = fast_model.image_size, Engine(fast_model, NoRefiner(), Fifo())
     videos = torch.randn(2, 4, 3, size, size, generator=torch.Generator().manual_seed(0))
     corners = torch.tensor([[[10.0, 8.0], [50.0, 40.0]]])
     labels = torch.tensor([[2, 3]], dtype=torch.int32)
@@ -169,9 +169,8 @@ def test_a_batch_of_videos_gives_what_each_gives_alone(fast_model):
         box = ModelPrompt(corners.expand(count, -1, -1), labels.expand(count, -1))
         for t in range(clips.shape[1]):
             prompts = {1: box} if t == 0 else {}
-            decoded, banks = track_frame(
-                fast_model, NoRefiner(), Fifo(), banks, clips[:, t], prompts, StreamPosition(t)
-            )
+            frame = encode_frame(engine, clips[:, t], StreamPosition(t))
+            decoded, banks = track_frame(engine, frame, banks, prompts)
             found.append(decoded[1].output_logits)
         return torch.stack(found, dim=1)
 

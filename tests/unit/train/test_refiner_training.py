@@ -14,13 +14,15 @@ import torch
 from vos.config import load_preset, preset_names
 from vos.errors import CheckpointError, ConfigError, TrainingError, UsageError
 from vos.model.build import build_nano
-from vos.model.load import load_model, save_nano
+from vos.model.load import load_model, save_nano, set_image_size
 from vos.model.nano_config import NanoConfig
 from vos.model.sam2 import Sam2Model
-from vos.refine.base import Asked, NoRefiner
+from vos.refine.base import NoRefiner, PromptHistory
 from vos.refine.registry import load_refiner_config
 from vos.refine.weights import load_refiner
 from vos.synth.thin.stills import FineConfig
+from vos.track.policy import Fifo, StreamPosition
+from vos.track.step import EncodedFrame, Engine
 from vos.train.refiner.config import LossConfig, RefinerTrainConfig
 from vos.train.refiner.data import Batch
 from vos.train.refiner.earlier_frame import EarlierFrame, earlier_view
@@ -31,7 +33,7 @@ from vos.train.refiner.evaluate import (
     evaluate_refiner,
     iou,
 )
-from vos.train.refiner.forward import answer_prompt, answer_tracked
+from vos.train.refiner.forward import decode_prompt, decode_tracked
 from vos.train.refiner.objective import RefinerObjective
 from vos.train.refiner.prompts import (
     KINDS,
@@ -264,14 +266,14 @@ def test_impossible_configs(wrong):
 def untrained() -> Sam2Model:
     torch.manual_seed(0)
     model = Sam2Model(build_nano(NanoConfig()))
-    model.set_image_size(SIZE)
+    set_image_size(model.net, SIZE)
     return model
 
 
 class Fixed:
     """A refiner that says what it is told; everything else is the identity."""
 
-    name, wants_image_2x = "fixed", False
+    name, is_identity, wants_image_2x, plain_memory = "fixed", False, False, False
 
     def __init__(self, **answer):
         self.answer, self.asked = answer, ()
@@ -279,12 +281,17 @@ class Fixed:
     def augment(self, model, features, frame_idx):
         return {}
 
-    def fuse(self, embedding, cache, asked):
+    def fuse(self, embedding, cache, prompts):
         return embedding
 
-    def refine(self, decoded, features, cache, asked):
-        self.seen, self.asked = decoded, (*self.asked, asked)
+    def refine(self, decoded, features, cache, prompts):
+        self.seen, self.asked = decoded, (*self.asked, prompts)
         return replace(decoded, **self.answer)
+
+
+def predict(model, refiner, features, prompt):
+    frame = EncodedFrame(features, {}, StreamPosition(0))
+    return decode_prompt(Engine(model, refiner, Fifo()), frame, prompt)
 
 
 def test_an_absent_object_does_not_hide_the_mask(untrained):
@@ -295,7 +302,7 @@ def test_an_absent_object_does_not_hide_the_mask(untrained):
         features = untrained.encode_image(torch.randn(1, 3, SIZE, SIZE, generator=seeded()))
         refiner = Fixed()
         prompt = at_model_size(tight_box(disk()), 128, SIZE)
-        answer_prompt(untrained, refiner, features, {}, prompt)
+        predict(untrained, refiner, features, prompt)
         assert (refiner.seen.object_score > 0).all()
         assert refiner.seen.mask_logits.min() > -1000
     finally:
@@ -309,7 +316,7 @@ def test_losses_follow_what_the_refiner_gives(untrained):
     objective = RefinerObjective(untrained, Fixed(), loss)
     features = untrained.encode_image(torch.randn(1, 3, SIZE, SIZE, generator=seeded()))
     prompt = at_model_size(tight_box(disk()), 128, SIZE)
-    plain = answer_prompt(untrained, Fixed(), features, {}, prompt)
+    plain = predict(untrained, Fixed(), features, prompt)
     assert set(objective.parts(plain, truth, seeded())) == {"final"}, "the decoder's own mask"
 
     good = replace(plain, refined_logits=right, aux_logits=(right, -right))
@@ -328,7 +335,7 @@ def test_losses_follow_what_the_refiner_gives(untrained):
     assert objective.parts(missed, truth, seeded())["error"] > 1
 
 
-def asked_in_training(model: Sam2Model, **shares: float) -> list[Asked]:
+def asked_in_training(model: Sam2Model, **shares: float) -> list[PromptHistory]:
     refiner = Fixed(refined_logits=torch.full((1, 1, SIZE, SIZE), -9.0))
     objective = RefinerObjective(model, refiner, LossConfig(mode="dense"), **shares)
     images = torch.rand(3, 3, SIZE, SIZE, generator=seeded())
@@ -363,7 +370,9 @@ def test_a_tracked_still_is_found_through_memory(untrained):
     for target in (disk()[None].float(), torch.zeros(1, 1, 128, 128)):
         earlier = EarlierFrame.of(untrained, images, target, seeded())
         bank = earlier.remembered(untrained, torch.arange(1), "mask", seeded())
-        answers.append(answer_tracked(untrained, NoRefiner(), features, {}, bank).raw_logits)
+        frame = EncodedFrame(features, {}, StreamPosition(0))
+        engine = Engine(untrained, NoRefiner(), Fifo())
+        answers.append(decode_tracked(engine, frame, bank).raw_logits)
     assert not torch.allclose(*answers)
 
 
@@ -392,9 +401,8 @@ def test_the_correcting_click_lies_where_the_answer_is_wrong(untrained):
     for missed in (True, False):
         left = torch.arange(SIZE) < SIZE / 2
         said = (truth[..., ::2, ::2] > 0.5) & ~left if missed else torch.ones(1, 1, SIZE, SIZE)
-        answer = answer_prompt(
-            untrained, Fixed(refined_logits=said.float() * 20 - 10), features, {}, prompt
-        )
+        refiner = Fixed(refined_logits=said.float() * 20 - 10)
+        answer = predict(untrained, refiner, features, prompt)
         click = correcting_click(answer, truth, prompt, SIZE, seeded())
         x, y = click.points_xy[0, -1].round().int().tolist()
         assert int(click.labels[0, -1]) == int(missed)
@@ -406,7 +414,7 @@ def test_the_correcting_click_lies_where_the_answer_is_wrong(untrained):
 def test_training_prompts_decode_to_a_single_mask_unless_one_point(untrained, kind):
     truth = disk()[None].float().expand(2, -1, -1, -1)
     features = untrained.encode_image(torch.randn(2, 3, SIZE, SIZE, generator=seeded()))
-    embedding = untrained.condition(features, None)
+    embedding = untrained.condition(features, ())
     for seed in range(6):
         prompt = training_prompt(kind, truth, SIZE, seeded(seed), 0.1)
         assert prompt.labels is not None
@@ -417,7 +425,7 @@ def test_training_prompts_decode_to_a_single_mask_unless_one_point(untrained, ki
             features,
             prompt,
             first=True,
-            choose=lambda k, chosen=chosen: chosen.append(1) or k.argmax(-1),
+            choose=lambda c, chosen=chosen: chosen.append(1) or c.iou_pred.argmax(-1),
         )
         is_one_point = kind == "points" and prompt.labels.shape[1] == 1
         assert bool(chosen) == is_one_point

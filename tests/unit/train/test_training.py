@@ -128,7 +128,7 @@ def test_where_nothing_is_wrong_a_correction_confirms():
 
 def test_a_corrected_clip_is_clicked_where_the_tracked_answer_is_wrong(monkeypatch):
     model = load_model("nano", device=torch.device("cpu"))[0]
-    model.set_image_size(64)
+    set_image_size(model.net, 64)
     truth = disk(64, (32, 32), 14).repeat(2, 1, 1)
     images = torch.rand(2, 3, 64, 64, generator=seeded())
     seen = []

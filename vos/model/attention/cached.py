@@ -16,11 +16,12 @@ from math import log
 import torch
 import torch.nn.functional as F
 from jaxtyping import Complex, Float
+from sam2.modeling.sam.transformer import RoPEAttention
 from sam2.modeling.sam2_base import SAM2Base
 from torch import Tensor
 from torch.utils.weak import WeakIdKeyDictionary
 
-from vos.model.kept_encodings import MemoryRopeAttention, rotate
+from vos.model.kept_encodings import rotate
 from vos.model.types import MemoryEntry, Recall
 
 QUERIES_PER_CHUNK = 256
@@ -50,7 +51,7 @@ class CachedMemoryAttention:
         self._net, self._pool = net, pool
         self._kept: MutableMapping[Tensor, _Projected] = WeakIdKeyDictionary()
         self._slot_keys: dict[tuple[int, int, int, torch.dtype], Tensor] = {}
-        self._tables: dict[tuple[int, torch.device], Tensor] = {}
+        self._tables: dict[tuple[int, int, torch.device], Tensor] = {}
 
     def attend(
         self,
@@ -87,7 +88,7 @@ class CachedMemoryAttention:
                 x = x.expand(len(pointers), -1, -1)
             cross = layer.cross_attn_image
             q = heads_of(cross.q_proj(layer.norm2(x)), cross.num_heads)
-            rotate(q, cross.table(q))
+            rotate(q, self._table(cross, round(q.shape[2] ** 0.5), 1, q.device))
             k = _join(
                 [[one.keys[index] for one in row] for row in memories],
                 heads_of(cross.k_proj(pointers + pointer_pos), cross.num_heads),
@@ -131,7 +132,7 @@ class CachedMemoryAttention:
         for layer in self._net.memory_attention.layers:
             cross = layer.cross_attn_image
             key = heads_of(cross.k_proj(tokens + positions), cross.num_heads)
-            rotate(key, self._table(cross, spatial.shape[-1], key.device))
+            rotate(key, self._table(cross, spatial.shape[-1], self._pool, key.device))
             keys.append(key)
             if not folds(cross, key):
                 values.append(heads_of(cross.v_proj(tokens), cross.num_heads))
@@ -148,17 +149,20 @@ class CachedMemoryAttention:
             added = heads_of(F.linear(encoding, cross.k_proj.weight), cross.num_heads)
             added = added.expand(-1, -1, key.shape[2], -1).contiguous()
             side = self._pool * round(key.shape[2] ** 0.5)
-            rotate(added, self._table(cross, side, key.device))
+            rotate(added, self._table(cross, side, self._pool, key.device))
             self._slot_keys[name] = added[0].to(key.dtype)
         return self._slot_keys[name]
 
-    def _table(self, cross: MemoryRopeAttention, side: int, device: torch.device) -> Tensor:
-        if (side, device) not in self._tables:
-            self._tables[side, device] = rotations(cross, side, self._pool).to(device)
-        return self._tables[side, device]
+    def _table(
+        self, cross: RoPEAttention, side: int, pool: int, device: torch.device
+    ) -> Complex[Tensor, "tokens pairs"]:
+        key = side, pool, device
+        if key not in self._tables:
+            self._tables[key] = rotations(cross, side, pool).to(device)
+        return self._tables[key]
 
 
-def rotations(cross: MemoryRopeAttention, side: int, pool: int) -> Complex[Tensor, "tokens pairs"]:
+def rotations(cross: RoPEAttention, side: int, pool: int) -> Complex[Tensor, "tokens pairs"]:
     """For a map of this side before pooling, at the centres of the squares.
 
     Source: `sam2.modeling.position_encoding.compute_axial_cis`.
@@ -172,7 +176,7 @@ def rotations(cross: MemoryRopeAttention, side: int, pool: int) -> Complex[Tenso
     return torch.polar(torch.ones_like(angles), angles)
 
 
-def folds(cross: MemoryRopeAttention, key: Tensor) -> bool:
+def folds(cross: RoPEAttention, key: Tensor) -> bool:
     """The chunked form is written for one head, and pays where arithmetic in fp32 is dear."""
     return cross.num_heads == 1 and key.device.type == "cpu" and key.dtype == torch.float32
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
+from sam2.modeling.sam.transformer import RoPEAttention
 from sam2.modeling.sam2_base import SAM2Base
 from torch import Tensor
 
@@ -27,16 +28,16 @@ from vos.model.attention.cached import (
 )
 from vos.model.attention.pointers import pointer_places
 from vos.model.host_memory import to_device
-from vos.model.kept_encodings import MemoryRopeAttention
 from vos.model.layout import image_of, tokens_of
-from vos.model.types import Decoded, FrameFeatures, MemoryEntry, PromptTokens, Recall
+from vos.model.tensor_fields import TensorFields
+from vos.model.types import Decoded, FrameFeatures, MemoryEntry, MemoryInput, PromptTokens, Recall
 
 if TYPE_CHECKING:
     from vos.model.sam2 import Sam2Model
 
 
 @dataclass(frozen=True, slots=True)
-class Memories:
+class Memories(TensorFields):
     """What r objects remember, as tensors: k maps and p pointers each.
 
     slots: of the maps, as in `Recall`. distances: of the pointers, per object.
@@ -77,7 +78,7 @@ class StaticMemoryAttention:
 
     def __init__(self, net: SAM2Base, pool: int):
         self._net, self._pool = net, pool
-        side = net.image_size // 16
+        side = net.image_size // net.backbone_stride
         cross = net.memory_attention.layers[0].cross_attn_image
         like = torch.zeros(1, net.mem_dim, side, side, device=net.device)
         self._space = self._tokens(net.memory_encoder.position_encoding(like).float())
@@ -87,7 +88,7 @@ class StaticMemoryAttention:
         )
 
     def __call__(self, memories: Memories, features: FrameFeatures) -> Float[Tensor, "r c h w"]:
-        """As `Sam2Model.condition_all`, of one image."""
+        """Attend as `Sam2Model.condition` does, for objects of one image."""
         net = self._net
         attention = net.memory_attention
         x = tokens_of(features.s16).transpose(0, 1)
@@ -120,7 +121,7 @@ class StaticMemoryAttention:
 
     def _attend(
         self,
-        attention: MemoryRopeAttention,
+        attention: RoPEAttention,
         queries: Float[Tensor, "b n c"],
         keys: Float[Tensor, "r t m"],
         values: Float[Tensor, "r t m"],
@@ -171,7 +172,7 @@ class StaticStep:
         """A row per object. tokens: of `Sam2Model.no_prompt`. The entry's frame index is 0."""
         embedding = self.attention(memories, features)
         decoded = self._model.decode_unprompted(embedding, features, tokens)
-        return decoded, self._model.encode_memory(features, decoded, 0)
+        return decoded, self._model.encode_memory(features, MemoryInput.of(decoded), 0)
 
 
 def rotate_real(x: Float[Tensor, "b heads t c"], table: Float[Tensor, "u d 2"]) -> Tensor:

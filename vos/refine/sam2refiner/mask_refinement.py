@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from vos.model.sam2 import Sam2Model
 from vos.model.types import FrameFeatures
-from vos.refine.layers import ChannelNorm, zeroed
+from vos.refine.layers import ChannelNorm, check_fine_levels, zeroed
 from vos.refine.memory_gate import at_side
 
 CACHED = ("mr_lateral16", "mr_lateral8", "mr_lateral4", "mr_stem")
@@ -40,6 +40,7 @@ class MaskRefinement(nn.Module):
 
     def __init__(self, config: MaskRefinementConfig, model: Sam2Model):
         super().__init__()
+        check_fine_levels(model, "mask refinement")
         self.config = config
         c = model.net.hidden_dim
         decoder = model.net.sam_mask_decoder

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from vos.model.sam2 import Sam2Model
 from vos.model.types import DecoderState, ModelPrompt
-from vos.refine.base import Asked
+from vos.refine.base import PromptHistory
 from vos.refine.layers import ChannelNorm, to_image, to_tokens, zeroed
 from vos.refine.prompt_map import PromptMap, PromptMapConfig
 from vos.refine.prompt_reuse import PromptReuse, standing_prompt
@@ -70,7 +70,7 @@ class PromptRetargeting(nn.Module):
         self,
         state: DecoderState,
         mask_logits: Float[Tensor, "b 1 h4 w4"],
-        asked: Asked,
+        prompts: PromptHistory,
         reuse: PromptReuse,
         image_size: int,
     ) -> Float[Tensor, "b c h w"]:
@@ -81,9 +81,9 @@ class PromptRetargeting(nn.Module):
         "none" nothing, "self" one disk at the deepest point of the mask.
         """
         mask_logits = mask_logits.detach()
-        prompt, tokens, token_pe = asked.now, state.tokens, state.token_pe
+        prompt, tokens, token_pe = prompts.now, state.tokens, state.token_pe
         if prompt is None:
-            prompt = standing_prompt(asked, reuse, mask_logits, image_size)
+            prompt = standing_prompt(prompts, reuse, mask_logits, image_size)
             if reuse == "first_frame" and prompt is not None and prompt.points_xy is not None:
                 tokens, token_pe = self._with_prompt(state, prompt)
         drawn = self.map(

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from vos.model.sam2 import Sam2Model
 from vos.model.types import Decoded, FrameFeatures
-from vos.refine.base import Asked, FrameCache
+from vos.refine.base import FrameCache, PromptHistory
 from vos.refine.layers import ChannelNorm, zeroed
 from vos.refine.memory_gate import MemoryMask, at_side, attach, coarse_base, gate_for
 from vos.refine.prompt_reuse import PromptReuse
@@ -74,6 +74,7 @@ class SAM2Refiner(nn.Module):
     """
 
     name = "sam2refiner"
+    is_identity = False
 
     def __init__(self, config: SAM2RefinerConfig, model: Sam2Model):
         super().__init__()
@@ -99,16 +100,16 @@ class SAM2Refiner(nn.Module):
         return cache
 
     def fuse(
-        self, embedding: Float[Tensor, "b c h w"], cache: FrameCache, asked: Asked
+        self, embedding: Float[Tensor, "b c h w"], cache: FrameCache, prompts: PromptHistory
     ) -> Float[Tensor, "b c h w"]:
         """Add the residual; a frame answered by a mask prompt keeps its embedding."""
-        takes_mask = asked.now is not None and asked.now.mask is not None
+        takes_mask = prompts.now is not None and prompts.now.mask is not None
         if takes_mask or _DELTA not in cache:
             return embedding
         return embedding + cache[_DELTA].to(embedding.dtype)
 
     def refine(
-        self, decoded: Decoded, features: FrameFeatures, cache: FrameCache, asked: Asked
+        self, decoded: Decoded, features: FrameFeatures, cache: FrameCache, prompts: PromptHistory
     ) -> Decoded:
         """Mask logits at the model's full size (b 1 S S)."""
         if decoded.state is None or (self.pr is None and self.mr is None):
@@ -117,7 +118,7 @@ class SAM2Refiner(nn.Module):
         embedding = decoded.state.embedding
         if self.pr is not None:
             embedding = self.pr(
-                decoded.state, decoded.raw_logits, asked, self.config.video.prompt_reuse, side
+                decoded.state, decoded.raw_logits, prompts, self.config.video.prompt_reuse, side
             )
         coarse = coarse_base(decoded, side)
         aux: list[Tensor] = []

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from vos.model.sam2 import Sam2Model
 from vos.model.types import FrameFeatures
-from vos.refine.layers import ChannelNorm, zeroed
+from vos.refine.layers import ChannelNorm, check_fine_levels, zeroed
 
 MAP_CHANNELS = 3
 ERROR_PRIOR = 0.1
@@ -28,6 +28,7 @@ class FusionNet(nn.Module):
     def __init__(self, model: Sam2Model, *, blocks: int, image_stride: int):
         """image_stride: of each of the two convolutions on the image."""
         super().__init__()
+        check_fine_levels(model, "samref")
         width = model.net.sam_mask_decoder.conv_s0.out_channels
         self.look_image = _two_convs(3, width, image_stride)
         self.look_map = _two_convs(MAP_CHANNELS, width, 1)
@@ -40,6 +41,7 @@ class FusionNet(nn.Module):
 
     def encoded(self, features: FrameFeatures) -> Float[Tensor, "b w h4 w4"]:
         """E: the embedding at stride 4 plus SAM 2's own stride-4 skip features."""
+        assert features.s4 is not None  # `check_fine_levels`
         small = self.embed(features.s16)
         size = features.s4.shape[-2:]
         return F.interpolate(small, size, mode="bilinear", align_corners=False) + features.s4

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from vos.model.sam2 import Sam2Model
 from vos.model.types import Decoded, FrameFeatures
-from vos.refine.base import Asked, FrameCache
+from vos.refine.base import FrameCache, PromptHistory
 from vos.refine.memory_gate import MemoryMask, at_side, attach, coarse_base, gate_for
 from vos.refine.prompt_map import LOGIT_SCALE, PromptMap, PromptMapConfig
 from vos.refine.prompt_reuse import PromptReuse, check_prompt_reuse, standing_prompt
@@ -59,6 +59,7 @@ class SamRef(nn.Module):
     """
 
     name = "samref"
+    is_identity = False
     wants_image_2x = False
     plain_memory = False
 
@@ -84,13 +85,13 @@ class SamRef(nn.Module):
         return cache
 
     def fuse(
-        self, embedding: Float[Tensor, "b c h w"], cache: FrameCache, asked: Asked
+        self, embedding: Float[Tensor, "b c h w"], cache: FrameCache, prompts: PromptHistory
     ) -> Float[Tensor, "b c h w"]:
         """The embedding as it is: this refiner works after decoding."""
         return embedding
 
     def refine(
-        self, decoded: Decoded, features: FrameFeatures, cache: FrameCache, asked: Asked
+        self, decoded: Decoded, features: FrameFeatures, cache: FrameCache, prompts: PromptHistory
     ) -> Decoded:
         """Mask logits at the model's full size (b 1 S S) and the global error map at stride 4.
 
@@ -101,7 +102,7 @@ class SamRef(nn.Module):
             return decoded
         side, coarse = features.image.shape[-1], decoded.raw_logits.detach()
         drawn = self.map(
-            standing_prompt(asked, self.config.prompt_reuse, coarse, side),
+            standing_prompt(prompts, self.config.prompt_reuse, coarse, side),
             coarse,
             image_size=side,
             batch=decoded.raw_logits.shape[0],
@@ -115,7 +116,7 @@ class SamRef(nn.Module):
             aux = [coarse_base(decoded, change.shape[-1]) + change]
         if self.local is not None:
             refined = self._locally(
-                self.local, refined, drawn, error, features, cache[_ENCODED_LOCAL], asked.before
+                self.local, refined, drawn, error, features, cache[_ENCODED_LOCAL], prompts.before
             )
         return attach(decoded, refined, features, aux=aux, error=error, gate=self._gate)
 

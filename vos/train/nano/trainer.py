@@ -19,7 +19,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from vos.model.build import build_nano
-from vos.model.load import save_nano
+from vos.model.load import prepare_network, save_nano, set_image_size
 from vos.model.nano_config import NanoConfig
 from vos.model.preprocess import normalise
 from vos.model.sam2 import Sam2Model
@@ -29,7 +29,14 @@ from vos.refine.base import NoRefiner, Refiner
 from vos.synth.clips import RICH, generate_clips
 from vos.track.memory_bank import MemoryBank
 from vos.track.policy import Fifo, StreamPosition
-from vos.track.step import decode_object, track_encoded, track_frame
+from vos.track.step import (
+    EncodedFrame,
+    Engine,
+    decode_group,
+    encode_frame,
+    find_memories,
+    track_frame,
+)
 from vos.train.losses import LossWeights, answer_loss, mask_iou
 from vos.train.nano.clip_feed import ClipFeed, ClipShape, pick_objects
 from vos.train.nano.stages import FROM_SCRATCH, Stage, Work
@@ -78,7 +85,7 @@ class Trainer:
         torch.nn.init.constant_(
             net.get_parameter("sam_mask_decoder.pred_obj_score_head.layers.2.bias"), 4.0
         )
-        self.model = Sam2Model(net)
+        self.model = Sam2Model(prepare_network(net, exact=True))
         self.average = {name: p.detach().clone() for name, p in net.state_dict().items()}
         self.optimiser = torch.optim.AdamW(
             parameter_groups(net, config.weight_decay), lr=config.lr, betas=(0.9, 0.98), fused=True
@@ -148,7 +155,7 @@ class Trainer:
         rate *= max(0.01, min(1.0, (1 - self.progress) / config.decay_share))
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        self.model.set_image_size(work.size_px)
+        set_image_size(self.model.net, work.size_px)
         seed = config.seed * 1_000_003 + self.step
         generator = torch.Generator(device=self.device).manual_seed(seed)
         shape = ClipShape(work.batch, work.frames, work.size_px, work.clips)
@@ -203,7 +210,7 @@ def _pick_kind(generator: torch.Generator, kinds: dict[str, float]) -> str:
 def _encode(model: Sam2Model, images: Tensor, rows: Tensor) -> FrameFeatures:
     """Features once per image, repeated per object; without what only refiners read."""
     found = model.encode_image(images)
-    found = replace(found, image=found.image[:, :0], fpn4=found.fpn4[:, :0], fpn8=found.fpn8[:, :0])
+    found = replace(found, image=found.image[:, :0], fpn4=None, fpn8=None)
     return found.rows(rows)
 
 
@@ -215,7 +222,7 @@ def image_loss(
     prompt = sample_prompt(masks, kind, generator)
     weights = LossWeights()
     features = _encode(model, images, rows)
-    embedding = model.condition(features, None)
+    embedding = model.condition(features, ())
     answer = model.decode(embedding, features, prompt, first=True)
     loss = answer_loss(
         answer.all_logits,
@@ -249,19 +256,17 @@ def clip_loss(
     correct_at = -1
     if _pick_kind(generator, {"correct": 0.7, "never": 0.3}) == "correct":
         correct_at = int(torch.randint(1, frames, (), generator=generator, device=generator.device))
-    refiner, policy = NoRefiner(), Fifo()
+    engine = Engine(model, NoRefiner(), Fifo())
     banks: dict[int, MemoryBank] = {}
     total = images.new_zeros(())
     for t in range(frames):
         prompts = {}
-        features = _encode(model, images[:, t], rows)
+        frame = EncodedFrame(_encode(model, images[:, t], rows), {}, StreamPosition(t))
         if t == 0:
             prompts[1] = sample_prompt(masks[:, 0], kind, generator)
         elif t == correct_at:
-            prompts[1] = correcting_clicks(model, features, banks[1], masks[:, t], t, generator)
-        decoded, banks = track_encoded(
-            model, refiner, policy, banks, features, {}, prompts, StreamPosition(frame_idx=t)
-        )
+            prompts[1] = correcting_clicks(engine, frame, banks[1], masks[:, t], generator)
+        decoded, banks = track_frame(engine, frame, banks, prompts)
         if t == 0 and kind == "mask":
             continue
         answer = decoded[1]
@@ -279,27 +284,18 @@ def clip_loss(
 
 @torch.no_grad()
 def correcting_clicks(
-    model: Sam2Model,
-    features: FrameFeatures,
+    engine: Engine,
+    frame: EncodedFrame,
     bank: MemoryBank,
     masks: Bool[Tensor, "b s s"],
-    frame_idx: int,
     generator: torch.Generator,
 ) -> ModelPrompt:
     """One to three clicks, each where the tracked answer, corrected by those before, is wrong."""
     clicks = int(torch.randint(1, 4, (), generator=generator, device=generator.device))
     prompt = None
     for _ in range(clicks):
-        answer = decode_object(
-            model,
-            NoRefiner(),
-            Fifo(),
-            bank,
-            features,
-            {},
-            prompt,
-            StreamPosition(frame_idx=frame_idx),
-        )
+        one = find_memories(engine, frame.at, 1, bank, prompt)
+        (answer,) = decode_group(engine, frame, [one])
         prompt = sample_correction(masks, answer.raw_logits, generator, prompt)
     assert prompt is not None
     return prompt
@@ -321,8 +317,8 @@ def evaluate(
     kind: "box" (tight), "mask" or "clicks:N". refiner: None for the model alone. A mask prompt's
     own frame counts as J 1 by construction.
     """
-    model.set_image_size(size_px)
-    refiner, policy = refiner or NoRefiner(), Fifo()
+    set_image_size(model.net, size_px)
+    engine = Engine(model, refiner or NoRefiner(), Fifo())
     sums = torch.zeros(frames)
     for images, masks, generator in held_out(model.device, size_px, clips, frames, batch):
         banks: dict[int, MemoryBank] = {}
@@ -330,9 +326,8 @@ def evaluate(
             prompts = {}
             if t == 0:
                 prompts[1] = sample_prompt(masks[:, 0], kind, generator)
-            decoded, banks = track_frame(
-                model, refiner, policy, banks, images[:, t], prompts, StreamPosition(frame_idx=t)
-            )
+            frame = encode_frame(engine, images[:, t], StreamPosition(t))
+            decoded, banks = track_frame(engine, frame, banks, prompts)
             sums[t] += answer_iou(decoded[1].output_logits, masks[:, t]).sum().cpu()
     return (sums / clips).tolist()
 

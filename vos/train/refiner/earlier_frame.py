@@ -18,11 +18,12 @@ from torch import Tensor
 
 from vos.model.preprocess import normalise
 from vos.model.sam2 import Sam2Model
-from vos.model.types import FrameFeatures, ModelPrompt
+from vos.model.types import FrameFeatures, MemoryInput, ModelPrompt
 from vos.refine.base import NoRefiner
 from vos.track.memory_bank import MemoryBank
-from vos.track.policy import Fifo
-from vos.train.refiner.forward import answer_prompt
+from vos.track.policy import Fifo, StreamPosition
+from vos.track.step import EncodedFrame, Engine
+from vos.train.refiner.forward import decode_prompt
 from vos.train.refiner.prompts import PromptKind, training_prompt
 
 _TURN = math.radians(12)
@@ -67,9 +68,10 @@ class EarlierFrame:
             prompt = ModelPrompt(mask=(exact > 0.5).float())
         else:
             prompt = training_prompt(kind, target, size, generator, box_jitter)
-        answer = answer_prompt(model, NoRefiner(), features, {}, prompt)
-        entry = model.encode_memory(features, answer, 0)
-        return Fifo().admit(MemoryBank(first_prompt=prompt), entry, prompted=True)
+        frame = EncodedFrame(features, {}, StreamPosition(0))
+        decoded = decode_prompt(Engine(model, NoRefiner(), Fifo()), frame, prompt)
+        entry = model.encode_memory(features, MemoryInput.of(decoded), 0)
+        return Fifo().admit(MemoryBank(first_prompt=prompt), entry, decoded, prompted=True)
 
 
 def earlier_view(

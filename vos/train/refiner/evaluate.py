@@ -17,9 +17,11 @@ from vos.model.preprocess import normalise
 from vos.model.sam2 import Sam2Model
 from vos.refine.base import Refiner
 from vos.synth.thin.stills import FineConfig, Stills, generate_fine
+from vos.track.policy import Fifo, StreamPosition
+from vos.track.step import Engine, look_at
 from vos.train.losses import iou
 from vos.train.refiner.earlier_frame import EarlierFrame
-from vos.train.refiner.forward import answer_prompt, answer_tracked
+from vos.train.refiner.forward import decode_prompt, decode_tracked
 from vos.train.refiner.prompts import at_model_size, positive_points, tight_box
 
 EVAL_SEED = 900_000_000
@@ -39,8 +41,8 @@ class MaskScores:
 
 @dataclass(frozen=True, slots=True)
 class RefinerScores:
-    """Asked by one tight box, by five random points of the object, or not at all: "tracked" stills
-    are answered from the memory of an earlier view whose mask was given.
+    """Scores from one tight box, from five random points of the object, and without a prompt:
+    "tracked" stills are predicted from the memory of an earlier view whose mask was given.
     """
 
     box: MaskScores
@@ -84,7 +86,7 @@ def evaluate_refiner(
 
     Compare with `NoRefiner` for the base. A refiner that is a module must be in eval mode.
     """
-    size = model.image_size
+    size, engine = model.image_size, Engine(model, refiner, Fifo())
     names = [field.name for field in fields(RefinerScores)]
     sums = {name: torch.zeros(2, dtype=torch.float64) for name in names}
     for first in range(0, images, _BATCH):
@@ -93,19 +95,20 @@ def evaluate_refiner(
         truth, pictures = stills.labels, stills.images.float() / 255
         generator = torch.Generator(model.device).manual_seed(seed + first)
         features = model.encode_image(normalise(pictures))
-        cache = refiner.augment(model, features, 0)
+        frame = look_at(engine, features, StreamPosition(0))
         answers = {}
         for name, prompt in (
             ("box", tight_box(truth)),
             ("points", positive_points(truth, POINTS, generator)),
         ):
-            asked = at_model_size(prompt, truth.shape[-1], size)
-            answers[name] = answer_prompt(model, refiner, features, cache, asked)
+            answers[name] = decode_prompt(
+                engine, frame, at_model_size(prompt, truth.shape[-1], size)
+            )
         earlier = EarlierFrame.of(model, pictures, truth[:, None].float(), generator)
         bank = earlier.remembered(
             model, torch.arange(count, device=model.device), "mask", generator
         )
-        answers["tracked"] = answer_tracked(model, refiner, features, cache, bank)
+        answers["tracked"] = decode_tracked(engine, frame, bank)
         for name, answer in answers.items():
             full = F.interpolate(
                 answer.output_logits.float(),

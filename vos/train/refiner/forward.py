@@ -1,4 +1,4 @@
-"""How the frozen base and a refiner answer for an object that is known to be there."""
+"""How the frozen base and a refiner mask an object that is known to be there."""
 
 from __future__ import annotations
 
@@ -6,56 +6,41 @@ from dataclasses import replace
 
 import torch
 
-from vos.model.sam2 import Sam2Model
-from vos.model.types import Decoded, FrameFeatures, ModelPrompt, Recall
-from vos.refine.base import Asked, FrameCache, Refiner
+from vos.model.types import Decoded, ModelPrompt
 from vos.track.memory_bank import MemoryBank
-from vos.track.policy import Fifo, StreamPosition
+from vos.track.policy import StreamPosition
+from vos.track.step import EncodedFrame, Engine, decode_group, find_memories
 
 PRESENT = 10.0
 """An object score that hides nothing."""
 
 
-def answer_prompt(
-    model: Sam2Model,
-    refiner: Refiner,
-    features: FrameFeatures,
-    cache: FrameCache,
-    prompt: ModelPrompt,
-    before: Decoded | None = None,
+def decode_prompt(
+    engine: Engine, frame: EncodedFrame, prompt: ModelPrompt, before: Decoded | None = None
 ) -> Decoded:
-    """A prompt on a still, decoded and refined. before: the answer that the prompt corrects."""
-    asked = Asked(now=prompt, first=prompt, before=before)
-    return _answer(model, refiner, features, cache, asked, None)
+    """Decode and refine a prompt on a still. before: the prediction that the prompt corrects."""
+    return _decode(engine, frame, MemoryBank(), prompt, before)
 
 
-def answer_tracked(
-    model: Sam2Model,
-    refiner: Refiner,
-    features: FrameFeatures,
-    cache: FrameCache,
+def decode_tracked(engine: Engine, frame: EncodedFrame, bank: MemoryBank) -> Decoded:
+    """Decode and refine a frame without a prompt, from the memory of frame 0."""
+    return _decode(engine, replace(frame, at=StreamPosition(1)), bank, None, None)
+
+
+def _decode(
+    engine: Engine,
+    frame: EncodedFrame,
     bank: MemoryBank,
+    prompt: ModelPrompt | None,
+    before: Decoded | None,
 ) -> Decoded:
-    """Frame 1, without a prompt, from the memory of frame 0."""
-    asked = Asked(now=None, first=bank.first_prompt)
-    return _answer(
-        model, refiner, features, cache, asked, Fifo().select(bank, StreamPosition(frame_idx=1))
-    )
+    one = find_memories(engine, frame.at, 1, bank, prompt, before)
+    return decode_group(engine, frame, [one], _make_present)[0]
 
 
-def _answer(
-    model: Sam2Model,
-    refiner: Refiner,
-    features: FrameFeatures,
-    cache: FrameCache,
-    asked: Asked,
-    recall: Recall | None,
-) -> Decoded:
-    """The object score is overruled: a wrong "absent" would replace the mask, and its gradient, by
-    a constant.
+def _make_present(decoded: Decoded) -> Decoded:
+    """Overrule the object score: a wrong "absent" would replace the mask, and its gradient, by a
+    constant.
     """
-    embedding = refiner.fuse(model.condition(features, recall), cache, asked)
-    coarse = model.decode(embedding, features, asked.now, first=recall is None)
-    present = torch.full_like(coarse.object_score, PRESENT)
-    coarse = replace(coarse, object_score=present, mask_logits=coarse.raw_logits)
-    return refiner.refine(coarse, features, cache, asked)
+    present = torch.full_like(decoded.object_score, PRESENT)
+    return replace(decoded, object_score=present, mask_logits=decoded.raw_logits)

@@ -9,13 +9,14 @@ from torch import Tensor, nn
 
 from vos.model.preprocess import normalise
 from vos.model.sam2 import Sam2Model
-from vos.model.types import Decoded, FrameFeatures
-from vos.refine.base import FrameCache
+from vos.model.types import Decoded
 from vos.refine.registry import TrainableRefiner
+from vos.track.policy import Fifo, StreamPosition
+from vos.track.step import EncodedFrame, Engine, look_at
 from vos.train.losses import PointConfig, dense_loss, point_loss
 from vos.train.refiner.config import LossConfig
 from vos.train.refiner.earlier_frame import EarlierFrame
-from vos.train.refiner.forward import answer_prompt, answer_tracked
+from vos.train.refiner.forward import decode_prompt, decode_tracked
 from vos.train.refiner.prompts import KINDS, PromptKind, correcting_click, training_prompt
 
 
@@ -38,6 +39,7 @@ class RefinerObjective(nn.Module):
         super().__init__()
         self.refiner = refiner
         self.model, self.loss = model, loss
+        self.engine = Engine(model, refiner, Fifo())
         self.box_jitter, self.corrections, self.tracked = box_jitter, corrections, tracked
 
     def forward(
@@ -55,7 +57,7 @@ class RefinerObjective(nn.Module):
         b, size = images.shape[0], images.shape[-1]
         with torch.no_grad():
             features = self.model.encode_image(normalise(images))
-        cache = self.refiner.augment(self.model, features, 0)
+        frame = look_at(self.engine, features, StreamPosition(0))
         draw = torch.randperm(b, generator=generator, device=images.device)
         earlier = None
         if torch.rand((), generator=generator, device=images.device) < self.tracked:
@@ -66,12 +68,13 @@ class RefinerObjective(nn.Module):
             if len(rows) == 0:
                 continue
             truth = target[rows]
-            seen = features.rows(rows), {name: value[rows] for name, value in cache.items()}
+            cache = {name: value[rows] for name, value in frame.cache.items()}
+            seen = EncodedFrame(features.rows(rows), cache, frame.at)
             if earlier is None:
-                answer = self._prompted(kind, *seen, truth, size, generator)
+                answer = self._prompted(kind, seen, truth, size, generator)
             else:
                 bank = earlier.remembered(self.model, rows, kind, generator, self.box_jitter)
-                answer = answer_tracked(self.model, self.refiner, *seen, bank)
+                answer = decode_tracked(self.engine, seen, bank)
             for name, value in self.parts(answer, truth, generator).items():
                 parts[name] = parts.get(name, 0) + value.sum() / b
         parts["total"] = torch.stack(list(parts.values())).sum()
@@ -80,8 +83,7 @@ class RefinerObjective(nn.Module):
     def _prompted(
         self,
         kind: PromptKind,
-        features: FrameFeatures,
-        cache: FrameCache,
+        frame: EncodedFrame,
         truth: Float[Tensor, "b 1 l l"],
         size: int,
         generator: torch.Generator,
@@ -91,9 +93,9 @@ class RefinerObjective(nn.Module):
         chance = torch.rand((), generator=generator, device=truth.device)
         if kind != "mask" and chance < self.corrections:
             with torch.no_grad():
-                before = answer_prompt(self.model, self.refiner, features, cache, prompt)
+                before = decode_prompt(self.engine, frame, prompt)
             prompt = correcting_click(before, truth, prompt, size, generator)
-        return answer_prompt(self.model, self.refiner, features, cache, prompt, before)
+        return decode_prompt(self.engine, frame, prompt, before)
 
     def parts(
         self, answer: Decoded, truth: Float[Tensor, "b 1 l l"], generator: torch.Generator
