@@ -3,7 +3,7 @@
 A mask says what the tracker saw, so its memory can be made again: the frame and the mask are
 encoded as for a mask prompt, and kept as what they were, a prompted frame or a recent one. Stored
 masks are binary and cut where objects overlap, so what follows is close to the earlier run, not
-equal (tests/unit/track/test_taken_up.py has the tolerance).
+equal (tests/unit/track/test_from_masks.py has the tolerance).
 """
 
 from __future__ import annotations

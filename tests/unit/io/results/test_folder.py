@@ -213,7 +213,7 @@ def _run(tmp_path: Path, ending: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
-        cwd=Path(output_folder.__file__).parents[2],
+        cwd=Path(output_folder.__file__).parents[3],
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"

@@ -19,7 +19,6 @@ from PIL import Image
 
 from e2e import clips
 from e2e.jobs import BOX, Runner, job_for
-from tests.unit.track.conftest import tiny_model  # noqa: F401 - a fixture
 from vos.api import Tracker
 from vos.io.read.random_access import RandomAccess
 from vos.io.write.mask_png import encode_label_png
@@ -57,7 +56,7 @@ CLICK = {
 
 
 @pytest.fixture
-def tracker(tiny_model) -> Tracker:  # noqa: F811
+def tracker(tiny_model) -> Tracker:
     info = ModelInfo("nano", "nano", Path("nano"), "0" * 64, 64, False)
     return Tracker(tiny_model, info, NoRefiner(), torch.float32, Fifo())
 

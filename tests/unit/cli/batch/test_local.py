@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from unit.cli import batch_fakes as fakes
+from unit.cli.batch import fakes
 from vos.errors import UsageError
 from vos_cli.batch import engines as plan
 from vos_cli.batch.engines import LocalPlan, local_plan, threads_each

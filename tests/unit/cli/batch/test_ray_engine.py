@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from unit.cli import batch_fakes as fakes
-from unit.cli.fake_ray import FakeRay
+from unit.cli.batch import fakes
+from unit.cli.batch.fake_ray import FakeRay
 from vos.errors import InputError, OutputError, UsageError, VosError
 from vos.version import __version__
 from vos_cli.batch.folder import ClipResult

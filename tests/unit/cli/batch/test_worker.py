@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from unit.cli import batch_fakes as fakes
+from unit.cli.batch import fakes
 from vos.settings import Settings
 from vos_cli.batch.clips import unnamed
 from vos_cli.batch.worker import Task, run_task
