@@ -53,6 +53,7 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
+	$(BIN)/python .ci/check_docs.py
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.track

@@ -1,4 +1,4 @@
-"""Which refiner helps, on what, at which price: the ablation table of docs/refiners.md.
+"""Which refiner helps, on what, at which price: the table of docs/research/refiners-on-nano.md.
 
     vos train refiner --config nano-refiner --out runs/ablation/pr_mr     # one run per row
     python -m benchmarks.ablation --runs runs/ablation --images ROOT... --davis ROOT
@@ -186,6 +186,7 @@ Command: `python -m benchmarks.ablation --runs RUNS --images ROOT... --davis ROO
 
 {chr(10).join(lines)}
 """,
+        [info.path],
     )
 
 

@@ -29,7 +29,7 @@ from typing import Any
 import psutil
 
 from benchmarks.batch_footage import BAD, GOOD, Shot, make_shots
-from benchmarks.common import machine, write_result
+from benchmarks.common import NANO, NANO_REFINER, machine, write_result
 
 JOBS = 2
 _KILL_AT, _LOSE_WORKER_AT, _INTERRUPT_AT = 5, 10, 16
@@ -372,11 +372,12 @@ def main() -> None:
     # Workers divide the cores, `vos track` alone takes them all: other threads, other last bits.
     os.environ["OMP_NUM_THREADS"] = "1"
     real = None if args.real is None else args.real.absolute()
+    weights = [NANO, NANO_REFINER]
     if args.keep is not None:
-        write_result("batch_acceptance.md", accept(Place(args.keep.absolute(), real)))
+        write_result("batch_acceptance.md", accept(Place(args.keep.absolute(), real)), weights)
         return
     with tempfile.TemporaryDirectory() as name:
-        write_result("batch_acceptance.md", accept(Place(Path(name), real)))
+        write_result("batch_acceptance.md", accept(Place(Path(name), real)), weights)
 
 
 if __name__ == "__main__":

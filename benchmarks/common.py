@@ -1,15 +1,16 @@
-"""What every benchmark needs: the machine it ran on, generated frames, peak memory, a results
-file.
+"""What every benchmark needs: the machine it ran on, its weights, generated frames, peak memory, a
+results file.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import platform
 import resource
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,11 @@ import torch
 
 from vos.api import Tracker
 from vos.bench.session import disk_boxes, moving_frames
+from vos.model.registry import EMBEDDED, resolve
 
 __all__ = [
+    "NANO",
+    "NANO_REFINER",
     "described",
     "disk_box",
     "in_fresh_process",
@@ -26,10 +30,14 @@ __all__ = [
     "moving_frames",
     "peak_rss_mb",
     "score_table",
+    "weights_line",
+    "weights_of",
     "write_result",
 ]
 
 RESULTS = Path(__file__).parent / "results"
+NANO = resolve(EMBEDDED).path
+NANO_REFINER = NANO.with_name("nano-refiner.safetensors")
 
 
 def machine(device: str = "cpu") -> str:
@@ -102,8 +110,25 @@ def disk_box(size_hw: tuple[int, int]) -> tuple[float, float, float, float]:
     return disk_boxes(1, size_hw)[0]
 
 
-def write_result(name: str, text: str) -> None:
-    """Print a result and keep it in benchmarks/results/."""
+def weights_of(tracker: Tracker) -> list[Path]:
+    """Return the weight files of a tracker: its model's and its refiner's."""
+    info = tracker.refiner_info
+    return [tracker.model_info.path, *([] if info is None else [info.path])]
+
+
+def weights_line(files: Iterable[Path]) -> str:
+    """Return the line that says which weights a page was measured with."""
+    named = [f"{file.stem} {hashlib.sha256(file.read_bytes()).hexdigest()[:8]}" for file in files]
+    return f"Weights: {', '.join(named) or 'none'}"
+
+
+def write_result(name: str, text: str, weights: Iterable[Path] = ()) -> None:
+    """Print a result and keep it in benchmarks/results/, its weights named below the title.
+
+    weights: files of trained weights that the numbers depend on; none for random ones.
+    """
+    title, _, rest = text.partition("\n")
+    text = f"{title}\n\n{weights_line(weights)}\n{rest}"
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / name).write_text(text)
     print(text)

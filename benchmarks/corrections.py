@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.common import described, score_table, write_result
+from benchmarks.common import described, score_table, weights_of, write_result
 from vos.api import Tracker
 from vos.frame import Frame
 from vos.io.read.open import open_source
@@ -153,6 +153,7 @@ def main() -> None:
         f"J in percent. {described(tracker)}\n\n"
         f"## Held-out generated clips\n\n{generated_table(tracker)}\n\n"
         f"## Nine real sequences\n\n{table(tracker, args.davis)}\n",
+        weights_of(tracker),
     )
 
 

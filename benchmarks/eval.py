@@ -230,6 +230,8 @@ def main() -> None:
     lines = [
         "# Cost of scoring",
         "",
+        "Weights: none",
+        "",
         f"{processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, NumPy "
         f"{np.__version__}, Pillow {Image.__version__}, commit {commit()}. Load average "
         f"{os.getloadavg()[0]:.1f} at the start.",

@@ -21,6 +21,8 @@ from PIL import Image
 from sam2.sam2_video_predictor import SAM2VideoPredictor
 
 from benchmarks.common import (
+    NANO,
+    NANO_REFINER,
     disk_box,
     in_fresh_process,
     machine,
@@ -106,6 +108,7 @@ Command: `python -m benchmarks.memory --device cuda`. Device memory is what torc
 
 Growth: RSS {growth[0]:.1f} MB, device {growth[1]:.1f} MB (target: under {MOST_GROWTH_MB} MB).
 """,
+        [NANO, NANO_REFINER],
     )
 
 
@@ -157,6 +160,7 @@ Growth from {args.short} to {args.long} frames: {growth:.1f} MB (target: under {
 That is {slope:.2f} MB per frame; at {args.long} frames it extrapolates to \
 {theirs[0]["peak_mb"] + slope * (args.long - args.short):,.0f} MB (not run).
 """,
+        [NANO, NANO_REFINER],
     )
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.common import described, score_table, write_result
+from benchmarks.common import described, score_table, weights_of, write_result
 from vos.api import Tracker
 from vos.io.write.mask_png import read_label_png
 from vos.loading import load
@@ -111,7 +111,7 @@ def main() -> None:
             "dense optical flow carried forward 42.9.",
         ]
     suffix = "" if args.refiner == "none" else "-refined"
-    write_result(f"nano{suffix}.md", "\n".join(parts) + "\n")
+    write_result(f"nano{suffix}.md", "\n".join(parts) + "\n", weights_of(tracker))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ import torch
 from torch import nn
 from torch.ao.quantization import quantize_dynamic
 
-from benchmarks.common import disk_box, machine, moving_frames, write_result
+from benchmarks.common import NANO, disk_box, machine, moving_frames, write_result
 from vos.bench.session import STEADY_FRAME
 from vos.loading import load
 from vos.model.build import build_nano
@@ -116,7 +116,7 @@ Command: `python -m benchmarks.nano_speed --clips {args.clips}`
 |---|---|---|---|---|---|
 {chr(10).join(rows)}
 """
-    write_result("nano_speed.md", text)
+    write_result("nano_speed.md", text, [NANO])
 
 
 if __name__ == "__main__":

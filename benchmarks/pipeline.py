@@ -27,7 +27,15 @@ from unittest.mock import patch
 import numpy as np
 import torch
 
-from benchmarks.common import in_fresh_process, machine, moving_frames, peak_rss_mb, write_result
+from benchmarks.common import (
+    NANO,
+    NANO_REFINER,
+    in_fresh_process,
+    machine,
+    moving_frames,
+    peak_rss_mb,
+    write_result,
+)
 from vos.api import Tracker
 from vos.bench.session import STEADY_FRAME, disk_boxes
 from vos.bench.stages import SIZE_HW, make_clip
@@ -214,6 +222,7 @@ Target: the command keeps 95 % of the model's own speed.
 {chr(10).join(rows)}
 
 {"" if on_gpu else ON_A_CPU}""",
+        [NANO, NANO_REFINER],
     )
 
 

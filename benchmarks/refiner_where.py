@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.ablation import SEEDS, objects, prompt_for
-from benchmarks.common import described, write_result
+from benchmarks.common import described, weights_of, write_result
 from vos.api import Tracker
 from vos.loading import load
 from vos.refine.base import NoRefiner
@@ -72,6 +72,7 @@ def main() -> None:
         f"{described(refined)}\n"
         "Command: `python -m benchmarks.refiner_where --images ROOT...`\n\n"
         f"{table(gains(plain, refined, args.images))}\n",
+        weights_of(refined),
     )
 
 

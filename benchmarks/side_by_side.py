@@ -1,6 +1,6 @@
 """A picture of what a refiner changes: held-out stills of thin structures, from a tight box.
 
-    python -m benchmarks.side_by_side --out docs/refiner.jpg
+    python -m benchmarks.side_by_side --out docs/models/refiner.jpg
 
 Columns: the image, the base's mask, the refined mask, the truth. Rows are the first held-out
 stills of `benchmarks.ablation` whose target is a thin structure; none is chosen.

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.common import machine, write_result
+from benchmarks.common import NANO, machine, write_result
 from vos.bench.official import official_predictor
 from vos.bench.session import COMPILED_FRAME, Bench, Case, disk_boxes, moving_frames
 from vos.io.read.open import open_source
@@ -207,7 +207,7 @@ Targets: tiny in fp32 1.15x, in bfloat16 2.5x at an IoU of 0.99; nano's eight ob
   gives up those bits, not the masks.
 * Eight objects on one thread: a batch saves calls, not arithmetic, and the image encoder is shared
   in both, so the target takes a cheaper arithmetic too.
-* The rows of a GPU are `benchmarks/gpu.sh`'s; what has run of it is in `gpu.md`.
+* The rows of a GPU are `benchmarks/gpu.sh`'s.
 """
 
 
@@ -253,6 +253,7 @@ Whole session, frame in to mask out, trained weights, {args.frames} frames in tu
 {clip}
 
 {TARGETS}""",
+        [NANO],
     )
 
 

@@ -12,7 +12,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.common import described, write_result
+from benchmarks.common import described, weights_of, write_result
 from benchmarks.nano import mean_score
 from vos.api import Tracker
 from vos.loading import load
@@ -65,6 +65,7 @@ Command: `python -m benchmarks.video_rules --davis ROOT`
 
 {chr(10).join(lines)}
 """,
+        weights_of(tracker),
     )
 
 

@@ -1,11 +1,21 @@
-"""What depends on the machine and on how the tests were started."""
+"""What depends on the machine, and the small model and frames that many tests use."""
 
 from __future__ import annotations
 
 import os
 import signal
+from fractions import Fraction
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
+
+from vos.frame import Frame
+
+if TYPE_CHECKING:  # most tests need no torch, and it takes seconds to import
+    from vos.model.sam2 import Sam2Model
+
+SIZE_HW = (48, 64)
 
 
 def pytest_configure() -> None:
@@ -26,3 +36,30 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if not torch.cuda.is_available():
         for item in marked:
             item.add_marker(pytest.mark.skip(reason="no CUDA device on this machine"))
+
+
+@pytest.fixture(scope="session")
+def tiny_model() -> Sam2Model:
+    """A nano-shaped model with random weights, small enough for unit tests."""
+    from small_nano import small_nano
+
+    return small_nano()
+
+
+@pytest.fixture
+def make_frames():
+    """Make frames of noise, the same noise for the same `start`."""
+
+    def make(count: int, start: int = 0, size_hw: tuple[int, int] = SIZE_HW) -> list[Frame]:
+        rng = np.random.default_rng(start)
+        return [
+            Frame(
+                rng.integers(0, 255, (*size_hw, 3), dtype=np.uint8),
+                Fraction(index, 30),
+                index,
+                f"{index:05d}",
+            )
+            for index in range(start, start + count)
+        ]
+
+    return make

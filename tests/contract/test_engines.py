@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from unit.cli import batch_fakes as fakes
+from unit.cli.batch import fakes
 from vos.errors import InputError, OutputError
 from vos_cli.batch.events import Event
 from vos_cli.batch.local import run_local
@@ -25,7 +25,7 @@ def ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
     ray = ray_plan._import_ray()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(Path(fakes.__file__).parents[2]))
+        patch.setenv("PYTHONPATH", str(Path(fakes.__file__).parents[3]))
         patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))  # Ray leaves its token there
         ray.init("local", num_cpus=2, num_gpus=2, include_dashboard=False, log_to_driver=False)
         yield ray

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from e2e import clips, studio_page
 from e2e.running import Ran
+
+if TYPE_CHECKING:  # most of these tests need no torch in this process
+    from vos.api import Tracker
+    from vos.model.sam2 import Sam2Model
 
 Vos = Callable[..., Ran]
 
@@ -49,3 +56,44 @@ def vos(environ: dict[str, str], tmp_path: Path) -> Vos:
         )
 
     return run
+
+
+@pytest.fixture(scope="module")
+def tracker(tiny_model: Sam2Model) -> Tracker:
+    """A tracker with a small model, for jobs in this process."""
+    from e2e.results import small_tracker
+
+    return small_tracker(tiny_model)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, tracker: Tracker) -> Path:
+    """A folder with `clip.mp4` and its result `out`, tracked once per module."""
+    from e2e.results import FRAMES, make
+
+    folder = tmp_path_factory.mktemp("made")
+    make(tracker, clips.video(folder / "clip.mp4", FRAMES), folder / "out")
+    return folder
+
+
+@pytest.fixture
+def result(tmp_path: Path, made: Path) -> Path:
+    """A copy of the result in `made`, with its clip beside it, to correct."""
+    shutil.copy(made / "clip.mp4", tmp_path)
+    shutil.copytree(made / "out", tmp_path / "out")
+    return tmp_path / "out"
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """A running browser."""
+    with studio_page.browser() as running:
+        yield running
+
+
+@pytest.fixture
+def window(chromium: Any) -> Iterator[Any]:
+    """A browser window of its own, without cookies of other tests."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 800})
+    yield context
+    context.close()

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 import torch
 
-from e2e import clips
-from tests.unit.track.conftest import tiny_model  # noqa: F401 - a fixture
 from vos.api import Tracker
 from vos.frame import FrameResult, ObjectResult
 from vos.io.read.open import open_source
@@ -20,6 +16,7 @@ from vos.io.write.mask_png import read_label_png
 from vos.io.write.stats import frame_rows
 from vos.model.load import ModelInfo
 from vos.model.registry import resolve
+from vos.model.sam2 import Sam2Model
 from vos.model.weights import checked_sha256
 from vos.prompts import Box
 from vos.refine.base import NoRefiner
@@ -33,11 +30,10 @@ BOX = Box(1, (20.0, 16.0, 52.0, 48.0))
 OTHER = Box(3, (60.0, 10.0, 90.0, 50.0))
 
 
-@pytest.fixture(scope="module")
-def tracker(tiny_model) -> Tracker:  # noqa: F811
+def small_tracker(model: Sam2Model) -> Tracker:
     resolved = resolve("nano")
     info = ModelInfo("nano", "nano", resolved.path, checked_sha256(resolved), 64, False)
-    return Tracker(tiny_model, info, NoRefiner(), torch.float32, Fifo())
+    return Tracker(model, info, NoRefiner(), torch.float32, Fifo())
 
 
 def make(tracker: Tracker, source: Path, output: Path, **changes: Any) -> tracking.Outcome:
@@ -58,20 +54,6 @@ def make(tracker: Tracker, source: Path, output: Path, **changes: Any) -> tracki
         warn=lambda _text: None,
         load=lambda _settings: tracker,
     )
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory, tracker: Tracker) -> Path:
-    folder = tmp_path_factory.mktemp("made")
-    make(tracker, clips.video(folder / "clip.mp4", FRAMES), folder / "out")
-    return folder
-
-
-@pytest.fixture
-def result(tmp_path: Path, made: Path) -> Path:
-    shutil.copy(made / "clip.mp4", tmp_path)
-    shutil.copytree(made / "out", tmp_path / "out")
-    return tmp_path / "out"
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -89,19 +89,6 @@ def _program(driver: Any) -> str:
     return found[0]
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    with browser() as running:
-        yield running
-
-
-@pytest.fixture
-def window(chromium: Any) -> Iterator[Any]:
-    context = chromium.new_context(viewport={"width": 1280, "height": 800})
-    yield context
-    context.close()
-
-
 def video(
     path: Path, width: int = WIDTH, height: int = HEIGHT, frames: int = 12, key_every: int = 6
 ) -> Path:

@@ -17,11 +17,9 @@ from e2e.studio_page import (
     OUTSIDE,
     WIDTH,
     Tab,
-    chromium,  # noqa: F401 - a fixture
     started,
     video,
     wait_for_model,
-    window,  # noqa: F401 - a fixture
 )
 from vos.prompts import Box
 from vos_cli.job.run import load_tracker

@@ -13,8 +13,6 @@ import pytest
 
 from e2e import clips
 from e2e.jobs import Runner, contents, interrupt, job_for, part_of
-from e2e.results import tracker  # noqa: F401 - a fixture
-from tests.unit.track.conftest import tiny_model  # noqa: F401 - a fixture
 from vos.api import Tracker
 from vos.errors import BusyError, OutputError, UsageError
 from vos.io.disk import take_lock

@@ -14,15 +14,11 @@ from e2e.results import (
     OTHER,
     check_stats_fit_masks,
     contents,
-    made,  # noqa: F401 - a fixture
     make,
     manifest_of,
-    result,  # noqa: F401 - a fixture
     rows_of,
-    tracker,  # noqa: F401 - a fixture
     without,
 )
-from tests.unit.track.conftest import tiny_model  # noqa: F401 - a fixture
 from vos.io.write.mask_png import read_label_png
 from vos.prompts import Box, MaskPrompt, Points, load_prompts, save_prompts
 from vos.prompts.file import load_named_prompts

@@ -43,11 +43,11 @@ def test_a_worker_needs_no_torch(environ, tmp_path: Path):
     program = """
 import sys
 from pathlib import Path
-from unit.cli import batch_fakes
+from unit.cli.batch import fakes
 from dataclasses import replace
 from vos.settings import Settings
 from vos_cli.batch.worker import run_task
-(task,) = batch_fakes.tasks(Path("."), "a.mp4")
+(task,) = fakes.tasks(Path("."), "a.mp4")
 task = replace(task, job=replace(task.job, settings=Settings(model="null")))
 assert run_task(task, "w1", lambda *_: None).state == "done"
 assert "torch" not in sys.modules

@@ -17,11 +17,9 @@ from e2e.studio_page import (
     OUTSIDE,
     WIDTH,
     Tab,
-    chromium,  # noqa: F401 - a fixture
     started,
     video,
     wait_for_model,
-    window,  # noqa: F401 - a fixture
 )
 from vos.prompts import load_prompts
 
@@ -33,7 +31,7 @@ def clip(tmp_path: Path) -> Path:
     return video(tmp_path / "clip.mp4")
 
 
-def test_draw_see_undo_save_and_come_back(environ, window: Any, clip: Path, tmp_path: Path):  # noqa: F811
+def test_draw_see_undo_save_and_come_back(environ, window: Any, clip: Path, tmp_path: Path):
     file = tmp_path / "drawn.json"
     with started(environ, "pick", clip, "-o", file) as command:
         tab = Tab(window.new_page(), command.link)
@@ -112,7 +110,7 @@ def test_draw_see_undo_save_and_come_back(environ, window: Any, clip: Path, tmp_
 @pytest.mark.parametrize(
     "ratio", [pytest.param(1, marks=pytest.mark.slow), 1.5, pytest.param(2, marks=pytest.mark.slow)]
 )
-def test_coordinates_are_exact_at_any_zoom(environ, chromium: Any, clip: Path, ratio: float):  # noqa: F811
+def test_coordinates_are_exact_at_any_zoom(environ, chromium: Any, clip: Path, ratio: float):
     context = chromium.new_context(
         viewport={"width": 1113, "height": 747}, device_scale_factor=ratio
     )
@@ -139,7 +137,7 @@ def test_coordinates_are_exact_at_any_zoom(environ, chromium: Any, clip: Path, r
     context.close()
 
 
-def test_portrait_footage_and_a_narrow_window(environ, chromium: Any, tmp_path: Path):  # noqa: F811
+def test_portrait_footage_and_a_narrow_window(environ, chromium: Any, tmp_path: Path):
     clip = video(tmp_path / "tall.mp4", 180, 320)
     context = chromium.new_context(viewport={"width": 820, "height": 560})
     with started(environ, "pick", clip) as command:
@@ -157,7 +155,7 @@ def test_portrait_footage_and_a_narrow_window(environ, chromium: Any, tmp_path: 
     context.close()
 
 
-def test_track_play_and_close(environ, window: Any, clip: Path, tmp_path: Path):  # noqa: F811
+def test_track_play_and_close(environ, window: Any, clip: Path, tmp_path: Path):
     out = tmp_path / "out"
     with started(environ, "track", clip, "--box", "-o", out) as command:
         tab = Tab(window.new_page(), command.link)
@@ -195,7 +193,7 @@ def test_track_play_and_close(environ, window: Any, clip: Path, tmp_path: Path):
     ]
 
 
-def test_two_tabs_show_the_same(environ, window: Any, clip: Path):  # noqa: F811
+def test_two_tabs_show_the_same(environ, window: Any, clip: Path):
     with started(environ, "pick", clip) as command:
         first = Tab(window.new_page(), command.link)
         second = Tab(window.new_page(), re.sub(r"\?.*", "", command.link))
@@ -218,7 +216,7 @@ def test_two_tabs_show_the_same(environ, window: Any, clip: Path):  # noqa: F811
         assert first.errors == second.errors == []
 
 
-def test_a_slow_line_loses_nothing(environ, window: Any, clip: Path):  # noqa: F811
+def test_a_slow_line_loses_nothing(environ, window: Any, clip: Path):
     with started(environ, "pick", clip) as command:
         tab = Tab(window.new_page(), command.link)
         line = window.new_cdp_session(tab.page)
@@ -237,7 +235,7 @@ def test_a_slow_line_loses_nothing(environ, window: Any, clip: Path):  # noqa: F
 
 
 @pytest.mark.slow
-def test_what_cannot_be_is_said(environ, window: Any, clip: Path, tmp_path: Path):  # noqa: F811
+def test_what_cannot_be_is_said(environ, window: Any, clip: Path, tmp_path: Path):
     nowhere = tmp_path / "missing" / "prompts.json"
     with started(environ, "pick", clip, "-o", nowhere) as command:
         tab = Tab(window.new_page(), command.link)
@@ -265,7 +263,7 @@ def test_what_cannot_be_is_said(environ, window: Any, clip: Path, tmp_path: Path
 
 
 @pytest.mark.slow
-def test_without_its_model_it_says_why(environ, window: Any, clip: Path, tmp_path: Path):  # noqa: F811
+def test_without_its_model_it_says_why(environ, window: Any, clip: Path, tmp_path: Path):
     file = tmp_path / "drawn.json"
     with started(environ, "pick", clip, "-o", file, "--model", "sam2.1-tiny") as command:
         tab = Tab(window.new_page(), command.link)
@@ -281,7 +279,7 @@ def test_without_its_model_it_says_why(environ, window: Any, clip: Path, tmp_pat
 
 
 @pytest.mark.slow
-def test_stop_and_continue_and_an_earlier_result(environ, window: Any, tmp_path: Path):  # noqa: F811
+def test_stop_and_continue_and_an_earlier_result(environ, window: Any, tmp_path: Path):
     clip, out = video(tmp_path / "clip.mp4", frames=60), tmp_path / "out"
     earlier = [*map(str, ("track", clip, "--box", "10,10,60,50", "-o", out, "--end", "2f"))]
     done = subprocess.run([sys.executable, "-m", "vos_cli", *earlier], env=environ)

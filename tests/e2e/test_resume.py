@@ -16,7 +16,6 @@ import torch
 
 from e2e import clips
 from e2e.jobs import BOX, Runner, contents, interrupt, job_for, part_of
-from tests.unit.track.conftest import tiny_model  # noqa: F401 - a fixture
 from vos.api import Tracker
 from vos.errors import InputError, OutputError, PromptError
 from vos.io.results import folder as output_folder
@@ -42,7 +41,7 @@ def clip(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def run(tiny_model) -> Runner:  # noqa: F811
+def run(tiny_model) -> Runner:
     return Runner(Tracker(tiny_model, None, NoRefiner(), torch.float32, Fifo()))
 
 

@@ -13,7 +13,6 @@ from PIL import Image
 
 from e2e import clips
 from e2e.jobs import BOX, LATER, Runner, contents, interrupt, job_for
-from tests.unit.track.conftest import tiny_model  # noqa: F401 - a fixture
 from vos.api import Tracker
 from vos.io.read.open import open_source
 from vos.model.load import ModelInfo
@@ -43,7 +42,7 @@ def shots(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def run(tiny_model) -> Runner:  # noqa: F811
+def run(tiny_model) -> Runner:
     return Runner(Tracker(tiny_model, None, NoRefiner(), torch.float32, Fifo()))
 
 

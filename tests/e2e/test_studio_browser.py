@@ -15,18 +15,16 @@ from e2e.studio_page import (
     INSIDE,
     OUTSIDE,
     Tab,
-    chromium,  # noqa: F401 - a fixture
     started,
     video,
     wait_for_model,
-    window,  # noqa: F401 - a fixture
 )
 from vos_cli.main import run as run_command
 
 pytest.importorskip("fastapi", reason="the extra `studio` is not installed")
 
 
-def test_a_box_gets_its_mask_and_its_file(environ, window: Any, tmp_path: Path):  # noqa: F811
+def test_a_box_gets_its_mask_and_its_file(environ, window: Any, tmp_path: Path):
     clip, file = video(tmp_path / "clip.mp4", frames=4), tmp_path / "drawn.json"
     with started(environ, "pick", clip, "-o", file) as command:
         tab = Tab(window.new_page(), command.link)
@@ -45,7 +43,7 @@ def test_a_box_gets_its_mask_and_its_file(environ, window: Any, tmp_path: Path):
     assert json.loads(file.read_text())["prompts"][0]["box_xyxy_px"] == [78, 58, 142, 122]
 
 
-def test_a_span_is_fixed_and_the_fix_undone(environ, window: Any, tmp_path: Path):  # noqa: F811
+def test_a_span_is_fixed_and_the_fix_undone(environ, window: Any, tmp_path: Path):
     clip, out = video(tmp_path / "clip.mp4", frames=6), tmp_path / "out"
     wrong = ("--box", "240,10,310,60", "--model", "nano", "--device", "cpu")
     assert run_command(["track", str(clip), "-o", str(out), *wrong, "-q"]) == 0

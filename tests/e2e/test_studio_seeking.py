@@ -13,10 +13,8 @@ import pytest
 
 from e2e.studio_page import (
     Tab,
-    chromium,  # noqa: F401 - a fixture
     started,
     video,
-    window,  # noqa: F401 - a fixture
 )
 
 pytestmark = pytest.mark.slow
@@ -46,7 +44,7 @@ SEEK = """(frame) => new Promise((resolve) => {
 )
 def test_any_frame_can_be_gone_to(
     environ,
-    window: Any,  # noqa: F811
+    window: Any,
     tmp_path: Path,
     name: str,
     width: int,

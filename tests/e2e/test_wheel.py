@@ -38,7 +38,7 @@ def test_content(wheel: Path):
     assert tops - info == {"vos", "vos_cli", "vos_eval"}
     assert len(info) == 1
     suffixes = {Path(n).suffix for n in names if not n.startswith(tuple(info))}
-    assert suffixes <= {".py", ".yaml", ".safetensors", ".css", ".html", ".js", ".svg"}
+    assert suffixes <= {".py", ".yaml", ".safetensors", ".css", ".html", ".js", ".svg", ".typed"}
     page = (ROOT / "cli/vos_cli/studio/static").iterdir()
     assert {f"vos_cli/studio/static/{file.name}" for file in page} <= set(names)
     presets = {n for n in names if n.startswith("vos/presets/")}
@@ -48,7 +48,7 @@ def test_content(wheel: Path):
         if p.is_file()
     }
     assert presets == expected
-    assert "vos/weights/nano.safetensors" in names
+    assert {"vos/weights/nano.safetensors", "vos/py.typed"} <= set(names)
     assert any(n.endswith("licenses/LICENSE") for n in names)
     assert "License-Expression: Apache-2.0" in text
 

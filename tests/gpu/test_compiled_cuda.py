@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from torch._dynamo.utils import counters
 
-from tests.unit.track.conftest import make_frames, tiny_model  # noqa: F401 - fixtures
 from vos.model.compiling import compile_model
 from vos.model.sam2 import Sam2Model
 from vos.prompts import Box
@@ -19,8 +18,8 @@ pytestmark = pytest.mark.needs_cuda
 
 @pytest.mark.slow
 def test_graphs_agree_with_the_cpu_and_are_recorded_once(
-    tiny_model,  # noqa: F811
-    make_frames,  # noqa: F811
+    tiny_model,
+    make_frames,
     tmp_path,
     monkeypatch,
 ):

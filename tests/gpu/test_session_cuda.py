@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from tests.unit.track.conftest import make_frames, tiny_model  # noqa: F401 - fixtures
 from vos.model.sam2 import Sam2Model
 from vos.prompts import Box
 from vos.track.look_ahead import with_following
@@ -18,7 +17,7 @@ pytestmark = pytest.mark.needs_cuda
 
 
 @pytest.mark.parametrize(("dtype", "agreement"), [(torch.float32, 0.999), (torch.bfloat16, 0.97)])
-def test_cuda_agrees_with_cpu(tiny_model, make_frames, dtype, agreement):  # noqa: F811
+def test_cuda_agrees_with_cpu(tiny_model, make_frames, dtype, agreement):
     frames = make_frames(20)
     prompts = [Box(1, (10.0, 8.0, 40.0, 36.0)), Box(2, (5.0, 5.0, 30.0, 30.0), frame_idx=3)]
     on_gpu = Sam2Model(copy.deepcopy(tiny_model.net).cuda())
@@ -28,7 +27,7 @@ def test_cuda_agrees_with_cpu(tiny_model, make_frames, dtype, agreement):  # noq
     assert np.mean(same) > agreement
 
 
-def test_images_in_groups_agree_with_one_by_one(tiny_model, make_frames):  # noqa: F811
+def test_images_in_groups_agree_with_one_by_one(tiny_model, make_frames):
     model = Sam2Model(copy.deepcopy(tiny_model.net).cuda(), exact=False)
     frames, prompts = make_frames(10), [Box(1, (10.0, 8.0, 40.0, 36.0), frame_idx=1)]
     alone, groups = Session(model, prompts), Session(model, prompts)

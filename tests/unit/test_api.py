@@ -8,7 +8,6 @@ import torch
 from PIL import Image
 
 import vos
-from tests.unit.track.conftest import tiny_model  # noqa: F401 - a fixture
 from vos.api import Tracker
 from vos.errors import InputError, ModelError, PromptError, UsageError
 from vos.io.read.open import open_source
@@ -22,7 +21,7 @@ BOX = (10.0, 8.0, 40.0, 36.0)
 
 
 @pytest.fixture
-def tracker(tiny_model):  # noqa: F811
+def tracker(tiny_model):
     return Tracker(tiny_model, None, NoRefiner(), torch.float32, Fifo())
 
 

@@ -142,7 +142,7 @@ _ENTRIES = (
 REGISTRY: MappingProxyType[str, ModelEntry] = MappingProxyType({e.name: e for e in _ENTRIES})
 
 NULL = ModelEntry("null", "null", None, None, "null")
-"""No model: every mask is empty. For simulations (docs/scale.md), so it is not in the registry."""
+"""No model: every mask is empty. For simulations (docs/use/cluster.md), so it is not registered."""
 
 # "auto" takes the first of these that is on this machine, else the embedded model.
 _AUTO_ORDER = (BEST, "sam2.1-base-plus", "sam2.1-small", "sam2.1-tiny")

@@ -93,4 +93,4 @@ RICH = ClipConfig(
     lighting=0.3,
     chroma=0.5,
 )
-"""For training: what the defaults lack of real video (docs/training-data.md). Not for scoring."""
+"""For training, not for scoring: what the defaults lack (docs/models/training-data.md)."""

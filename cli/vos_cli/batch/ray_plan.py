@@ -109,7 +109,7 @@ def _connect(ray: Any, address: str | None) -> None:
             advice = "start one with `ray start --head`"
             _knock(address)
             what = f"--ray-address {address}: Ray does not let us in"
-            advice = "where it asks for a token, set RAY_AUTH_MODE=token, see docs/cluster.md"
+            advice = "where it asks for a token, set RAY_AUTH_MODE=token, see docs/use/cluster.md"
             ray.init(address, **options)
     except (OSError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")

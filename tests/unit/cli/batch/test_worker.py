@@ -1,0 +1,84 @@
+"""One clip in a worker: what is left of it when it fails, and what its log keeps."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from unit.cli.batch import fakes
+from vos.settings import Settings
+from vos_cli.batch.clips import unnamed
+from vos_cli.batch.worker import Task, run_task
+
+
+def tell(frames: int, total: int | None, skipped: int = 0) -> None:
+    """Nobody listens."""
+
+
+@pytest.fixture
+def task(tmp_path: Path) -> Task:
+    """Six images, of which the fourth is broken, saved after every frame."""
+    (one,) = fakes.tasks(tmp_path / "out", "clip")
+    folder = tmp_path / "clip"
+    folder.mkdir()
+    for number in range(6):
+        Image.fromarray(np.full((24, 32, 3), 40 * number, np.uint8)).save(folder / f"{number}.png")
+    whole = (folder / "3.png").read_bytes()
+    (folder / "3.png").write_bytes(whole[: len(whole) // 2])
+    chosen = Settings(model="null", save=("masks",), checkpoint_s=0, progress="none")
+    return replace(one, job=replace(one.job, source=str(folder), settings=chosen))
+
+
+def test_footage_that_breaks_in_the_middle_leaves_nothing_and_can_be_mended(task: Task):
+    failed = run_task(task, "w1", tell)
+    assert (failed.state, failed.exit_code) == ("failed", 3)
+    assert failed.reason is not None
+    assert "3.png: broken image" in failed.reason
+    assert failed.reason.isprintable()
+    assert list((task.folder.root / "clips").iterdir()) == []
+
+    broken = Path(task.job.source) / "3.png"
+    broken.write_bytes((broken.parent / "2.png").read_bytes())
+    done = run_task(task, "w2", tell)
+    assert (done.state, done.frames) == ("done", 6)
+    assert run_task(task, "w3", tell).was_there
+
+    log = task.folder.log("clip").read_text()
+    said = ["worker w1", "broken image", "worker w2", "6 frames", "worker w3", "already complete"]
+    assert [word for word in said if word not in log] == []
+    assert sorted(said, key=log.index) == said
+
+
+def test_a_log_that_cannot_be_written_fails_the_clip_and_not_its_worker(task: Task, tmp_path: Path):
+    log = task.folder.log("clip")
+    log.symlink_to(tmp_path / "elsewhere")
+    failed = run_task(task, "w1", tell)
+    assert (failed.state, failed.exit_code) == ("failed", 2)
+    assert "clip.log" in str(failed.reason)
+    assert not (tmp_path / "elsewhere").exists()
+    log.unlink()
+    log.parent.rmdir()
+    assert "cannot write" in str(run_task(task, "w1", tell).reason)
+
+
+def test_what_a_killed_run_did_not_write_down_is_found_out(task: Task):
+    """Killed between the output and its status: the next run skips the clip, its scores known."""
+    settings = replace(task.job.settings, save=("masks", "stats"))
+    task = replace(task, job=replace(task.job, settings=settings, end=3))
+    made = run_task(task, "w1", tell)
+    assert made.low_scores == ("object 1: absent on frames 0-2",)
+    task.folder.status("clip").unlink()
+    found = run_task(task, "w2", tell)
+    assert (found.was_there, found.frames, found.seconds) == (True, 3, None)
+    assert found.low_scores == made.low_scores
+
+
+def test_a_clip_is_not_named_twice():
+    assert unnamed("a b.mp4: not a video", "/x/a b.mp4") == "not a video"
+    assert unnamed("/x/a b.mp4: not a video", "/x/a b.mp4") == "not a video"
+    assert unnamed("other.png: broken", "/x/a") == "other.png: broken"
+    assert unnamed("new\\nline.mp4: empty", "/x/new\nline.mp4") == "empty"
