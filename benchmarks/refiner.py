@@ -75,13 +75,13 @@ def part_of(name: str, model: Sam2Model) -> tuple[nn.Module | None, Callable[[],
         points_xy=torch.full((1, 1, 2), size / 2, device=device),
         labels=torch.ones(1, 1, dtype=torch.int32, device=device),
     )
-    asked = PromptHistory(now=click, first=click)
+    prompts = PromptHistory(now=click, first=click)
 
     def refiner(preset: str):
         return build_refiner(load_refiner_config(preset), model)
 
     def decoded():
-        return model.decode(model.condition(features, None), features, click, first=True)
+        return model.decode(model.condition(features, ()), features, click, first=True)
 
     if name == "image encoder":
         return model.net.image_encoder, lambda: model.encode_image(features.image)
@@ -97,7 +97,7 @@ def part_of(name: str, model: Sam2Model) -> tuple[nn.Module | None, Callable[[],
         assert isinstance(pr, PromptRetargeting)
         assert answer.state is not None
         state = answer.state
-        return pr, lambda: pr(state, answer.raw_logits, asked, "first_frame", size)
+        return pr, lambda: pr(state, answer.raw_logits, prompts, "first_frame", size)
     if name.startswith("MR"):
         mr, answer = refiner("mr").mr, decoded()
         assert isinstance(mr, MaskRefinement)
@@ -112,11 +112,11 @@ def part_of(name: str, model: Sam2Model) -> tuple[nn.Module | None, Callable[[],
         if name == "SAM-REF, frame":
             return None, lambda: samref.augment(model, features, 0)
         cache = samref.augment(model, features, 0)
-        return samref, lambda: samref.refine(answer, features, cache, asked)
+        return samref, lambda: samref.refine(answer, features, cache, prompts)
     segnext = refiner("segnext")
     cache = segnext.augment(model, features, 0)
-    embedding = model.condition(features, None)
-    return segnext, lambda: segnext.fuse(embedding, cache, asked)
+    embedding = model.condition(features, ())
+    return segnext, lambda: segnext.fuse(embedding, cache, prompts)
 
 
 def peak_mb(run: Callable[[], object], device: torch.device) -> float:

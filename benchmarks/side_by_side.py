@@ -20,8 +20,10 @@ from vos.loading import load
 from vos.model.preprocess import normalise
 from vos.refine.base import NoRefiner
 from vos.synth.thin.stills import FineConfig, generate_fine
+from vos.track.policy import Fifo, StreamPosition
+from vos.track.step import Engine, look_at
 from vos.train.refiner.evaluate import EVAL_SEED
-from vos.train.refiner.forward import answer_prompt
+from vos.train.refiner.forward import decode_prompt
 from vos.train.refiner.prompts import at_model_size, tight_box
 
 TINT, STRENGTH = (255, 40, 90), 0.6
@@ -46,12 +48,13 @@ def main() -> None:
     stills = generate_fine(args.rows, size, EVAL_SEED, config=FineConfig(ordinary=0))
     images = stills.images.float()
     features = model.encode_image(normalise(images / 255))
-    asked = at_model_size(tight_box(stills.labels), stills.labels.shape[-1], size)
+    prompt = at_model_size(tight_box(stills.labels), stills.labels.shape[-1], size)
     truth = F.avg_pool2d(stills.labels[:, None].float(), 2)[:, 0] > 0.5
     columns = [images]
     for refiner in (NoRefiner(), tracker.refiner):
-        cache = refiner.augment(model, features, 0)
-        logits = answer_prompt(model, refiner, features, cache, asked).output_logits
+        engine = Engine(model, refiner, Fifo())
+        frame = look_at(engine, features, StreamPosition(0))
+        logits = decode_prompt(engine, frame, prompt).output_logits
         full = F.interpolate(logits.float(), size=(size, size), mode="bilinear")
         columns.append(tinted(images, full[:, 0] > 0))
     columns.append(tinted(images, truth))

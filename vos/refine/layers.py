@@ -24,7 +24,7 @@ def zeroed(layer: Layer) -> Layer:
 
 
 def check_fine_levels(model: Sam2Model, refiner: str) -> None:
-    """Raise ModelError if the model lacks the features at strides 4 and 8 that this refiner reads."""
+    """Raise ModelError if the model lacks the fine features (strides 4, 8) this refiner reads."""
     if not model.net.use_high_res_features_in_sam:
         raise ModelError(
             f"{refiner}: reads image features at strides 4 and 8, which this model does not make; "

@@ -69,9 +69,9 @@ def test_objects_together_equal_the_packages_attention(net, dtype):
 def test_a_memory_is_projected_once_and_forgotten_with_it(net, monkeypatch):
     model = Sam2Model(net, exact=False)
     projected: list[int] = []
-    real = model._reader._project
+    real = model._attention._project
     monkeypatch.setattr(
-        model._reader, "_project", lambda maps: projected.append(len(maps)) or real(maps)
+        model._attention, "_project", lambda maps: projected.append(len(maps)) or real(maps)
     )
     entries = [memory(t) for t in range(4)]
     for _ in range(3):
@@ -79,10 +79,10 @@ def test_a_memory_is_projected_once_and_forgotten_with_it(net, monkeypatch):
     assert len(projected) == 3
     model.condition(features(), (recall(entries[1:]),))
     assert len(projected) == 4
-    assert len(model._reader._kept) == 4
+    assert len(model._attention._kept) == 4
     del entries
     gc.collect()
-    assert len(model._reader._kept) == 0
+    assert len(model._attention._kept) == 0
 
 
 @torch.inference_mode()
@@ -102,7 +102,7 @@ def test_maps_of_the_largest_models_are_not_kept(net, monkeypatch):
     model = Sam2Model(net, exact=False)
     entries = [memory(0)]
     model.condition(features(), (recall(entries),))
-    assert len(model._reader._kept) == 0
+    assert len(model._attention._kept) == 0
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import vos.train.nano.trainer as nano
-from vos.model.load import load_model
+from vos.model.load import load_model, set_image_size
 from vos.model.weights import infer_architecture, load_state_dict
 from vos.train.losses import LossWeights, answer_loss, dice_loss, mask_iou
 from vos.train.nano.clip_feed import ClipFeed, ClipShape, augment, pick_objects
