@@ -77,7 +77,7 @@ def _stream(
 def _sinks(
     save: tuple[str, ...], folder: OutputFolder, info: SourceInfo, saved: Mapping[str, SavedState]
 ) -> Iterator[Sink]:
-    from vos.io.write.sink import MaskSink
+    from vos.io.write.masks import MaskSink
     from vos.io.write.stats import StatsSink
 
     part, work = folder.part, folder.work

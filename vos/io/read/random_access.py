@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from types import TracebackType
 from typing import Self
 
 import numpy as np
 
 from vos.errors import VosError
+from vos.io.closing import Closing
 from vos.io.read.container import ContainerSource
 from vos.io.read.decode import Clock, Converter
 from vos.io.read.source import Source, past_the_end
@@ -24,7 +24,7 @@ _STEP_BACK = 12
 OnIndexed = Callable[[int, np.ndarray], None]
 
 
-class RandomAccess:
+class RandomAccess(Closing):
     """Frames of one source in any order. A context manager; usable from several threads.
 
     A video is indexed in a thread of its own, and what is indexed can be read at once. Holds at
@@ -43,7 +43,6 @@ class RandomAccess:
             self._index = VideoIndex(source.info.path, source.info, _ignore)
         self._is_complete = self._index is None
         self._error: VosError | None = None
-        self._is_closing = False
         self._grown = threading.Condition()
         self._reading = threading.Lock()
         self._ahead: Iterator[Give] = iter(())
@@ -130,7 +129,7 @@ class RandomAccess:
         assert self._index is not None
         try:
             for frame_idx, image in enumerate(self._index.build()):
-                if self._is_closing:
+                if not self._is_open:
                     break
                 self._on_indexed(frame_idx, image)
                 with self._grown:
@@ -147,13 +146,7 @@ class RandomAccess:
             self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._is_closing = True
+    def _finish(self) -> None:
         if self._thread.is_alive():
             self._thread.join()
         with self._reading:

@@ -6,16 +6,16 @@ own clock (which audio shares) reads `info.start_time + frame.pts`.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import Literal, Self
+from typing import Literal
 
 from vos.errors import UsageError
 from vos.frame import Frame
+from vos.io.closing import Closing
 from vos.io.paths import display_name
 from vos.io.timecode import format_time
 
@@ -68,7 +68,7 @@ class SourceInfo:
     names: tuple[str, ...] | None = None
 
 
-class Source(ABC):
+class Source(Closing):
     """Footage that can be read any number of times, forward and backward.
 
     warnings: one line each: truncation, damage, repaired times; complete once iteration ended.
@@ -107,16 +107,8 @@ class Source(ABC):
         top = start if skip_to is None else min(skip_to, start)
         return self._frames_reversed(start, last, top)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        return None
+    def _finish(self) -> None:
+        """Nothing is open: each iteration closes its own reader."""
 
     @abstractmethod
     def _frames(

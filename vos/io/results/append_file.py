@@ -8,17 +8,17 @@ import tempfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Any
 
 from vos.errors import ResumeError
+from vos.io.closing import Closing
 from vos.io.disk import output_errors
 from vos.io.paths import display_name
 
 _BLOCK_BYTES = 2**20
 
 
-class AppendFile:
+class AppendFile(Closing):
     """Bytes are added at the end and read anywhere.
 
     path: the file; None for a temporary one that goes when it is closed.
@@ -26,7 +26,7 @@ class AppendFile:
         empty.
 
     Raises ResumeError if the file is shorter or holds other bytes than `resume` says, OutputError
-    where it cannot be written.
+    where it cannot be written, on closing too.
     """
 
     def __init__(self, path: Path | None = None, resume: Mapping[str, Any] | None = None) -> None:
@@ -34,7 +34,7 @@ class AppendFile:
         self.length, self._crc = 0, 0
         with output_errors(self._path):
             if path is None:
-                self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - see close()
+                self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - see _abandon()
             elif resume is None:
                 self._file = path.open("w+b")
             else:
@@ -67,32 +67,16 @@ class AppendFile:
             os.fsync(self._file.fileno())
         return self.mark()
 
-    def close(self) -> None:
-        """Raises OutputError when the last bytes cannot be written."""
+    def _finish(self) -> None:
         try:
             with output_errors(self._path):
                 self._file.flush()
         finally:
-            self.abandon()
+            self._abandon()
 
-    def abandon(self) -> None:
-        """Close, whatever the disk says."""
+    def _abandon(self) -> None:
         with contextlib.suppress(OSError):  # closing flushes, which fails again on a full disk
             self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self.abandon()
 
 
 def _cut_back(path: Path, resume: Mapping[str, Any]) -> IO[bytes]:

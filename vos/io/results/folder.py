@@ -12,10 +12,10 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any, Self
 
 from vos.errors import BusyError, OtherOutputError, OutputError
+from vos.io.closing import Closing
 from vos.io.disk import output_errors, sync_folder, take_lock, write_atomic
 from vos.io.paths import display_name
 from vos.io.results.checkpoints import Checkpoint, CheckpointStore
@@ -37,7 +37,7 @@ IDENTITY, STATE, SOURCE = "identity", "state", "source"
 _HARMLESS_VERSION = "python"
 
 
-class OutputFolder:
+class OutputFolder(Closing):
     """One run's output. Made with `open`; a context manager.
 
     path: where the finished output is, or will be.
@@ -66,7 +66,7 @@ class OutputFolder:
         self._fingerprint = fingerprint
         self._source = None if source is None else _seen_from(path, source)
         self._lock = lock
-        self._is_over = is_complete
+        self._is_open = not is_complete
         self._store = CheckpointStore(self.work)
         self._has_saved = False
 
@@ -177,7 +177,7 @@ class OutputFolder:
 
         Raises OutputError; what was there before is still there then.
         """
-        if self._is_over:
+        if not self._is_open:
             raise ValueError("this output is already over")
         with output_errors(self.path):
             files = inventory(self.part)
@@ -194,18 +194,8 @@ class OutputFolder:
             write_atomic(self.part / MANIFEST_NAME, text.encode())
             self._move_into_place()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._is_over:
-            return
-        self._is_over = True
+    def _finish(self) -> None:
+        """Leave without a result: the part folder stays only if it can be resumed."""
         if self._has_saved:
             if self._lock is not None:
                 self._lock.close()
@@ -221,7 +211,7 @@ class OutputFolder:
         self._unlock()
         sync_folder(self.part)
         _move_into_place(self.part, self.path)
-        self._is_over = True
+        self._is_open = False
 
     def _unlock(self) -> None:
         if self._lock is not None:

@@ -13,10 +13,10 @@ from vos.frame import Frame, FrameResult
 from vos.io.disk import write_atomic
 from vos.io.results.append_file import AppendFile
 from vos.io.results.checkpoints import SavedState
-from vos.io.write.sink import SinkBase
+from vos.io.write.sink import Sink
 
 
-class StatsSink(SinkBase):
+class StatsSink(Sink):
     """`stats.jsonl`: a row per frame and object, in ascending order of both.
 
     Keys: frame_idx, name, pts (exact seconds as a fraction, "1001/30000"), pts_s (the same as a

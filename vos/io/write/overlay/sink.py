@@ -23,7 +23,7 @@ from vos.io.results.checkpoints import SavedState
 from vos.io.write.overlay.draw import draw_overlay
 from vos.io.write.overlay.encode import REORDER_FRAMES, EncodedPacket, SegmentEncoder, VideoForm
 from vos.io.write.overlay.mux import Mp4Joiner, append_packet
-from vos.io.write.sink import SinkBase
+from vos.io.write.sink import Sink
 
 SEGMENT_FRAMES = 120
 _LEAST_FRAMES = 8
@@ -32,7 +32,7 @@ _FALLBACK_TICK = Fraction(1, 90_000)
 _LABELS_HEADER = struct.Struct("<qI")  # frame index, bytes of the packed label map
 
 
-class OverlaySink(SinkBase):
+class OverlaySink(Sink):
     """H.264 in MP4 (x264 veryfast, crf 18, yuv420p), tagged BT.709 from 720 lines on, else BT.601.
 
     Pictures keep their exact times, variable rates included; an odd width or height is made even
