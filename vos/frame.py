@@ -35,7 +35,7 @@ class Frame:
     resized: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        # Every decoded frame passes here, so the good case costs about a microsecond.
+        # Every decoded frame passes here, so a good one costs microseconds at most.
         if not _is_rgb(self.image):
             raise ValueError(_image_error("image", self.image))
         if self.resized is not None and not _is_rgb(self.resized):
