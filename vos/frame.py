@@ -118,7 +118,7 @@ def _is_rgb(image: Any) -> bool:
 def _image_error(field: str, image: Any) -> str:
     return (
         f"{field} = {_form(image)}: a frame is uint8 height x width x 3, RGB, and not empty: "
-        "convert it, for instance with np.asarray(picture.convert('RGB'))"
+        "convert it, for instance with np.asarray(image.convert('RGB'))"
     )
 
 

@@ -14,7 +14,7 @@ from vos.io.results.edits import EditStore
 from vos.io.results.manifest import MANIFEST_NAME, as_text
 from vos.io.write.overlay.encode import VideoForm
 from vos.io.write.overlay.redraw import Redraw, plan_redraw, redraw
-from vos.io.write.overlay.sink import tick_of
+from vos.io.write.overlay.sink import choose_tick
 from vos_cli.fix.edit import current_manifest
 from vos_cli.fix.result import Result
 from vos_cli.job.pipeline import OVERLAY_NAME, overlay_sink
@@ -45,7 +45,7 @@ def redraw_overlay(result: Result, on_frame: OnFrame = lambda _frame_idx: None) 
             plan = plan_redraw(
                 result.path / OVERLAY_NAME,
                 VideoForm(
-                    info.size_hw, tick_of(info.time_base, info.average_rate), info.average_rate
+                    info.size_hw, choose_tick(info.time_base, info.average_rate), info.average_rate
                 ),
                 len(result.frames),
                 [range(low - first, high + 1 - first) for low, high in spans],

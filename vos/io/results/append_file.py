@@ -19,7 +19,7 @@ _BLOCK_BYTES = 2**20
 
 
 class AppendFile(Closing):
-    """Bytes are added at the end and read anywhere.
+    """A file to which bytes are added at the end and which is read anywhere.
 
     path: the file; None for a temporary one that goes when it is closed.
     resume: what `mark` or `sync` returned: the file is cut back to that length. None: it begins
@@ -42,7 +42,7 @@ class AppendFile(Closing):
                 self.length, self._crc = resume["bytes"], resume["crc32"]
 
     def append(self, data: bytes) -> int:
-        """Add `data`; returns the offset at which it begins. Raises OutputError."""
+        """Add `data`; return the offset at which it begins. Raises OutputError."""
         offset = self.length
         with output_errors(self._path):
             self._file.seek(offset)
@@ -52,16 +52,16 @@ class AppendFile(Closing):
         return offset
 
     def read(self, offset: int, size: int) -> bytes:
-        """`size` bytes from `offset` on, fewer at the end."""
+        """Return `size` bytes from `offset` on, fewer at the end."""
         self._file.seek(offset)
         return self._file.read(min(size, self.length - offset))
 
     def mark(self) -> dict[str, int]:
-        """Where the file ends now; says nothing of what has reached the disk."""
+        """Return where the file ends now; that says nothing of what has reached the disk."""
         return {"bytes": self.length, "crc32": self._crc}
 
     def sync(self) -> dict[str, int]:
-        """Make all of it survive a power cut; returns the mark. Raises OutputError."""
+        """Make all of it survive a power cut; return the mark. Raises OutputError."""
         with output_errors(self._path):
             self._file.flush()
             os.fsync(self._file.fileno())

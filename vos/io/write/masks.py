@@ -17,7 +17,7 @@ from vos.io.write.sink import Sink
 
 
 class MaskSink(Sink):
-    """Palette PNGs `<frame name>.png` in `folder`, which is made if missing.
+    """A sink for palette PNGs `<frame name>.png` in `folder`, which is made if missing.
 
     work: folder for the list of what is written, which checkpoints need; None for a sink without.
     resume: an earlier sink's state; masks written after it are removed.
