@@ -15,7 +15,7 @@ from vos.synth import clips as synthetic
 from vos.synth.clips import Clips, contact_sheet, generate_clips
 from vos.synth.config import ClipConfig
 from vos.synth.effects import compress, defocus
-from vos.synth.outlines import ROUND, any_outline, ellipse, flipped, polygon, rectangle
+from vos.synth.outlines import ROUND, any_outline, ellipse, flip, polygon, rectangle
 from vos.synth.poses import waves
 from vos.synth.raster import sample_atlas, texture_atlas
 from vos.synth.scene import Wave
@@ -172,7 +172,7 @@ def test_outlines_are_positive_and_flip_back() -> None:
         assert outline.shape == ROUND.shape
         assert outline.min() > 0
         assert outline.max() < 4
-        twice = flipped(flipped(outline))
+        twice = flip(flip(outline))
         assert twice is not None
         assert (twice == outline).all()
     assert ellipse(0.5)[16] == pytest.approx(0.5)
