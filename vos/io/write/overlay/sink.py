@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -24,6 +25,9 @@ from vos.io.write.overlay.draw import draw_overlay
 from vos.io.write.overlay.encode import REORDER_FRAMES, EncodedPacket, SegmentEncoder, VideoForm
 from vos.io.write.overlay.mux import Mp4Joiner, append_packet
 from vos.io.write.sink import Sink
+
+if TYPE_CHECKING:
+    from vos.io.read.source import SourceInfo
 
 SEGMENT_FRAMES = 120
 _LEAST_FRAMES = 8
@@ -81,6 +85,26 @@ class OverlaySink(Sink):
         self._open_segment(tuple(state.get("earlier", ())))
         self._replays = deque(() if resume is None else _unpack_labels(resume.blob))
         self.replay_from = self._replays[0][0] if self._replays else None
+
+    @classmethod
+    def for_source(
+        cls,
+        path: Path,
+        info: SourceInfo,
+        *,
+        work: Path | None = None,
+        resume: SavedState | None = None,
+    ) -> Self:
+        """Draw over the source of that description, with its sound."""
+        return cls(
+            path,
+            time_base=info.time_base,
+            frame_rate=info.average_rate,
+            audio_from=info.path if info.has_audio else None,
+            audio_start_time=info.start_time,
+            work=work,
+            resume=resume,
+        )
 
     def write(self, frame: Frame, result: FrameResult) -> None:
         self._check(frame, result)
