@@ -58,7 +58,7 @@ def _tasks(plan: Plan, boundary: Boundary) -> Iterator[Task]:
         for start in range(0, len(sequence.frames), _FRAMES_PER_TASK):
             yield Task(
                 index,
-                _title(sequence),
+                sequence.title,
                 sequence.frames[start : start + _FRAMES_PER_TASK],
                 sequence.labels,
                 sequence.max_label,
@@ -165,12 +165,6 @@ def _header_problems(sequence: SequencePlan) -> Iterator[str]:
             try:
                 sizes.append(check_header(path))
             except MaskError as error:
-                yield f"{_title(sequence)}: {what} {path}: {error}"
+                yield f"{sequence.title}: {what} {path}: {error}"
         if len(sizes) == 2 and sizes[0] != sizes[1]:
-            yield f"{_title(sequence)}: {size_problem(frame, sizes[1], sizes[0])}"
-
-
-def _title(sequence: SequencePlan) -> str:
-    if sequence.only_object is None:
-        return sequence.video
-    return f"{sequence.video} object {sequence.only_object:03d}"
+            yield f"{sequence.title}: {size_problem(frame, sizes[1], sizes[0])}"

@@ -7,14 +7,13 @@ from enum import StrEnum
 from pathlib import Path
 
 
-class Fix(StrEnum):
-    """Quirks of the official tools that can be switched off; every published number has them.
+class Quirk(StrEnum):
+    """A quirk of an official tool that can be switched off; every published number has it.
 
-    DECAY_WRAP: davis; quarter edges kept in 8 bits, wrong beyond 256 frames.
-    LVOS_DECAY: lvos; decay is always 0.
-    V_ROUNDING: lvos; the variance is rounded to 4 decimals before V is taken.
-    FRAME_NUMS: lvos; the length of an object's run is read from the metadata's `frame_nums`, which
-        is an error here where it does not fit the frame range. Fixed: the range alone counts.
+    DECAY_WRAP: davis: quarter edges are kept in 8 bits, wrong beyond 256 frames.
+    LVOS_DECAY: lvos: decay is always 0.
+    V_ROUNDING: lvos: the variance is rounded to 4 decimals before V is taken.
+    FRAME_NUMS: lvos: the metadata's `frame_nums` counts; where the range disagrees, it is an error.
     """
 
     DECAY_WRAP = "decay-wrap"
@@ -81,6 +80,13 @@ class SequencePlan:
     max_label: int = 255
     is_seen: bool | None = None
     only_object: int | None = None
+
+    @property
+    def title(self) -> str:
+        """Its name in messages."""
+        if self.only_object is None:
+            return self.video
+        return f"{self.video} object {self.only_object:03d}"
 
 
 @dataclass(slots=True)

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from vos_eval.evaluate import ObjectScore, Score
 from vos_eval.png import read_labels
+from vos_eval.protocols.base import ObjectScore, Score
 from vos_eval.protocols.plan import FramePlan, Labels, Plan, SequencePlan
 
 _WORST_FRAMES = 12

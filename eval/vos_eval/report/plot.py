@@ -6,7 +6,7 @@ from html import escape
 
 import numpy as np
 
-from vos_eval.evaluate import ObjectScore
+from vos_eval.protocols.base import ObjectScore
 
 _WIDTH, _HEIGHT = 360, 116
 _LEFT, _RIGHT, _TOP, _BOTTOM = 26, 6, 8, 18

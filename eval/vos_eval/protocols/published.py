@@ -100,7 +100,7 @@ DAVIS_2017 = PublishedTable(
     ),
 )
 
-SAV = PublishedTable(
+SA_V = PublishedTable(
     "SA-V valid",
     ("J&F",),
     (
