@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -105,22 +105,6 @@ class Scorer:
         for (index, _), (j, f) in zip(self._waiting, found, strict=True):
             self._scores[index] = JF(j, f)
         self._waiting, self._largest, self._bytes = [], (0, 0), 0
-
-
-def score_frame(
-    gt: np.ndarray,
-    pred: np.ndarray,
-    object_ids: Iterable[int],
-    boundary: Boundary = Boundary.STANDARD,
-) -> dict[int, JF]:
-    """J and F of each object on one frame.
-
-    gt, pred: uint8 H x W of one size; pixel value = object id.
-    """
-    pair, scorer, ids = FramePair(gt, pred), Scorer(boundary), list(object_ids)
-    for object_id in ids:
-        scorer.add(pair.crop(object_id), pair.radius_px)
-    return dict(zip(ids, scorer.scores(), strict=True))
 
 
 def _row_range(gt: np.ndarray, pred: np.ndarray) -> tuple[int, int]:

@@ -100,7 +100,3 @@ class Plan:
     sequences: list[SequencePlan] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-
-    @property
-    def frame_count(self) -> int:
-        return sum(len(sequence.frames) for sequence in self.sequences)
