@@ -86,7 +86,7 @@ def _score_sequence(
 def _sighted_runs(
     sequence: SequencePlan, outcomes: list[FrameOutcome]
 ) -> dict[int, tuple[list[str], list[JF]]]:
-    """Each object from its first sighting in either mask on, if the ground truth ever shows it."""
+    """Follow each object from its first sighting in either mask, if the truth ever shows it."""
     first: dict[int, int] = {}
     in_gt: set[int] = set()
     for index, outcome in enumerate(outcomes):

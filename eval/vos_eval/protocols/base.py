@@ -102,7 +102,7 @@ class Score:
 
 
 Numbers = Callable[[Sequence[ObjectScore]], dict[str, float]]
-"""All objects -> numbers by their published names."""
+"""A function: all objects -> numbers by their published names."""
 
 
 def decay_as_meant(values: np.ndarray, fixes: Collection[Quirk]) -> float:

@@ -35,7 +35,7 @@ _GLOBAL_COLUMNS = {
 }
 
 
-def annotation_dir(root: Path) -> Path:
+def find_annotation_dir(root: Path) -> Path:
     """Find the folder of sequences: ROOT/Annotations/480p, ROOT/Annotations or ROOT itself.
 
     Raises:
@@ -51,7 +51,7 @@ def annotation_dir(root: Path) -> Path:
     )
 
 
-def sequence_names(root: Path, split: str | None = None) -> list[str]:
+def list_sequences(root: Path, split: str | None = None) -> list[str]:
     """List the sequences of ImageSets/YEAR/SPLIT.txt, or all annotated ones without lists.
 
     The lists of 2016 name images and masks of each frame; the sequence is the folder's name.
@@ -64,7 +64,7 @@ def sequence_names(root: Path, split: str | None = None) -> list[str]:
     if not preferred:
         if split is not None:
             raise EvalError(f"{root}: no list ImageSets/2017/{split}.txt")
-        folder = annotation_dir(root)
+        folder = find_annotation_dir(root)
         return [name for name in subfolders(folder) if mask_names(folder / name)]
     if len(preferred) > 1:
         raise EvalError(f"{root}: several lists: {', '.join(map(str, preferred))}; keep one")
@@ -87,8 +87,8 @@ def plan_davis(root: Path, pred_dir: Path, options: Options) -> Plan:
     Raises:
         EvalError: folders or lists are missing.
     """
-    gt_dir = annotation_dir(root)
-    names = sequence_names(root, options.split)
+    gt_dir = find_annotation_dir(root)
+    names = list_sequences(root, options.split)
     require_folder(pred_dir, "prediction")
     plan = Plan()
     for video in names:

@@ -43,7 +43,7 @@ class ObjectRun:
 
     @property
     def frames(self) -> range:
-        """The frame numbers that the official tool walks through; the end is not among them."""
+        """The frame numbers that the official tool walks through, without the end."""
         return range(self.start, self.end, FRAME_STEP)
 
 
@@ -230,7 +230,7 @@ R3UJGYwy K3OUeINk 058oeZ2p xpI7xRWN FiRTBMg2 nfcT3owb JGG6MrhF yfzVCnvU 6mNj04tC
     3bvEjhOT
 """
 UNSEEN_HEAD = frozenset(_HEAD.split())
-"""The official evaluator's present list: 51 videos of v1 and v2."""
+"""The present list of the official tool: 51 videos of v1 and v2."""
 
 _V1_ERA = """
 R3UJGYwy 058oeZ2p UtEnRpiP yfzVCnvU 6mNj04tC yWnanBID gw84JOqH 711gAS21 FmzvB44A Oj1z5fO0

@@ -23,14 +23,18 @@ class Quirk(StrEnum):
 
 
 class Missing(StrEnum):
-    """What to do about absent predictions: refuse to score, or score them as empty masks."""
+    """What to do about absent predictions.
+
+    ERROR: refuse to score.
+    EMPTY: score them as empty masks.
+    """
 
     ERROR = "error"
     EMPTY = "empty"
 
 
 class Labels(StrEnum):
-    """What a pixel value means.
+    """The meaning of a pixel value.
 
     IDS: the object id; only the planned objects are scored.
     IDS_STRICT: the same, but a predicted label above `max_label` is a problem.
@@ -51,7 +55,8 @@ class FramePlan:
     """One frame to decode.
 
     name: file stem.
-    gt, pred: mask files; pred None where it is absent and scored as empty.
+    gt: file of the ground truth.
+    pred: file of the prediction; None where it is absent and scored as empty.
     object_ids: the objects to score; unused when every present label is scored.
     """
 
@@ -66,11 +71,12 @@ class SequencePlan:
     """One pass over the frames of a video.
 
     video: name of the video.
-    frames: in order.
+    frames: the frames to score, in order.
     objects: ids in report order; empty when the masks decide.
-    labels, max_label: meaning of pixel values.
-    is_seen: LVOS only: the video's categories are in the training set; else None.
-    only_object: SA-V folder layout: the id whose folder this is; else None.
+    labels: meaning of pixel values.
+    max_label: highest label that a prediction may have, where `labels` is strict.
+    is_seen: lvos: whether the video's categories are in the training set; else None.
+    only_object: sav, one folder per object: the id whose folder this is; else None.
     """
 
     video: str
@@ -93,8 +99,9 @@ class SequencePlan:
 class Plan:
     """All sequences of a data set, and what is wrong with it.
 
-    problems: each forbids a score.
-    notes: said with the score: predictions taken as empty.
+    sequences: what to score, in report order.
+    problems: what is wrong; one is enough for no score.
+    notes: what a reader has to know, such as predictions scored as empty.
     """
 
     sequences: list[SequencePlan] = field(default_factory=list)

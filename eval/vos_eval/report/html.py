@@ -53,7 +53,7 @@ def _frame_count(plan: Plan) -> int:
 
 
 def _read_run(pred_dir: Path) -> dict[str, str]:
-    """What made the predictions, if the tracker left word beside them."""
+    """Read what made the predictions, if the tracker recorded it beside them."""
     for path in (pred_dir / RUN_NAME, pred_dir.parent / RUN_NAME):
         try:
             content = json.loads(path.read_text("utf-8"))
@@ -65,7 +65,7 @@ def _read_run(pred_dir: Path) -> dict[str, str]:
 
 
 def _fingerprint(paths: Iterable[Path]) -> str:
-    """SHA-256 over the scored files' contents, in order."""
+    """Return the SHA-256 over the scored files' contents, in order."""
     whole = hashlib.sha256()
     for path in paths:
         whole.update(hashlib.sha256(path.read_bytes()).digest())
@@ -229,7 +229,7 @@ def _worst(worst: list[WorstFrame]) -> str:
     if not worst:
         return "<section><h2>Worst frames</h2><p>Every frame is perfect.</p></section>"
     items = "".join(
-        f'<figure><img src="{frame.picture}" alt="{escape(frame.video)} {escape(frame.frame)}">'
+        f'<figure><img src="{frame.thumbnail}" alt="{escape(frame.video)} {escape(frame.frame)}">'
         f"<figcaption><b>{escape(frame.video)}</b> object {frame.object_id}, frame "
         f"{escape(frame.frame)}<br>J {_percent(frame.j)} · F {_percent(frame.f)}</figcaption>"
         "</figure>"
