@@ -4,6 +4,8 @@ import os
 import signal
 import sys
 import time
+from threading import Event
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -55,32 +57,56 @@ def slow_down(monkeypatch, seconds):
     monkeypatch.setattr(parallel, "score_task", slowly)
 
 
+def wait_before_the_second_task(monkeypatch, event):
+    """Score the second task of this process only after the event, so that a helper has its turn."""
+    scored = []
+
+    def wait(task):
+        if scored:
+            assert event.wait(30)
+        scored.append(task)
+        return score_task(task)
+
+    monkeypatch.setattr(parallel, "score_task", wait)
+
+
 def test_the_digits_do_not_depend_on_the_number_of_processes(plan, monkeypatch, small_tasks):
     alone = parallel.run_plan(plan)
-    answered = []
+    worked = []
+    event = Event()
 
     class Counted(Helper):
         def receive(self):
-            answer = super().receive()
-            answered.append(self.process.pid)
-            return answer
+            outcomes = super().receive()
+            worked.append(self.process.pid)
+            event.set()
+            return outcomes
 
     monkeypatch.setattr(parallel, "Helper", Counted)
-    slow_down(monkeypatch, 0.15)
-    assert parallel.run_plan(plan, jobs=2) == alone
-    assert len(set(answered)) == 1
-    answered.clear()
-    assert parallel.run_plan(plan, jobs=3) == alone
-    assert 1 <= len(set(answered)) <= 2
+    for jobs in (2, 3):
+        worked.clear()
+        event.clear()
+        wait_before_the_second_task(monkeypatch, event)
+        assert parallel.run_plan(plan, jobs=jobs) == alone
+        assert 1 <= len(set(worked)) <= jobs - 1
     assert [len(frames) for frames in alone] == [21, 3, 14]
 
 
 def test_problems_come_in_order_from_any_process(plan, monkeypatch, small_tasks):
     for index in (3, 12, 20):
         plan.sequences[0].frames[index].pred.write_bytes(b"not a png")
-    slow_down(monkeypatch, 0.05)
     with pytest.raises(EvalError) as alone:
         parallel.run_plan(plan)
+    event = Event()
+
+    class Signalling(Helper):
+        def receive(self):
+            outcomes = super().receive()
+            event.set()
+            return outcomes
+
+    monkeypatch.setattr(parallel, "Helper", Signalling)
+    wait_before_the_second_task(monkeypatch, event)
     with pytest.raises(EvalError) as several:
         parallel.run_plan(plan, jobs=3)
     assert len(alone.value.problems) == 3
@@ -105,9 +131,17 @@ def test_no_more_processes_than_there_is_work_for(plan, monkeypatch, small_tasks
 
     monkeypatch.setattr(parallel, "Helper", Counted)
     monkeypatch.setattr(parallel, "_WORTH_A_HELPER_S", 1.0)
-    slow_down(monkeypatch, 0.15)  # 19 tasks: 18 x 0.15 s are left after the first
+    clock_s = 0.0
+
+    def take_time(task):
+        nonlocal clock_s
+        clock_s += 0.15
+        return score_task(task)
+
+    monkeypatch.setattr(parallel, "score_task", take_time)
+    monkeypatch.setattr(parallel, "time", SimpleNamespace(perf_counter=lambda: clock_s))
     parallel.run_plan(plan, jobs=16)
-    assert 1 <= len(started) <= 4
+    assert len(started) == 2  # after the first of 20 tasks 36 frames are left, worth 2.7 s
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
@@ -136,15 +170,17 @@ def test_a_killed_helper_is_an_error(plan, monkeypatch, small_tasks, at):
 def test_a_stuck_helper_does_not_hold_up_the_score(plan, monkeypatch, small_tasks):
     alone = parallel.run_plan(plan)
     stopped = []
+    event = Event()
 
     class Stopped(Helper):
         def receive(self):
             os.kill(self.process.pid, signal.SIGSTOP)
             stopped.append(self.process)
+            event.set()
             return super().receive()
 
     monkeypatch.setattr(parallel, "Helper", Stopped)
-    slow_down(monkeypatch, 0.1)
+    wait_before_the_second_task(monkeypatch, event)
     assert parallel.run_plan(plan, jobs=2) == alone
     (process,) = stopped
     assert process.returncode is not None, "it is gone afterwards"
