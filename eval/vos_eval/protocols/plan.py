@@ -107,3 +107,8 @@ class Plan:
     sequences: list[SequencePlan] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def frame_count(self) -> int:
+        """Number of frames to score, over all sequences."""
+        return sum(len(sequence.frames) for sequence in self.sequences)
