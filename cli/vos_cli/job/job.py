@@ -14,11 +14,10 @@ from vos.io.read.source import TimePoint
 from vos.io.timecode import parse_time
 from vos.io.write.registry import SINKS
 from vos.prompts import Direction, Prompt
-from vos.refine.resolve import RefinerInfo
 from vos.settings import Settings
 
 if TYPE_CHECKING:
-    pass
+    from vos.refine.resolve import RefinerInfo  # needs torch, which scoring does without
 
 
 PROMPTS_NAME = "prompts.json"
