@@ -5,20 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
+
+_UINT8 = np.dtype(np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One decoded picture in presentation order.
+    """One decoded frame, in presentation order.
 
     image: uint8, H x W x 3, RGB, as displayed (rotation applied).
     pts: exact presentation time in seconds since the stream's zero.
     frame_idx: 0-based index in presentation order.
     name: stem of this frame's output files ("00000", or the source image's stem).
-    is_corrupt: the decoder reported damage; the picture may be partly wrong.
-    resized: uint8, the picture at the side of the model's input, where it was made ahead of time.
+    is_corrupt: the decoder reported damage; the image may be partly wrong.
+    resized: uint8, S x S x 3, the image at the side of the model's input, where it was made ahead
+        of time.
+
+    Raises ValueError for another type or shape than these.
     """
 
     image: np.ndarray
@@ -28,14 +34,40 @@ class Frame:
     is_corrupt: bool = False
     resized: np.ndarray | None = None
 
+    def __post_init__(self) -> None:
+        # Every decoded frame passes here, so a good one costs microseconds at most.
+        if not _is_rgb(self.image):
+            raise ValueError(_image_error("image", self.image))
+        if self.resized is not None and not _is_rgb(self.resized):
+            raise ValueError(_image_error("resized", self.resized))
+        if not isinstance(self.pts, Fraction):
+            raise ValueError(
+                f"pts = {self.pts!r}: a frame's time is an exact Fraction of seconds: "
+                "give fractions.Fraction(frame_idx, rate)"
+            )
+        if not isinstance(self.frame_idx, int) or self.frame_idx < 0:
+            raise ValueError(
+                f"frame_idx = {self.frame_idx!r}: frames are counted from 0 by an int: "
+                "give the frame's place in presentation order"
+            )
+
     @property
     def size_hw(self) -> tuple[int, int]:
+        """Height and width in pixels."""
         return self.image.shape[0], self.image.shape[1]
+
+    def __repr__(self) -> str:
+        resized = "" if self.resized is None else f", resized={_form(self.resized)}"
+        corrupt = ", is_corrupt=True" if self.is_corrupt else ""
+        return (
+            f"Frame(image={_form(self.image)}, pts={self.pts}, frame_idx={self.frame_idx}, "
+            f"name={self.name!r}{corrupt}{resized})"
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectResult:
-    """The model's own opinion of one object on one frame.
+    """The model's scores of one object on one frame.
 
     iou_pred: predicted IoU of the chosen mask, about 0-1.
     object_score: visibility logit; <= 0 means the model holds the object absent.
@@ -49,9 +81,13 @@ class ObjectResult:
 class FrameResult:
     """The masks of one frame.
 
+    frame_idx: 0-based index of the frame in presentation order.
+    pts: the frame's exact time in seconds.
+    name: stem of the frame's output files.
     label_map: uint8 H x W; pixel value = object id, 0 = background. Where objects overlap the
         highest mask logit wins.
     objects: object id -> scores, for every object that exists on this frame (even if absent).
+    is_corrupt: the decoder reported damage on this frame.
     is_scene_cut: a scene begins with this frame; False where nobody looked for cuts.
     """
 
@@ -67,3 +103,27 @@ class FrameResult:
     def masks(self) -> dict[int, np.ndarray]:
         """Object id -> bool H x W. Masks of different objects never overlap."""
         return {object_id: self.label_map == object_id for object_id in self.objects}
+
+
+def _is_rgb(image: Any) -> bool:
+    return (
+        isinstance(image, np.ndarray)
+        and image.dtype == _UINT8
+        and image.ndim == 3
+        and image.shape[2] == 3
+        and image.size > 0
+    )
+
+
+def _image_error(field: str, image: Any) -> str:
+    return (
+        f"{field} = {_form(image)}: a frame is uint8 height x width x 3, RGB, and not empty: "
+        "convert it, for instance with np.asarray(image.convert('RGB'))"
+    )
+
+
+def _form(array: Any) -> str:
+    """Describe an array by type and shape, anything else by its type."""
+    if not isinstance(array, np.ndarray):
+        return type(array).__name__
+    return f"{array.dtype} {' x '.join(map(str, array.shape)) or 'scalar'}"

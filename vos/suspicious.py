@@ -37,11 +37,15 @@ _JOIN_GAP = 5
 
 @dataclass(frozen=True, slots=True)
 class Suspicion:
-    """A span to look at.
+    """A span of frames to look at.
 
-    first, last: frame indices, both inclusive. worst: the frame that breaks the rule most. amount:
-    there: how far the predicted IoU is under its median, the factor of the area (under 1 where it
-    shrank), for a lost object or a cut the number of frames.
+    object_id: the object that the track is of.
+    kind: the rule that is broken.
+    first: index of the first frame.
+    last: index of the last frame, inclusive.
+    worst: index of the frame that breaks the rule most.
+    amount: by how much it does: how far the predicted IoU is under its median, the factor of the
+        area (under 1 where it shrank), for a lost object or a cut the number of frames.
     """
 
     object_id: int
@@ -62,31 +66,32 @@ class Suspicion:
         }
 
 
-def suspicious_spans(
+def find_suspicious_spans(
     objects: Mapping[int, ObjectSeries],
     *,
     prompted: Mapping[int, Collection[int]] | None = None,
     cuts: Collection[int] = (),
 ) -> list[Suspicion]:
-    """What to look at, in ascending order of frames.
+    """Find the spans to look at, in ascending order of frames.
 
-    prompted: prompted frames per object id. cuts: indices of the first frames after scene cuts.
+    prompted: prompted frames per object id.
+    cuts: indices of the first frames after scene cuts.
     """
     found: list[Suspicion] = []
     for object_id, series in objects.items():
         known = set((prompted or {}).get(object_id, ()))
-        drops, jumps = _measured(series, known)
-        found += _joined(object_id, "score drop", drops, _JOIN_GAP, max)
-        found += _joined(object_id, "area jump", jumps, _JOIN_GAP, _largest_factor)
-        found += _lost(object_id, series)
-        found += _after_cuts(object_id, series, known, cuts)
+        drops, jumps = _measure(series, known)
+        found += _join(object_id, "score drop", drops, _JOIN_GAP, max)
+        found += _join(object_id, "area jump", jumps, _JOIN_GAP, _largest_factor)
+        found += _find_lost(object_id, series)
+        found += _find_after_cuts(object_id, series, known, cuts)
     return sorted(found, key=lambda one: (one.first, one.object_id, one.kind))
 
 
-def _measured(
+def _measure(
     series: ObjectSeries, prompted: Collection[int]
 ) -> tuple[dict[int, float], dict[int, float]]:
-    """Frames that break the rule of scores and of areas, with how much."""
+    """Find the frames that break the rule of scores and of areas, with how much."""
     drops: dict[int, float] = {}
     jumps: dict[int, float] = {}
     scores: list[float] = []
@@ -129,7 +134,7 @@ def _largest_factor(frames: list[int], *, key: Any) -> int:
     return max(frames, key=lambda frame_idx: abs(np.log(key(frame_idx))))
 
 
-def _joined(
+def _join(
     object_id: int, kind: Kind, broken: Mapping[int, float], gap: int, worst_of: Any
 ) -> Iterator[Suspicion]:
     group: list[int] = []
@@ -142,7 +147,7 @@ def _joined(
             group.append(frame_idx)
 
 
-def _lost(object_id: int, series: ObjectSeries) -> Iterator[Suspicion]:
+def _find_lost(object_id: int, series: ObjectSeries) -> Iterator[Suspicion]:
     first: int | None = None
     was_visible, last = False, -1
     for frame_idx, area in zip(series.frame_idx.tolist(), series.area_px.tolist(), strict=True):
@@ -157,10 +162,10 @@ def _lost(object_id: int, series: ObjectSeries) -> Iterator[Suspicion]:
         yield Suspicion(object_id, "lost", first, last, first, last - first + 1)
 
 
-def _after_cuts(
+def _find_after_cuts(
     object_id: int, series: ObjectSeries, prompted: Collection[int], cuts: Collection[int]
 ) -> Iterator[Suspicion]:
-    """Until the object is gone, prompted, or the next cut."""
+    """Yield a span from each cut until the object is gone, prompted, or the next cut."""
     ends = {*cuts, *prompted}
     visible = {
         frame_idx

@@ -1,4 +1,4 @@
-"""The one error of the evaluator: a list of problems, each named, and never a partial score."""
+"""The error of the evaluator: a list of problems, each named, and never a partial score."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 class EvalError(Exception):
-    """The masks cannot be scored.
+    """The masks cannot be scored, for one or more named problems.
 
     problems: one line each, naming the video, the frame or the file, and the rule it breaks.
     exit_code: the process exit code of the command line.

@@ -27,7 +27,7 @@ class FrameOutcome:
 
     scores: object id -> J and F, for the planned or the present objects.
     gt_ids: ids present in the ground truth, where the masks decide what is scored.
-    problem: why the frame could not be scored.
+    problem: why the frame could not be scored; None where it was.
     """
 
     scores: dict[int, JF]
@@ -37,9 +37,14 @@ class FrameOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Frames of one sequence of the plan, and all that is needed to score them elsewhere.
+    """A few frames of one sequence of the plan, with all that is needed to score them elsewhere.
 
-    sequence_index: its place in the plan. title: its name in messages.
+    sequence_index: place of the sequence in the plan.
+    title: name of the sequence in messages.
+    frames: the frames to score.
+    labels: what a pixel value means.
+    max_label: highest label that a prediction may have, where that is checked.
+    boundary: contour rule.
     """
 
     sequence_index: int
@@ -61,7 +66,7 @@ def keep_freed_memory() -> None:
 
 
 def score_task(task: Task) -> list[FrameOutcome]:
-    """One outcome per frame, in order."""
+    """Score the frames of a task; one outcome per frame, in order."""
     scorer = Scorer(task.boundary)
     queued = [_queue_frame(task, frame, scorer) for frame in task.frames]
     scores = iter(scorer.scores())
@@ -73,7 +78,12 @@ def score_task(task: Task) -> list[FrameOutcome]:
 
 @dataclass(frozen=True, slots=True)
 class _Queued:
-    """A decoded frame: the objects handed to the scorer, in order."""
+    """A decoded frame whose objects wait in the scorer.
+
+    ids: the objects handed to the scorer, in order.
+    gt_ids: as in `FrameOutcome`.
+    problem: as in `FrameOutcome`.
+    """
 
     ids: Sequence[int] = ()
     gt_ids: frozenset[int] = frozenset()
@@ -108,7 +118,7 @@ def _queue_frame(task: Task, frame: FramePlan, scorer: Scorer) -> _Queued:
 
 
 def _queue_foreground(task: Task, frame: FramePlan, pair: FramePair, scorer: Scorer) -> _Queued:
-    """One object of any value; a sequence that waits for its first sighting skips empty frames."""
+    """Queue the one object, of any value; where it may appear late, empty frames have no score."""
     gt_ids, pred_ids = pair.object_ids()
     is_binary = task.labels is Labels.BINARY
     for what, path, ids in (
@@ -134,7 +144,7 @@ def _read(what: str, path: Path) -> np.ndarray:
 
 
 def size_problem(frame: FramePlan, pred_hw: tuple[int, ...], gt_hw: tuple[int, ...]) -> str:
-    """Why a prediction of another size is not scored."""
+    """Say why a prediction of another size is not scored."""
     return (
         f"prediction {frame.pred} is {pred_hw[1]}x{pred_hw[0]}; the ground truth is "
         f"{gt_hw[1]}x{gt_hw[0]}, and a prediction must have its size"

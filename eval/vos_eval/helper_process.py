@@ -1,4 +1,4 @@
-"""Another process that scores. Tasks go in and outcomes come out through its pipes.
+"""A process that scores: tasks go in and outcomes come out through its pipes.
 
 A plain program instead of `multiprocessing`: it imports what scoring needs and nothing of the
 program that started it, needs no fork of a process with threads or a GPU context, and its death
@@ -28,12 +28,16 @@ class Helper:
     """A started scoring process, for one thread to talk to; a context manager.
 
     After `wait_until_ready`, send one task, then any number of times the next task (or `finish`)
-    followed by `receive`, which gives the answer to the one before: the process always has its
-    next task at hand, and neither side can wait for the other with both pipes full.
+    followed by `receive`, which gives the outcomes of the one before: the process always has
+    its next task at hand, and neither side can wait for the other with both pipes full.
     """
 
     def __init__(self) -> None:
-        """Raises: EvalError if no process can be started."""
+        """Start the process.
+
+        Raises:
+            EvalError: it cannot be started.
+        """
         try:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", _PROGRAM.format(path=sys.path)],
@@ -49,14 +53,22 @@ class Helper:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self._tasks: IO[bytes] = self.process.stdin
-        self._answers: IO[bytes] = self.process.stdout
+        self._outcomes: IO[bytes] = self.process.stdout
 
     def wait_until_ready(self) -> None:
-        """Raises: EvalError if the process died."""
+        """Wait until the process has started.
+
+        Raises:
+            EvalError: the process died.
+        """
         self._load()
 
     def send(self, task: Task) -> None:
-        """Raises: EvalError if the process died."""
+        """Hand over the next task.
+
+        Raises:
+            EvalError: the process died.
+        """
         try:
             pickle.dump(task, self._tasks)
             self._tasks.flush()
@@ -64,29 +76,31 @@ class Helper:
             raise _died() from error
 
     def finish(self) -> None:
-        """No more tasks: the process ends after its last answer."""
+        """Say that there are no more tasks: the process ends after its last outcomes."""
         try:
             self._tasks.close()
         except OSError as error:
             raise _died() from error
 
     def receive(self) -> list[FrameOutcome]:
-        """The answer to the oldest unanswered task.
+        """Return the outcomes of the oldest task that has none yet.
 
-        Raises: EvalError if the process died, RuntimeError with its traceback if scoring failed.
+        Raises:
+            EvalError: the process died.
+            RuntimeError: scoring failed; the text is the traceback.
         """
-        answer = self._load()
-        if isinstance(answer, str):
-            raise RuntimeError(f"a scoring process failed\n{answer}")
-        return answer
+        outcomes = self._load()
+        if isinstance(outcomes, str):
+            raise RuntimeError(f"a scoring process failed\n{outcomes}")
+        return outcomes
 
     def kill(self) -> None:
-        """End it now; whoever waits for it sees its death."""
+        """End the process now; whoever waits for it sees its death."""
         self.process.kill()
 
     def _load(self) -> list[FrameOutcome] | str:
         try:
-            return pickle.load(self._answers)
+            return pickle.load(self._outcomes)
         except (EOFError, OSError, pickle.UnpicklingError) as error:
             raise _died() from error
 
@@ -115,23 +129,23 @@ def _died() -> EvalError:
 
 
 def serve() -> None:
-    """The program of a helper: score until there are no more tasks, or nobody to score for."""
+    """Run the program of a helper: score until there are no more tasks, or nobody to score for."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; our parent acts
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # a stray print must not end up among the answers
+    pipe = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # a stray print must not end up among the outcomes
     keep_freed_memory()
     try:
-        _put([], answers)
-        task = _take()
+        _write_outcomes([], pipe)
+        task = _read_task()
         while task is not None:
-            answer = _answer(task)
-            task = _take()
-            _put(answer, answers)
+            outcomes = _score_or_explain(task)
+            task = _read_task()
+            _write_outcomes(outcomes, pipe)
     except BrokenPipeError:
         os._exit(1)  # without the interpreter's complaint about what it could not write
 
 
-def _answer(task: Task) -> list[FrameOutcome] | str:
+def _score_or_explain(task: Task) -> list[FrameOutcome] | str:
     try:
         return score_task(task)
     except MemoryError:
@@ -140,13 +154,13 @@ def _answer(task: Task) -> list[FrameOutcome] | str:
         return traceback.format_exc()
 
 
-def _take() -> Task | None:
+def _read_task() -> Task | None:
     try:
         return pickle.load(sys.stdin.buffer)
     except EOFError:
         return None
 
 
-def _put(answer: list[FrameOutcome] | str, stream: IO[bytes]) -> None:
-    pickle.dump(answer, stream)
-    stream.flush()
+def _write_outcomes(outcomes: list[FrameOutcome] | str, pipe: IO[bytes]) -> None:
+    pickle.dump(outcomes, pipe)
+    pipe.flush()

@@ -15,7 +15,13 @@ _IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp")
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where a set keeps images and labels. size: images of the published set, None if any."""
+    """Where a published set keeps its images and labels.
+
+    name: name of the set.
+    image_dir: folder of images below the data folder.
+    label_dir: folder of labels below the data folder.
+    size: number of images of the published set; None if it may be any.
+    """
 
     name: str
     image_dir: str
@@ -47,7 +53,12 @@ PLAIN = (
 
 @dataclass(frozen=True, slots=True)
 class ImagePair:
-    """An image and its label."""
+    """One image and its label.
+
+    name: file stem of both.
+    image: path of the image.
+    label: path of the label.
+    """
 
     name: str
     image: Path
@@ -56,7 +67,12 @@ class ImagePair:
 
 @dataclass(frozen=True, slots=True)
 class ImageSet:
-    """One set; expected: images of the published set, None if unknown."""
+    """One set of images with labels.
+
+    name: name of the set.
+    pairs: its images and labels, by name.
+    expected: number of images of the published set; None if unknown.
+    """
 
     name: str
     pairs: tuple[ImagePair, ...]
@@ -64,7 +80,7 @@ class ImageSet:
 
 
 def find_sets(root: Path) -> list[ImageSet]:
-    """All sets under `root`: HQ-SAM's data folder, one of its sets, or a plain im/ and gt/.
+    """Find all sets under `root`: HQ-SAM's data folder, one of its sets, or a plain im/ and gt/.
 
     Raises:
         EvalError: none there, or images without labels, or labels without images; all are named.
@@ -127,29 +143,29 @@ def _by_stem(folder: Path) -> dict[str, Path]:
 
 
 def read_label(path: Path) -> np.ndarray:
-    """A label as grey uint8 H x W; of a colour file the first channel counts, as in HQ-SAM.
+    """Read a label as grey uint8 H x W; the first channel of a colour file counts, as in HQ-SAM.
 
     Raises:
-        EvalError: not a readable picture.
+        EvalError: not a readable image.
     """
     try:
-        with Image.open(path) as picture:
-            if picture.mode == "1":
-                picture = picture.convert("L")
-            values = np.array(picture)
+        with Image.open(path) as image:
+            if image.mode == "1":
+                image = image.convert("L")
+            values = np.array(image)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise EvalError(f"{path}: not a readable label ({error})") from error
     return np.ascontiguousarray(values if values.ndim == 2 else values[:, :, 0], np.uint8)
 
 
 def read_image(path: Path) -> np.ndarray:
-    """uint8 H x W x 3, RGB.
+    """Read an image as RGB, uint8 H x W x 3.
 
     Raises:
-        EvalError: not a readable picture.
+        EvalError: not a readable image.
     """
     try:
-        with Image.open(path) as picture:
-            return np.array(picture.convert("RGB"))
+        with Image.open(path) as image:
+            return np.array(image.convert("RGB"))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise EvalError(f"{path}: not a readable image ({error})") from error

@@ -1,4 +1,4 @@
-"""Scores of single images: mIoU and mBIoU, and the prompts they are asked with.
+"""Scores of single images, mIoU and mBIoU, and the prompts to make their masks with.
 
 The rules are HQ-SAM's: prompts are made on the label resized to the model's input, scores on the
 label's own size, every image counts alike and data sets are averaged last.
@@ -22,7 +22,12 @@ POINT_SEEDS = (0, 1, 2)
 
 @dataclass(frozen=True, slots=True)
 class ImageScore:
-    """One image, 0-1."""
+    """The scores of one image, 0-1.
+
+    name: file stem of the image.
+    iou: IoU of the masks.
+    biou: IoU of the masks' boundary bands.
+    """
 
     name: str
     iou: float
@@ -31,7 +36,13 @@ class ImageScore:
 
 @dataclass(frozen=True, slots=True)
 class SetScore:
-    """Means over the images of one set, 0-1."""
+    """The mean scores of the images of one set, 0-1.
+
+    name: name of the set.
+    miou: mean IoU.
+    mbiou: mean boundary IoU.
+    images: number of images.
+    """
 
     name: str
     miou: float
@@ -40,13 +51,17 @@ class SetScore:
 
 
 def score_image(name: str, label: np.ndarray, pred_mask: np.ndarray) -> ImageScore:
-    """label: grey uint8 H x W, object above 128. pred_mask: bool H x W of the same size."""
+    """Score one image.
+
+    label: grey uint8 H x W, object above 128.
+    pred_mask: bool H x W of the same size.
+    """
     gt_mask = label > LABEL_THRESHOLD
     return ImageScore(name, jaccard(gt_mask, pred_mask), boundary_iou(gt_mask, pred_mask))
 
 
 def score_set(name: str, images: Sequence[ImageScore]) -> SetScore:
-    """Unweighted mean over images."""
+    """Average the images of one set, all weighing the same."""
     return SetScore(
         name,
         float(np.mean([image.iou for image in images])) if images else float("nan"),
@@ -56,7 +71,7 @@ def score_set(name: str, images: Sequence[ImageScore]) -> SetScore:
 
 
 def average(sets: Sequence[SetScore]) -> SetScore:
-    """Mean of the sets' means, the sets weighing the same."""
+    """Average the means of several sets, all weighing the same."""
     return SetScore(
         "average",
         float(np.mean([one.miou for one in sets])) if sets else float("nan"),
@@ -66,7 +81,7 @@ def average(sets: Sequence[SetScore]) -> SetScore:
 
 
 def resize_label(label: np.ndarray, size_px: int = PROMPT_SIZE_PX) -> np.ndarray:
-    """float64 size x size: bilinear, without antialiasing, the aspect ratio not kept.
+    """Resize a label to a float64 square: bilinear, without antialiasing, aspect ratio not kept.
 
     Pixel centres as in torch.nn.functional.interpolate(mode="bilinear", align_corners=False).
     """
@@ -86,7 +101,7 @@ def _sample_positions(length: int, target: int) -> tuple[np.ndarray, np.ndarray,
 
 
 def box_prompt(label: np.ndarray) -> tuple[float, float, float, float] | None:
-    """Tight box x1, y1, x2, y2 around the resized label, in pixels of the original image.
+    """Return the tight box x1, y1, x2, y2 around the resized label, in original pixels.
 
     None where the resized label is empty.
     """
@@ -104,7 +119,7 @@ def box_prompt(label: np.ndarray) -> tuple[float, float, float, float] | None:
 
 
 def point_prompts(label: np.ndarray, count: int, seed: int) -> np.ndarray:
-    """float64 count x 2 (x, y): random object pixels of the resized label, in original pixels.
+    """Draw object pixels of the resized label, float64 count x 2 (x, y) in original pixels.
 
     Drawn without repetition where there are enough; empty where the resized label is.
     """

@@ -2,7 +2,7 @@
 
 Frames are independent, so the digits do not depend on the number of processes. This process scores
 too, helpers start only once there is work for them, and in the end it scores what no helper has
-answered yet: more processes are never slower than one, and nothing waits for a helper that hangs. A
+finished yet: more processes are never slower than one, and nothing waits for a helper that hangs. A
 helper that dies ends the run with an error.
 """
 
@@ -27,7 +27,7 @@ _WORTH_A_HELPER_S = 2.0  # of work left: about ten times what starting one costs
 def run_plan(
     plan: Plan, *, jobs: int = 1, boundary: Boundary = Boundary.STANDARD
 ) -> list[list[FrameOutcome]]:
-    """Outcomes per sequence and frame, in the plan's order.
+    """Score all frames of a plan; the outcomes are in its order, per sequence and frame.
 
     jobs: processes at most, this one included.
 
@@ -44,10 +44,10 @@ def run_plan(
     board = _Board(list(_tasks(plan, boundary)))
     _score_all(board, jobs)
     outcomes: list[list[FrameOutcome]] = [[] for _ in plan.sequences]
-    for task, answer in zip(board.tasks, board.answers, strict=True):
-        assert answer is not None
-        outcomes[task.sequence_index].extend(answer)
-        problems += [outcome.problem for outcome in answer if outcome.problem is not None]
+    for task, scored in zip(board.tasks, board.outcomes, strict=True):
+        assert scored is not None
+        outcomes[task.sequence_index].extend(scored)
+        problems += [outcome.problem for outcome in scored if outcome.problem is not None]
     if problems:
         raise EvalError(problems)
     return outcomes
@@ -58,7 +58,7 @@ def _tasks(plan: Plan, boundary: Boundary) -> Iterator[Task]:
         for start in range(0, len(sequence.frames), _FRAMES_PER_TASK):
             yield Task(
                 index,
-                _title(sequence),
+                sequence.title,
                 sequence.frames[start : start + _FRAMES_PER_TASK],
                 sequence.labels,
                 sequence.max_label,
@@ -68,24 +68,27 @@ def _tasks(plan: Plan, boundary: Boundary) -> Iterator[Task]:
 
 @dataclass(slots=True)
 class _Board:
-    """Tasks and their answers, shared by the threads.
+    """All tasks and their outcomes, shared by the threads.
 
-    frames_left: of the tasks nobody has taken. failure: why a helper gave up.
+    tasks: in the plan's order.
+    outcomes: of each task; None until it is scored.
+    frames_left: number of frames of the tasks nobody has taken.
+    failure: why a helper gave up; None while none has.
     """
 
     tasks: list[Task]
-    answers: list[list[FrameOutcome] | None] = field(init=False)
+    outcomes: list[list[FrameOutcome] | None] = field(init=False)
     frames_left: int = field(init=False)
     failure: BaseException | None = None
     _next: int = 0
     _lock: Lock = field(default_factory=Lock)
 
     def __post_init__(self) -> None:
-        self.answers = [None] * len(self.tasks)
+        self.outcomes = [None] * len(self.tasks)
         self.frames_left = sum(len(task.frames) for task in self.tasks)
 
     def take(self) -> int | None:
-        """A task nobody has; None where all are taken."""
+        """Take a task that nobody has, by index; None where all are taken."""
         with self._lock:
             index = self._next
             if index == len(self.tasks):
@@ -94,10 +97,10 @@ class _Board:
             self.frames_left -= len(self.tasks[index].frames)
             return index
 
-    def unanswered(self) -> int | None:
-        """Of the tasks without an answer the one taken last; None where all are done."""
+    def last_unfinished(self) -> int | None:
+        """Return the last task without outcomes, by index; None where all are done."""
         for index in range(len(self.tasks) - 1, -1, -1):
-            if self.answers[index] is None:
+            if self.outcomes[index] is None:
                 return index
         return None
 
@@ -111,10 +114,10 @@ def _score_all(board: _Board, jobs: int) -> None:
         while board.failure is None:
             index = board.take()
             if index is None:
-                index = board.unanswered()
+                index = board.last_unfinished()
             if index is None:
                 return
-            board.answers[index] = score_task(board.tasks[index])
+            board.outcomes[index] = score_task(board.tasks[index])
             frames_done += len(board.tasks[index].frames)
             left_s = (time.perf_counter() - start) / frames_done * board.frames_left
             worth = min(jobs - 1, int(left_s / _WORTH_A_HELPER_S))
@@ -149,14 +152,14 @@ def _feed(helper: Helper, board: _Board) -> None:
                     helper.finish()
                 else:
                     helper.send(board.tasks[following])
-                board.answers[index] = helper.receive()
+                board.outcomes[index] = helper.receive()
                 index = following
     except BaseException as error:
         board.failure = error
 
 
 def _header_problems(sequence: SequencePlan) -> Iterator[str]:
-    """What the files' headers show, so that one run lists all that is wrong."""
+    """Name what the files' headers show, so that one run lists all that is wrong."""
     for frame in sequence.frames:
         sizes = []
         for what, path in (("ground truth", frame.gt), ("prediction", frame.pred)):
@@ -165,12 +168,6 @@ def _header_problems(sequence: SequencePlan) -> Iterator[str]:
             try:
                 sizes.append(check_header(path))
             except MaskError as error:
-                yield f"{_title(sequence)}: {what} {path}: {error}"
+                yield f"{sequence.title}: {what} {path}: {error}"
         if len(sizes) == 2 and sizes[0] != sizes[1]:
-            yield f"{_title(sequence)}: {size_problem(frame, sizes[1], sizes[0])}"
-
-
-def _title(sequence: SequencePlan) -> str:
-    if sequence.only_object is None:
-        return sequence.video
-    return f"{sequence.video} object {sequence.only_object:03d}"
+            yield f"{sequence.title}: {size_problem(frame, sizes[1], sizes[0])}"

@@ -1,4 +1,4 @@
-"""Reading label maps: one decode per file, and a plain word for every file that is not one."""
+"""Reading label maps: one decode per file, and a plain message for every file that is not one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class MaskError(Exception):
 
 
 def read_labels(path: Path) -> np.ndarray:
-    """A palette or grey PNG as uint8 H x W; pixel value = object id, 0 = background.
+    """Read a palette or grey PNG as uint8 H x W; pixel value = object id, 0 = background.
 
     Raises:
         MaskError: missing, truncated, not an image, or in colours.
@@ -42,7 +42,7 @@ def read_labels(path: Path) -> np.ndarray:
 
 
 def check_header(path: Path) -> tuple[int, int]:
-    """The size (height, width) of a mask file, read without decoding its pixels.
+    """Read the size (height, width) of a mask file without decoding its pixels.
 
     Raises:
         MaskError: missing, not an image, in colours, or cut off.
@@ -84,7 +84,7 @@ def _decode_any(data: bytes) -> np.ndarray:
 
 
 def _read_chunks(data: bytes) -> tuple[bytes, bytes]:
-    """Header and compressed pixels of a PNG, both vouched for by the chunks' checksums.
+    """Read the header and the compressed pixels of a PNG, and check the chunks' checksums.
 
     Pillow alone would let some files pass whose end is missing.
     """
@@ -110,7 +110,7 @@ def _read_chunks(data: bytes) -> tuple[bytes, bytes]:
 
 
 def _decode_plain_palette(header: bytes, stream: bytes) -> np.ndarray | None:
-    """The common case without Pillow's copies: 8-bit palette, not interlaced, rows unfiltered.
+    """Decode the common case without Pillow's copies: 8-bit palette, not interlaced, unfiltered.
 
     Pillow, OpenCV and libpng write palette masks so. None for any other file.
     """

@@ -444,7 +444,7 @@ def test_audio_is_noticed(tmp_path: Path) -> None:
 
 def test_backward_seeks_in_sound_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     decoded = 0
-    real: Callable[..., Iterator[Any]] = video_index.decode_pictures
+    real: Callable[..., Iterator[Any]] = video_index.decode_frames
 
     def counting(*arguments: Any, **keywords: Any) -> Iterator[Any]:
         nonlocal decoded
@@ -452,7 +452,7 @@ def test_backward_seeks_in_sound_files(tmp_path: Path, monkeypatch: pytest.Monke
             decoded += 1
             yield decoded_picture
 
-    monkeypatch.setattr(video_index, "decode_pictures", counting)
+    monkeypatch.setattr(video_index, "decode_frames", counting)
     source = open_source(encode(tmp_path / "long.mp4", 250))
     assert [f.frame_idx for f in source.frames_reversed(249)] == list(range(250))[::-1]
     assert decoded < 250 * 2.5  # once to index, once more with at most a GOP's run-up per chunk

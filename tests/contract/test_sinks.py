@@ -16,8 +16,9 @@ import pytest
 from vos.errors import OutputError
 from vos.frame import Frame, FrameResult, ObjectResult
 from vos.io.write.mask_png import read_label_png
+from vos.io.write.masks import MaskSink
 from vos.io.write.overlay.sink import OverlaySink
-from vos.io.write.sink import MaskSink, Sink
+from vos.io.write.sink import Sink
 from vos.io.write.stats import StatsSink
 
 Pair = tuple[Frame, FrameResult]

@@ -14,9 +14,10 @@ import pytest
 from contract.test_sinks import VFR, Pair, footage
 from vos.errors import ResumeError
 from vos.io.results.checkpoints import SavedState
+from vos.io.write.masks import MaskSink
 from vos.io.write.overlay import sink as overlay
 from vos.io.write.overlay.sink import OverlaySink
-from vos.io.write.sink import MaskSink, Sink
+from vos.io.write.sink import Sink
 from vos.io.write.stats import StatsSink
 
 COUNT = 11

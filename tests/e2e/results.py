@@ -13,7 +13,7 @@ from vos.api import Tracker
 from vos.frame import FrameResult, ObjectResult
 from vos.io.read.open import open_source
 from vos.io.write.mask_png import read_label_png
-from vos.io.write.stats import frame_rows
+from vos.io.write.stats import make_rows
 from vos.model.load import ModelInfo
 from vos.model.registry import resolve
 from vos.model.sam2 import Sam2Model
@@ -89,5 +89,5 @@ def check_stats_fit_masks(folder: Path) -> None:
             here = {i: row for (idx, i), row in rows.items() if idx == frame.frame_idx}
             scores = {i: ObjectResult(r["iou_pred"], r["object_score"]) for i, r in here.items()}
             assert set(np.unique(labels)) <= {0, *here}
-            again = frame_rows(FrameResult(frame.frame_idx, frame.pts, frame.name, labels, scores))
+            again = make_rows(FrameResult(frame.frame_idx, frame.pts, frame.name, labels, scores))
             assert again == list(here.values())

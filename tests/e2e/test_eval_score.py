@@ -367,11 +367,14 @@ def test_sav_object_folders(tmp_path):
 def test_several_processes_of_the_program(lvos):
     """From a script without `if __name__ == "__main__"`, which nothing needs here."""
     (lvos / "script.py").write_text(
-        "import vos_eval.parallel as run\n"
+        "import sys\n"
+        "from vos_eval import parallel\n"
         "from vos_cli import main\n"
-        "run._FRAMES_PER_TASK, run._WORTH_A_HELPER_S = 2, 1e-9\n"
-        f"raise SystemExit(main.run({['eval', 'score', *map(str, lvos_args(lvos, '--json'))]}"
-        " + ['--jobs', '3']))\n"
+        "parallel._FRAMES_PER_TASK, parallel._WORTH_A_HELPER_S = 2, 1e-9\n"
+        f"code = main.run({['eval', 'score', *map(str, lvos_args(lvos, '--json'))]}"
+        " + ['--jobs', '3'])\n"
+        "assert 'torch' not in sys.modules, 'scoring needs no torch'\n"
+        "raise SystemExit(code)\n"
     )
     done = subprocess.run(
         [sys.executable, "script.py"], cwd=lvos, capture_output=True, text=True, timeout=60

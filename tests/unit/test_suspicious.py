@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vos.io.write.stats_file import ObjectSeries
-from vos.suspicious import suspicious_spans
+from vos.suspicious import find_suspicious_spans
 
 FRAMES = 80
 
@@ -20,7 +20,7 @@ def series(area: np.ndarray | None = None, iou: np.ndarray | None = None) -> Obj
 
 
 def found(one: ObjectSeries, **asked) -> list[tuple[str, int, int]]:
-    return [(s.kind, s.first, s.last) for s in suspicious_spans({1: one}, **asked)]
+    return [(s.kind, s.first, s.last) for s in find_suspicious_spans({1: one}, **asked)]
 
 
 def wobbly(scale: float) -> np.ndarray:
@@ -36,7 +36,7 @@ def test_a_steady_track_is_not_suspicious():
 def test_a_drop_of_the_score():
     iou = 0.9 + wobbly(0.01)
     iou[40:44] = 0.6
-    (span,) = suspicious_spans({1: series(iou=iou)})
+    (span,) = find_suspicious_spans({1: series(iou=iou)})
     assert (span.kind, span.first, span.last) == ("score drop", 40, 43)
     assert span.amount == pytest.approx(0.3, abs=0.03)
 
@@ -61,7 +61,7 @@ def test_a_jump_of_the_area(factor):
     ((kind, first, last),) = found(series(area))
     assert (kind, first) == ("area jump", 40)
     assert last < 45, "the new area is soon the usual one"
-    (span,) = suspicious_spans({1: series(area)})
+    (span,) = find_suspicious_spans({1: series(area)})
     assert span.amount == pytest.approx(factor, rel=0.1)
 
 
@@ -100,7 +100,7 @@ def test_objects_are_told_apart_and_spans_are_in_order():
     area[50:] = 0
     early = np.full(FRAMES, 1000)
     early[10:] = 0
-    spans = suspicious_spans({1: series(area), 2: series(early), 3: series()})
+    spans = find_suspicious_spans({1: series(area), 2: series(early), 3: series()})
     assert [(s.object_id, s.first) for s in spans] == [(2, 10), (1, 50)]
 
 
@@ -115,10 +115,10 @@ def test_any_series(areas, scores, first, factor):
     frames = np.arange(first, first + len(areas))
     score = np.array(scores[: len(areas)])
     one = ObjectSeries(frames, np.array(areas), score, score)
-    spans = suspicious_spans({7: one})
+    spans = find_suspicious_spans({7: one})
     assert all(first <= s.first <= s.worst <= s.last <= frames[-1] for s in spans)
     assert [s.first for s in spans] == sorted(s.first for s in spans)
     scaled = ObjectSeries(frames, np.array(areas) * factor, score, score)
-    assert [(s.kind, s.first, s.last) for s in suspicious_spans({7: scaled})] == [
+    assert [(s.kind, s.first, s.last) for s in find_suspicious_spans({7: scaled})] == [
         (s.kind, s.first, s.last) for s in spans
     ]

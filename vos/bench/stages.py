@@ -13,8 +13,9 @@ import numpy as np
 from vos.bench.session import moving_frames
 from vos.frame import Frame, FrameResult
 from vos.io.read.open import open_source
+from vos.io.write.masks import MaskSink
 from vos.io.write.overlay.sink import OverlaySink
-from vos.io.write.sink import MaskSink, Sink
+from vos.io.write.sink import Sink
 from vos.model.preprocess import resize_image
 
 SIZE_HW = (1080, 1920)

@@ -61,10 +61,10 @@ def write_atomic(path: Path, data: bytes) -> None:
 
 
 def take_lock(file: int | IO[str], *, is_shared: bool = False) -> bool:
-    """Whether an open file, or its descriptor, could be locked against other processes, at once.
+    """Try to lock an open file, or its descriptor, against other processes; never wait.
 
-    The lock goes when the file is closed or the process ends, however it does. Always had on
-    Windows, where it does nothing.
+    Returns whether the lock is held. It goes when the file is closed or the process ends, however
+    it does. On Windows nothing is locked and True is returned.
     """
     if sys.platform == "win32":
         return True

@@ -9,7 +9,7 @@ from vos.errors import InputError
 
 
 def display_name(path: str | os.PathLike[str]) -> str:
-    """`path` on one printable line: control characters and undecodable bytes are escaped."""
+    """Write `path` on one printable line: control characters and undecodable bytes are escaped."""
     return "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
         for char in os.fspath(path)
@@ -17,12 +17,15 @@ def display_name(path: str | os.PathLike[str]) -> str:
 
 
 def absolute(path: str | os.PathLike[str]) -> Path:
-    """The absolute path, symbolic links kept. Safe for FFmpeg: no protocol, no leading dash."""
+    """Make `path` absolute and keep its symbolic links.
+
+    The result is safe for FFmpeg: it has no protocol and no leading dash.
+    """
     return Path(os.path.abspath(path))  # noqa: PTH100  (Path.resolve would follow links)
 
 
 def require_readable_file(path: Path) -> None:
-    """Raises InputError unless `path` is a regular, readable, non-empty file."""
+    """Raise InputError unless `path` is a regular, readable, non-empty file."""
     name = display_name(path)
     try:
         if not path.exists():
@@ -37,7 +40,7 @@ def require_readable_file(path: Path) -> None:
 
 
 def unreadable(path: Path, error: OSError) -> InputError:
-    """The one-line InputError for a path the operating system refuses to read."""
+    """Make the one-line InputError for a path the operating system refuses to read."""
     reason = (error.strerror or type(error).__name__).lower()
     step = "check its permissions" if isinstance(error, PermissionError) else "check the path"
     return InputError(f"{display_name(path)}: cannot be read ({reason}); {step}")

@@ -1,4 +1,13 @@
-"""Reading ahead in a thread, at most `depth` items, so decoding overlaps with the model."""
+"""Three bounded queues that let work overlap; order is kept and none grows without end.
+
+* `Prefetch` (made with `prefetch`): one thread runs ahead of the consumer. For an iterator that
+  must be advanced by one thread, as a decoder must.
+* `map_ahead`: several threads apply a function to the next few items. For work on each item that
+  does not depend on the others, such as resizing.
+* `WriteBehind`: one thread runs behind the producer. For writing, which must keep its order.
+
+In all three an error of the thread is raised in the caller, in its place among the items.
+"""
 
 from __future__ import annotations
 
@@ -6,24 +15,27 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from types import TracebackType
 from typing import Generic, Self, TypeVar
 
-T = TypeVar("T")
+from vos.io.closing import Closing
 
+T = TypeVar("T")
+R = TypeVar("R")
 
 DEPTH = 4
 """Frames of a video to read ahead: the decoder never waits long, and few wait in memory."""
 
-
 _JOIN_TIMEOUT_S = 10.0
 
 
-class Prefetch(Generic[T]):
+class Prefetch(Closing, Generic[T]):
     """An iterator over `source` whose items are produced by one background thread.
 
-    The thread owns `source`: it alone advances it and, when done or told to stop, closes it.
-    An error in `source` re-raises in the consumer after the items that came before it.
+    The thread owns `source`: it alone advances it and, when done or closed, closes it. An error in
+    `source` re-raises in the consumer after the items that came before it.
+
+    Closing drops what waits, stops the thread and lets it close the source. That returns after 10 s
+    even if the source hangs inside one item; the thread is a daemon.
     """
 
     def __init__(self, source: Iterator[T], depth: int) -> None:
@@ -36,16 +48,15 @@ class Prefetch(Generic[T]):
         self._changed = threading.Condition()
         self._error: BaseException | None = None
         self._is_done = False
-        self._is_closed = False
         self._thread: threading.Thread | None = None
 
-    def __iter__(self) -> Prefetch[T]:
+    def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> T:
         self._start()
         with self._changed:
-            self._changed.wait_for(lambda: self._items or self._is_done or self._is_closed)
+            self._changed.wait_for(lambda: self._items or self._is_done or not self._is_open)
             if self._items:
                 item = self._items.popleft()
                 self._changed.notify_all()
@@ -58,13 +69,12 @@ class Prefetch(Generic[T]):
                 del error  # its traceback holds this call's variables, itself included
         raise StopIteration
 
-    def close(self) -> None:
-        """Drop what waits, stop the thread and let it close the source. Safe to call twice.
+    def __enter__(self) -> Self:
+        self._start()
+        return self
 
-        Returns after 10 s even if the source hangs inside one item; the thread is a daemon.
-        """
+    def _finish(self) -> None:
         with self._changed:
-            self._is_closed = True
             self._items.clear()
             self._changed.notify_all()
         if self._thread is None:
@@ -72,20 +82,8 @@ class Prefetch(Generic[T]):
         elif self._thread is not threading.current_thread():
             self._thread.join(_JOIN_TIMEOUT_S)
 
-    def __enter__(self) -> Prefetch[T]:
-        self._start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
     def _start(self) -> None:
-        if self._thread is None and not self._is_closed:
+        if self._thread is None and self._is_open:
             self._thread = threading.Thread(target=self._produce, name="vos-prefetch", daemon=True)
             self._thread.start()
 
@@ -107,10 +105,10 @@ class Prefetch(Generic[T]):
             self._changed.notify_all()
 
     def _put(self, item: T) -> bool:
-        """Waits for room; False once the consumer has closed."""
+        """Wait for room and add the item; return False once the consumer has closed."""
         with self._changed:
-            self._changed.wait_for(lambda: len(self._items) < self._depth or self._is_closed)
-            if self._is_closed:
+            self._changed.wait_for(lambda: len(self._items) < self._depth or not self._is_open)
+            if not self._is_open:
                 return False
             self._items.append(item)
             self._changed.notify_all()
@@ -118,7 +116,7 @@ class Prefetch(Generic[T]):
 
 
 def prefetch(iterator: Iterator[T], depth: int = DEPTH) -> Prefetch[T]:
-    """`iterator`, read ahead by at most `depth` items. Use as a context manager and iterate.
+    """Read `iterator` ahead by at most `depth` items. Use as a context manager and iterate.
 
     with prefetch(source.frames()) as frames:
         for frame in frames: ...
@@ -128,19 +126,11 @@ def prefetch(iterator: Iterator[T], depth: int = DEPTH) -> Prefetch[T]:
     return Prefetch(iterator, depth)
 
 
-def _close(source: Iterator[object]) -> None:
-    if isinstance(source, Generator):
-        source.close()
-
-
-R = TypeVar("R")
-
-
 def map_ahead(work: Callable[[T], R], items: Iterable[T], most: int) -> Generator[R, None, None]:
-    """`work` of every item, in order, done for up to `most` items at once: the one that is asked
-    for and those after it. Close it to end its threads.
+    """Yield `work` of every item, in order, with up to `most` items worked on at once.
 
-    An error of `items` is raised after the results that come before it.
+    Those are the item that is asked for and the ones after it. Close the generator to end its
+    threads. An error of `items` is raised after the results that come before it.
     """
     waiting: deque[Future[R]] = deque()
     source = iter(items)
@@ -161,12 +151,11 @@ def map_ahead(work: Callable[[T], R], items: Iterable[T], most: int) -> Generato
         raise error
 
 
-class WriteBehind(Generic[T]):
-    """Calls `write` with every item, in order, in one thread of its own. A context manager: left
-    without an error it writes what waits, otherwise it drops that.
+class WriteBehind(Closing, Generic[T]):
+    """Calls `write` with every item, in order, in one thread of its own.
 
-    After a `write` that raised nothing more is written; the error comes out of the next `put`, of
-    `drain` or of leaving.
+    Left without an error it writes what waits, otherwise it drops that. After a `write` that raised
+    nothing more is written; the error comes out of the next `put`, of `drain` or of leaving.
     """
 
     def __init__(self, write: Callable[[T], None], depth: int) -> None:
@@ -183,14 +172,14 @@ class WriteBehind(Generic[T]):
         """Hand an item over; waits for room. Raises what `write` raised on an earlier one."""
         while self._waiting and (self._waiting[0].done() or len(self._waiting) >= self._depth):
             self._waiting.popleft().result()
-        self._waiting.append(self._pool.submit(self._do, item))
+        self._waiting.append(self._pool.submit(self._write_unless_failed, item))
 
     def drain(self) -> None:
         """Wait until everything is written. Raises what `write` raised."""
         while self._waiting:
             self._waiting.popleft().result()
 
-    def _do(self, item: T) -> None:
+    def _write_unless_failed(self, item: T) -> None:
         if self._has_failed:
             return
         try:
@@ -199,17 +188,16 @@ class WriteBehind(Generic[T]):
             self._has_failed = True
             raise
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def _finish(self) -> None:
         try:
-            if kind is None:
-                self.drain()
+            self.drain()
         finally:
-            self._pool.shutdown(cancel_futures=True)
+            self._abandon()
+
+    def _abandon(self) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+
+def _close(source: Iterator[object]) -> None:
+    if isinstance(source, Generator):
+        source.close()

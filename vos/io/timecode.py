@@ -14,7 +14,9 @@ _FORMS = "write 300f (a frame), 10.5s (seconds) or 00:00:10.5 (hours:minutes:sec
 
 
 def parse_time(text: str) -> int | Fraction:
-    """A frame index (int) from `300f`; exact seconds (Fraction) from `10.5s` or `[HH:]MM:SS[.x]`.
+    """Read a frame index (int) or exact seconds (Fraction).
+
+    `300f` is a frame; `10.5s` and `[HH:]MM:SS[.x]` are seconds.
 
     Raises UsageError for anything else, a bare number included: it could mean either.
     """
@@ -32,7 +34,7 @@ def parse_time(text: str) -> int | Fraction:
 
 
 def format_time(when: int | Fraction) -> str:
-    """`when` for messages: `300f` for a frame index, `00:00:10.500` for seconds, to 1 ms."""
+    """Write a time for messages: `300f` for a frame index, `00:00:10.500` for seconds, to 1 ms."""
     if isinstance(when, int):
         return f"{when}f"
     millis = round(when * 1000)
@@ -42,10 +44,10 @@ def format_time(when: int | Fraction) -> str:
 
 
 def exact_text(when: int | Fraction) -> str:
-    """For a manifest: `300f`, or seconds as a fraction, `1001/30s`."""
+    """Write a time for a manifest: `300f`, or seconds as a fraction, `1001/30s`."""
     return f"{when}f" if isinstance(when, int) else f"{when}s"
 
 
 def from_exact_text(text: str) -> int | Fraction:
-    """What `exact_text` wrote."""
+    """Read what `exact_text` wrote."""
     return int(text[:-1]) if text.endswith("f") else Fraction(text[:-1])

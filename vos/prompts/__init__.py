@@ -1,7 +1,7 @@
-"""Prompts: what the user says about objects, on any frame, in any of five forms.
+"""Prompts: what shows an object on a frame, in any of five kinds. Import from here.
 
-The kinds are in `prompt_types`, the rules in `prompt_collect`, the JSON file in `prompt_file`,
-the forms of the command line in `prompt_args`; this module is the one to import from.
+`kinds` has the five, `collect` the rules that join them, `geometry` how outlines and strokes become
+masks and points, `file` the JSON file, `masks` the PNGs, `text` the forms of the command line.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Prompts against a video: what fits, what belongs together, what contradicts itself."""
+"""Joining prompts: which fit the video, belong together, or contradict each other."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def collect(
     direction: Direction = "forward",
     known: Collection[int] = (),
 ) -> dict[int, dict[int, ObjectPrompt]]:
-    """Frame index -> object id -> what was said there, both in ascending order.
+    """Join prompts by frame index and object id, both in ascending order.
 
     Points and scribbles of one object on one frame are joined in the order given, after the
     corners of its box. Polygons become masks.
@@ -151,9 +151,9 @@ def _points(group: Sequence[Prompt], where: str) -> tuple[np.ndarray, np.ndarray
             points.append(points_along(prompt.stroke_xy_px))
             labels.append(np.full(len(points[-1]), int(prompt.positive), dtype=np.int32))
     joined, marks = np.concatenate(points), np.concatenate(labels)
-    said: dict[tuple[int, int], int] = {}
+    label_at: dict[tuple[int, int], int] = {}
     for (x, y), mark in zip(np.floor(joined).astype(int).tolist(), marks.tolist(), strict=True):
-        if said.setdefault((x, y), mark) != mark:
+        if label_at.setdefault((x, y), mark) != mark:
             raise PromptError(
                 f"{where} has pixel {x},{y} both as object and as not the object; "
                 "a pixel is one or the other: remove one of the two points"
@@ -181,8 +181,8 @@ def _check_first_prompts(
         for prompt in objects.values():
             if prompt.object_id not in known:
                 by_object[prompt.object_id].append(prompt)
-    for object_id, said in sorted(by_object.items()):
-        starts = {"forward": said[:1], "backward": said[-1:], "both": said}[direction]
+    for object_id, own in sorted(by_object.items()):
+        starts = {"forward": own[:1], "backward": own[-1:], "both": own}[direction]
         if not any(prompt.mask is not None or prompt.labels.any() for prompt in starts):
             raise PromptError(
                 f"object {object_id} starts on frame {starts[0].frame_idx} with negative points "

@@ -40,9 +40,11 @@ MAX_NAME = 60
 
 @dataclass(frozen=True, slots=True)
 class NamedPrompts:
-    """Prompts, and what their objects are called, by id; objects without a name are left out.
+    """Prompts, and the names of their objects.
 
-    size_hw: of the frames that they were drawn on, None where the file does not say.
+    prompts: in the order of the file.
+    names: object id -> name; objects without a name are left out.
+    size_hw: of the frames that the prompts were drawn on, None where the file does not say.
     """
 
     prompts: tuple[Prompt, ...] = ()
@@ -67,26 +69,29 @@ def prompts_text(
     size_hw: tuple[int, int] | None = None,
     names: Mapping[int, str] | None = None,
 ) -> str:
-    """The prompt file's text: keys in a fixed order, one prompt per line, in the order given."""
+    """Write the prompt file's text: keys in a fixed order, one prompt per line, as ordered."""
     lines = ",\n".join("    " + json.dumps(item) for item in prompts_to_json(prompts))
     size = "" if size_hw is None else f'  "size_hw": {json.dumps(size_hw)},\n'
-    called = f'  "names": {json.dumps(names)},\n' if names else ""
+    named = f'  "names": {json.dumps(names)},\n' if names else ""
     body = f"[\n{lines}\n  ]" if lines else "[]"
-    return f'{{\n  "schema": {SCHEMA},\n{size}{called}  "prompts": {body}\n}}\n'
+    return f'{{\n  "schema": {SCHEMA},\n{size}{named}  "prompts": {body}\n}}\n'
 
 
 def prompts_to_json(prompts: Iterable[Prompt]) -> list[dict[str, Any]]:
-    """The prompts as the file has them."""
+    """Write the prompts as the file has them."""
     return [_to_json(prompt) for prompt in prompts]
 
 
 def prompts_from_json(items: Iterable[Any]) -> list[Prompt]:
-    """What `prompts_to_json` gave. Reads no file, whatever the items name. Raises PromptError."""
+    """Read what `prompts_to_json` gave, and no file, whatever the items name.
+
+    Raises PromptError.
+    """
     return _prompts(items, None)
 
 
 def load_prompts(path: str | Path, *, size_hw: tuple[int, int] | None = None) -> list[Prompt]:
-    """The prompts in a prompt file, in its order.
+    """Read the prompts in a prompt file, in its order.
 
     size_hw: the video's displayed size, if known; a file drawn on another size is refused.
 
@@ -96,7 +101,7 @@ def load_prompts(path: str | Path, *, size_hw: tuple[int, int] | None = None) ->
 
 
 def load_named_prompts(path: str | Path, *, size_hw: tuple[int, int] | None = None) -> NamedPrompts:
-    """As `load_prompts`, with the names; the file is read once, so that it may be a pipe."""
+    """Read prompts and names; the file is read once, so that it may be a pipe."""
     path = Path(path)
     text = _text(path)
     try:
@@ -109,7 +114,7 @@ def load_named_prompts(path: str | Path, *, size_hw: tuple[int, int] | None = No
 
 
 def check_size(drawn_on: tuple[int, int] | None, size_hw: tuple[int, int]) -> None:
-    """Raises PromptError for prompts of a file that names another frame size than the video's."""
+    """Raise PromptError for prompts of a file that names another frame size than the video's."""
     if drawn_on not in (None, size_hw):
         raise PromptError(
             f"prompts drawn on a {drawn_on[1]}x{drawn_on[0]} frame, the video has "
@@ -118,7 +123,7 @@ def check_size(drawn_on: tuple[int, int] | None, size_hw: tuple[int, int]) -> No
 
 
 def check_names(names: Any) -> None:
-    """Raises PromptError unless it is a mapping of ids in digits to short texts."""
+    """Raise PromptError unless it is a mapping of ids in digits to short texts."""
     if not isinstance(names, Mapping):
         raise PromptError(f'names {brief(names)} is not like {{"1": "dog"}}: correct it')
     for key, name in names.items():
@@ -174,7 +179,7 @@ def _read(text: str, folder: Path) -> NamedPrompts:
 
 
 def _prompts(items: Iterable[Any], folder: Path | None) -> list[Prompt]:
-    """folder: where a mask's `file` is looked for; None refuses such masks."""
+    """Read all prompts. folder: where a mask's `file` is; None refuses such masks."""
     prompts = []
     for number, item in enumerate(items, start=1):
         try:
@@ -199,7 +204,14 @@ def _size(drawn_on: Any) -> tuple[int, int] | None:
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """How one type looks in the file: its own keys, and the way there and back."""
+    """How one kind of prompt looks in the file.
+
+    kind: its class.
+    required: keys of its own that must be there.
+    optional: keys of its own that may be left out.
+    write: makes the values of these keys.
+    read: makes the prompt from all keys but the type; gets the folder of the file, or None.
+    """
 
     kind: type
     required: tuple[str, ...]
@@ -275,7 +287,7 @@ _FORMS: dict[str, _Form] = {
 
 
 def _short(value: Any) -> Any:
-    """Whole floats as integers, so that 10 stays 10 in the file."""
+    """Write whole floats as integers, so that 10 stays 10 in the file."""
     if isinstance(value, tuple):
         return [_short(item) for item in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value

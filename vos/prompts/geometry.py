@@ -1,4 +1,4 @@
-"""Polygons to masks and strokes to points: the geometry of prompts. Pure NumPy."""
+"""The geometry of prompts: polygons become masks, strokes become points. Pure NumPy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SCRIBBLE_MIN_SPACING_PX = 8.0
 def rasterise_polygon(
     vertices_xy_px: Sequence[tuple[float, float]], size_hw: tuple[int, int]
 ) -> np.ndarray:
-    """Bool H x W: the pixels whose centre (column + 0.5, row + 0.5) lies inside the polygon.
+    """Return the pixels whose centre (column + 0.5, row + 0.5) is inside the polygon: bool H x W.
 
     Inside is decided by the even-odd rule, so a self-crossing outline leaves holes. Left and top
     borders belong to the polygon, right and bottom ones do not: polygons that share an edge share
@@ -36,7 +36,7 @@ def rasterise_polygon(
 
 
 def points_along(stroke_xy_px: Sequence[tuple[float, float]]) -> np.ndarray:
-    """Float64 N x 2: points evenly spaced along the stroke, from its start to its end.
+    """Space points evenly along the stroke, from its start to its end: float64 N x 2.
 
     One point per 8 px of length, eight at most; a stroke shorter than that gives its middle.
     """
@@ -48,8 +48,9 @@ def points_along(stroke_xy_px: Sequence[tuple[float, float]]) -> np.ndarray:
 
 
 def line_pieces(path_xy_px: Sequence[tuple[float, float]], *, closed: bool) -> np.ndarray:
-    """Float64 K x 2 x 2: a path's pieces from vertex to vertex; a lone point is a piece of no
-    length.
+    """Cut a path into its pieces from vertex to vertex: float64 K x 2 x 2.
+
+    A lone point is a piece of no length.
     """
     path = np.asarray(path_xy_px, dtype=np.float64)
     if closed:

@@ -27,7 +27,7 @@ class Box:
 
     object_id: 1-255, the label in the output masks.
     box_xyxy_px: left, top, right, bottom.
-    frame_idx: 0-based frame the box belongs to.
+    frame_idx: 0-based frame that the prompt belongs to.
 
     Raises PromptError when a value is out of range, or the box is inverted or has no area.
     """
@@ -62,8 +62,10 @@ class Box:
 class Points:
     """Clicks on one object.
 
+    object_id: 1-255, the label in the output masks.
     points_xy_px: one or more (x, y).
     labels: one per point, 1 = on the object, 0 = not the object.
+    frame_idx: 0-based frame that the prompt belongs to.
 
     Raises PromptError when there is no point, a value is out of range, or labels do not match.
     """
@@ -100,7 +102,9 @@ class Points:
 class Polygon:
     """The outline of one object; it is closed by itself and becomes a mask (even-odd rule).
 
+    object_id: 1-255, the label in the output masks.
     vertices_xy_px: three or more (x, y), not all on one line.
+    frame_idx: 0-based frame that the prompt belongs to.
 
     Raises PromptError when a value is out of range or the outline encloses nothing.
     """
@@ -129,7 +133,10 @@ class Polygon:
 class Scribble:
     """A stroke over one object (`positive`) or over what is not the object.
 
+    object_id: 1-255, the label in the output masks.
     stroke_xy_px: one or more (x, y) along the stroke; it becomes a few points along its length.
+    positive: the stroke is on the object; False: on what is not the object.
+    frame_idx: 0-based frame that the prompt belongs to.
 
     Raises PromptError when the stroke is empty or a value is out of range.
     """
@@ -159,7 +166,9 @@ class Scribble:
 class MaskPrompt:
     """The exact mask of one object on one frame, at the video's displayed size.
 
+    object_id: 1-255, the label in the output masks.
     mask: H x W, bool or numbers (non-zero = object); kept as a read-only bool copy.
+    frame_idx: 0-based frame that the prompt belongs to.
 
     Raises PromptError when the mask is not two-dimensional or empty, or an id is out of range.
     """
@@ -201,8 +210,10 @@ Prompt = Box | Points | Polygon | Scribble | MaskPrompt
 
 @dataclass(frozen=True, slots=True)
 class ObjectPrompt:
-    """All that was said about one object on one frame, ready for the model.
+    """All prompts for one object on one frame, joined and ready for the model.
 
+    object_id: 1-255, the label in the output masks.
+    frame_idx: 0-based frame that the prompts belong to.
     points_xy_px: float32 N x 2; the two corners of a box come first.
     labels: int32 N; 1 = on the object, 0 = not, 2 and 3 = top left and bottom right of the box.
     mask: bool H x W, or None. A mask stands alone: N is 0 then.

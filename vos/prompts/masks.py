@@ -22,7 +22,7 @@ _MAX_LEVELS = 16
 def mask_prompts_from_png(
     path: Path, object_id: int | None = None, frame_idx: int = 0
 ) -> list[MaskPrompt]:
-    """The mask prompts in a palette, grey or 1-bit PNG.
+    """Read the mask prompts in a palette, grey or 1-bit PNG.
 
     With `object_id`: one prompt, from the pixels of that label, or all non-zero pixels when the
     file lacks it. Without: one prompt per label in the file; a file whose only label is 255 (black
@@ -54,20 +54,20 @@ def mask_prompts_from_png(
 
 
 def mask_to_base64(mask: np.ndarray) -> str:
-    """A bool H x W mask as the base64 text of a 1-bit PNG."""
+    """Encode a bool H x W mask as the base64 text of a 1-bit PNG."""
     buffer = io.BytesIO()
     Image.fromarray(mask).save(buffer, format="PNG", optimize=True)
     return base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
 def mask_from_base64(text: str) -> np.ndarray:
-    """The bool H x W mask in the base64 text of a PNG.
+    """Decode the bool H x W mask in the base64 text of a PNG.
 
     Raises PromptError when the text holds none.
     """
     try:
-        with Image.open(io.BytesIO(base64.b64decode(text, validate=True))) as picture:
-            return np.array(picture.convert("L")) != 0
+        with Image.open(io.BytesIO(base64.b64decode(text, validate=True))) as image:
+            return np.array(image.convert("L")) != 0
     except (
         binascii.Error,
         OSError,

@@ -17,7 +17,7 @@ _FILE = re.compile(
 
 
 def parse_box(text: str) -> Box:
-    """`[ID:]x1,y1,x2,y2[@FRAME]`. Raises PromptError."""
+    """Read a box, `[ID:]x1,y1,x2,y2[@FRAME]`. Raises PromptError."""
     object_id, values, frame_idx = _split(text, "--box", "[ID:]x1,y1,x2,y2[@FRAME]")
     if len(values) != 4:
         raise PromptError(
@@ -28,7 +28,7 @@ def parse_box(text: str) -> Box:
 
 
 def parse_point(text: str, *, positive: bool = True) -> Points:
-    """`[ID:]x,y[@FRAME]`; `positive` is false for --neg-point. Raises PromptError."""
+    """Read a point, `[ID:]x,y[@FRAME]`; `positive` is false for --neg-point. Raises PromptError."""
     flag = "--point" if positive else "--neg-point"
     object_id, values, frame_idx = _split(text, flag, "[ID:]x,y[@FRAME]")
     if len(values) != 2:
@@ -40,19 +40,19 @@ def parse_point(text: str, *, positive: bool = True) -> Points:
 
 
 def parse_polygon(text: str) -> Polygon:
-    """`[ID:]x,y,x,y,...[@FRAME]`, three vertices or more. Raises PromptError."""
+    """Read a polygon, `[ID:]x,y,x,y,...[@FRAME]`, of three vertices or more. Raises PromptError."""
     object_id, values, frame_idx = _split(text, "--polygon", "[ID:]x,y,x,y,...[@FRAME]")
-    return Polygon(object_id, _paired(values, "--polygon", text), frame_idx)
+    return Polygon(object_id, _pair(values, "--polygon", text), frame_idx)
 
 
 def parse_scribble(text: str) -> Scribble:
-    """`[ID:]x,y,x,y,...[@FRAME]`, a stroke over the object. Raises PromptError."""
+    """Read a stroke over the object, `[ID:]x,y,x,y,...[@FRAME]`. Raises PromptError."""
     object_id, values, frame_idx = _split(text, "--scribble", "[ID:]x,y,x,y,...[@FRAME]")
-    return Scribble(object_id, _paired(values, "--scribble", text), True, frame_idx)
+    return Scribble(object_id, _pair(values, "--scribble", text), True, frame_idx)
 
 
 def parse_mask(text: str) -> list[MaskPrompt]:
-    """`[ID:]FILE.png[@FRAME]`: one prompt per object in the file, or the one of ID.
+    """Read a mask, `[ID:]FILE.png[@FRAME]`: one prompt per object in the file, or that of ID.
 
     File names may hold ':' and '@'. One to three digits before the first ':' are an id, digits
     after the last '@' a frame; for a file that is really called so, give both.
@@ -91,7 +91,7 @@ def _whole(word: str, what: str, flag: str, text: str, form: str) -> int:
     return int(word)
 
 
-def _paired(values: list[float], flag: str, text: str) -> tuple[XY, ...]:
+def _pair(values: list[float], flag: str, text: str) -> tuple[XY, ...]:
     if len(values) % 2:
         raise PromptError(
             f"{flag} {text!r} has {len(values)} numbers, an odd count; it is x,y,x,y,...: "

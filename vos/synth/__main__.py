@@ -15,7 +15,7 @@ def main() -> None:
     from PIL import Image
 
     parser = argparse.ArgumentParser(prog="python -m vos.synth", description=__doc__)
-    parser.add_argument("--out", type=Path, required=True, help="picture to write, .png or .jpg")
+    parser.add_argument("--out", type=Path, required=True, help="image to write, .png or .jpg")
     parser.add_argument("--clips", type=int, default=10)
     parser.add_argument("--frames", type=int, default=8, help="frames per clip")
     parser.add_argument("--columns", type=int, default=8, help="frames shown per clip")

@@ -6,7 +6,7 @@ import math
 from random import Random
 
 from vos.synth.config import ClipConfig
-from vos.synth.disguise import disguise, more_twins, with_patches
+from vos.synth.disguise import disguise, make_crowd, patch_colours
 from vos.synth.events import approach, cast_shadows, hide, hide_and_return, passer, veil
 from vos.synth.scene import (
     Body,
@@ -25,8 +25,9 @@ _CLUTTER_AREAS = (0.001, 0.06)
 
 
 def any_scene(rng: Random, config: ClipConfig, frames: int, pool: int) -> Scene:
-    """Draws the script of one clip of `frames` frames; `pool` is the number of textures to choose
-    from.
+    """Draw at random the script of one clip of `frames` frames.
+
+    pool: number of textures to choose from.
     """
     palette = [any_colour(rng, 0.6) for _ in range(4)]
     if rng.random() < 0.5:
@@ -55,11 +56,11 @@ def any_scene(rng: Random, config: ClipConfig, frames: int, pool: int) -> Scene:
     attach = rng.choice((0.0, 0.3, 1.0))
     target = any_body(rng, config, pool, size, 1, speed, attach, near, at=at)
     if config.patches and rng.random() < config.patches:
-        target.paints = with_patches(rng, target.paints, palette)
+        target.paints = patch_colours(rng, target.paints, palette)
 
     behind, front = _others(rng, config, pool, target, size, speed, attach)
     if config.crowd and rng.random() < config.crowd:
-        behind += more_twins(rng, config, pool, target, size, speed, attach)
+        behind += make_crowd(rng, config, pool, target, size, speed, attach)
     bodies += behind
     index = len(bodies)
     bodies += [target, *front]
@@ -97,7 +98,7 @@ def _others(
     speed: float,
     attach: float,
 ) -> tuple[list[Body], list[Body]]:
-    """Distractors behind the target and in front of it."""
+    """Draw at random the distractors behind the target and those in front of it."""
     behind, front = [], []
     for i in range(rng.randint(0, config.distractors)):
         shape = paints = None
@@ -131,7 +132,7 @@ def _others(
 
 
 def _clutter(rng: Random, config: ClipConfig, pool: int, scene: Scene, most: int) -> list[Body]:
-    """Things that stand on the backdrop: in its colours, in the target's paint, or in any."""
+    """Draw at random what stands on the backdrop: in its colours, the target's paint, or any."""
     low, high = (math.log(v) for v in _CLUTTER_AREAS)
     bodies = []
     for _ in range(rng.randint(0, most)):

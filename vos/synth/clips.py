@@ -3,9 +3,9 @@
 clips = generate_clips(batch=16, frames=8, size=128, seed=1)
 
 A clip has a textured backdrop under a moving camera, scenery, a target object of moving parts,
-look-alike distractors and things passing in front; see `scenes` for what is in a clip, `shapes`
-for the objects and `raster` for how they are drawn. `python -m vos.synth --out
-sheet.png` draws a contact sheet.
+look-alike distractors and things passing in front; see `scene` for what is in a clip, `shapes` for
+the objects and `raster` for how they are drawn. `python -m vos.synth --out sheet.png` draws a
+contact sheet.
 """
 
 from __future__ import annotations
@@ -59,7 +59,8 @@ _NOTHING = Body(
 class Clips:
     """A batch of clips.
 
-    frames: uint8 (b, t, 3, h, w), RGB. masks: bool (b, t, h, w), the visible part of the target.
+    frames: uint8 (b, t, 3, h, w), RGB.
+    masks: bool (b, t, h, w), the visible part of the target.
     labels: uint8 (b, t, h, w), 0 backdrop and scenery, 1 target, 2 and up other objects.
     """
 
@@ -77,10 +78,10 @@ def generate_clips(
     device: torch.device | str = "cpu",
     config: ClipConfig | None = None,
 ) -> Clips:
-    """Makes `batch` clips of `frames` frames of `size` x `size` pixels. The same arguments on the
-    same device give the same clips.
+    """Make `batch` clips of `frames` frames of `size` x `size` pixels.
 
-    The target covers at least `config.visible_area` of every clip's first frame.
+    The same arguments on the same device give the same clips. The target covers at least
+    `config.visible_area` of every clip's first frame.
 
     Raises UsageError for a batch, frame count or size that is too small, or where no such target
     can be drawn.
@@ -116,7 +117,7 @@ def _attempt(
     config: ClipConfig,
     attempt: int,
 ) -> Clips:
-    """A batch of clips, whether or not the target is visible in the first frame."""
+    """Make a batch of clips, whether or not the target is visible in the first frame."""
     own = seed * _ATTEMPTS + attempt
     rng = Random(own)
     generator = torch.Generator(device).manual_seed(own % (1 << 62))
@@ -125,8 +126,8 @@ def _attempt(
     side = size * 3 // 2 if frames > 1 else size * 9 // 8
     backdrop = backdrops(scenes, planes, side, generator, config.texture)
     if config.clutter:
-        backdrop = _with_clutter(scenes, backdrop, atlas)
-    picture = torch.empty(4, batch, frames, size, size, device=device)
+        backdrop = _paint_clutter(scenes, backdrop, atlas)
+    canvas = torch.empty(4, batch, frames, size, size, device=device)
     labels = torch.empty(batch, frames, size, size, dtype=torch.uint8, device=device)
     time = torch.arange(frames, device=device, dtype=torch.float32)
     for blur in (False, True):
@@ -144,10 +145,10 @@ def _attempt(
         times = (time[:, None] * pace + shutter).flatten(1)
         image, label = _render([scenes[i] for i in chosen], backdrop[chosen], times, size, atlas)
         index = torch.tensor(chosen, device=device)
-        picture[:, index] = image.unflatten(2, (frames, steps)).mean(dim=3) if blur else image
+        canvas[:, index] = image.unflatten(2, (frames, steps)).mean(dim=3) if blur else image
         labels[index] = label.unflatten(1, (frames, steps))[:, :, steps // 2]
-    rgb = picture[:3].permute(1, 2, 0, 3, 4).contiguous()
-    masks = picture[3] > 0.5
+    rgb = canvas[:3].permute(1, 2, 0, 3, 4).contiguous()
+    masks = canvas[3] > 0.5
     labels = torch.where(masks, 1, labels.masked_fill(labels == 1, 0))
     rgb = camera_effects(rgb, rng, generator, config)
     return Clips((rgb * 255 + 0.5).clamp(0, 255).to(torch.uint8), masks, labels)
@@ -155,7 +156,7 @@ def _attempt(
 
 @lru_cache(maxsize=_POOLS_KEPT)
 def _textures(seed: int, side: int, device: torch.device, natural: int) -> tuple[Tensor, Tensor]:
-    """A pool of textures, as planes (m, 3, side, side) and as an atlas."""
+    """Make a pool of textures, as planes (m, 3, side, side) and as an atlas."""
     generator = torch.Generator(device).manual_seed(seed % (1 << 62))
     planes = texture_pool(_POOL, side, generator)
     if natural:
@@ -163,8 +164,8 @@ def _textures(seed: int, side: int, device: torch.device, natural: int) -> tuple
     return planes, texture_atlas(planes)
 
 
-def _with_clutter(scenes: list[Scene], backdrop: Tensor, atlas: Tensor) -> Tensor:
-    """The backdrops (b, 3, s, s) with what stands on them, painted once for the whole clip."""
+def _paint_clutter(scenes: list[Scene], backdrop: Tensor, atlas: Tensor) -> Tensor:
+    """Paint what stands on the backdrops (b, 3, s, s), once for the whole clip."""
     side, device = backdrop.shape[2], backdrop.device
     still = Camera(Wave(), Wave(), Wave(), Wave())
     sets = [Scene(scene.clutter or [_NOTHING], still, [], False, 0) for scene in scenes]
@@ -178,7 +179,7 @@ def _with_clutter(scenes: list[Scene], backdrop: Tensor, atlas: Tensor) -> Tenso
 def _render(
     scenes: list[Scene], backdrop: Tensor, times: Tensor, size: int, atlas: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Pictures (4, b, t, size, size) and labels (b, t, size, size) of scenes at times (b, t)."""
+    """Draw frames (4, b, t, size, size) and labels (b, t, size, size) of scenes at times (b, t)."""
     view = camera_view(scenes, times)
     parallax = torch.tensor([scene.parallax for scene in scenes], device=backdrop.device)
     canvas = _film(backdrop, view, size, parallax)
@@ -186,8 +187,9 @@ def _render(
 
 
 def _film(backdrop: Tensor, view: View, size: int, parallax: Tensor) -> Tensor:
-    """The backdrop (b, 3, s, s) as the camera sees it, with a fourth channel of zeros: (4, b, t,
-    size, size).
+    """Draw the backdrop (b, 3, s, s) as the camera sees it: (4, b, t, size, size).
+
+    The fourth channel is zero.
 
     parallax: (b,), how much faster than its middle the lower edge pans, as near ground does.
     """
@@ -212,7 +214,10 @@ def _film(backdrop: Tensor, view: View, size: int, parallax: Tensor) -> Tensor:
 
 
 def contact_sheet(clips: Clips, columns: int) -> Tensor:
-    """Rows are clips, columns evenly spaced frames, the mask's border in red: uint8 (h, w, 3)."""
+    """Lay out clips in rows and evenly spaced frames in columns, mask borders in red.
+
+    Returns uint8 (h, w, 3).
+    """
     count = clips.frames.shape[1]
     chosen = [round(i * (count - 1) / max(columns - 1, 1)) for i in range(min(columns, count))]
     frames = clips.frames[:, chosen].permute(0, 1, 3, 4, 2).clone()

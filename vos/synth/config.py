@@ -1,4 +1,4 @@
-"""How hard generated clips are: `ClipConfig`, and the two that are in use."""
+"""How hard generated clips are: `ClipConfig`, whose defaults and `RICH` are in use."""
 
 from __future__ import annotations
 
@@ -7,20 +7,50 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ClipConfig:
-    """How hard the clips are. Shares and probabilities are in [0, 1]; areas are fractions of the
-    frame; speeds are frame widths per frame. The defaults are used for training and for the
-    fixed held-out set: they never change, and a new field's default adds nothing.
+    """How hard the clips are.
 
-    natural: textures of `natural` that join the pool of 16. clutter: at most so many bodies
-    stand on the backdrop. pace: at most every so many-th moment is shown. small: share of clips
-    whose target has an area in `small_area`. approach: share in which it comes nearer or goes
-    away. patches: share in which some of its colours are the backdrop's. turning: share of
-    bodies whose paint changes as they turn. twin: share of distractors with the target's shape
-    and paint; crowd: share of clips with three to six of them. shadow, veil: share of clips with
-    cast shadows, with poles, fences or twigs in front. returns: share of the vanishing targets
-    that come back well before the end. parallax: how much faster than the middle the lower edge
-    of the backdrop may move. lighting: share of clips under a changing light. chroma: share of
-    compressed clips with colours of half the resolution. blur_steps: moments per blurred frame.
+    Shares and probabilities are in [0, 1]; areas are fractions of the frame; speeds are frame
+    widths per frame. The defaults are used for training and for the fixed held-out set: they never
+    change, and a new field's default adds nothing.
+
+    min_area: smallest area of a target as it is drawn.
+    max_area: largest area of a target as it is drawn.
+    visible_area: least area of the target that the first frame shows.
+    target_speed: about how fast targets and distractors move.
+    thin: share of bodies that are thin structures.
+    camera: share of clips with a moving camera.
+    camera_speed: about how fast it pans.
+    scenery: at most so many bodies of scenery.
+    distractors: at most so many look-alikes and other moving bodies.
+    twin_shape: share of distractors with the target's shape.
+    twin_texture: share of distractors with the target's paint.
+    camouflage: share of targets in colours of the backdrop.
+    occluder: share of the other clips in which something stands or passes in front of the target.
+    disappear: share of clips whose target vanishes for some frames.
+    motion_blur: share of clips with motion blur.
+    defocus: share of clips out of focus.
+    compression: share of clips with block compression.
+    noise: share of clips with sensor noise.
+    colour_shift: share of clips with a shift of colour and tone.
+    texture: factor of the strength of all textures.
+    shading: factor of the shading of bodies.
+    natural: so many textures of `natural_pool` join the pool of 16.
+    clutter: at most so many bodies stand on the backdrop.
+    pace: at most every so many-th moment is shown.
+    small: share of clips whose target has an area in `small_area`.
+    small_area: smallest and largest area of such a target.
+    approach: share of clips in which the target comes nearer or goes away.
+    patches: share of targets some of whose colours are the backdrop's.
+    turning: share of bodies whose paint changes as they turn.
+    twin: share of distractors with the target's shape and paint.
+    crowd: share of clips with three to six such twins.
+    shadow: share of clips with cast shadows.
+    veil: share of clips with poles, fences or twigs in front.
+    returns: share of the vanishing targets that come back well before the end.
+    parallax: how much faster than the middle the lower edge of the backdrop may move.
+    lighting: share of clips under a changing light.
+    chroma: share of compressed clips with colours of half the resolution.
+    blur_steps: moments per blurred frame.
     """
 
     min_area: float = 0.006

@@ -1,4 +1,7 @@
-"""Things that stand on the ground: people, animals, vehicles, cycles with riders."""
+"""Things that stand on the ground: people, animals, vehicles, cycles with riders.
+
+Each function makes one random object.
+"""
 
 from __future__ import annotations
 

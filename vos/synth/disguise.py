@@ -1,5 +1,6 @@
-"""What makes an object hard to tell by its looks: patches in the backdrop's colours, a crowd of
-its like, another side that it turns to the camera.
+"""What makes an object hard to tell by its looks.
+
+Patches in the backdrop's colours, a crowd of its like, another side that it turns to the camera.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ _CROWD = 20
 """The label of a crowd's first body."""
 
 
-def with_patches(rng: Random, paints: list[Paint], palette: list[Colour]) -> list[Paint]:
-    """The paints, some of them in colours of the palette: parts that only belonging tells apart."""
+def patch_colours(rng: Random, paints: list[Paint], palette: list[Colour]) -> list[Paint]:
+    """Give some of the paints colours of the palette: parts that only belonging tells apart."""
     return [
         replace(paint, colour=near_colour(rng, rng.choice(palette), 0.04))
         if rng.random() < 0.4
@@ -25,7 +26,7 @@ def with_patches(rng: Random, paints: list[Paint], palette: list[Colour]) -> lis
     ]
 
 
-def more_twins(
+def make_crowd(
     rng: Random,
     config: ClipConfig,
     pool: int,
@@ -34,7 +35,7 @@ def more_twins(
     speed: float,
     attach: float,
 ) -> list[Body]:
-    """Three to six bodies of the target's shape and nearly its colours."""
+    """Make three to six bodies of the target's shape and nearly its colours."""
     crowd = []
     shape = (target.shape, abs(target.turn.start) < 0.6)
     for i in range(rng.randint(3, 6)):
@@ -48,7 +49,7 @@ def more_twins(
 
 
 def disguise(rng: Random, config: ClipConfig, scene: Scene) -> None:
-    """Gives a share of the moving bodies another side, and a texture that slides as on a ball."""
+    """Give a share of the moving bodies another side, and a texture that slides as on a ball."""
     for body in scene.bodies:
         if body.label not in range(1, 50) or rng.random() >= config.turning:
             continue

@@ -1,6 +1,4 @@
-"""What a camera does to a picture: defocus, colour and gamma shifts, sensor noise, block
-compression.
-"""
+"""What a camera does to a frame: defocus, colour and tone shifts, noise, block compression."""
 
 from __future__ import annotations
 
@@ -17,8 +15,9 @@ from vos.synth.config import ClipConfig
 def camera_effects(
     rgb: Tensor, rng: Random, generator: torch.Generator, config: ClipConfig
 ) -> Tensor:
-    """Applies effects to a share of the clips, the same within a clip: rgb float (b, t, 3, h, w) in
-    [0, 1], changed in place.
+    """Apply effects to a share of the clips, the same within a clip.
+
+    rgb: float (b, t, 3, h, w) in [0, 1], changed in place.
     """
     frames, height, width = rgb.shape[1], *rgb.shape[3:]
     tile = torch.randn(3, height, width, generator=generator, device=rgb.device)
@@ -50,8 +49,9 @@ def camera_effects(
 
 
 def _light(clip: Tensor, rng: Random, generator: torch.Generator) -> None:
-    """Multiplies (t, 3, h, w) in place by a smooth field that drifts, as clouds, crowns of trees
-    and exposure do.
+    """Multiply (t, 3, h, w) in place by a smooth field that drifts.
+
+    So do clouds, crowns of trees and exposure.
     """
     frames, _, height, width = clip.shape
     knots = torch.randn(1, 1, 2, 4, 4, generator=generator, device=clip.device)
@@ -60,8 +60,9 @@ def _light(clip: Tensor, rng: Random, generator: torch.Generator) -> None:
 
 
 def halve_chroma(clip: Tensor) -> Tensor:
-    """(t, 3, h, w) with even sides: brightness kept, colour at half the resolution, as in 4:2:0
-    video.
+    """Keep brightness and halve the resolution of colour, as 4:2:0 video does.
+
+    clip: (t, 3, h, w) with even sides.
     """
     weights = torch.tensor([0.299, 0.587, 0.114], device=clip.device)[:, None, None]
     luma = (clip * weights).sum(1, keepdim=True)
@@ -70,7 +71,7 @@ def halve_chroma(clip: Tensor) -> Tensor:
 
 
 def defocus(clip: Tensor, sigma: float) -> Tensor:
-    """Gaussian blur of (t, 3, h, w) with `sigma` in pixels."""
+    """Blur (t, 3, h, w) with a Gaussian of `sigma` pixels."""
     radius = max(1, math.ceil(2 * sigma))
     axis = torch.arange(-radius, radius + 1, device=clip.device, dtype=clip.dtype)
     kernel = torch.exp(-0.5 * (axis / sigma) ** 2)
@@ -82,8 +83,9 @@ def defocus(clip: Tensor, sigma: float) -> Tensor:
 
 
 def compress(clip: Tensor, step: float) -> Tensor:
-    """Rounds the 8x8 cosine coefficients of (t, 3, h, w) to multiples of a step that grows with
-    frequency, as JPEG does.
+    """Round the 8x8 cosine coefficients of (t, 3, h, w), as JPEG does.
+
+    They become multiples of a step that grows with frequency.
     """
     axis = torch.arange(8, device=clip.device, dtype=clip.dtype)
     basis = torch.cos(math.pi / 8 * (axis[None] + 0.5) * axis[:, None]) * 0.5

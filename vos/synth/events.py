@@ -1,5 +1,6 @@
-"""What happens in a clip: something passes in front, the target vanishes and returns, comes
-nearer, throws a shadow.
+"""What happens in a clip.
+
+Something passes in front; the target vanishes and returns, comes nearer, throws a shadow.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ _COVER = 61
 def passer(
     rng: Random, config: ClipConfig, pool: int, at: tuple[float, float], size: float
 ) -> Body:
-    """A pole, a blob or anything else that stands or moves in front of the target's path."""
+    """Make a pole, a blob or anything else that stands or moves in front of the target's path."""
     side = rng.choice((-1, 1))
     width = math.sqrt(size)
     form = (bar(rng), True) if rng.random() < 0.5 else any_shape(rng, 0.2)
@@ -51,9 +52,7 @@ def hide(
     index: int,
     size: float,
 ) -> None:
-    """Makes the target vanish for some frames: it leaves the frame, or something larger passes over
-    it.
-    """
+    """Make the target vanish for some frames: it leaves, or something larger passes over it."""
     target = bodies[index]
     middle = rng.uniform(0.45, 0.95) * (frames - 1)
     width = min(middle, rng.uniform(0.3, 0.6) * frames)
@@ -76,7 +75,7 @@ def hide_and_return(
     index: int,
     size: float,
 ) -> None:
-    """Makes the target vanish early enough to be back for about the last third of `frames`.
+    """Make the target vanish early enough to be back for about the last third of `frames`.
 
     It leaves the frame, something passes over it, or it passes behind something that stands.
     """
@@ -114,7 +113,7 @@ def hide_and_return(
 
 
 def _leave(rng: Random, target: Body, middle: float, width: float, reach: float) -> None:
-    """Out of the frame at `middle`, back `width` later, at the side where it left."""
+    """Move the target out at `middle` and back `width` later, at the side where it left."""
     side = rng.choice((-1, 1))
     goal = 1 + reach if side > 0 else -reach
     height = goal - target.x.at(middle)
@@ -132,7 +131,7 @@ def _cover(
     middle: float,
     speed: float,
 ) -> None:
-    """A solid body of area `size` that passes over the target, right over it at `middle`."""
+    """Add a solid body of area `size` that passes over the target, right over it at `middle`."""
     outline_rng = Random(rng.random())
     form = blob(outline_rng)
     form = [part for part in form if part.ring == 0 and part.hole[2] == 0] or bar(outline_rng)
@@ -145,7 +144,7 @@ def _cover(
 
 
 def approach(rng: Random, target: Body, size: float, frames: int) -> None:
-    """Lets the target grow or shrink by a factor of 1.5 to 3 over the clip, within the frame."""
+    """Let the target grow or shrink by a factor of 1.5 to 3 over the clip, within the frame."""
     factor = rng.uniform(math.log(1.5), math.log(3.0))
     if size > 0.1 or rng.random() < 0.35:
         factor = -factor
@@ -154,7 +153,7 @@ def approach(rng: Random, target: Body, size: float, frames: int) -> None:
 
 
 def veil(rng: Random, config: ClipConfig, pool: int) -> list[Body]:
-    """One to three poles, fences or twigs near the camera, which stand still in the scene."""
+    """Make one to three poles, fences or twigs near the camera, which stand still in the scene."""
     bodies = []
     near = rng.uniform(1.0, 1.5)
     for i in range(rng.randint(1, 3)):
@@ -180,8 +179,9 @@ def veil(rng: Random, config: ClipConfig, pool: int) -> list[Body]:
 
 
 def cast_shadows(rng: Random, scene: Scene) -> None:
-    """Puts flat dark shadows under the feet of the target and the distractors, all falling to one
-    side. A shadow is no part of its object.
+    """Put flat dark shadows under the feet of the target and the distractors, all to one side.
+
+    A shadow is no part of its object.
     """
     reach, slant = rng.gauss(0, 0.5), abs(rng.gauss(0, 0.12))
     opacity = rng.uniform(0.2, 0.65)

@@ -19,18 +19,18 @@ ROUND: Outline = np.ones(OUTLINE_BINS)
 
 
 def ellipse(aspect: float) -> Outline:
-    """Half axes 1 along x and `aspect` along y."""
+    """Make an ellipse with half axes 1 along x and `aspect` along y."""
     return 1 / np.hypot(np.cos(_ANGLES), np.sin(_ANGLES) / aspect)
 
 
 def rectangle(aspect: float, power: float = 8.0) -> Outline:
-    """A superellipse with half axes 1 and `aspect`; high powers have sharp corners."""
+    """Make a superellipse with half axes 1 and `aspect`; high powers have sharp corners."""
     x, y = np.abs(np.cos(_ANGLES)), np.abs(np.sin(_ANGLES) / aspect)
     return np.asarray((x**power + y**power) ** (-1 / power), dtype=np.float64)
 
 
 def polygon(rng: Random) -> Outline:
-    """A star-shaped polygon with 3 to 9 corners at random angles and radii."""
+    """Make a star-shaped polygon with 3 to 9 corners at random angles and radii."""
     count = rng.randint(3, 9)
     spread = rng.choice((0.0, 0.2, 0.5))
     turns = [(i + rng.uniform(-0.2, 0.2)) / count * 2 * math.pi for i in range(count)]
@@ -45,7 +45,7 @@ def polygon(rng: Random) -> Outline:
 
 
 def harmonic(rng: Random, roughness: float) -> Outline:
-    """A sum of harmonics 2 to 7 with falling amplitude: `roughness` 0 is a disc, 0.5 is spiky."""
+    """Sum harmonics 2 to 7 with falling amplitude: `roughness` 0 is a disc, 0.5 is spiky."""
     outline = np.ones(OUTLINE_BINS)
     for k in range(2, 8):
         outline += rng.gauss(0, roughness / k**0.7) * np.cos(k * _ANGLES + rng.uniform(0, 6.28))
@@ -53,13 +53,13 @@ def harmonic(rng: Random, roughness: float) -> Outline:
 
 
 def gear(rng: Random) -> Outline:
-    """A wheel with teeth."""
+    """Make a wheel with teeth."""
     teeth, depth = rng.randint(5, 10), rng.uniform(0.15, 0.35)
     return np.asarray(1 - depth * (np.sin(teeth * _ANGLES) > 0), dtype=np.float64)
 
 
 def any_outline(rng: Random) -> Outline:
-    """One of the outlines above."""
+    """Choose one of the outlines above."""
     kind = rng.random()
     if kind < 0.4:
         return harmonic(rng, rng.uniform(0.1, 0.45))
@@ -72,6 +72,6 @@ def any_outline(rng: Random) -> Outline:
     return gear(rng)
 
 
-def flipped(outline: Outline | None) -> Outline | None:
-    """The outline mirrored in the x axis."""
+def flip(outline: Outline | None) -> Outline | None:
+    """Mirror the outline in the x axis."""
     return None if outline is None else np.roll(outline[::-1], 1)

@@ -3,7 +3,7 @@
 Every part is a swept blob: a segment of some length whose two ends have a radius, times an
 outline given as radius over angle. A segment with a round outline is a limb; a segment of length
 zero with any outline is a blob, a polygon, a star or a wheel. Lengths are in object units;
-`scenes` scales the whole object to the size it wants on screen. y points down.
+`scene` scales the whole object to the size it wants on screen. y points down.
 """
 
 from __future__ import annotations
@@ -14,20 +14,28 @@ from random import Random
 
 import numpy as np
 
-from vos.synth.outlines import Outline, flipped
+from vos.synth.outlines import Outline, flip
 
 UP, DOWN, RIGHT, LEFT = -math.pi / 2, math.pi / 2, 0.0, math.pi
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One primitive. `parent` is the index of an earlier part, or -1 for the object itself.
+    """One primitive of an object.
 
-    `offset` is the joint in the parent's frame, `angle` the rest angle against the parent in
-    radians, `swing` and `sway` are (amplitude, radians per frame, phase) of two oscillations of
-    that angle. `colour` names a colour group of the object, so that two sleeves share a colour.
-    `ring` > 0 keeps only a band of that half width along the outline; `hole` is (x, y, radius)
-    cut out.
+    parent: index of an earlier part, or -1 for the object itself.
+    offset: the joint in the parent's frame.
+    angle: the rest angle against the parent in radians.
+    length: of the segment.
+    radius: at the two ends of the segment.
+    colour: a colour group of the object, so that two sleeves share a colour.
+    swing: (amplitude, radians per frame, phase) of an oscillation of the angle.
+    sway: the same of a second oscillation.
+    outline: radius over angle; None for a round part.
+    outline_to: the outline it deforms into and back; None for one that stays.
+    wobble: (amplitude, radians per frame) of that deformation.
+    ring: > 0 keeps only a band of that half width along the outline.
+    hole: (x, y, radius) cut out.
     """
 
     parent: int
@@ -49,27 +57,27 @@ Shape = list[Part]
 
 
 def any_swing(rng: Random, low: float, high: float) -> tuple[float, float, float]:
-    """A random oscillation with an amplitude in [low, high] radians, for `Part.swing`."""
+    """Draw at random an oscillation with an amplitude in [low, high] radians, for `Part.swing`."""
     return (rng.uniform(low, high), rng.uniform(0.08, 0.6), rng.uniform(0, 2 * math.pi))
 
 
-def mirrored(part: Part, sideways: bool) -> Part:
-    """The part of the mirror image: left and right swapped if `sideways`, else up and down."""
+def mirror(part: Part, sideways: bool) -> Part:
+    """Mirror a part: swap left and right if `sideways`, else up and down."""
     x, y = part.offset
     amp, rate, phase = part.swing
     sway = (-part.sway[0], *part.sway[1:])
     angle = -part.angle
     if part.parent == -1 and sideways:
         x, y, angle = -x, -y, math.pi - part.angle  # y is flipped once more below
-    outline = flipped(part.outline)
+    outline = flip(part.outline)
     return replace(
         part, offset=(x, -y), angle=angle, swing=(-amp, rate, phase), sway=sway, outline=outline,
-        outline_to=flipped(part.outline_to), hole=(part.hole[0], -part.hole[1], part.hole[2]),
+        outline_to=flip(part.outline_to), hole=(part.hole[0], -part.hole[1], part.hole[2]),
     )  # fmt: skip
 
 
 def area(shape: Shape) -> float:
-    """Rough area in square object units: the parts' areas, less what they usually share."""
+    """Estimate the area in square object units: the parts' areas, less what they usually share."""
     total = 0.0
     for part in shape:
         mean = sum(part.radius) / 2
@@ -84,8 +92,9 @@ def area(shape: Shape) -> float:
 
 
 def extent(shape: Shape) -> tuple[float, float, float, float]:
-    """Left, top, right and bottom of the shape at rest, in object units, a little too wide for
-    outlines.
+    """Return left, top, right and bottom of the shape at rest, in object units.
+
+    For outlines that is a little too wide.
     """
     frames: list[tuple[float, float, float]] = []
     xs: list[float] = []

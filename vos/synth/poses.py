@@ -17,7 +17,7 @@ _STILL = Wave().row()
 
 
 def waves(rows: Tensor, times: Tensor) -> Tensor:
-    """`Wave.at` for rows (b, n, 14) at times (b, t): (b, n, t)."""
+    """Evaluate waves, given by their rows (b, n, 14), at times (b, t): (b, n, t)."""
     time = times[:, None, :]
     value = rows[..., 0, None] + rows[..., 1, None] * time
     for k in (2, 5, 8):
@@ -30,8 +30,13 @@ def waves(rows: Tensor, times: Tensor) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Pose:
-    """Similarity transforms over clips, things and times, each (b, n, t); `stretch` is the share of
-    its length a segment shows.
+    """Similarity transforms over clips, things and times, each (b, n, t).
+
+    x: position in frame widths.
+    y: position in frame heights, down.
+    angle: radians.
+    scale: frame widths per object unit.
+    stretch: share of its length that a segment shows.
     """
 
     x: Tensor
@@ -43,7 +48,13 @@ class Pose:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The camera at every time, each (b, t): pan in frame widths, zoom factor, roll in radians."""
+    """The camera at every time, each (b, t).
+
+    x: pan in frame widths.
+    y: pan in frame heights.
+    zoom: factor.
+    roll: radians.
+    """
 
     x: Tensor
     y: Tensor
@@ -52,7 +63,7 @@ class View:
 
 
 def camera_view(scenes: Sequence[Scene], times: Tensor) -> View:
-    """Where the camera of each clip is at `times` (b, t)."""
+    """Compute where the camera of each clip is at `times` (b, t)."""
     rows = torch.tensor(
         [
             [w.row() for w in (s.camera.x, s.camera.y, s.camera.log_zoom, s.camera.roll)]
@@ -63,18 +74,18 @@ def camera_view(scenes: Sequence[Scene], times: Tensor) -> View:
     return View(x, y, zoom.exp(), roll)
 
 
-def _padded(rows: list[list[list[float]]], width: int, filler: list[float]) -> Tensor:
+def _pad(rows: list[list[list[float]]], width: int, filler: list[float]) -> Tensor:
     return torch.tensor([row + [filler] * (width - len(row)) for row in rows])
 
 
 def body_poses(scenes: Sequence[Scene], times: Tensor, view: View) -> Pose:
-    """Poses of all bodies on screen (b, bodies, t), padded with bodies that no part refers to."""
+    """Compute poses of all bodies on screen (b, bodies, t), padded with bodies without parts."""
     count = max(len(s.bodies) for s in scenes)
     device = times.device
 
     def track(get: str) -> Tensor:
         rows = [[getattr(body, get).row() for body in s.bodies] for s in scenes]
-        return waves(_padded(rows, count, _STILL).to(device), times)
+        return waves(_pad(rows, count, _STILL).to(device), times)
 
     x, y, log_scale, angle, squeeze = (track(n) for n in ("x", "y", "log_scale", "turn", "squeeze"))
     for b, scene in enumerate(scenes):
@@ -101,9 +112,14 @@ def body_poses(scenes: Sequence[Scene], times: Tensor, view: View) -> Pose:
 class Parts:
     """All parts of all clips in painting order, padded to the longest clip with parts of radius 0.
 
-    Numbers are (b, parts, columns). `outlines` is (m, 2, bins), the distinct pairs of outlines.
-    The others are (b, parts): `body` and `parent` (a part's index, -1 for a root), `texture`,
-    `label`, `outline` as indices; `shaped`, whether not round.
+    numbers: (b, parts, columns), see `Column`.
+    outlines: (m, 2, bins), the distinct pairs of outlines.
+    body: (b, parts), index of the body.
+    parent: (b, parts), index of the part it hangs on, -1 for a root.
+    texture: (b, parts), index in the pool.
+    label: (b, parts), of the body.
+    outline: (b, parts), index in `outlines`.
+    shaped: (b, parts), whether it is not round.
     """
 
     numbers: Tensor
@@ -117,9 +133,11 @@ class Parts:
 
 
 class Column:
-    """Columns of `Parts.numbers`. Swings are amplitude, rate, phase; wobbles amplitude, rate;
-    colours red, green, blue; OTHER is what is added to the colour on the other side, TURNING the
-    rate and phase of turning there, SLIDE the texture's, in periods per frame.
+    """Columns of `Parts.numbers`, each named by its first.
+
+    Swings are amplitude, rate, phase; wobbles amplitude, rate; colours red, green, blue. OTHER is
+    what is added to the colour on the other side, TURNING the rate and phase of turning there,
+    SLIDE the texture's motion, in periods per frame.
     """
 
     OX, OY, ANGLE, LENGTH, R0, R1, RING, HX, HY, HR = range(10)
@@ -130,7 +148,7 @@ class Column:
 
 
 def collect_parts(scenes: Sequence[Scene], device: torch.device) -> Parts:
-    """Flattens the bodies of every clip into tables."""
+    """Flatten the bodies of every clip into tables."""
     count = max(sum(len(body.shape) for body in scene.bodies) for scene in scenes)
     numbers = np.zeros((len(scenes), count, Column.COUNT), dtype=np.float32)
     indices = np.zeros((len(scenes), count, 6), dtype=np.int64)
@@ -189,7 +207,7 @@ def collect_parts(scenes: Sequence[Scene], device: torch.device) -> Parts:
 
 
 def part_poses(parts: Parts, bodies: Pose, times: Tensor) -> Pose:
-    """Forward kinematics: poses of all parts (b, parts, t)."""
+    """Compute poses of all parts (b, parts, t) by forward kinematics."""
     batch, count = parts.body.shape
     steps = times.shape[1]
     n = parts.numbers

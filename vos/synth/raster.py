@@ -1,5 +1,6 @@
-"""Draws scenes: every part is painted over the frame it belongs to, touching only the pixels of its
-bounding box.
+"""Drawing scenes, part by part.
+
+Every part is painted over the frame it belongs to, touching only the pixels of its bounding box.
 
 All clips of a batch advance together: step k paints the k-th part of every clip in every frame,
 as one flat list of pixels. The edge of a part is its coverage, a ramp over the approximate
@@ -23,11 +24,10 @@ from vos.synth.scene import Scene
 
 
 def _schedule(parts: Parts, counts: Sequence[int]) -> list[tuple[list[int], list[int]]]:
-    """Steps of (clips, parts): each clip's parts in painting order, each step either all round or
-    all with an outline.
+    """Plan steps of (clips, parts), each clip's parts in painting order.
 
-    Round parts need no angle and no table, which is half of the work; clips do not overlap, so
-    they need not advance together.
+    A step is either all round or all with an outline: round parts need no angle and no table, which
+    is half of the work. Clips do not overlap, so they need not advance together.
     """
     shaped = parts.shaped.tolist()
     drawn = parts.numbers[..., Column.R0].gt(0).tolist()
@@ -50,7 +50,7 @@ def _schedule(parts: Parts, counts: Sequence[int]) -> list[tuple[list[int], list
 def paint(
     canvas: Tensor, scenes: Sequence[Scene], times: Tensor, view: View, pool: Tensor
 ) -> Tensor:
-    """Paints all bodies over the backdrop, in place.
+    """Paint all bodies over the backdrop, in place.
 
     canvas: float (4, b, t, s, s): RGB in [0, 1] and the target's visible coverage, 0 to begin with.
     times: (b, t) in frames. pool: what `texture_atlas` makes.
@@ -100,8 +100,12 @@ class _Strokes:
     """The parts painted in one step, one per clip and frame: n = clips * t.
 
     geometry: (13, n), lengths in pixels: start x, y, cos, sin, length, radii, ring, hole x, y,
-    radius, softness, reach. look: (8, n): colour, strength, texel offset u, v, shade, target
-    flag. texels: texels per pixel (n,). outlines: (n, bins), or None where all are round.
+        radius, softness, reach.
+    look: (8, n): colour, strength, texel offset u, v, shade, target flag.
+    texels: (n,), texels per pixel.
+    texture: (n,), index in the pool.
+    label: (n,), of the body.
+    outlines: (n, bins), or None where all are round.
     opacity: (n,).
     """
 
@@ -164,9 +168,9 @@ def _strokes(
 
 
 def _pixels(strokes: _Strokes, size: int) -> tuple[Tensor, Tensor, Tensor]:
-    """All pixels a stroke may touch: stroke index, column, row, each (f,) int64.
+    """List all pixels a stroke may touch: stroke index, column, row, each (f,) int64.
 
-    Row by row: within a row only the piece of the segment that is near enough can reach.
+    They go row by row: within a row only the piece of the segment that is near enough can reach.
     """
     x, y, cos, sin, length = strokes.geometry[:5].unbind(0)
     reach = strokes.geometry[12]
@@ -198,7 +202,9 @@ def _pixels(strokes: _Strokes, size: int) -> tuple[Tensor, Tensor, Tensor]:
 def _coverage(
     strokes: _Strokes, stroke: Tensor, px: Tensor, py: Tensor
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Coverage (f,), texture coordinates in pixels u, v, and the offset from the segment along and
+    """Compute coverage (f,), and where in its stroke each pixel is.
+
+    That is u, v, the texture coordinates in pixels, and the offset from the segment along and
     across it over the radius.
     """
     x, y, cos, sin, length, r0, r1, ring, hole_x, hole_y, hole_r, soft, _ = (
@@ -235,8 +241,9 @@ def _coverage(
 def _colour(
     strokes: _Strokes, stroke: Tensor, surface: list[Tensor], pool: Tensor
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Red, green, blue and target flag of covered pixels, each (f,); `surface` is `_coverage`'s,
-    less the coverage.
+    """Compute red, green, blue and target flag of covered pixels, each (f,).
+
+    surface: what `_coverage` gives besides the coverage.
     """
     u, v, along, across = surface
     red, green, blue, strength, u0, v0, shade, target = strokes.look.index_select(1, stroke)
@@ -254,8 +261,9 @@ def _colour(
 
 
 def texture_atlas(pool: Tensor) -> Tensor:
-    """Periodic textures (m, 3, s, s) below each other, each with a margin of its own far side: (1,
-    3, m * (s + 2), s + 2).
+    """Put periodic textures (m, 3, s, s) below each other: (1, 3, m * (s + 2), s + 2).
+
+    Each has a margin of its own far side.
     """
     padded = F.pad(pool, (1, 1, 1, 1), "circular")
     return padded.transpose(0, 1).reshape(1, 3, -1, padded.shape[-1]).contiguous()
@@ -264,8 +272,9 @@ def texture_atlas(pool: Tensor) -> Tensor:
 def sample_atlas(
     atlas: Tensor, index: Tensor, u: Tensor, v: Tensor, u0: Tensor, v0: Tensor
 ) -> Tensor:
-    """Bilinear, periodic lookup (3, f) of texture `index` at `u`, `v` in texels from the start
-    `u0`, `v0` in periods.
+    """Look texture `index` up at `u`, `v` in texels, bilinear and periodic: (3, f).
+
+    u0, v0: where the texture starts, in periods.
     """
     height, width = atlas.shape[2:]
     side = width - 2

@@ -1,5 +1,6 @@
-"""What a clip is written in: bodies with paint, on waves, before a camera. Plain numbers, no
-pixels. `script` puts them together.
+"""What a clip is written in: bodies with paint, on waves, before a camera.
+
+There are plain numbers and no pixels here; `clip_script` puts them together.
 
 Everything that moves is a `Wave`, a closed-form function of the time in frames, so that a clip
 can be drawn at any time, between frames too, which is what motion blur needs. Positions are
@@ -21,10 +22,15 @@ Colour = tuple[float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class Wave:
-    """`start + slope t + sum a (sin(w t + p) - sin p) + bump_height bump((t - bump_time) /
-    bump_width)`.
+    """A smooth function of the time t in frames, which is `start` at time 0.
 
-    It is `start` at time 0. `bump` is a smooth hill from 0 to 1 to 0 over [-1, 1].
+    It is `start + slope t + sum a (sin(w t + p) - sin p) + height hill((t - time) / width)`, where
+    `hill` rises smoothly from 0 at -1 to 1 at 0 and falls to 0 at 1.
+
+    start: value at time 0.
+    slope: change per frame.
+    terms: (a, w, p) of each oscillation, three at most.
+    bump: (height, time, width) of the hill.
     """
 
     start: float = 0.0
@@ -33,12 +39,12 @@ class Wave:
     bump: tuple[float, float, float] = (0.0, 0.0, 1.0)
 
     def row(self) -> list[float]:
-        """The 14 numbers `raster.waves` evaluates."""
+        """Return the 14 numbers that `poses.waves` evaluates."""
         flat = [value for term in self.terms[:3] for value in term]
         return [self.start, self.slope, *flat, *([0.0] * (9 - len(flat))), *self.bump]
 
     def at(self, time: float) -> float:
-        """The value at a time in frames."""
+        """Return the value at a time in frames."""
         value = self.start + self.slope * time
         for amp, rate, phase in self.terms:
             value += amp * (math.sin(rate * time + phase) - math.sin(phase))
@@ -49,11 +55,16 @@ class Wave:
 
 @dataclass(frozen=True, slots=True)
 class Paint:
-    """What a colour group of an object looks like: base colour, texture in the pool, its strength,
-    grain, offset.
+    """What a colour group of an object looks like.
 
-    `other` is its colour on the object's other side. `slide` moves the texture, in periods per
-    frame, as on a ball that rolls.
+    colour: base colour.
+    texture: index in the pool.
+    strength: of the texture.
+    grain: texels per pixel at the first frame.
+    offset: where the texture starts, in periods.
+    shade: how much darker the side away from the light is.
+    other: the colour on the object's other side; None for the same.
+    slide: how the texture moves, in periods per frame, as on a ball that rolls.
     """
 
     colour: Colour
@@ -68,13 +79,22 @@ class Paint:
 
 @dataclass(slots=True)
 class Body:
-    """One object of a clip. `label` 0 is scenery; 1 the target; others count up.
+    """One object of a clip.
 
-    `follow` is the index of a body whose position this one's is relative to, or -1. `attach`
-    says how much of the camera's motion it takes: 1 as the backdrop, more when nearer, 0 for an
-    object the camera follows. `squeeze` narrows it as if it turned away; `turning` is the rate
-    per frame and the phase at which its paint changes to its other side and back. `opacity`
-    below 1 is for shadows, which darken what they fall on and hide nothing.
+    shape: its parts.
+    paints: what its colour groups look like.
+    label: 0 is scenery, 1 the target; others count up.
+    x: position in frame widths.
+    y: position in frame heights, down.
+    log_scale: logarithm of its size in frame widths per object unit.
+    turn: angle in radians.
+    attach: how much of the camera's motion it takes: 1 as the backdrop, more when nearer, 0 for an
+        object the camera follows.
+    follow: index of a body whose position this one's is relative to, or -1.
+    squeeze: narrows it, as if it turned away.
+    soft_px: width of its edge.
+    turning: rate per frame and phase at which its paint changes to its other side and back.
+    opacity: below 1 for shadows, which darken what they fall on and hide nothing.
     """
 
     shape: Shape
@@ -94,7 +114,13 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """Pan in frame widths, zoom as a logarithm, roll in radians."""
+    """How the camera moves.
+
+    x: pan in frame widths.
+    y: pan in frame heights.
+    log_zoom: logarithm of the zoom factor.
+    roll: radians.
+    """
 
     x: Wave
     y: Wave
@@ -104,10 +130,16 @@ class Camera:
 
 @dataclass(slots=True)
 class Scene:
-    """A whole clip. `bodies` are in painting order, `palette` are the backdrop's region colours.
+    """A whole clip.
 
-    `clutter` stands on the backdrop, in fractions of its side. `pace` is the time in frames
-    between two pictures, `parallax` how much faster the lower edge of the backdrop moves.
+    bodies: in painting order.
+    camera: how it moves.
+    palette: colours of the backdrop's regions.
+    blur: whether motion blurs.
+    target: index of the target in `bodies`.
+    clutter: bodies that stand on the backdrop, in fractions of its side.
+    pace: moments between two frames.
+    parallax: how much faster than its middle the lower edge of the backdrop moves.
     """
 
     bodies: list[Body]
@@ -121,7 +153,7 @@ class Scene:
 
 
 def any_colour(rng: Random, vivid: float = 1.0) -> Colour:
-    """A colour in [0, 1]: greys and dull colours often, saturated ones sometimes."""
+    """Draw at random a colour in [0, 1]: greys and dull colours often, saturated ones sometimes."""
     light, hue = rng.random(), rng.uniform(0, 2 * math.pi)
     if rng.random() < 0.6:
         hue = rng.choice((-0.6, -1.0, -2.0, 2.3)) + rng.gauss(0, 0.3)  # earth, skin, leaves, sky
@@ -135,13 +167,13 @@ def any_colour(rng: Random, vivid: float = 1.0) -> Colour:
 
 
 def near_colour(rng: Random, colour: Colour, spread: float) -> Colour:
-    """A colour close to another one."""
+    """Draw at random a colour close to another one."""
     red, green, blue = (min(max(c + rng.gauss(0, spread), 0.0), 1.0) for c in colour)
     return (red, green, blue)
 
 
 def any_wave(rng: Random, start: float, speed: float, slow: float = 0.08) -> Wave:
-    """A smooth random path through `start` of about `speed` per frame, without a drift."""
+    """Draw at random a smooth path through `start` of about `speed` per frame, without a drift."""
     terms = []
     for rate in (
         slow * rng.uniform(0.5, 1.5),
@@ -158,7 +190,7 @@ def any_wave(rng: Random, start: float, speed: float, slow: float = 0.08) -> Wav
 def any_paints(
     rng: Random, config: ClipConfig, pool: int, near: Colour | None = None, groups: int = 8
 ) -> list[Paint]:
-    """Colours and textures of an object; related to `near` where that is given."""
+    """Draw at random an object's colours and textures; related to `near` where that is given."""
     first = any_colour(rng)
     strength = rng.choice((0.02, 0.06, 0.12, 0.22))
     texture = rng.randrange(pool)
@@ -193,7 +225,7 @@ def any_body(
     paints: list[Paint] | None = None,
     at: tuple[float, float] | None = None,
 ) -> Body:
-    """A body of area `size` (fraction of the frame) at `at` or anywhere."""
+    """Draw at random a body of area `size` (fraction of the frame) at `at` or anywhere."""
     form, upright = shape or any_shape(rng, config.thin)
     scale = math.sqrt(size / area(form))
     x, y = at or (rng.uniform(0, 1), rng.uniform(0, 1))
@@ -220,7 +252,7 @@ def any_body(
 
 
 def any_camera(rng: Random, config: ClipConfig) -> Camera:
-    """A still camera, or pan, zoom, roll and shake."""
+    """Draw at random a still camera, or pan, zoom, roll and shake."""
     if rng.random() >= config.camera:
         return Camera(Wave(), Wave(), Wave(), Wave())
     speed = config.camera_speed * rng.choice((0.3, 1.0, 2.0))

@@ -1,5 +1,6 @@
-"""Procedural objects: blobs, balls, chains, random trees of limbs, sails, bars; and the choice of
-one.
+"""Procedural objects: blobs, balls, chains, trees of limbs, sails, bars; and the choice of one.
+
+Each function makes one random object, as those of `creatures` do.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from random import Random
 
 from vos.synth.creatures import animal, cycle, person, vehicle
 from vos.synth.outlines import any_outline, harmonic, polygon
-from vos.synth.parts import DOWN, UP, Part, Shape, any_swing, mirrored
+from vos.synth.parts import DOWN, UP, Part, Shape, any_swing, mirror
 
 
 def blob(rng: Random) -> Shape:
@@ -134,8 +135,9 @@ UPRIGHT = (person, vehicle, cycle, animal, sail)
 
 
 def any_shape(rng: Random, thin: float) -> tuple[Shape, bool]:
-    """A random shape, mirrored half of the time, and whether it stands upright. `thin` is the share
-    of thin structures.
+    """Make a random shape, mirrored half of the time; say whether it stands upright.
+
+    thin: share of thin structures.
     """
     if rng.random() < thin:
         template = rng.choice((lattice, bar))
@@ -144,5 +146,5 @@ def any_shape(rng: Random, thin: float) -> tuple[Shape, bool]:
         template = rng.choices(makers, weights)[0]
     shape = template(rng)
     if rng.random() < 0.5:
-        shape = [mirrored(part, template in UPRIGHT) for part in shape]
+        shape = [mirror(part, template in UPRIGHT) for part in shape]
     return shape, template in UPRIGHT

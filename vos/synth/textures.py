@@ -1,5 +1,7 @@
-"""Textures with the statistics of photographs: 1/f noise, dead leaves, cells, stripes; and
-backdrops put together from them.
+"""Textures with the statistics of photographs, and backdrops put together from them.
+
+Each maker gives `count` periodic textures, (count, 3, side, side), with zero mean and about unit
+deviation.
 """
 
 from __future__ import annotations
@@ -14,11 +16,12 @@ from vos.synth.scene import Scene
 
 
 def uniform(shape: tuple[int, ...], low: float, high: float, generator: torch.Generator) -> Tensor:
+    """Draw uniform numbers in [low, high)."""
     return torch.rand(shape, generator=generator, device=generator.device) * (high - low) + low
 
 
 def standard(texture: Tensor) -> Tensor:
-    """Zero mean per channel, unit deviation over all, outliers clipped: (m, c, s, s)."""
+    """Bring (m, c, s, s) to zero mean per channel and unit deviation over all; clip outliers."""
     texture = texture - texture.mean(dim=(2, 3), keepdim=True)
     return (texture / texture.std(dim=(1, 2, 3), keepdim=True).clamp(min=1e-6)).clamp(-2.5, 2.5)
 
@@ -26,9 +29,7 @@ def standard(texture: Tensor) -> Tensor:
 def spectral_noise(
     count: int, side: int, generator: torch.Generator, low: float = 0.6, high: float = 1.9
 ) -> Tensor:
-    """Periodic noise with an amplitude spectrum 1/f^a, `a` in [low, high], brightness stronger than
-    colour: (count, 3, side, side).
-    """
+    """Make noise with an amplitude spectrum 1/f^a, `a` in [low, high], stronger in brightness."""
     device = generator.device
     fy = torch.fft.fftfreq(side, device=device)[:, None] * side
     fx = torch.fft.rfftfreq(side, device=device)[None] * side
@@ -46,8 +47,7 @@ def spectral_noise(
 
 
 def dead_leaves(count: int, side: int, generator: torch.Generator, leaves: int = 500) -> Tensor:
-    """Ellipses and boxes of power-law size falling on each other, each in its own colour and
-    shading: (count, 3, side, side).
+    """Let ellipses and boxes of power-law size, each in its own colour, fall on each other.
 
     The leaf on top of a pixel is the one with the highest number among all that cover it, so no
     order of drawing is needed.
@@ -86,7 +86,7 @@ def dead_leaves(count: int, side: int, generator: torch.Generator, leaves: int =
 
 
 def cells(count: int, side: int, generator: torch.Generator) -> Tensor:
-    """Voronoi cells with random colours and dark joints: (count, 3, side, side)."""
+    """Make Voronoi cells with random colours and dark joints."""
     device = generator.device
     planes = []
     for _ in range(count):
@@ -115,8 +115,9 @@ def cells(count: int, side: int, generator: torch.Generator) -> Tensor:
 
 
 def stripes(count: int, side: int, generator: torch.Generator, warp: Tensor) -> Tensor:
-    """Stripes or checks, straight or bent by the noise `warp` (count, 3, side, side), soft or
-    sharp: (count, 3, side, side).
+    """Make stripes or checks, soft or sharp, straight or bent by noise.
+
+    warp: the noise, (count, 3, side, side).
     """
     device = generator.device
     axis = torch.arange(side, device=device) / side
@@ -139,9 +140,7 @@ def stripes(count: int, side: int, generator: torch.Generator, warp: Tensor) -> 
 
 
 def texture_pool(count: int, side: int, generator: torch.Generator) -> Tensor:
-    """`count` periodic textures of all kinds with zero mean and about unit deviation: (count, 3,
-    side, side).
-    """
+    """Make `count` textures: noise, dead leaves, cells and stripes."""
     quarter = max(1, count // 6)
     noise = spectral_noise(count - 4 * quarter, side, generator)
     leaves = dead_leaves(quarter * 2, side, generator)
@@ -156,8 +155,9 @@ def texture_pool(count: int, side: int, generator: torch.Generator) -> Tensor:
 def backdrops(
     scenes: list[Scene], pool: Tensor, side: int, generator: torch.Generator, strength: float
 ) -> Tensor:
-    """One canvas per scene, three regions with wavy or sharp borders, each its own colour, texture
-    and shading.
+    """Make one backdrop per scene.
+
+    It has three regions with wavy or sharp borders, each of its own colour, texture and shading.
 
     pool: (m, 3, s, s) with s >= side. Returns (b, 3, side, side) in [0, 1].
     """
@@ -199,11 +199,9 @@ def backdrops(
 
 
 def natural_pool(count: int, side: int, generator: torch.Generator) -> Tensor:
-    """`count` textures of all kinds with zero mean and about unit deviation: (count, 3, side,
-    side).
-    """
+    """Make `count` textures as nature and builders do: foliage, marble, murals, masonry, fibres."""
     noise = spectral_noise(max(4, count // 2), side, generator, 0.9, 1.8)
-    makers = (foliage, warped, painted, masonry, fibres)
+    makers = (foliage, marble, murals, masonry, fibres)
     shares = [count * (i + 1) // len(makers) - count * i // len(makers) for i in range(len(makers))]
     kinds = zip(makers, shares, strict=True)
     pool = torch.cat([make(n, side, generator, noise) for make, n in kinds if n > 0])
@@ -212,8 +210,8 @@ def natural_pool(count: int, side: int, generator: torch.Generator) -> Tensor:
     return standard(torch.lerp(grey, pool, uniform((count, 1, 1, 1), 0.1, 0.7, generator)))
 
 
-def _some(noise: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """`count` of the noises, each rolled."""
+def _choose(noise: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """Choose `count` of the noises and roll each."""
     pick = torch.randint(len(noise), (count,), generator=generator, device=noise.device)
     side = noise.shape[2]
     rolls = torch.randint(side, (count, 2), generator=generator, device=noise.device).tolist()
@@ -222,7 +220,7 @@ def _some(noise: Tensor, count: int, generator: torch.Generator) -> Tensor:
 
 
 def _lookup(plane: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    """Periodic bilinear lookup of (m, 3, s, s) at `x`, `y` (m, s, s) in texels."""
+    """Look (m, 3, s, s) up at `x`, `y` (m, s, s) in texels, periodic and bilinear."""
     side = plane.shape[2]
     padded = F.pad(plane, (1, 1, 1, 1), "circular")
     grid = torch.stack([x, y], dim=-1).remainder(side)
@@ -236,35 +234,37 @@ def _coordinates(side: int, device: torch.device) -> tuple[Tensor, Tensor]:
 
 
 def foliage(count: int, side: int, generator: torch.Generator, noise: Tensor) -> Tensor:
-    """Dead leaves that each show another piece of a noise, the way leaves, stones and crowds do."""
+    """Make dead leaves that each show another piece of a noise, as leaves, stones and crowds do."""
     leaves = dead_leaves(count, side, generator, leaves=350)
     # The leaf's colour says where its inside is cut from: constant within a leaf.
     x, y = _coordinates(side, leaves.device)
     shift = leaves.mul(61.7).mul_(side / 4).round()
-    inside = _lookup(_some(noise, count, generator), x + shift[:, 0], y + shift[:, 1])
+    inside = _lookup(_choose(noise, count, generator), x + shift[:, 0], y + shift[:, 1])
     return standard(leaves + uniform((count, 1, 1, 1), 0.4, 1.2, generator) * inside)
 
 
-def warped(count: int, side: int, generator: torch.Generator, noise: Tensor) -> Tensor:
-    """Noise looked up where another noise says, smooth or folded into ridges: marble, bark, water,
-    clouds.
+def marble(count: int, side: int, generator: torch.Generator, noise: Tensor) -> Tensor:
+    """Look noise up where another noise says: marble, bark, water, clouds.
+
+    It is smooth or folded into ridges.
     """
     x, y = _coordinates(side, noise.device)
-    smooth = F.avg_pool2d(F.pad(_some(noise, count, generator), (4, 4, 4, 4), "circular"), 9, 1)
+    smooth = F.avg_pool2d(F.pad(_choose(noise, count, generator), (4, 4, 4, 4), "circular"), 9, 1)
     far = uniform((count, 1, 1), 0.02, 0.12, generator) * side
-    base = _some(noise, count, generator)
+    base = _choose(noise, count, generator)
     ridged = uniform((count, 1, 1, 1), 0, 1, generator) < 0.5
     base = torch.where(ridged, standard(-base.abs()), base)
     return standard(_lookup(base, x + far * smooth[:, 0], y + far * smooth[:, 1]))
 
 
-def painted(count: int, side: int, generator: torch.Generator, noise: Tensor) -> Tensor:
-    """Levels of a noise in three to seven colours with hard borders and dark outlines: camouflage,
-    murals, peeled paint.
+def murals(count: int, side: int, generator: torch.Generator, noise: Tensor) -> Tensor:
+    """Colour the levels of a noise: murals, camouflage, peeled paint.
+
+    There are three to seven colours with hard borders and dark outlines.
     """
     device = noise.device
     height = F.avg_pool2d(
-        F.pad(_some(noise, count, generator)[:, 0], (2, 2, 2, 2), "circular"), 5, 1
+        F.pad(_choose(noise, count, generator)[:, 0], (2, 2, 2, 2), "circular"), 5, 1
     )
     levels = uniform((count, 1, 1), 3, 8, generator).floor()
     place = (height.clamp(-2, 2) / 4 + 0.5).clamp(0, 0.999) * levels
@@ -274,11 +274,11 @@ def painted(count: int, side: int, generator: torch.Generator, noise: Tensor) ->
     plane = plane.view(count, side, side, 3).permute(0, 3, 1, 2)
     edge = ((place - band - 0.5).abs() > 0.46).float()
     line = uniform((count, 1, 1), -2.0, 1.0, generator)
-    return standard(plane + (line * edge)[:, None] + 0.2 * _some(noise, count, generator))
+    return standard(plane + (line * edge)[:, None] + 0.2 * _choose(noise, count, generator))
 
 
 def masonry(count: int, side: int, generator: torch.Generator, noise: Tensor) -> Tensor:
-    """Bricks, tiles, windows, planks: rows of boxes, each its own colour, between joints."""
+    """Make bricks, tiles, windows, planks: rows of boxes, each its own colour, between joints."""
     device = noise.device
     x, y = _coordinates(side, device)
     columns = uniform((count, 1, 1), 2, 12, generator).floor()
@@ -298,12 +298,12 @@ def masonry(count: int, side: int, generator: torch.Generator, noise: Tensor) ->
     apart = torch.minimum(0.5 - (u.frac() - 0.5).abs(), 0.5 - (v.frac() - 0.5).abs())
     seam = (uniform((count, 1, 1), -2.0, 2.0, generator) * (apart < joint))[:, None]
     contrast = uniform((count, 1, 1, 1), 0.1, 1.0, generator)
-    grain = 0.5 * _some(noise, count, generator)
+    grain = 0.5 * _choose(noise, count, generator)
     return standard(torch.where(seam != 0, seam, contrast * plane) + grain)
 
 
 def fibres(count: int, side: int, generator: torch.Generator, noise: Tensor) -> Tensor:
-    """Noise drawn out along one way and bent: grass, fur, hair, wood, rippled water."""
+    """Draw noise out along one way and bend it: grass, fur, hair, wood, rippled water."""
     x, y = _coordinates(side, noise.device)
     long = 2.0 ** uniform((count,), 3.0, 5.0, generator)
     source = torch.randn(count, 3, side, side, generator=generator, device=noise.device)
@@ -315,7 +315,7 @@ def fibres(count: int, side: int, generator: torch.Generator, noise: Tensor) -> 
     plane = standard(torch.fft.irfft2(spectrum / frequency, s=(side, side)))
     flat = (uniform((count, 1, 1, 1), 0, 1, generator) < 0.5).expand_as(plane)
     plane = torch.where(flat, plane.transpose(2, 3), plane)
-    bend = _some(noise, count, generator)
+    bend = _choose(noise, count, generator)
     bend = F.avg_pool2d(F.pad(bend, (6, 6, 6, 6), "circular"), 13, 1)
     far = uniform((count, 1, 1), 0.0, 0.06, generator) * side
     wave = torch.sin(y * (2 * math.pi / side)) * 0.02 * side

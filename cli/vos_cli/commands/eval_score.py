@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -13,11 +14,14 @@ from vos_cli.console.errors import one_line
 from vos_cli.console.notices import complain, say, warn
 from vos_cli.console.tables import print_table
 from vos_eval.errors import EvalError
-from vos_eval.evaluate import ObjectScore, Options, Protocol, Score, evaluate
+from vos_eval.evaluate import evaluate
 from vos_eval.metrics.boundary import Boundary
-from vos_eval.protocols.plan import Fix, Missing
+from vos_eval.protocols.base import ObjectScore, Options, Protocol, Score
+from vos_eval.protocols.plan import Missing, Quirk
+from vos_eval.protocols.registry import PROTOCOLS
 from vos_eval.report.export import failure_json, to_json, write_csv
 
+ProtocolName = StrEnum("ProtocolName", {name: name for name in PROTOCOLS})
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 Csv = Annotated[
     Path | None,
@@ -43,7 +47,10 @@ def default_jobs() -> int:
 
 
 def score(
-    protocol: Annotated[Protocol, typer.Option(help="Whose numbers to reproduce.")],
+    protocol: Annotated[
+        ProtocolName,  # pyright: ignore[reportInvalidTypeForm] - its members are the registry's
+        typer.Option(help="Whose numbers to reproduce."),
+    ],
     gt: Annotated[
         Path,
         typer.Option(
@@ -66,7 +73,7 @@ def score(
         Missing, typer.Option(help="Absent predictions: refuse to score, or score as empty.")
     ] = Missing.ERROR,
     fix: Annotated[
-        list[Fix] | None,
+        list[Quirk] | None,
         typer.Option(help="Switch off a quirk of the official tool (may be repeated)."),
     ] = None,
     boundary: Annotated[
@@ -90,7 +97,8 @@ def score(
         boundary=boundary,
         jobs=jobs,
     )
-    score_and_print(protocol, gt, pred, options, as_json=as_json, csv=csv, html=html)
+    rules = PROTOCOLS[protocol]
+    score_and_print(rules, gt, pred, options, as_json=as_json, csv=csv, html=html)
 
 
 def score_and_print(
@@ -140,11 +148,7 @@ def fail(protocol: Protocol, error: EvalError, *, as_json: bool) -> NoReturn:
 
 
 def _print_tables(result: Score) -> None:
-    columns = ["J&F", "J", "F"]
-    if result.protocol.is_lvos:
-        columns += ["V", "seen"]
-    elif result.protocol is Protocol.DAVIS:
-        columns += ["JR", "JD", "FR", "FD"]
+    columns = result.protocol.columns
     rows = [["sequence", "object", *columns, "frames"]]
     for item in result.objects:
         values = _values(item)
@@ -160,24 +164,15 @@ def _print_tables(result: Score) -> None:
     frames = str(sum(len(item.frames) for item in result.objects))
     rows.append(["total", "", *(total.get(column, "") for column in columns), frames])
     print_table(rows, {"total": "bold"})
-    if result.protocol.is_lvos:
+    names = result.protocol.summary
+    if names:
         print()
-        names = ("J&F", "Js", "Fs", "Ju", "Fu", "V")
-        print_table([names, [total[name] for name in names]], {"J&F": "bold"})
+        print_table([names, [total[name] for name in names]], {names[0]: "bold"})
 
 
 def _values(item: ObjectScore) -> dict[str, str]:
-    return {
-        "J&F": _cell((item.j_mean + item.f_mean) / 2),
-        "J": _cell(item.j_mean),
-        "F": _cell(item.f_mean),
-        "V": _cell(item.v),
-        "seen": "yes" if item.is_seen else "no",
-        "JR": _cell(item.j_recall),
-        "JD": _cell(item.j_decay),
-        "FR": _cell(item.f_recall),
-        "FD": _cell(item.f_decay),
-    }
+    cells = {name: _cell(value) for name, value in item.numbers().items()}
+    return cells | {"seen": "yes" if item.is_seen else "no"}
 
 
 def _cell(value: float) -> str:

@@ -23,7 +23,9 @@ from vos_cli.console.notices import say
 from vos_cli.console.progress import open_progress
 from vos_cli.options.track import parse_shard
 from vos_eval.errors import EvalError
-from vos_eval.evaluate import Options, Protocol
+from vos_eval.protocols.base import Options, Protocol
+from vos_eval.protocols.davis import DAVIS
+from vos_eval.protocols.registry import PROTOCOLS
 from vos_eval.protocols.tasks import TrackingTask, davis_tasks, lvos_split_dir, lvos_tasks
 from vos_eval.report.export import failure_json
 
@@ -121,7 +123,7 @@ def lvos(
 
     Of the ground truth only these first masks are read before scoring.
     """
-    rules = Protocol(protocol)
+    rules = PROTOCOLS[protocol]
     chosen = _settings(model, refiner, device, dtype, progress)
 
     def prepare() -> _Run:
@@ -167,7 +169,7 @@ def davis(
     def prepare() -> _Run:
         return _Run(
             tasks=davis_tasks(root, split),
-            protocol=Protocol.DAVIS,
+            protocol=DAVIS,
             gt=root,
             split=split,
             output=output or Path("vos-eval-davis"),
@@ -178,7 +180,7 @@ def davis(
             chosen=chosen,
         )
 
-    _evaluate(prepare, Protocol.DAVIS, as_json, csv, html, jobs)
+    _evaluate(prepare, DAVIS, as_json, csv, html, jobs)
 
 
 def _settings(

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from vos.io.results.folder import part_of
+from vos.io.results.folder import locate_part
 from vos.prompts.file import NamedPrompts, load_named_prompts
 from vos_cli.console.errors import Interrupted
 from vos_cli.console.notices import say, warn
@@ -87,7 +87,7 @@ def pick_and_track(
         for text in redraw_overlay(open_result(job.output)):
             warn(text)
     if desk.runs.outcome is None:
-        file = part_of(job.output.resolve()) / PROMPTS_NAME
+        file = locate_part(job.output.resolve()) / PROMPTS_NAME
         if file.exists():
             raise Interrupted(
                 f"stopped half-way, {job.output} is not made yet; "

@@ -10,9 +10,10 @@ import numpy as np
 
 from vos.frame import Frame, FrameResult, ObjectResult
 from vos.io.disk import output_errors
+from vos.io.results.layout import MASKS_NAME, STATS_NAME
 from vos.io.write.mask_png import encode_label_png, read_label_png
-from vos.io.write.stats import frame_rows
-from vos_cli.fix.result import MASKS_NAME, STATS_NAME, Result
+from vos.io.write.stats import make_rows
+from vos_cli.fix.result import Result
 
 
 class Draft:
@@ -61,13 +62,13 @@ class Draft:
             is_corrupt=frame.is_corrupt,
             is_scene_cut=frame_idx in self._result.cuts,
         )
-        self._rows[frame_idx] = frame_rows(result)
+        self._rows[frame_idx] = make_rows(result)
 
     def finish(self) -> None:
         """Write the statistics, after the last `put`."""
         path = self._folder / STATS_NAME
         with output_errors(path):
-            path.write_bytes(self._result.stats.replaced(self._rows))
+            path.write_bytes(self._result.stats.replace_rows(self._rows))
 
     def _new_path(self, frame_idx: int) -> Path:
         return self._folder / MASKS_NAME / f"{self._result.name(frame_idx)}.png"

@@ -14,6 +14,7 @@ from vos.errors import OutputError, UsageError
 from vos.io.disk import output_errors
 from vos.io.paths import display_name
 from vos.io.results.edits import EditStore
+from vos.io.results.layout import OVERLAY_NAME
 from vos.io.results.manifest import MANIFEST_NAME, as_text, edits_in_force, read_manifest
 from vos.prompts import Prompt, collect, save_prompts
 from vos.prompts.file import prompts_to_json
@@ -32,7 +33,6 @@ from vos_cli.fix.plan import (
 )
 from vos_cli.fix.result import Result
 from vos_cli.job.job import PROMPTS_NAME
-from vos_cli.job.pipeline import OVERLAY_NAME
 
 if TYPE_CHECKING:
     from vos.api import Tracker

@@ -11,13 +11,13 @@ from vos.frame import Frame, FrameResult
 from vos.io.disk import output_errors, sync_folder, write_atomic
 from vos.io.queues import prefetch
 from vos.io.results.edits import EditStore
+from vos.io.results.layout import OVERLAY_NAME
 from vos.io.results.manifest import MANIFEST_NAME, as_text
 from vos.io.write.overlay.encode import VideoForm
 from vos.io.write.overlay.redraw import Redraw, plan_redraw, redraw
-from vos.io.write.overlay.sink import tick_of
+from vos.io.write.overlay.sink import OverlaySink, choose_tick
 from vos_cli.fix.edit import current_manifest
 from vos_cli.fix.result import Result
-from vos_cli.job.pipeline import OVERLAY_NAME, overlay_sink
 
 OnFrame = Callable[[int], None]
 
@@ -45,7 +45,7 @@ def redraw_overlay(result: Result, on_frame: OnFrame = lambda _frame_idx: None) 
             plan = plan_redraw(
                 result.path / OVERLAY_NAME,
                 VideoForm(
-                    info.size_hw, tick_of(info.time_base, info.average_rate), info.average_rate
+                    info.size_hw, choose_tick(info.time_base, info.average_rate), info.average_rate
                 ),
                 len(result.frames),
                 [range(low - first, high + 1 - first) for low, high in spans],
@@ -64,7 +64,7 @@ def redraw_overlay(result: Result, on_frame: OnFrame = lambda _frame_idx: None) 
 
 
 def _draw_all(result: Result, new: Path, work: Path, on_frame: OnFrame) -> list[str]:
-    sink = overlay_sink(new, result.source.info, work=work)
+    sink = OverlaySink.for_source(new, result.source.info, work=work)
     with sink, prefetch(_frames(result, 0)) as frames:
         for frame in frames:
             labels = result.labels(frame.frame_idx)

@@ -15,6 +15,7 @@ from vos.io.paths import display_name
 from vos.io.read.open import open_source
 from vos.io.read.source import Source, video_frame_name
 from vos.io.results.edits import EditStore
+from vos.io.results.layout import MASKS_NAME, OVERLAY_NAME, STATS_NAME
 from vos.io.results.manifest import (
     MANIFEST_NAME,
     edits_in_force,
@@ -22,18 +23,16 @@ from vos.io.results.manifest import (
     is_input,
     read_manifest,
 )
-from vos.io.results.unfinished import output_of, read_unfinished
+from vos.io.results.unfinished import find_interrupted, read_unfinished
 from vos.io.write.mask_png import read_label_png
 from vos.io.write.stats_file import ObjectSeries, StatsFile
 from vos.prompts import Prompt
 from vos.prompts.file import load_named_prompts
-from vos.suspicious import Suspicion, suspicious_spans
+from vos.suspicious import Suspicion, find_suspicious_spans
 from vos_cli.fix.plan import prompted_frames
 from vos_cli.job.job import PROMPTS_NAME, default_output
-from vos_cli.job.pipeline import OVERLAY_NAME
 from vos_cli.job.resumable import reached
 
-STATS_NAME, MASKS_NAME = "stats.jsonl", "masks"
 _PARAMETERS = {
     "prompts",
     "direction",
@@ -78,7 +77,7 @@ class Result:
     def suspicious(self) -> list[Suspicion]:
         """Spans to look at, in order."""
         prompted = self.prompted_frames()
-        return suspicious_spans(self.timeline(), prompted=prompted, cuts=self.cuts)
+        return find_suspicious_spans(self.timeline(), prompted=prompted, cuts=self.cuts)
 
     @property
     def cuts(self) -> list[int]:
@@ -131,12 +130,13 @@ def open_result(path: Path, *, source: str | None = None) -> Result:
         BusyError: another command is changing it.
     """
     path = path.resolve()
-    if (output := output_of(path)) is not None:
+    if (output := find_interrupted(path)) is not None:
         return _open_interrupted(output, source)
     name = display_name(path)
     if path.is_file():
         beside = default_output(str(path))
-        hint = f", here {display_name(beside)}" if beside.is_dir() or output_of(beside) else ""
+        is_there = beside.is_dir() or find_interrupted(beside)
+        hint = f", here {display_name(beside)}" if is_there else ""
         raise InputError(f"{name}: is a file; give the folder that `vos track` has made{hint}")
     if not path.is_dir():
         raise InputError(f"{name}: no such result; give a folder that `vos track` has made")

@@ -6,30 +6,27 @@ import glob
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self, get_args
+from typing import TYPE_CHECKING, Any, Self, get_args
 
 from vos.config import nearest
 from vos.errors import UsageError
 from vos.io.read.source import TimePoint
 from vos.io.timecode import parse_time
+from vos.io.write.registry import SINKS
 from vos.prompts import Direction, Prompt
-from vos.refine.resolve import RefinerInfo
 from vos.settings import Settings
 
 if TYPE_CHECKING:
-    pass
+    from vos.refine.resolve import RefinerInfo  # needs torch, which scoring does without
 
 
 PROMPTS_NAME = "prompts.json"
 
 
-Save = Literal["masks", "overlay", "stats"]
-
-
 DIRECTIONS: tuple[str, ...] = get_args(Direction)
 
 
-SAVES: tuple[str, ...] = get_args(Save)
+SAVES = tuple(SINKS)
 
 
 Say = Callable[[str], None]

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vos.io.read.source import Source, SourceInfo
+from vos.io.read.source import Source
 from vos.io.results.checkpoints import SavedState
 from vos.io.results.folder import OutputFolder
+from vos.io.write.registry import OutputPlace, open_sinks
 from vos.io.write.sink import Sink
 
 if TYPE_CHECKING:
     from vos.api import Tracker
-    from vos.io.write.overlay.sink import OverlaySink
     from vos.stream import Stream
     from vos_cli.job.job import Job
     from vos_cli.job.null_model import NullStream
-
-OVERLAY_NAME = "overlay.mp4"
 
 
 def open_pipeline(
@@ -35,7 +32,8 @@ def open_pipeline(
     tracker: None for the null model.
     """
     stream = _stream(job, source, tracker, folder, saved.get("stream"), stack)
-    sinks = _sinks(job.settings.save, folder, source.info, saved)
+    place = OutputPlace(folder.part, folder.work, source.info)
+    sinks = open_sinks(job.settings.save, place, saved)
     return stream, [stack.enter_context(sink) for sink in sinks]
 
 
@@ -72,35 +70,3 @@ def _stream(
         resume=resume,
     )
     return stack.enter_context(stream)
-
-
-def _sinks(
-    save: tuple[str, ...], folder: OutputFolder, info: SourceInfo, saved: Mapping[str, SavedState]
-) -> Iterator[Sink]:
-    from vos.io.write.sink import MaskSink
-    from vos.io.write.stats import StatsSink
-
-    part, work = folder.part, folder.work
-    if "masks" in save:
-        yield MaskSink(part / "masks", work=work, resume=saved.get("masks"))
-    if "overlay" in save:
-        yield overlay_sink(part / OVERLAY_NAME, info, work=work, resume=saved.get("overlay"))
-    if "stats" in save:
-        yield StatsSink(part / "stats.jsonl", resume=saved.get("stats"))
-
-
-def overlay_sink(
-    path: Path, info: SourceInfo, *, work: Path | None = None, resume: SavedState | None = None
-) -> OverlaySink:
-    """Draws over the source of that description, with its sound."""
-    from vos.io.write.overlay.sink import OverlaySink
-
-    return OverlaySink(
-        path,
-        time_base=info.time_base,
-        frame_rate=info.average_rate,
-        audio_from=info.path if info.has_audio else None,
-        audio_start_time=info.start_time,
-        work=work,
-        resume=resume,
-    )

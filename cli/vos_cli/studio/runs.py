@@ -13,7 +13,7 @@ import numpy as np
 
 from vos.errors import InputError, OtherOutputError
 from vos.io.read.source import SourceInfo, video_frame_name
-from vos.io.results.folder import part_of
+from vos.io.results.folder import locate_part
 from vos.io.write.mask_png import read_label_png
 from vos_cli.console.notices import warn
 from vos_cli.console.progress import Counter
@@ -116,7 +116,7 @@ class Runs(Background):
     def _folders(self) -> list[Path]:
         output = self._job.output
         if self.state == "running":
-            return [part_of(output.resolve())]
+            return [locate_part(output.resolve())]
         return [] if self.outcome is None else [output]
 
     def _track(self, job: Job) -> None:

@@ -27,11 +27,12 @@ BOUNDARY_TOLERANCE = 0.008  # of the image diagonal
 
 
 class Boundary(StrEnum):
-    """Which pixels make up a contour.
+    """The rule for which pixels make up a contour.
 
     STANDARD: a pixel that differs from its right, lower or lower right neighbour.
-    LVOS_CYTHON: the optional compiled operator of the LVOS evaluator, which compares the pixel
-        with the union of those neighbours and so loses the south and east sides of a mask.
+    LVOS_CYTHON: a pixel that differs from the union of the three, which loses two sides of a mask.
+
+    The second is the rule of the LVOS evaluator's optional compiled operator.
     """
 
     STANDARD = "standard"
@@ -39,19 +40,19 @@ class Boundary(StrEnum):
 
 
 def boundary_radius_px(size_hw: tuple[int, int]) -> int:
-    """Match radius of an image: ceil(0.008 * diagonal)."""
+    """Return the match radius of an image: ceil(0.008 * diagonal)."""
     return math.ceil(BOUNDARY_TOLERANCE * math.hypot(*size_hw))
 
 
 def gap_px(radius_px: int) -> int:
-    """Zero bits a packed row needs behind it: no dilation may reach the next row."""
+    """Return the zero bits a packed row needs behind it: no dilation may reach the next row."""
     return radius_px + 1
 
 
 def f_measure(
     gt_mask: np.ndarray, pred_mask: np.ndarray, boundary: Boundary = Boundary.STANDARD
 ) -> float:
-    """F of two bool H x W masks."""
+    """Return F of two bool H x W masks."""
     height, width = gt_mask.shape
     radius_px = boundary_radius_px((height, width))
     pair = crop_pair(pack_mask(gt_mask), pack_mask(pred_mask), width)
@@ -63,7 +64,7 @@ def f_measure(
 def f_packed(
     batch: PackedBatch, radius_px: int, boundary: Boundary = Boundary.STANDARD
 ) -> list[float]:
-    """F of each pair of a batch whose rows are `gap_px(radius_px)` bits apart."""
+    """Return F of each pair of a batch whose rows are `gap_px(radius_px)` bits apart."""
     contours = _contours(batch, boundary)
     gt, pred = batch.rows(contours)
     near_gt, near_pred = batch.rows(_dilate(batch, contours, radius_px))
@@ -74,7 +75,7 @@ def f_packed(
 
 
 def f_score(pred_matched: int, pred_count: int, gt_matched: int, gt_count: int) -> float:
-    """Harmonic mean of precision and recall of contour pixels.
+    """Return the harmonic mean of precision and recall of contour pixels.
 
     A missing contour has nothing wrong in it: with only one of the two empty, its own ratio is 1
     and the other's 0; with both empty F is 1.
@@ -88,7 +89,7 @@ def f_score(pred_matched: int, pred_count: int, gt_matched: int, gt_count: int) 
 
 
 def _contours(batch: PackedBatch, boundary: Boundary) -> np.ndarray:
-    """Contour bits in the layout of the batch's buffer."""
+    """Return the contour bits in the layout of the batch's buffer."""
     flat_east = batch.buffer >> np.uint64(1)
     flat_east[:-1] |= batch.buffer[1:] << np.uint64(WORD_BITS - 1)
     mask, east = batch.rows(batch.buffer), batch.rows(flat_east)
@@ -120,7 +121,9 @@ def _contours(batch: PackedBatch, boundary: Boundary) -> np.ndarray:
 
 
 def _fix_borders(rows: np.ndarray, mask: np.ndarray, east: np.ndarray, pair: CroppedPair) -> None:
-    """The image's last row looks right only, its last column looks down only, the corner is out.
+    """Correct the image's last row, which looks right only, and last column, which looks down only.
+
+    The corner where both meet is never a contour.
 
     rows: contours to correct; rows, mask, east: 2 x height x words of one pair.
     """
@@ -141,12 +144,12 @@ def _fix_borders(rows: np.ndarray, mask: np.ndarray, east: np.ndarray, pair: Cro
 
 @lru_cache(maxsize=64)
 def _disk_half_widths(radius_px: int) -> tuple[int, ...]:
-    """Half-width of the disk's row at each vertical distance 0 ... r."""
+    """Return the half-width of the disk's row at each vertical distance 0 ... r."""
     return tuple(math.isqrt(radius_px**2 - dy**2) for dy in range(radius_px + 1))
 
 
 def _dilate(batch: PackedBatch, contours: np.ndarray, radius_px: int) -> np.ndarray:
-    """All contours dilated with the disk: a union of row runs, grown from narrow to wide."""
+    """Dilate all contours with the disk: a union of row runs, grown from narrow to wide."""
     widths = _disk_half_widths(radius_px)
     near = np.zeros_like(contours)
     near_rows = batch.rows(near)
@@ -170,7 +173,7 @@ def _dilate(batch: PackedBatch, contours: np.ndarray, radius_px: int) -> np.ndar
 
 
 def _grow(bits: np.ndarray, step: int, grown: np.ndarray, moved: np.ndarray) -> None:
-    """grown = bits | bits moved right by `step` pixels | bits moved left by `step` pixels."""
+    """Write bits | bits moved right by `step` pixels | bits moved left by them into `grown`."""
     ahead, carried = np.uint64(step), np.uint64(WORD_BITS - step)
     np.left_shift(bits, ahead, out=grown)
     grown |= bits

@@ -12,12 +12,12 @@ BAND_SHARE = 0.02  # of the image diagonal
 
 
 def band_width_px(size_hw: tuple[int, int]) -> int:
-    """Width of the boundary band: 2 % of the diagonal, rounded half to even, at least 1."""
+    """Return the width of the boundary band: 2 % of the diagonal, half to even, at least 1."""
     return max(1, round(BAND_SHARE * math.sqrt(size_hw[0] ** 2 + size_hw[1] ** 2)))
 
 
 def boundary_band(mask: np.ndarray) -> np.ndarray:
-    """The pixels of a bool H x W mask that `d` erosions with a 3 x 3 square remove.
+    """Return the pixels of a bool H x W mask that `d` erosions with a 3 x 3 square remove.
 
     Outside the image is background, so the image border counts as boundary. Eroding d times with
     a 3 x 3 square is one erosion with a square of side 2d + 1, done along rows and columns.
@@ -27,14 +27,14 @@ def boundary_band(mask: np.ndarray) -> np.ndarray:
 
 
 def _erode_along_rows(mask: np.ndarray, reach: int) -> np.ndarray:
-    """True where all 2 * reach + 1 neighbours of the row are; outside is False."""
+    """Keep the pixels whose 2 * reach + 1 neighbours in the row are all set; outside is False."""
     padded = np.pad(mask, ((0, 0), (reach + 1, reach)))
     count = np.cumsum(padded, axis=1, dtype=np.int32)
     return count[:, 2 * reach + 1 :] - count[:, : -2 * reach - 1] == 2 * reach + 1
 
 
 def boundary_iou(gt_mask: np.ndarray, pred_mask: np.ndarray) -> float:
-    """IoU of the boundary bands of two bool H x W masks; 1 when both are empty."""
+    """Return the IoU of the boundary bands of two bool H x W masks; 1 when both are empty."""
     gt_band, pred_band = boundary_band(gt_mask), boundary_band(pred_mask)
     return ratio(
         int(np.count_nonzero(gt_band & pred_band)), int(np.count_nonzero(gt_band | pred_band))

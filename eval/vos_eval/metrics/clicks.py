@@ -22,7 +22,12 @@ PROBABILITY_THRESHOLD = 0.49
 
 @dataclass(frozen=True, slots=True)
 class Click:
-    """One click; is_positive: on the object."""
+    """One simulated click.
+
+    x_px: column.
+    y_px: row.
+    is_positive: whether it means "this is the object", or else "this is not".
+    """
 
     x_px: int
     y_px: int
@@ -30,11 +35,11 @@ class Click:
 
 
 Predictor = Callable[[Sequence[Click]], np.ndarray]
-"""All clicks so far -> float H x W object probability, 0-1."""
+"""A segmenter: all clicks so far -> object probability, float H x W, 0-1."""
 
 
 def next_click(gt_mask: np.ndarray, pred_mask: np.ndarray, clicks: Sequence[Click]) -> Click | None:
-    """The deepest pixel of the larger error region; None when there is no error left to click.
+    """Return the deepest pixel of the larger error region; None when no error is left to click.
 
     Both regions are measured before pixels already clicked are taken out of the choice.
     """
@@ -54,7 +59,7 @@ def next_click(gt_mask: np.ndarray, pred_mask: np.ndarray, clicks: Sequence[Clic
 def click_ious(
     gt_mask: np.ndarray, predict: Predictor, *, max_clicks: int = MAX_CLICKS
 ) -> np.ndarray:
-    """IoU after each of `max_clicks` clicks.
+    """Return the IoU after each of `max_clicks` clicks.
 
     The last value repeats once nothing is wrong, or once the table below can no longer change.
 
@@ -78,12 +83,13 @@ def click_ious(
 
 @dataclass(frozen=True, slots=True)
 class ClickScore:
-    """SegNext's table. Unit of `iou_at_5` is 0-1, of the rest clicks or images.
+    """SegNext's table for a set of images; as there, success with the 20th click is a failure.
 
-    iou_at_5: mean IoU after 5 clicks over all images pooled.
-    noc90, noc95: mean number of clicks to IoU 0.90 / 0.95, 20 where it is never reached.
-    nof95: images that did not reach 0.95 before click 20. As in the original, one that gets there
-        with exactly the 20th click counts as failed too.
+    iou_at_5: mean IoU after 5 clicks over all images pooled, 0-1.
+    noc90: mean number of clicks to IoU 0.90, 20 where it is never reached.
+    noc95: mean number of clicks to IoU 0.95, 20 where it is never reached.
+    nof95: number of images that did not reach 0.95 before click 20.
+    images: number of images.
     """
 
     iou_at_5: float
@@ -94,7 +100,7 @@ class ClickScore:
 
 
 def click_score(ious: Sequence[np.ndarray]) -> ClickScore:
-    """The table of the IoU curves of all images."""
+    """Summarise the IoU curves of all images."""
     if not ious:
         nan = float("nan")
         return ClickScore(nan, nan, nan, 0, 0)

@@ -6,7 +6,7 @@ import numpy as np
 
 
 def squared_distance(mask: np.ndarray) -> np.ndarray:
-    """int64 H x W: squared distance to the nearest False pixel; outside the image is False.
+    """Return the squared distance to the nearest False pixel, int64 H x W; outside is False.
 
     Exact: the lower envelope of parabolas (Felzenszwalb and Huttenlocher, 2012), found for all
     columns at once by widening the search until no farther row can be nearer.
@@ -26,7 +26,7 @@ def squared_distance(mask: np.ndarray) -> np.ndarray:
 
 
 def _distance_along_rows(mask: np.ndarray) -> np.ndarray:
-    """int64: distance to the nearest False pixel of the row; every row has one at both ends."""
+    """Return the distance to the nearest False pixel of the row; both ends of a row are False."""
     columns = np.arange(mask.shape[1], dtype=np.int64)
     left = np.maximum.accumulate(np.where(mask, -1, columns), axis=1)
     right = np.minimum.accumulate(np.where(mask, mask.shape[1], columns)[:, ::-1], axis=1)[:, ::-1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,11 @@ _MAX_WASTE = 1.5  # a batch pads its pairs to one size; start a new one before t
 
 @dataclass(frozen=True, slots=True)
 class JF:
-    """Region similarity and contour accuracy of one object on one frame, both 0-1."""
+    """The two scores of one object on one frame, both 0-1.
+
+    j: region similarity.
+    f: contour accuracy.
+    """
 
     j: float
     f: float
@@ -28,9 +32,10 @@ BOTH_EMPTY = JF(1.0, 1.0)
 
 
 class FramePair:
-    """A ground truth and a predicted label map of one frame.
+    """A ground-truth and a predicted label map of one frame.
 
-    gt, pred: uint8 H x W of one size; pixel value = object id, 0 = background.
+    gt: uint8 H x W; pixel value = object id, 0 = background.
+    pred: the same, of the same size.
     """
 
     def __init__(self, gt: np.ndarray, pred: np.ndarray) -> None:
@@ -41,15 +46,15 @@ class FramePair:
         self.radius_px = boundary_radius_px((height, self._width))
 
     def crop(self, object_id: int) -> CroppedPair | None:
-        """The pixels labelled `object_id`; None where neither map has any."""
+        """Return the pixels labelled `object_id`; None where neither map has any."""
         return self._crop(pack_label(self._gt, object_id), pack_label(self._pred, object_id))
 
     def crop_foreground(self) -> CroppedPair | None:
-        """All nonzero pixels as one object."""
+        """Return all nonzero pixels as one object; None where neither map has any."""
         return self._crop(pack_foreground(self._gt), pack_foreground(self._pred))
 
     def object_ids(self) -> tuple[frozenset[int], frozenset[int]]:
-        """The labels present in (ground truth, prediction), without 0."""
+        """Return the labels present in (ground truth, prediction), without 0."""
         return _labels_in(self._gt), _labels_in(self._pred)
 
     def _crop(self, gt_bits: np.ndarray, pred_bits: np.ndarray) -> CroppedPair | None:
@@ -57,7 +62,7 @@ class FramePair:
 
 
 class Scorer:
-    """Scores pairs in batches: many small NumPy calls become few larger ones.
+    """A queue of pairs that scores them in batches: many small NumPy calls become few larger ones.
 
     `add` may defer the work; `scores` does what is left and returns everything in order.
     """
@@ -91,7 +96,7 @@ class Scorer:
         self._waiting.append((index, pair))
 
     def scores(self) -> Sequence[JF]:
-        """J and F of everything added, in order."""
+        """Return J and F of everything added, in order."""
         self._flush()
         return self._scores
 
@@ -107,24 +112,8 @@ class Scorer:
         self._waiting, self._largest, self._bytes = [], (0, 0), 0
 
 
-def score_frame(
-    gt: np.ndarray,
-    pred: np.ndarray,
-    object_ids: Iterable[int],
-    boundary: Boundary = Boundary.STANDARD,
-) -> dict[int, JF]:
-    """J and F of each object on one frame.
-
-    gt, pred: uint8 H x W of one size; pixel value = object id.
-    """
-    pair, scorer, ids = FramePair(gt, pred), Scorer(boundary), list(object_ids)
-    for object_id in ids:
-        scorer.add(pair.crop(object_id), pair.radius_px)
-    return dict(zip(ids, scorer.scores(), strict=True))
-
-
 def _row_range(gt: np.ndarray, pred: np.ndarray) -> tuple[int, int]:
-    """A range of rows [top, bottom) that holds every labelled pixel and one row above them."""
+    """Return rows [top, bottom) that hold every labelled pixel and one row above them."""
     height = gt.shape[0]
 
     def is_labelled(top: int, bottom: int) -> bool:
@@ -139,7 +128,7 @@ def _row_range(gt: np.ndarray, pred: np.ndarray) -> tuple[int, int]:
 
 
 def _labels_in(labels: np.ndarray) -> frozenset[int]:
-    """The values of a uint8 label map, without 0."""
+    """Return the values of a uint8 label map, without 0."""
     found: set[int] = set()
     left = pack_foreground(labels)
     while left.any():

@@ -17,44 +17,46 @@ WORD_BITS = 64
 
 
 def pack_mask(mask: np.ndarray) -> np.ndarray:
-    """bool H x W to uint8 H x ceil(W / 8); pixel x is bit x % 8 of byte x // 8."""
+    """Pack bool H x W to uint8 H x ceil(W / 8); pixel x is bit x % 8 of byte x // 8."""
     return np.packbits(mask, axis=1, bitorder="little")
 
 
 def pack_label(labels: np.ndarray, label: int) -> np.ndarray:
-    """The pixels of `labels` (uint8 H x W) equal to `label`, packed."""
+    """Pack the pixels of `labels` (uint8 H x W) that equal `label`."""
     return pack_mask(labels == label)
 
 
 def pack_foreground(labels: np.ndarray) -> np.ndarray:
-    """The nonzero pixels of `labels` (uint8 H x W), packed."""
+    """Pack the nonzero pixels of `labels` (uint8 H x W)."""
     return np.packbits(labels, axis=1, bitorder="little")
 
 
 if hasattr(np, "bitwise_count"):
 
     def count_bits(rows: np.ndarray) -> np.ndarray:
-        """Set bits of each pair: pairs x height x words to int64 counts."""
+        """Count the set bits of each pair: pairs x height x words to int64 counts."""
         return np.bitwise_count(rows).sum(axis=(1, 2), dtype=np.int64)
 
 else:  # NumPy 1
 
     def count_bits(rows: np.ndarray) -> np.ndarray:
-        """Set bits of each pair: pairs x height x words to int64 counts."""
+        """Count the set bits of each pair: pairs x height x words to int64 counts."""
         counts = [int.from_bytes(pair.tobytes(), "little").bit_count() for pair in rows]
         return np.array(counts, np.int64)
 
 
 @dataclass(frozen=True, slots=True)
 class CroppedPair:
-    """A ground truth and a prediction, cut to where either has pixels.
+    """A ground truth and a prediction of one object, cut to where either has pixels.
 
     The crop has one more row above and at least one more column to the left, because a contour
     also runs through the pixels before the mask.
 
-    gt, pred: packed bits, uint8 height x bytes.
+    gt: packed bits, uint8 height x bytes.
+    pred: the same.
     width_px: columns of the crop; bits behind them are zero.
-    has_last_row, has_last_column: the crop reaches the bottom / right border of the image.
+    has_last_row: whether the crop reaches the bottom border of the image.
+    has_last_column: whether the crop reaches the right border of the image.
     """
 
     gt: np.ndarray
@@ -73,7 +75,8 @@ def crop_pair(
 ) -> CroppedPair | None:
     """Cut two packed masks of one image to their union's bounding box; None if both are empty.
 
-    gt_bits, pred_bits: uint8 H x ceil(W / 8).
+    gt_bits: uint8 H x ceil(W / 8).
+    pred_bits: the same.
     reaches_bottom: the last row given is the image's last row; else it lies above, and the rows
         left out below are empty.
     """
@@ -97,10 +100,11 @@ def crop_pair(
 class PackedBatch:
     """Several pairs in one buffer, all padded to one size.
 
-    pairs: what is in it.
+    pairs: the pairs in it.
     buffer: uint64: zero words, the rows of all ground truths, of all predictions, zero words.
-    pad_words: zero words at each end.
-    height, stride_words: rows of the highest crop, words per row.
+    pad_words: number of zero words at each end.
+    height: rows of the highest crop.
+    stride_words: words per row.
     """
 
     pairs: Sequence[CroppedPair]
@@ -110,13 +114,13 @@ class PackedBatch:
     stride_words: int
 
     def rows(self, buffer: np.ndarray) -> np.ndarray:
-        """A buffer of this layout as a view: 2 (truth, prediction) x pairs x height x words."""
+        """View a buffer of this layout as 2 (truth, prediction) x pairs x height x words."""
         inner = buffer[self.pad_words : buffer.size - self.pad_words]
         return inner.reshape(2, len(self.pairs), self.height, self.stride_words)
 
 
 def pack_batch(pairs: Sequence[CroppedPair], gap: int) -> PackedBatch:
-    """Copy cropped pairs into one buffer. gap: zero bits behind each row."""
+    """Copy cropped pairs into one buffer, with `gap` zero bits behind each row."""
     height = max(pair.height for pair in pairs)
     stride_words = -(-(max(pair.width_px for pair in pairs) + gap) // WORD_BITS)
     pad_words = -(-gap // WORD_BITS)

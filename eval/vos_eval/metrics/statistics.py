@@ -11,17 +11,17 @@ RECALL_THRESHOLD = 0.5
 
 
 def mean(values: np.ndarray) -> float:
-    """Mean, NaN of no values."""
+    """Return the mean, NaN of no values."""
     return float(np.mean(values)) if len(values) else float("nan")
 
 
 def recall(values: np.ndarray) -> float:
-    """Share of frames strictly above 0.5 (DAVIS)."""
+    """Return the share of frames strictly above 0.5 (DAVIS)."""
     return mean(np.asarray(values) > RECALL_THRESHOLD)
 
 
 def decay(values: np.ndarray, *, wraps: bool = True) -> float:
-    """Mean of the first quarter of the frames minus mean of the last quarter (DAVIS).
+    """Return the mean of the first quarter of the frames minus that of the last (DAVIS).
 
     wraps: the official tool keeps the quarters' edges in 8 bits, so with more than 256 frames
         they wrap and the result is NaN or silently wrong; False gives what was meant.
@@ -33,7 +33,7 @@ def decay(values: np.ndarray, *, wraps: bool = True) -> float:
 
 
 def instability(j: np.ndarray, f: np.ndarray, *, rounds: bool = True) -> float:
-    """V of LVOS: standard deviation over time of J&F; lower is steadier.
+    """Return V of LVOS: the standard deviation over time of J&F; lower is steadier.
 
     rounds: the official tool rounds the variance to 4 decimals before the square root, so V
         takes few values (0.01, 0.0141, 0.0173, ...); False gives the plain standard deviation.

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from vos_eval.errors import EvalError
+from vos_eval.metrics import statistics
 from vos_eval.png import MaskError, read_labels
+from vos_eval.protocols.base import ObjectScore, Options, Protocol, Score, mean_over
 from vos_eval.protocols.files import (
     find_annotations,
     find_predictions,
@@ -16,14 +18,25 @@ from vos_eval.protocols.files import (
     require_folder,
     subfolders,
 )
-from vos_eval.protocols.plan import FramePlan, Labels, Missing, Plan, SequencePlan
+from vos_eval.protocols.plan import FramePlan, Labels, Missing, Plan, Quirk, SequencePlan
+from vos_eval.protocols.published import DAVIS_2017, Rules
+from vos_eval.protocols.tables import global_table, sequence_table
 
 VOID = 255
 RESOLUTION = "480p"
+_GLOBAL_COLUMNS = {
+    "J&F-Mean": "J&F",
+    "J-Mean": "J",
+    "J-Recall": "JR",
+    "J-Decay": "JD",
+    "F-Mean": "F",
+    "F-Recall": "FR",
+    "F-Decay": "FD",
+}
 
 
-def annotation_dir(root: Path) -> Path:
-    """The folder of sequences: ROOT/Annotations/480p, ROOT/Annotations or ROOT itself.
+def find_annotation_dir(root: Path) -> Path:
+    """Find the folder of sequences: ROOT/Annotations/480p, ROOT/Annotations or ROOT itself.
 
     Raises:
         EvalError: no folder of sequences there.
@@ -38,10 +51,10 @@ def annotation_dir(root: Path) -> Path:
     )
 
 
-def sequence_names(root: Path, split: str | None = None) -> list[str]:
-    """Sequences of a split list (ImageSets/YEAR/SPLIT.txt), or all annotated ones without lists.
+def list_sequences(root: Path, split: str | None = None) -> list[str]:
+    """List the sequences of ImageSets/YEAR/SPLIT.txt, or all annotated ones without lists.
 
-    The lists of 2016 name pictures and masks of each frame; the sequence is the folder's name.
+    The lists of 2016 name images and masks of each frame; the sequence is the folder's name.
 
     Raises:
         EvalError: the list is asked for but missing, ambiguous or empty.
@@ -51,7 +64,7 @@ def sequence_names(root: Path, split: str | None = None) -> list[str]:
     if not preferred:
         if split is not None:
             raise EvalError(f"{root}: no list ImageSets/2017/{split}.txt")
-        folder = annotation_dir(root)
+        folder = find_annotation_dir(root)
         return [name for name in subfolders(folder) if mask_names(folder / name)]
     if len(preferred) > 1:
         raise EvalError(f"{root}: several lists: {', '.join(map(str, preferred))}; keep one")
@@ -65,15 +78,8 @@ def sequence_names(root: Path, split: str | None = None) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def plan_davis(
-    root: Path,
-    pred_dir: Path,
-    *,
-    split: str | None = None,
-    missing: Missing = Missing.ERROR,
-    only_videos: Collection[str] | None = None,
-) -> Plan:
-    """The official selection: ids 1 to the highest label of the first annotation.
+def plan_davis(root: Path, pred_dir: Path, options: Options) -> Plan:
+    """Select as the official tool does: ids 1 to the highest label of the first annotation.
 
     Masks of 0 and 255 alone are those of 2016: one object, predicted as any single value.
     First and last frame are not scored.
@@ -81,14 +87,14 @@ def plan_davis(
     Raises:
         EvalError: folders or lists are missing.
     """
-    gt_dir = annotation_dir(root)
-    names = sequence_names(root, split)
+    gt_dir = find_annotation_dir(root)
+    names = list_sequences(root, options.split)
     require_folder(pred_dir, "prediction")
     plan = Plan()
     for video in names:
-        if only_videos is not None and video not in only_videos:
+        if options.only_videos is not None and video not in options.only_videos:
             continue
-        _plan_sequence(plan, video, gt_dir / video, pred_dir / video, missing)
+        _plan_sequence(plan, video, gt_dir / video, pred_dir / video, options.missing)
     return plan
 
 
@@ -130,3 +136,43 @@ def _plan_sequence(
             max_label=max(objects),
         )
     )
+
+
+def _totals(objects: Sequence[ObjectScore]) -> dict[str, float]:
+    j, f = mean_over(objects, "j_mean"), mean_over(objects, "f_mean")
+    return {
+        "J&F": (j + f) / 2,
+        "J": j,
+        "JR": mean_over(objects, "j_recall"),
+        "JD": mean_over(objects, "j_decay"),
+        "F": f,
+        "FR": mean_over(objects, "f_recall"),
+        "FD": mean_over(objects, "f_decay"),
+    }
+
+
+def _decay(values: np.ndarray, fixes: Collection[Quirk]) -> float:
+    return statistics.decay(values, wraps=Quirk.DECAY_WRAP not in fixes)
+
+
+def _tables(score: Score) -> Mapping[str, str]:
+    named = [(f"{item.video}_{item.object_id}", item) for item in score.objects]
+    return {
+        "": sequence_table(named, ("J", "F")),
+        "-global": global_table(_GLOBAL_COLUMNS, score.totals),
+    }
+
+
+DAVIS = Protocol(
+    name="davis",
+    description="DAVIS semi-supervised: mean over objects; first and last frame left out",
+    plan=plan_davis,
+    totals=_totals,
+    columns=("J&F", "J", "F", "JR", "JD", "FR", "FD"),
+    tables=_tables,
+    quirks=frozenset({Quirk.DECAY_WRAP}),
+    decay=_decay,
+    has_splits=True,
+    rules=Rules.DAVIS,
+    published=(DAVIS_2017,),
+)

@@ -10,7 +10,7 @@ from vos_eval.protocols.plan import Missing, Plan
 
 
 def require_folder(path: Path, what: str) -> Path:
-    """`path`, if it is a folder.
+    """Return `path` if it is a folder.
 
     Raises:
         EvalError: it is not.
@@ -22,14 +22,14 @@ def require_folder(path: Path, what: str) -> Path:
 
 
 def subfolders(path: Path) -> list[str]:
-    """Names of the folders in `path`, sorted, hidden ones left out."""
+    """List the names of the folders in `path`, sorted, hidden ones left out."""
     return sorted(
         entry.name for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith(".")
     )
 
 
 def mask_names(folder: Path) -> list[str]:
-    """Stems of the PNGs in `folder`, sorted; empty where there is no such folder."""
+    """List the stems of the PNGs in `folder`, sorted; empty where there is no such folder."""
     if not folder.is_dir():
         return []
     return sorted(
@@ -42,7 +42,7 @@ def mask_names(folder: Path) -> list[str]:
 def find_predictions(
     plan: Plan, video: str, folder: Path, names: Iterable[str], missing: Missing
 ) -> dict[str, Path | None]:
-    """Path of each named prediction of one video, None where it is absent.
+    """Find the path of each named prediction of one video, None where it is absent.
 
     Absent ones become a problem of the plan, or a note where they are scored as empty.
     """
@@ -63,7 +63,7 @@ def find_predictions(
 
 
 def find_annotations(plan: Plan, video: str, folder: Path, names: Iterable[str]) -> bool:
-    """Whether all named ground-truth masks of one video exist; the absent ones are a problem."""
+    """Check that all named ground-truth masks of one video exist; absent ones are a problem."""
     present = set(mask_names(folder))
     absent = [name for name in names if name not in present]
     if not folder.is_dir():

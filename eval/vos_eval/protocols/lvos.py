@@ -6,18 +6,23 @@ Scored are single objects, each from its own first frame on, on every fifth fram
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from vos_eval.errors import EvalError
+from vos_eval.metrics import statistics
+from vos_eval.protocols.base import ObjectScore, Options, Protocol, Score, mean_over
 from vos_eval.protocols.files import find_annotations, find_predictions, require_folder
-from vos_eval.protocols.plan import Fix, FramePlan, Missing, Plan, SequencePlan
+from vos_eval.protocols.plan import FramePlan, Plan, Quirk, SequencePlan
+from vos_eval.protocols.published import LVOS_V1, LVOS_V2, Rules
+from vos_eval.protocols.tables import global_table, sequence_table
 
 FRAME_STEP = 5
-
-
 META_NAMES = ("valid_meta.json", "val_meta.json", "meta.json")
 
 
@@ -25,8 +30,10 @@ META_NAMES = ("valid_meta.json", "val_meta.json", "meta.json")
 class ObjectRun:
     """One object's frames as the metadata gives them.
 
-    start, end: first frame of the object, last frame of the video.
-    frame_nums: length the evaluator allocates; in the real metadata (end - start) / 5.
+    object_id: pixel value of the object in the masks.
+    start: number of the object's first frame.
+    end: number of the video's last frame.
+    frame_nums: length the official tool allocates; in the real metadata (end - start) / 5.
     """
 
     object_id: int
@@ -36,17 +43,17 @@ class ObjectRun:
 
     @property
     def frames(self) -> range:
-        """Frame numbers the evaluator walks through; the end is not among them."""
+        """The frame numbers that the official tool walks through, without the end."""
         return range(self.start, self.end, FRAME_STEP)
 
 
 def frame_name(number: int) -> str:
-    """File stem of a frame."""
+    """Return the file stem of a frame."""
     return f"{number:08d}"
 
 
 def find_meta(split_dir: Path, split: str | None = None) -> Path:
-    """The metadata file of a split folder, under any of its names in the wild.
+    """Find the metadata file of a split folder, under any of its names in the wild.
 
     Raises:
         EvalError: there is none.
@@ -62,7 +69,7 @@ def find_meta(split_dir: Path, split: str | None = None) -> Path:
 
 
 def load_meta(path: Path) -> dict[str, tuple[ObjectRun, ...]]:
-    """Video name -> its objects in the file's order. Numbers may be written as strings.
+    """Read the objects of each video, in the file's order; numbers may be written as strings.
 
     Raises:
         EvalError: not JSON, or entries of another shape; every bad entry is named.
@@ -110,76 +117,75 @@ def _parse_run(key: str, value: Any) -> ObjectRun:
 def plan_lvos(
     split_dir: Path,
     pred_dir: Path,
-    unseen: Collection[str],
+    options: Options,
     *,
-    is_v1_era: bool = False,
-    split: str | None = None,
-    missing: Missing = Missing.ERROR,
-    fixes: Collection[Fix] = (),
-    only_videos: Collection[str] | None = None,
+    official_unseen: Collection[str],
+    is_v1_era: bool,
 ) -> Plan:
-    """The official selection: objects of the metadata, prompt frame and last two frames left out.
+    """Select as the official tool does: objects of the metadata, without the prompt frame.
 
+    The last two frames of an object's range do not count either.
+
+    official_unseen: the unseen videos, unless the options name others.
     is_v1_era: as before the v2 rewrite: every frame of the range counts, the prompt frame too.
-    only_videos: score these videos only; one of the two groups may then be empty.
 
     Raises:
         EvalError: folders or metadata are missing or unreadable.
     """
+    unseen = official_unseen if options.unseen is None else read_unseen(options.unseen)
     require_folder(split_dir, "ground truth")
-    meta = load_meta(find_meta(split_dir, split))
+    meta = load_meta(find_meta(split_dir, options.split))
     require_folder(pred_dir, "prediction")
     plan = Plan()
-    if only_videos is not None:
-        unknown = sorted(set(only_videos) - set(meta))
+    only = options.only_videos
+    if only is not None:
+        unknown = sorted(only - set(meta))
         if unknown:
             raise EvalError(f"{split_dir}: not in the metadata: {', '.join(unknown)}")
-        meta = {video: runs for video, runs in meta.items() if video in only_videos}
+        meta = {video: runs for video, runs in meta.items() if video in only}
     for video, runs in meta.items():
-        _plan_video(plan, split_dir, pred_dir, video, runs, unseen, is_v1_era, missing, fixes)
-    if only_videos is None:
+        objects_at = _objects_at(plan, video, runs, is_v1_era, Quirk.FRAME_NUMS in options.fixes)
+        names = [frame_name(number) for number in sorted(objects_at)]
+        gt_folder = split_dir / "Annotations" / video
+        has_gt = find_annotations(plan, video, gt_folder, names)
+        predictions = find_predictions(plan, video, pred_dir / video, names, options.missing)
+        if not has_gt:
+            continue
+        plan.sequences.append(
+            SequencePlan(
+                video=video,
+                frames=tuple(
+                    FramePlan(name, gt_folder / f"{name}.png", predictions[name], tuple(ids))
+                    for name, (_, ids) in zip(names, sorted(objects_at.items()), strict=True)
+                ),
+                objects=tuple(run.object_id for run in runs),
+                is_seen=video not in unseen,
+            )
+        )
+    if only is None:
         _check_groups(plan, meta, unseen)
     return plan
 
 
-def _plan_video(
+def _objects_at(
     plan: Plan,
-    split_dir: Path,
-    pred_dir: Path,
     video: str,
     runs: tuple[ObjectRun, ...],
-    unseen: Collection[str],
     is_v1_era: bool,
-    missing: Missing,
-    fixes: Collection[Fix],
-) -> None:
+    ignores_frame_nums: bool,
+) -> dict[int, list[int]]:
+    """Return the objects to score on each frame number; runs that do not fit become problems."""
     objects_at: dict[int, list[int]] = {}
     for run in runs:
-        problem = _length_problem(run, is_v1_era, Fix.FRAME_NUMS in fixes)
+        problem = _length_problem(run, is_v1_era, ignores_frame_nums)
         if problem:
             plan.problems.append(f"{video} object {run.object_id}: {problem}")
             continue
-        length = len(run.frames) if Fix.FRAME_NUMS in fixes else run.frame_nums
+        length = len(run.frames) if ignores_frame_nums else run.frame_nums
         for index, number in enumerate(run.frames):
             if is_v1_era or index not in (0, length - 1):
                 objects_at.setdefault(number, []).append(run.object_id)
-    names = [frame_name(number) for number in sorted(objects_at)]
-    gt_folder = split_dir / "Annotations" / video
-    has_gt = find_annotations(plan, video, gt_folder, names)
-    predictions = find_predictions(plan, video, pred_dir / video, names, missing)
-    if not has_gt:
-        return
-    plan.sequences.append(
-        SequencePlan(
-            video=video,
-            frames=tuple(
-                FramePlan(name, gt_folder / f"{name}.png", predictions[name], tuple(ids))
-                for name, (_, ids) in zip(names, sorted(objects_at.items()), strict=True)
-            ),
-            objects=tuple(run.object_id for run in runs),
-            is_seen=video not in unseen,
-        )
-    )
+    return objects_at
 
 
 def _length_problem(run: ObjectRun, is_v1_era: bool, ignores_frame_nums: bool) -> str | None:
@@ -223,25 +229,20 @@ R3UJGYwy K3OUeINk 058oeZ2p xpI7xRWN FiRTBMg2 nfcT3owb JGG6MrhF yfzVCnvU 6mNj04tC
     wrrX6bxv q2HE4zaM rvwT3piq ZFqAoImI bwcKqVSN QE1wMR58 eEcUJVBZ Qf9YVXOW SRRojucs PQfn7XV2
     3bvEjhOT
 """
-
-
 UNSEEN_HEAD = frozenset(_HEAD.split())
-"""The official evaluator's present list: 51 videos of v1 and v2."""
-
+"""The present list of the official tool: 51 videos of v1 and v2."""
 
 _V1_ERA = """
 R3UJGYwy 058oeZ2p UtEnRpiP yfzVCnvU 6mNj04tC yWnanBID gw84JOqH 711gAS21 FmzvB44A Oj1z5fO0
     tAyQIobn yxCvN6OJ LWVlKBlK K3OUeINk xpI7xRWN aFytsETk FiRTBMg2 nfcT3owb v3uNUctx JGG6MrhF
     49TNsJzk dtHbJvYy 8lxxCA5h N6CONZUW vJ8W2TO5 gdqCcvs2 pMntJwSQ
 """
-
-
 UNSEEN_V1_ERA = frozenset(_V1_ERA.split())
 """The list before the v2 rewrite: 27 videos, among them aFytsETk and UtEnRpiP."""
 
 
 def read_unseen(path: Path) -> frozenset[str]:
-    """Video names, separated by white space.
+    """Read video names, separated by white space.
 
     Raises:
         EvalError: the file cannot be read or names nothing.
@@ -253,3 +254,89 @@ def read_unseen(path: Path) -> frozenset[str]:
     if not names:
         raise EvalError(f"{path}: the list of unseen videos is empty; it needs one name a line")
     return names
+
+
+def _totals(objects: Sequence[ObjectScore]) -> dict[str, float]:
+    seen, unseen = _split(objects)
+    js, ju = mean_over(seen, "j_mean"), mean_over(unseen, "j_mean")
+    fs, fu = mean_over(seen, "f_mean"), mean_over(unseen, "f_mean")
+    return {
+        "J&F": (js + fs + ju + fu) / 4,
+        "J": (js + ju) / 2,
+        "F": (fs + fu) / 2,
+        "Js": js,
+        "Fs": fs,
+        "Ju": ju,
+        "Fu": fu,
+        "V": sum(_groups(objects).values()) / 2,
+    }
+
+
+def _groups(objects: Sequence[ObjectScore]) -> dict[str, float]:
+    seen, unseen = _split(objects)
+    return {"Vs": mean_over(seen, "v"), "Vu": mean_over(unseen, "v")}
+
+
+def _split(objects: Sequence[ObjectScore]) -> tuple[list[ObjectScore], list[ObjectScore]]:
+    """Return the objects of seen and of unseen videos."""
+    return [o for o in objects if o.is_seen], [o for o in objects if not o.is_seen]
+
+
+def _decay(values: np.ndarray, fixes: Collection[Quirk]) -> float:
+    return statistics.decay(values, wraps=False) if Quirk.LVOS_DECAY in fixes else 0.0
+
+
+_GLOBAL_COLUMNS = {
+    "J&F-Mean": "J&F",
+    "J-Mean": "J",
+    "J-seen-Mean": "Js",
+    "J-unseen-Mean": "Ju",
+    "F-Mean": "F",
+    "F-seen-Mean": "Fs",
+    "F-unseen-Mean": "Fu",
+    "V-Mean": "V",
+    "V-seen-Mean": "Vs",
+    "V-unseen-Mean": "Vu",
+}
+
+
+def _tables(score: Score) -> Mapping[str, str]:
+    """Return the two official tables; an object is named VIDEO_K, K = place in the metadata."""
+    named: list[tuple[str, ObjectScore]] = []
+    place: dict[str, int] = {}
+    for item in score.objects:
+        place[item.video] = place.get(item.video, 0) + 1
+        named.append((f"{item.video}_{place[item.video]}", item))
+    return {
+        "": sequence_table(named, ("J", "F", "V")),
+        "-global": global_table(_GLOBAL_COLUMNS, score.totals | score.groups),
+    }
+
+
+LVOS = Protocol(
+    name="lvos",
+    description="the official LVOS evaluator (25cb02d): mean over objects of seen and of unseen "
+    "videos, then the mean of the two; prompt frame and last frames left out",
+    plan=partial(plan_lvos, official_unseen=UNSEEN_HEAD, is_v1_era=False),
+    totals=_totals,
+    columns=("J&F", "J", "F", "V", "seen"),
+    tables=_tables,
+    groups=_groups,
+    summary=("J&F", "Js", "Fs", "Ju", "Fu", "V"),
+    quirks=frozenset({Quirk.LVOS_DECAY, Quirk.V_ROUNDING, Quirk.FRAME_NUMS}),
+    decay=_decay,
+    has_unseen=True,
+    has_splits=True,
+    rules=Rules.OFFICIAL,
+    published=(LVOS_V2, LVOS_V1),
+)
+
+LVOS_V1_ERA = replace(
+    LVOS,
+    name="lvos-v1-era",
+    description="the LVOS evaluator before its v2 rewrite (9ff733c): prompt frame "
+    "counted, list of 27 unseen videos",
+    plan=partial(plan_lvos, official_unseen=UNSEEN_V1_ERA, is_v1_era=True),
+    rules=None,
+    published=(LVOS_V1, LVOS_V2),
+)

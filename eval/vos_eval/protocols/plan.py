@@ -7,14 +7,13 @@ from enum import StrEnum
 from pathlib import Path
 
 
-class Fix(StrEnum):
-    """Quirks of the official tools that can be switched off; every published number has them.
+class Quirk(StrEnum):
+    """A quirk of an official tool that can be switched off; every published number has it.
 
-    DECAY_WRAP: davis; quarter edges kept in 8 bits, wrong beyond 256 frames.
-    LVOS_DECAY: lvos; decay is always 0.
-    V_ROUNDING: lvos; the variance is rounded to 4 decimals before V is taken.
-    FRAME_NUMS: lvos; the length of an object's run is read from the metadata's `frame_nums`, which
-        is an error here where it does not fit the frame range. Fixed: the range alone counts.
+    DECAY_WRAP: davis: quarter edges are kept in 8 bits, wrong beyond 256 frames.
+    LVOS_DECAY: lvos: decay is always 0.
+    V_ROUNDING: lvos: the variance is rounded to 4 decimals before V is taken.
+    FRAME_NUMS: lvos: the metadata's `frame_nums` counts; where the range disagrees, it is an error.
     """
 
     DECAY_WRAP = "decay-wrap"
@@ -24,14 +23,18 @@ class Fix(StrEnum):
 
 
 class Missing(StrEnum):
-    """What to do about absent predictions: refuse to score, or score them as empty masks."""
+    """What to do about absent predictions.
+
+    ERROR: refuse to score.
+    EMPTY: score them as empty masks.
+    """
 
     ERROR = "error"
     EMPTY = "empty"
 
 
 class Labels(StrEnum):
-    """What a pixel value means.
+    """The meaning of a pixel value.
 
     IDS: the object id; only the planned objects are scored.
     IDS_STRICT: the same, but a predicted label above `max_label` is a problem.
@@ -52,7 +55,8 @@ class FramePlan:
     """One frame to decode.
 
     name: file stem.
-    gt, pred: mask files; pred None where it is absent and scored as empty.
+    gt: file of the ground truth.
+    pred: file of the prediction; None where it is absent and scored as empty.
     object_ids: the objects to score; unused when every present label is scored.
     """
 
@@ -67,11 +71,12 @@ class SequencePlan:
     """One pass over the frames of a video.
 
     video: name of the video.
-    frames: in order.
+    frames: the frames to score, in order.
     objects: ids in report order; empty when the masks decide.
-    labels, max_label: meaning of pixel values.
-    is_seen: LVOS only: the video's categories are in the training set; else None.
-    only_object: SA-V folder layout: the id whose folder this is; else None.
+    labels: meaning of pixel values.
+    max_label: highest label that a prediction may have, where `labels` is strict.
+    is_seen: lvos: whether the video's categories are in the training set; else None.
+    only_object: sav, one folder per object: the id whose folder this is; else None.
     """
 
     video: str
@@ -82,13 +87,21 @@ class SequencePlan:
     is_seen: bool | None = None
     only_object: int | None = None
 
+    @property
+    def title(self) -> str:
+        """Its name in messages."""
+        if self.only_object is None:
+            return self.video
+        return f"{self.video} object {self.only_object:03d}"
+
 
 @dataclass(slots=True)
 class Plan:
     """All sequences of a data set, and what is wrong with it.
 
-    problems: each forbids a score.
-    notes: said with the score: predictions taken as empty.
+    sequences: what to score, in report order.
+    problems: what is wrong; one is enough for no score.
+    notes: what a reader has to know, such as predictions scored as empty.
     """
 
     sequences: list[SequencePlan] = field(default_factory=list)
@@ -97,4 +110,5 @@ class Plan:
 
     @property
     def frame_count(self) -> int:
+        """Number of frames to score, over all sequences."""
         return sum(len(sequence.frames) for sequence in self.sequences)

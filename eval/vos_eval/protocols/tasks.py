@@ -1,4 +1,4 @@
-"""What a tracker is given for a data set: the frames, and each object's first mask. Nothing else.
+"""What a tracker gets of a data set: the frames and each object's first mask, nothing else.
 
 Only the annotation files named in a task are ever opened before tracking.
 """
@@ -12,7 +12,7 @@ import numpy as np
 
 from vos_eval.errors import EvalError
 from vos_eval.png import MaskError, read_labels
-from vos_eval.protocols.davis import RESOLUTION, VOID, annotation_dir, sequence_names
+from vos_eval.protocols.davis import RESOLUTION, VOID, find_annotation_dir, list_sequences
 from vos_eval.protocols.files import mask_names, require_folder
 from vos_eval.protocols.lvos import find_meta, frame_name, load_meta
 
@@ -23,8 +23,10 @@ _IMAGE_ENDINGS = (".jpg", ".jpeg", ".png")
 class FirstMask:
     """The prompt of one object.
 
+    object_id: the object.
     frame_idx: position of its first frame among the video's images.
-    path, label: the annotation of that frame, and the object's pixel value in it.
+    path: the annotation of that frame.
+    label: pixel value of the object in that annotation.
     """
 
     object_id: int
@@ -33,7 +35,7 @@ class FirstMask:
     label: int
 
     def read(self) -> np.ndarray:
-        """bool H x W.
+        """Read the mask, bool H x W.
 
         Raises:
             EvalError: the file cannot be read, or does not show the object.
@@ -52,7 +54,13 @@ class FirstMask:
 
 @dataclass(frozen=True, slots=True)
 class TrackingTask:
-    """One video to track: its folder of images, their stems in order, the first masks."""
+    """One video to track.
+
+    video: name of the video.
+    image_dir: folder of its images.
+    frames: stems of the images, in order.
+    first_masks: the prompts, one per object.
+    """
 
     video: str
     image_dir: Path
@@ -61,7 +69,7 @@ class TrackingTask:
 
 
 def lvos_split_dir(root: Path, split: str) -> Path:
-    """ROOT/SPLIT, or ROOT where that is the split folder itself.
+    """Find ROOT/SPLIT, or ROOT where that is the split folder itself.
 
     Raises:
         EvalError: neither has JPEGImages.
@@ -75,7 +83,7 @@ def lvos_split_dir(root: Path, split: str) -> Path:
 
 
 def lvos_tasks(split_dir: Path, split: str) -> list[TrackingTask]:
-    """Each object starts on its own first frame, as the metadata names it.
+    """Start each object on its own first frame, as the metadata names it.
 
     Raises:
         EvalError: metadata, images or first annotations are missing; all are named.
@@ -103,18 +111,18 @@ def lvos_tasks(split_dir: Path, split: str) -> list[TrackingTask]:
 
 
 def davis_tasks(root: Path, split: str | None = None) -> list[TrackingTask]:
-    """All objects start on the first frame; masks of 0 and 255 alone hold object 1.
+    """Start all objects on the first frame; masks of 0 and 255 alone hold object 1.
 
     Raises:
         EvalError: lists, images or first annotations are missing; all are named.
     """
-    gt_dir = annotation_dir(root)
+    gt_dir = find_annotation_dir(root)
     images = root / "JPEGImages"
     if (images / RESOLUTION).is_dir():
         images /= RESOLUTION
     problems: list[str] = []
     tasks = []
-    for video in sequence_names(root, split):
+    for video in list_sequences(root, split):
         frames = _image_names(images / video)
         annotated = mask_names(gt_dir / video)
         if not frames or not annotated:

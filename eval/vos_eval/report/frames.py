@@ -1,4 +1,4 @@
-"""The frames that went worst, as small pictures of what was missed and what was too much."""
+"""The worst frames, as thumbnails of what was missed and what was too much."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from vos_eval.evaluate import ObjectScore, Score
 from vos_eval.png import read_labels
+from vos_eval.protocols.base import ObjectScore, Score
 from vos_eval.protocols.plan import FramePlan, Labels, Plan, SequencePlan
 
 _WORST_FRAMES = 12
@@ -23,18 +23,26 @@ _RIGHT_RGB, _MISSED_RGB, _SURPLUS_RGB = (46, 204, 113), (52, 120, 246), (239, 68
 
 @dataclass(frozen=True, slots=True)
 class WorstFrame:
-    """One frame of one object. picture: a JPEG as a data URI."""
+    """One frame of one object, for a person to look at.
+
+    video: name of the video.
+    object_id: the object.
+    frame: file stem of the frame.
+    j: region similarity, 0-1.
+    f: contour accuracy, 0-1.
+    thumbnail: a JPEG as a data URI.
+    """
 
     video: str
     object_id: int
     frame: str
     j: float
     f: float
-    picture: str
+    thumbnail: str
 
 
 def worst_frames(score: Score, plan: Plan, gt_dir: Path) -> list[WorstFrame]:
-    """The lowest J&F first, at most two frames of one object, and no two that touch."""
+    """Return the frames of lowest J&F first, at most two of one object, and no two that touch."""
     sequences = {(s.video, s.only_object): s for s in plan.sequences}
     frames = []
     for item, index in _choose(score.objects):
@@ -47,7 +55,7 @@ def worst_frames(score: Score, plan: Plan, gt_dir: Path) -> list[WorstFrame]:
                 frame.name,
                 float(item.j[index]),
                 float(item.f[index]),
-                _picture(sequence, frame, item.object_id, gt_dir),
+                _draw_thumbnail(sequence, frame, item.object_id, gt_dir),
             )
         )
     return frames
@@ -68,23 +76,23 @@ def _choose(objects: Iterable[ObjectScore]) -> list[tuple[ObjectScore, int]]:
     return [(item, index) for _, item, index in candidates[:_WORST_FRAMES]]
 
 
-def _picture(sequence: SequencePlan, frame: FramePlan, object_id: int, gt_dir: Path) -> str:
+def _draw_thumbnail(sequence: SequencePlan, frame: FramePlan, object_id: int, gt_dir: Path) -> str:
     gt = _mask(read_labels(frame.gt), sequence.labels, object_id)
     if frame.pred is None:
         pred = np.zeros_like(gt)
     else:
         pred = _mask(read_labels(frame.pred), sequence.labels, object_id)
-    base = _photo(gt_dir, sequence.video, frame.name, gt.shape)
+    base = _read_grey(gt_dir, sequence.video, frame.name, gt.shape)
     for mask, colour in (
         (gt & pred, _RIGHT_RGB),
         (gt & ~pred, _MISSED_RGB),
         (pred & ~gt, _SURPLUS_RGB),
     ):
         base[mask] = (0.4 * base[mask] + 0.6 * np.array(colour)).astype(np.uint8)
-    picture = Image.fromarray(base)
-    picture.thumbnail((_THUMB_WIDTH_PX, 4 * _THUMB_WIDTH_PX), Image.Resampling.LANCZOS)
+    image = Image.fromarray(base)
+    image.thumbnail((_THUMB_WIDTH_PX, 4 * _THUMB_WIDTH_PX), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=82)
+    image.save(buffer, "JPEG", quality=82)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
@@ -94,8 +102,8 @@ def _mask(labels: np.ndarray, meaning: Labels, object_id: int) -> np.ndarray:
     return labels == object_id
 
 
-def _photo(gt_dir: Path, video: str, name: str, size_hw: tuple[int, ...]) -> np.ndarray:
-    """The frame itself in grey, so that the colours stand out; plain grey where there is none."""
+def _read_grey(gt_dir: Path, video: str, name: str, size_hw: tuple[int, ...]) -> np.ndarray:
+    """Read the frame in grey, so that the colours stand out; plain grey where there is none."""
     roots = (
         gt_dir / "JPEGImages",
         gt_dir.parent / "JPEGImages",

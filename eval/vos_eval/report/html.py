@@ -10,51 +10,22 @@ from html import escape
 from importlib.resources import files
 from pathlib import Path
 
-from vos_eval.evaluate import ObjectScore, Options, Protocol, Score, make_plan
 from vos_eval.metrics.boundary import Boundary
+from vos_eval.protocols.base import ObjectScore, Options, Protocol, Score
 from vos_eval.protocols.plan import Plan
+from vos_eval.protocols.published import IMAGES, PublishedRow, PublishedTable
 from vos_eval.report.frames import WorstFrame, worst_frames
 from vos_eval.report.plot import object_plot
-from vos_eval.report.published import (
-    DAVIS_2017,
-    IMAGES,
-    LVOS_V1,
-    LVOS_V2,
-    SAV,
-    PublishedRow,
-    PublishedTable,
-    Rules,
-)
 
 PAGE_NAME = "index.html"
 RUN_NAME = "run.json"
-
-_PROTOCOL_TEXT = {
-    Protocol.LVOS: "the official LVOS evaluator (25cb02d): mean over objects of seen and of unseen "
-    "videos, then the mean of the two; prompt frame and last frames left out",
-    Protocol.LVOS_V1_ERA: "the LVOS evaluator before its v2 rewrite (9ff733c): prompt frame "
-    "counted, list of 27 unseen videos",
-    Protocol.DAVIS: "DAVIS semi-supervised: mean over objects; first and last frame left out",
-    Protocol.SAV: "SA-V and vos-benchmark: mean over objects, each from its first sighting on",
-}
-_RULES_OF = {
-    Protocol.LVOS: Rules.OFFICIAL,
-    Protocol.SAV: Rules.PER_OBJECT,
-    Protocol.DAVIS: Rules.DAVIS,
-}
-_TABLES = {
-    Protocol.LVOS: (LVOS_V2, LVOS_V1),
-    Protocol.LVOS_V1_ERA: (LVOS_V1, LVOS_V2),
-    Protocol.SAV: (SAV, LVOS_V2),
-    Protocol.DAVIS: (DAVIS_2017,),
-}
 
 
 def write_report(
     score: Score, gt_dir: Path, pred_dir: Path, options: Options, folder: Path
 ) -> Path:
     """Write FOLDER/index.html and return its path."""
-    plan = make_plan(score.protocol, gt_dir, pred_dir, options)
+    plan = score.protocol.plan(gt_dir, pred_dir, options)
     run = _read_run(pred_dir)
     page = _page(
         score,
@@ -82,7 +53,7 @@ def _frame_count(plan: Plan) -> int:
 
 
 def _read_run(pred_dir: Path) -> dict[str, str]:
-    """What made the predictions, if the tracker left word beside them."""
+    """Read what made the predictions, if the tracker recorded it beside them."""
     for path in (pred_dir / RUN_NAME, pred_dir.parent / RUN_NAME):
         try:
             content = json.loads(path.read_text("utf-8"))
@@ -94,7 +65,7 @@ def _read_run(pred_dir: Path) -> dict[str, str]:
 
 
 def _fingerprint(paths: Iterable[Path]) -> str:
-    """SHA-256 over the scored files' contents, in order."""
+    """Return the SHA-256 over the scored files' contents, in order."""
     whole = hashlib.sha256()
     for path in paths:
         whole.update(hashlib.sha256(path.read_bytes()).digest())
@@ -109,9 +80,10 @@ def _page(
     hashes: dict[str, str],
     frame_count: int,
 ) -> str:
-    title = run.get("data_set") or f"{score.protocol} evaluation"
+    title = run.get("data_set") or f"{score.protocol.name} evaluation"
     style = files("vos_eval.report").joinpath("report.css").read_text("utf-8")
     videos = len({item.video for item in score.objects})
+    headline = next(iter(score.totals))
     model = run.get("model")
     sections = [
         _tiles(score),
@@ -125,12 +97,12 @@ def _page(
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{escape(title)} – J&amp;F {_percent(score.totals["J&F"])}</title>
+<title>{escape(title)} – {escape(headline)} {_percent(score.totals[headline])}</title>
 <style>{style}</style></head><body><main>
 <header><p class="eyebrow">Video object segmentation{f" · {escape(model)}" if model else ""}</p>
 <h1>{escape(title)}</h1>
 <p class="lead">{videos} videos, {len(score.objects)} objects, {frame_count:,} scored frames.
-Scored as by {escape(_PROTOCOL_TEXT[score.protocol])}.</p></header>
+Scored as by {escape(score.protocol.description)}.</p></header>
 {"".join(sections)}
 </main></body></html>
 """
@@ -154,9 +126,9 @@ _TILE_TEXT = {
 
 def _tiles(score: Score) -> str:
     tiles = [
-        f'<div class="tile{" main" if name == "J&F" else ""}"><b>{_percent(value)}</b>'
-        f"<span>{escape(name)}</span><small>{_TILE_TEXT[name]}</small></div>"
-        for name, value in score.totals.items()
+        f'<div class="tile{"" if index else " main"}"><b>{_percent(value)}</b>'
+        f"<span>{escape(name)}</span><small>{_TILE_TEXT.get(name, '')}</small></div>"
+        for index, (name, value) in enumerate(score.totals.items())
     ]
     return f'<section class="tiles">{"".join(tiles)}</section>'
 
@@ -183,7 +155,9 @@ def _notices(score: Score, options: Options) -> str:
 
 def _comparison(score: Score, options: Options, run: dict[str, str]) -> str:
     data_set = run.get("data_set", "")
-    candidates = _TABLES[score.protocol]
+    candidates = score.protocol.published
+    if not candidates:
+        return ""
     tables = [table for table in candidates if table.data_set == data_set]
     is_known = bool(tables)
     is_partial = options.only_videos is not None
@@ -196,7 +170,7 @@ def _published_table(table: PublishedTable, score: Score, is_known: bool, is_par
     own = "".join(
         f"<td>{_percent(score.totals.get(name, math.nan))}</td>" for name in table.columns
     )
-    rules = _RULES_OF.get(score.protocol, score.protocol)
+    rules = score.protocol.rules or score.protocol.name
     rows = [f'<tr class="own"><td>This run</td>{own}<td>{escape(rules)}</td><td></td></tr>']
     rows += [_published_row(row, score.protocol) for row in table.rows]
     doubt = []
@@ -219,7 +193,7 @@ def _published_table(table: PublishedTable, score: Score, is_known: bool, is_par
 
 
 def _published_row(row: PublishedRow, protocol: Protocol) -> str:
-    differs = row.rules is not _RULES_OF.get(protocol)
+    differs = row.rules is not protocol.rules
     cells = "".join(f"<td>{'' if value is None else f'{value:.1f}'}</td>" for value in row.numbers)
     mark = '<span class="mark" title="other rules than this run">⚠</span> ' if differs else ""
     remark = f" {row.remark}" if row.remark else ""
@@ -242,7 +216,7 @@ def _card(item: ObjectScore, protocol: Protocol) -> str:
     group = ""
     if item.is_seen is not None:
         group = f'<em class="tag">{"seen" if item.is_seen else "unseen"}</em>'
-    extra = f" · V {_percent(item.v)}" if protocol.is_lvos else ""
+    extra = f" · V {_percent(item.v)}" if "V" in protocol.columns else ""
     return (
         f"<article><h4>{escape(item.video)} <span>object {item.object_id}</span>{group}"
         f"<b>{_percent((item.j_mean + item.f_mean) / 2)}</b></h4>{object_plot(item)}"
@@ -255,7 +229,7 @@ def _worst(worst: list[WorstFrame]) -> str:
     if not worst:
         return "<section><h2>Worst frames</h2><p>Every frame is perfect.</p></section>"
     items = "".join(
-        f'<figure><img src="{frame.picture}" alt="{escape(frame.video)} {escape(frame.frame)}">'
+        f'<figure><img src="{frame.thumbnail}" alt="{escape(frame.video)} {escape(frame.frame)}">'
         f"<figcaption><b>{escape(frame.video)}</b> object {frame.object_id}, frame "
         f"{escape(frame.frame)}<br>J {_percent(frame.j)} · F {_percent(frame.f)}</figcaption>"
         "</figure>"
@@ -269,7 +243,7 @@ def _worst(worst: list[WorstFrame]) -> str:
 
 
 def _provenance(score: Score, options: Options, run: dict[str, str], hashes: dict[str, str]) -> str:
-    rows = {"protocol": str(score.protocol), "contour rule": str(options.boundary)} | run
+    rows = {"protocol": score.protocol.name, "contour rule": str(options.boundary)} | run
     rows |= {f"SHA-256 of the scored {name}": value for name, value in hashes.items()}
     if not run:
         rows["model"] = f"not recorded: no {RUN_NAME} beside the predictions"

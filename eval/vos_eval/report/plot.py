@@ -6,7 +6,7 @@ from html import escape
 
 import numpy as np
 
-from vos_eval.evaluate import ObjectScore
+from vos_eval.protocols.base import ObjectScore
 
 _WIDTH, _HEIGHT = 360, 116
 _LEFT, _RIGHT, _TOP, _BOTTOM = 26, 6, 8, 18
@@ -14,7 +14,7 @@ _MAX_POINTS = 240
 
 
 def object_plot(item: ObjectScore) -> str:
-    """Two lines over the scored frames. Long videos show the lowest frame of each bin."""
+    """Draw J and F over the scored frames; long videos show the lowest frame of each bin."""
     per_bin = -(-len(item.j) // _MAX_POINTS)
     inner_w, inner_h = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _TOP - _BOTTOM
     grid = []

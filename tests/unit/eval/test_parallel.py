@@ -4,12 +4,14 @@ import os
 import signal
 import sys
 import time
+from threading import Event
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from vos_eval import parallel as run
+from vos_eval import parallel
 from vos_eval.errors import EvalError
 from vos_eval.frame_task import score_task
 from vos_eval.helper_process import Helper
@@ -41,8 +43,8 @@ def plan(tmp_path):
 @pytest.fixture
 def small_tasks(monkeypatch):
     """Helpers start after the first task of two frames, and get their share."""
-    monkeypatch.setattr(run, "_FRAMES_PER_TASK", 2)
-    monkeypatch.setattr(run, "_WORTH_A_HELPER_S", 1e-9)
+    monkeypatch.setattr(parallel, "_FRAMES_PER_TASK", 2)
+    monkeypatch.setattr(parallel, "_WORTH_A_HELPER_S", 1e-9)
 
 
 def slow_down(monkeypatch, seconds):
@@ -52,37 +54,61 @@ def slow_down(monkeypatch, seconds):
         time.sleep(seconds)
         return score_task(task)
 
-    monkeypatch.setattr(run, "score_task", slowly)
+    monkeypatch.setattr(parallel, "score_task", slowly)
+
+
+def wait_before_the_second_task(monkeypatch, event):
+    """Score the second task of this process only after the event, so that a helper has its turn."""
+    scored = []
+
+    def wait(task):
+        if scored:
+            assert event.wait(30)
+        scored.append(task)
+        return score_task(task)
+
+    monkeypatch.setattr(parallel, "score_task", wait)
 
 
 def test_the_digits_do_not_depend_on_the_number_of_processes(plan, monkeypatch, small_tasks):
-    alone = run.run_plan(plan)
-    answered = []
+    alone = parallel.run_plan(plan)
+    worked = []
+    event = Event()
 
     class Counted(Helper):
         def receive(self):
-            answer = super().receive()
-            answered.append(self.process.pid)
-            return answer
+            outcomes = super().receive()
+            worked.append(self.process.pid)
+            event.set()
+            return outcomes
 
-    monkeypatch.setattr(run, "Helper", Counted)
-    slow_down(monkeypatch, 0.15)
-    assert run.run_plan(plan, jobs=2) == alone
-    assert len(set(answered)) == 1
-    answered.clear()
-    assert run.run_plan(plan, jobs=3) == alone
-    assert 1 <= len(set(answered)) <= 2
+    monkeypatch.setattr(parallel, "Helper", Counted)
+    for jobs in (2, 3):
+        worked.clear()
+        event.clear()
+        wait_before_the_second_task(monkeypatch, event)
+        assert parallel.run_plan(plan, jobs=jobs) == alone
+        assert 1 <= len(set(worked)) <= jobs - 1
     assert [len(frames) for frames in alone] == [21, 3, 14]
 
 
 def test_problems_come_in_order_from_any_process(plan, monkeypatch, small_tasks):
     for index in (3, 12, 20):
         plan.sequences[0].frames[index].pred.write_bytes(b"not a png")
-    slow_down(monkeypatch, 0.05)
     with pytest.raises(EvalError) as alone:
-        run.run_plan(plan)
+        parallel.run_plan(plan)
+    event = Event()
+
+    class Signalling(Helper):
+        def receive(self):
+            outcomes = super().receive()
+            event.set()
+            return outcomes
+
+    monkeypatch.setattr(parallel, "Helper", Signalling)
+    wait_before_the_second_task(monkeypatch, event)
     with pytest.raises(EvalError) as several:
-        run.run_plan(plan, jobs=3)
+        parallel.run_plan(plan, jobs=3)
     assert len(alone.value.problems) == 3
     assert several.value.problems == alone.value.problems
 
@@ -91,8 +117,8 @@ def test_little_work_starts_no_process(plan, monkeypatch):
     def refuse():
         raise AssertionError("a helper was started")
 
-    monkeypatch.setattr(run, "Helper", refuse)
-    assert run.run_plan(plan, jobs=8) == run.run_plan(plan)
+    monkeypatch.setattr(parallel, "Helper", refuse)
+    assert parallel.run_plan(plan, jobs=8) == parallel.run_plan(plan)
 
 
 def test_no_more_processes_than_there_is_work_for(plan, monkeypatch, small_tasks):
@@ -103,11 +129,19 @@ def test_no_more_processes_than_there_is_work_for(plan, monkeypatch, small_tasks
             started.append(1)
             super().__init__()
 
-    monkeypatch.setattr(run, "Helper", Counted)
-    monkeypatch.setattr(run, "_WORTH_A_HELPER_S", 1.0)
-    slow_down(monkeypatch, 0.15)  # 19 tasks: 18 x 0.15 s are left after the first
-    run.run_plan(plan, jobs=16)
-    assert 1 <= len(started) <= 4
+    monkeypatch.setattr(parallel, "Helper", Counted)
+    monkeypatch.setattr(parallel, "_WORTH_A_HELPER_S", 1.0)
+    clock_s = 0.0
+
+    def take_time(task):
+        nonlocal clock_s
+        clock_s += 0.15
+        return score_task(task)
+
+    monkeypatch.setattr(parallel, "score_task", take_time)
+    monkeypatch.setattr(parallel, "time", SimpleNamespace(perf_counter=lambda: clock_s))
+    parallel.run_plan(plan, jobs=16)
+    assert len(started) == 2  # after the first of 20 tasks 36 frames are left, worth 2.7 s
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
@@ -124,28 +158,30 @@ def test_a_killed_helper_is_an_error(plan, monkeypatch, small_tasks, at):
             self.loads += 1
             return super()._load()
 
-    monkeypatch.setattr(run, "Helper", Killed)
+    monkeypatch.setattr(parallel, "Helper", Killed)
     slow_down(monkeypatch, 0.3)
     start = time.monotonic()
     with pytest.raises(EvalError, match="a scoring process died"):
-        run.run_plan(plan, jobs=2)
+        parallel.run_plan(plan, jobs=2)
     assert time.monotonic() - start < 5, "it goes on only to the end of a task"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_a_stuck_helper_does_not_hold_up_the_score(plan, monkeypatch, small_tasks):
-    alone = run.run_plan(plan)
+    alone = parallel.run_plan(plan)
     stopped = []
+    event = Event()
 
     class Stopped(Helper):
         def receive(self):
             os.kill(self.process.pid, signal.SIGSTOP)
             stopped.append(self.process)
+            event.set()
             return super().receive()
 
-    monkeypatch.setattr(run, "Helper", Stopped)
-    slow_down(monkeypatch, 0.1)
-    assert run.run_plan(plan, jobs=2) == alone
+    monkeypatch.setattr(parallel, "Helper", Stopped)
+    wait_before_the_second_task(monkeypatch, event)
+    assert parallel.run_plan(plan, jobs=2) == alone
     (process,) = stopped
     assert process.returncode is not None, "it is gone afterwards"
 
@@ -155,13 +191,13 @@ def test_a_bug_in_a_helper_shows_its_traceback(plan, monkeypatch, small_tasks):
         def send(self, task):
             super().send("not a task")
 
-    monkeypatch.setattr(run, "Helper", Confused)
+    monkeypatch.setattr(parallel, "Helper", Confused)
     slow_down(monkeypatch, 0.3)
     with pytest.raises(RuntimeError, match="AttributeError"):
-        run.run_plan(plan, jobs=2)
+        parallel.run_plan(plan, jobs=2)
 
 
 def test_no_process_to_be_had(plan, monkeypatch, small_tasks):
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     with pytest.raises(EvalError, match=r"cannot be started .* smaller --jobs"):
-        run.run_plan(plan, jobs=2)
+        parallel.run_plan(plan, jobs=2)

@@ -7,6 +7,7 @@ import os
 import pickle
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -19,10 +20,10 @@ from vos.model import weights as checkpoint
 
 
 def _build(config: str) -> dict[str, torch.Tensor]:
-    import sam2  # noqa: F401  (sets up the config search path)
     from hydra import compose
     from hydra.utils import instantiate
 
+    import_module("sam2")  # sets up the config search path
     linspace = torch.linspace  # the trunk reads its values, so these must be real
 
     with torch.device("meta"), pytest.MonkeyPatch.context() as patch:  # shapes only: costs nothing

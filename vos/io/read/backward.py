@@ -8,24 +8,24 @@ from pathlib import Path
 
 from vos.frame import Frame
 from vos.io.read.source import SourceInfo, past_the_end, video_frame_name
-from vos.io.read.video_index import Report, VideoIndex
+from vos.io.read.video_index import OnEnd, VideoIndex
 
 _CHUNK_FRAMES = 32
 _CHUNK_BYTES = 256 * 2**20
 
 
 class BackwardReader:
-    """Gives frames of one video in descending order."""
+    """A reader that gives the frames of one video in descending order."""
 
-    def __init__(self, path: Path, info: SourceInfo, report: Report) -> None:
-        """report: told the damaged indices and the counters once the forward pass is over."""
+    def __init__(self, path: Path, info: SourceInfo, on_end: OnEnd) -> None:
+        """on_end: called as `VideoIndex` calls it."""
         height, width = info.size_hw
         self._chunk = max(1, min(_CHUNK_FRAMES, _CHUNK_BYTES // (height * width * 3)))
         self._path = path
-        self._index = VideoIndex(path, info, report)
+        self._index = VideoIndex(path, info, on_end)
 
     def frames(self, start: int, last: int, skip_to: int) -> Iterator[Frame]:
-        """Frames `start` down to `last`, both inclusive, without those above `skip_to`.
+        """Yield frames `start` down to `last`, both inclusive, without those above `skip_to`.
 
         Raises UsageError if the footage has no frame `start`, InputError if reading fails.
         """

@@ -18,7 +18,7 @@ from vos.io.read.backward import BackwardReader
 from vos.io.read.decode import (
     Clock,
     Converter,
-    decode_pictures,
+    decode_frames,
     frame_period,
     is_untagged_hd,
     open_video,
@@ -51,14 +51,14 @@ class ContainerSource(Source):
     """One video file. Nothing stays open between iterations; each opens and closes its own."""
 
     def __init__(self, path: Path) -> None:
-        """Reads the header and the first picture.
+        """Read the header and the first frame.
 
-        Raises InputError if the file is missing, unreadable, no video, or holds no picture.
+        Raises InputError if the file is missing, unreadable, no video, or holds no frame.
         """
         self._path = path
         self.warnings: list[str] = []
         with open_video(path) as (container, stream):
-            first = next(decode_pictures(container, stream), None)
+            first = next(decode_frames(container, stream), None)
             if first is None:
                 raise InputError(
                     f"{display_name(path)}: no picture could be decoded (codec "
@@ -76,9 +76,9 @@ class ContainerSource(Source):
             )
 
     def check_length(self, covered: Fraction, frame_count: int) -> None:
-        """Warns if there are clearly fewer pictures than the container's duration and rate say.
+        """Warn if there are clearly fewer frames than the container's duration and rate say.
 
-        covered: end of the last picture, in seconds. Clearly: by two frames and by 1 %.
+        covered: end of the last frame, in seconds. Clearly: by two frames and by 1 %.
         """
         duration, rate = self.info.duration, self.info.average_rate
         if not self._has_own_duration or duration is None or not rate:
@@ -97,7 +97,7 @@ class ContainerSource(Source):
             )
 
     def warn(self, text: str) -> None:
-        """Adds a warning about this file, once."""
+        """Add a warning about this file, once."""
         line = f"{display_name(self._path.name)}: {text}"
         if line not in self.warnings:
             self.warnings.append(line)
@@ -111,23 +111,23 @@ class ContainerSource(Source):
         with open_video(self._path) as (container, stream):
             clock, converter = Clock(stream), Converter(self.info)
             period, tick = frame_period(stream) or Fraction(0), stream.time_base or Fraction(0)
-            for frame_idx, picture in enumerate(decode_pictures(container, stream)):
-                pts = clock.stamp(picture.raw_pts)
+            for frame_idx, raw in enumerate(decode_frames(container, stream)):
+                pts = clock.stamp(raw.raw_pts)
                 if end is not None and not is_before(frame_idx, pts, end):
                     has_ended = False
                     break
-                covered = pts + (picture.frame.duration * tick or period)
+                covered = pts + (raw.frame.duration * tick or period)
                 if is_before(frame_idx, pts, start):
                     continue
                 has_started = True
-                if picture.is_corrupt:
+                if raw.is_corrupt:
                     corrupt.append(frame_idx)
                 if frame_idx < skip_to:
-                    converter.pass_over(picture.frame)
+                    converter.pass_over(raw.frame)
                     continue
-                image = converter.to_rgb(picture.frame)
+                image = converter.to_rgb(raw.frame)
                 name = video_frame_name(frame_idx)
-                yield Frame(image, pts, frame_idx, name, picture.is_corrupt)
+                yield Frame(image, pts, frame_idx, name, raw.is_corrupt)
         self._report(corrupt, clock, converter)
         if has_ended:
             self.check_length(covered, frame_idx + 1)
@@ -185,18 +185,18 @@ def _describe(
     )
 
 
-def _color_space(picture: VideoFrame) -> str:
-    """How the pixels are read: the file's tag, or what stands in for a missing one."""
-    if picture.format.is_rgb:
+def _color_space(frame: VideoFrame) -> str:
+    """Say how the pixels are read: the file's tag, or what stands in for a missing one."""
+    if frame.format.is_rgb:
         return "rgb"
-    if len(picture.format.components) < 3:
+    if len(frame.format.components) < 3:
         return "grey"
-    assumed = "bt709 (assumed)" if is_untagged_hd(picture) else "bt601 (assumed)"
-    return _COLOR_SPACES.get(picture.colorspace, assumed)
+    assumed = "bt709 (assumed)" if is_untagged_hd(frame) else "bt601 (assumed)"
+    return _COLOR_SPACES.get(frame.colorspace, assumed)
 
 
 def _own_duration(stream: VideoStream) -> Fraction | None:
-    """Seconds this very stream lasts; None where only the whole file's length is known."""
+    """Return the seconds this very stream lasts; None where only the file's length is known."""
     if stream.duration and stream.time_base:
         return stream.duration * stream.time_base
     match = _TAG_DURATION.match(stream.metadata.get("DURATION", ""))

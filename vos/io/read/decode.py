@@ -1,6 +1,6 @@
-"""Opening a container with FFmpeg and turning its packets into timed RGB pictures.
+"""Opening a container with FFmpeg and turning its packets into timed RGB frames.
 
-Rules, in order of importance: no picture is ever dropped because it is damaged, timestamps are
+Rules, in order of importance: no frame is ever dropped because it is damaged, timestamps are
 exact and strictly increasing, and nothing is believed that the header merely claims.
 """
 
@@ -39,7 +39,7 @@ _HD_LINES = 720
 
 @contextmanager
 def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """The container and its best video stream, decoding in threads; closed on exit.
+    """Open the container and its best video stream, decoding in threads; close it on exit.
 
     Best as FFmpeg's `av_find_best_stream` sees it (default flag, then bit rate and size); cover
     pictures do not count. Raises InputError if the file is no video or holds no video stream.
@@ -55,7 +55,7 @@ def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
                 "of another kind, try playing it"
             ) from None
         stream = container.streams.best("video")
-        # The "tty" demuxer renders any text file as a picture of its characters.
+        # The "tty" demuxer renders any text file as a frame of its characters.
         if not isinstance(stream, VideoStream) or container.format.name == "tty":
             raise InputError(f"{name}: no video stream in this file; give footage or images")
         if stream.disposition & Disposition.attached_pic:
@@ -79,12 +79,12 @@ def _reason(error: FFmpegError) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """One picture in presentation order, not yet converted.
+class RawFrame:
+    """One frame as FFmpeg decoded it, in presentation order, not yet converted.
 
-    frame: FFmpeg's picture; for one that could not be decoded at all, that of its neighbour.
+    frame: FFmpeg's; for one that could not be decoded at all, that of its neighbour.
     raw_pts: ticks of the stream's time base, None where the container has none.
-    is_corrupt: the decoder reported damage, or the picture stands in for a lost one.
+    is_corrupt: the decoder reported damage, or the frame stands in for a lost one.
     """
 
     frame: VideoFrame
@@ -93,9 +93,9 @@ class Picture:
 
 
 class _Ledger:
-    """Which packets went in and have not come out, so that lost pictures can be told.
+    """The packets that went in and have not come out as frames, so that lost frames are known.
 
-    A packet without a picture is not an error by itself (hidden reference frames, second fields).
+    A packet without a frame is not an error by itself (hidden reference frames, second fields).
     It counts as lost only near damage: among the last packets before the decoder complained, or
     after it until a key frame has come out whole. In a stream seen to have hidden packets, no more
     are counted than the decoder complained about.
@@ -109,23 +109,23 @@ class _Ledger:
         self._is_damaged = False
         self._has_hidden = False
 
-    def sent(self, pts: int, is_key: bool) -> None:
+    def record_packet(self, pts: int, is_key: bool) -> None:
         self._pending[pts] = is_key
         if self._is_damaged:
             self._suspects.add(pts)
 
-    def failed(self) -> None:
-        """The packet last sent, or one shortly before it, gave an error instead of a picture."""
+    def record_error(self) -> None:
+        """Note that the last packet, or one shortly before it, gave an error instead of a frame."""
         self._complaints += 1
         self._is_damaged = True
         self._suspects.update(list(self._pending)[-_ERROR_REACH:])
 
     def was_replaced(self, pts: int) -> bool:
-        """Whether a stand-in was already given for the picture at `pts`, which comes too late."""
+        """Tell whether the frame at `pts` comes too late: a stand-in was given for it."""
         return pts in self._replaced
 
-    def shown(self, pts: int, is_whole: bool) -> list[int]:
-        """Timestamps of the pictures lost before the one at `pts`."""
+    def record_frame(self, pts: int, is_whole: bool) -> list[int]:
+        """Note a decoded frame; return the timestamps of the frames lost before it."""
         lost = self._lost(before=pts)
         if is_whole and self._pending.get(pts):
             self._is_damaged = False
@@ -137,8 +137,8 @@ class _Ledger:
                 self._has_hidden = True
         return lost
 
-    def rest(self) -> list[int]:
-        """Timestamps of the pictures lost after the last one shown."""
+    def record_end(self) -> list[int]:
+        """Return the timestamps of the frames lost after the last decoded one."""
         return self._lost(before=None)
 
     def _lost(self, before: int | None) -> list[int]:
@@ -150,15 +150,15 @@ class _Ledger:
         return lost
 
 
-def decode_pictures(
+def decode_frames(
     container: InputContainer, stream: VideoStream, *, needed_from: int | None = None
-) -> Iterator[Picture]:
-    """Every picture from where the container stands, lost ones replaced by their neighbour's.
+) -> Iterator[RawFrame]:
+    """Yield every frame from where the container stands, lost ones replaced by their neighbour.
 
-    needed_from: ticks before which only pictures are decoded that others are made from; of 4K
+    needed_from: ticks before which only frames are decoded that others are made from; for 4K
     footage as x264 makes it that takes half the time.
 
-    Pictures an edit list hides are left out, as are undecodable ones before the first that can be
+    Frames an edit list hides are left out, as are undecodable ones before the first that can be
     decoded cleanly. Raises InputError if reading (not decoding) fails.
     """
     ledger = _Ledger()
@@ -169,35 +169,35 @@ def decode_pictures(
             is_needed = packet.pts >= needed_from or not stream.codec_context.is_open
             stream.codec_context.skip_frame = "DEFAULT" if is_needed else "NONREF"
         if packet is not None and packet.pts is not None and not packet.is_discard:
-            ledger.sent(packet.pts, packet.is_keyframe)
+            ledger.record_packet(packet.pts, packet.is_keyframe)
         if not is_whole:
-            ledger.failed()
+            ledger.record_error()
             continue
         try:
             frames = stream.codec_context.decode(packet)
         except FFmpegError:
-            ledger.failed()
+            ledger.record_error()
             continue
         for frame in frames:
             if frame.pts is not None:
                 if ledger.was_replaced(frame.pts):
                     continue
-                for lost_pts in ledger.shown(frame.pts, not frame.is_corrupt):
-                    yield Picture(last or frame, lost_pts, is_corrupt=True)
+                for lost_pts in ledger.record_frame(frame.pts, not frame.is_corrupt):
+                    yield RawFrame(last or frame, lost_pts, is_corrupt=True)
             last = frame
-            yield Picture(frame, frame.pts, frame.is_corrupt)
+            yield RawFrame(frame, frame.pts, frame.is_corrupt)
     if last is not None:
-        for lost_pts in ledger.rest():
-            yield Picture(last, lost_pts, is_corrupt=True)
+        for lost_pts in ledger.record_end():
+            yield RawFrame(last, lost_pts, is_corrupt=True)
 
 
 def _packets(
     container: InputContainer, stream: VideoStream
 ) -> Iterator[tuple[Packet[VideoStream] | None, bool]]:
-    """Packets with data, each with whether to decode it, and at last (None, True) to flush.
+    """Yield packets with data, each with whether to decode it, and at last (None, True) to flush.
 
     A packet the end of a truncated file cuts in two is not to be decoded: the error it causes
-    while flushing would take the good pictures before it along.
+    while flushing would take the good frames before it along.
     """
     held: Packet[VideoStream] | None = None
     try:
@@ -222,7 +222,7 @@ def _packets(
 
 
 class Clock:
-    """Turns ticks into exact seconds since the stream's start, strictly increasing.
+    """A clock that turns ticks into exact seconds since the stream's start, strictly increasing.
 
     A missing time becomes the previous plus one frame period; one that does not advance becomes
     the previous plus one tick; after a jump back of over a second (joined recordings) all later
@@ -239,7 +239,7 @@ class Clock:
         self.repaired = 0
 
     def stamp(self, raw_pts: int | None) -> Fraction:
-        """The time of the next picture, in seconds."""
+        """Return the time of the next frame, in seconds."""
         last = self._last
         if raw_pts is None:
             self.missing += 1
@@ -260,13 +260,13 @@ class Clock:
 
 
 def frame_period(stream: VideoStream) -> Fraction | None:
-    """Seconds per frame on average, None where the container gives no rate."""
+    """Return the average seconds per frame, None where the container gives no rate."""
     rate = stream.average_rate or stream.guessed_rate
     return 1 / rate if rate else None
 
 
 class Converter:
-    """Pictures to RGB as displayed, all of the size of the first.
+    """A converter of frames to RGB as displayed, all of the size of the first.
 
     Rotation is applied as FFmpeg's autorotate would. Untagged YUV of 720 lines or more is read as
     BT.709, which is what cameras mean by it; swscale alone would take BT.601.
@@ -280,11 +280,11 @@ class Converter:
         self.resized = 0
 
     def pass_over(self, frame: VideoFrame) -> None:
-        """Count a picture that nobody looks at."""
+        """Count a frame that nobody looks at."""
         self.resized += (frame.width, frame.height) != self._size_wh
 
     def to_rgb(self, frame: VideoFrame) -> np.ndarray:
-        """uint8 H x W x 3. Raises InputError if FFmpeg cannot convert the pixel format."""
+        """Convert to uint8 H x W x 3. Raises InputError if FFmpeg cannot read the pixel format."""
         width, height = self._size_wh
         self.pass_over(frame)
         try:
@@ -304,6 +304,6 @@ class Converter:
 
 
 def is_untagged_hd(frame: VideoFrame) -> bool:
-    """YUV of 720 lines or more whose matrix the file does not name."""
+    """Tell whether this is YUV of 720 lines or more whose matrix the file does not name."""
     is_yuv = not frame.format.is_rgb and len(frame.format.components) >= 3
     return is_yuv and frame.colorspace == _UNSPECIFIED and frame.height >= _HD_LINES

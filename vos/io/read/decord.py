@@ -26,7 +26,7 @@ class DecordSource(Source):
     """One video file as decord sees it. `pts` is decord's float time rounded to microseconds."""
 
     def __init__(self, path: Path) -> None:
-        """Raises UsageError where decord is not installed, InputError if it cannot read `path`."""
+        """Raise UsageError where decord is not installed, InputError if it cannot read `path`."""
         self._path = path
         container = ContainerSource(path)
         self.warnings = container.warnings
@@ -46,7 +46,7 @@ class DecordSource(Source):
             try:
                 image = reader.next()
             except (StopIteration, *_decord_errors()) as error:
-                raise self._failed(f"stopped at frame {frame_idx} of {len(times)}", error) from None
+                raise self._error(f"stopped at frame {frame_idx} of {len(times)}", error) from None
             if frame_idx >= skip_to and not is_before(frame_idx, pts, start):
                 yield Frame(image.asnumpy(), pts, frame_idx, video_frame_name(frame_idx))
 
@@ -74,9 +74,9 @@ class DecordSource(Source):
         try:
             return decord.VideoReader(str(self._path), ctx=decord.cpu(0))
         except _decord_errors() as error:
-            raise self._failed("cannot open it", error) from None
+            raise self._error("cannot open it", error) from None
 
-    def _failed(self, what: str, error: BaseException) -> InputError:
+    def _error(self, what: str, error: BaseException) -> InputError:
         reason = display_name((str(error).splitlines() or [type(error).__name__])[-1].strip())
         return InputError(
             f"{display_name(self._path)}: decord {what} ({reason}); the default decoder, pyav, "
@@ -91,7 +91,7 @@ def _decord_errors() -> tuple[type[Exception], ...]:
 
 
 def _times(reader: Any) -> list[Fraction]:
-    """Seconds since the first frame, strictly increasing."""
+    """Return the frames' seconds since the first one, strictly increasing."""
     times: list[Fraction] = []
     stamps = reader.get_frame_timestamp(range(len(reader)))[:, 0]
     for stamp in stamps:

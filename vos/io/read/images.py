@@ -25,7 +25,7 @@ _DIGITS = re.compile(r"([0-9]+)")
 
 
 def natural_key(name: str) -> tuple[list[int | str], str]:
-    """Sort key under which "f2" comes before "f10"; case decides only between equals."""
+    """Make a sort key under which "f2" comes before "f10"; case decides only between equals."""
     parts: list[int | str] = list(_DIGITS.split(name.casefold()))
     parts[1::2] = [int(digits) for digits in parts[1::2]]  # text and numbers alternate
     return parts, name
@@ -38,7 +38,7 @@ class ImageSource(Source):
     """
 
     def __init__(self, path: Path, kind: Literal["images", "image"], files: list[Path]) -> None:
-        """Reads the header of every file.
+        """Read the header of every file.
 
         path: what the user named. files: in order, at least one. Raises InputError if two files
         share a stem, differ in size, or one is no readable image.
@@ -65,7 +65,7 @@ class ImageSource(Source):
 
     @classmethod
     def from_folder(cls, folder: Path) -> ImageSource:
-        """All stills directly inside `folder`; hidden and other files are passed over."""
+        """Take all stills directly inside `folder`; hidden and other files are passed over."""
         try:
             entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
         except OSError as error:
@@ -81,7 +81,7 @@ class ImageSource(Source):
 
     @classmethod
     def from_glob(cls, pattern: str) -> ImageSource:
-        """All stills that match `pattern`."""
+        """Take all stills that match `pattern`."""
         found = glob.iglob(pattern, recursive=True)  # noqa: PTH207  (Path.glob wants relative ones)
         matches = [absolute(match) for match in found]
         files = _stills(matches)
@@ -94,7 +94,7 @@ class ImageSource(Source):
 
     @classmethod
     def from_file(cls, file: Path) -> ImageSource:
-        """A single still."""
+        """Take a single still."""
         return cls(file, "image", [file])
 
     def _frames(
@@ -124,7 +124,7 @@ class ImageSource(Source):
         return Frame(image, idx / IMAGE_RATE, idx, self._files[idx].stem)
 
     def _check_stored_size(self, idx: int) -> None:
-        """Finds mixed sizes before any tracking; only decoding tells which way up a still is."""
+        """Find mixed sizes before any tracking; only decoding tells which way up a still is."""
         stored_hw = read_header(self._files[idx]).size_hw
         if sorted(stored_hw) != sorted(self.info.size_hw):
             raise self._mixed_sizes(idx, stored_hw)
@@ -144,7 +144,7 @@ def _stills(paths: Iterable[Path]) -> list[Path]:
 
 
 def _refuse_shared_stems(files: list[Path]) -> None:
-    """Outputs are named after the stem, so two inputs must not share one."""
+    """Refuse two inputs of one stem: their outputs, named after it, would be one."""
     seen: dict[str, Path] = {}
     for file in files:
         other = seen.setdefault(file.stem, file)

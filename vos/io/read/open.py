@@ -1,4 +1,4 @@
-"""The reader for a path."""
+"""Choosing the reader for a path."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vos.io.read.source import Decoder, Source
 
 
 def open_source(path: str | os.PathLike[str], *, decoder: Decoder = "pyav") -> Source:
-    """The reader for a video file, a still, a folder of stills or a glob of stills.
+    """Open a video file, a still, a folder of stills or a glob of stills.
 
     decoder: for video files only. "decord" reproduces the pixels of the official SAM 2 loader.
     Raises InputError if there is nothing readable at `path`, UsageError for an unknown decoder or

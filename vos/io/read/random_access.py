@@ -5,34 +5,34 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from types import TracebackType
 from typing import Self
 
 import numpy as np
 
 from vos.errors import VosError
+from vos.io.closing import Closing
 from vos.io.read.container import ContainerSource
 from vos.io.read.decode import Clock, Converter
 from vos.io.read.source import Source, past_the_end
-from vos.io.read.video_index import Give, Unproved, VideoIndex
+from vos.io.read.video_index import ToRgb, Unproved, VideoIndex
 
 _CACHE_BYTES = 192 * 2**20
 _READ_ON = 12  # frames that are sooner decoded through than sought
-_SEEK_GAIN = 2  # after seeking, about every other picture on the way is left out
+_SEEK_GAIN = 2  # after seeking, about every other frame on the way is left out
 _STEP_BACK = 12
 
 OnIndexed = Callable[[int, np.ndarray], None]
 
 
-class RandomAccess:
-    """Frames of one source in any order. A context manager; usable from several threads.
+class RandomAccess(Closing):
+    """A reader that gives the frames of one source in any order, to several threads.
 
-    A video is indexed in a thread of its own, and what is indexed can be read at once. Holds at
-    most 192 MiB of pictures, and one open file.
+    It is a context manager. A video is indexed in a thread of its own, and what is indexed can be
+    read at once. It holds at most 192 MiB of frames, and one open file.
     """
 
     def __init__(self, source: Source, on_indexed: OnIndexed = lambda _idx, _image: None) -> None:
-        """on_indexed: given each picture of a video, in order, by the thread that indexes it."""
+        """on_indexed: called with each frame of a video, in order, by the indexing thread."""
         self._source = source
         self._on_indexed = on_indexed
         self._cache: OrderedDict[int, np.ndarray] = OrderedDict()
@@ -43,27 +43,26 @@ class RandomAccess:
             self._index = VideoIndex(source.info.path, source.info, _ignore)
         self._is_complete = self._index is None
         self._error: VosError | None = None
-        self._is_closing = False
         self._grown = threading.Condition()
         self._reading = threading.Lock()
-        self._ahead: Iterator[Give] = iter(())
+        self._ahead: Iterator[ToRgb] = iter(())
         self._ahead_idx = -1
         self._thread = threading.Thread(target=self._build, name="index", daemon=True)
 
     @property
     def count(self) -> int:
-        """Frames known so far; all of them once `is_complete`."""
+        """Return how many frames are known so far; all of them once `is_complete`."""
         if self._index is not None:
             return len(self._index)
         return self._source.info.frame_count or 0
 
     @property
     def is_complete(self) -> bool:
-        """Whether the whole footage was looked through."""
+        """Tell whether the whole footage was looked through."""
         return self._is_complete
 
     def read(self, frame_idx: int) -> np.ndarray:
-        """The picture, uint8 H x W x 3 RGB, read-only; waits until it is indexed.
+        """Return a frame's image, uint8 H x W x 3 RGB, read-only; wait until it is indexed.
 
         Raises UsageError if the footage has no such frame, InputError if it cannot be read.
         """
@@ -95,7 +94,7 @@ class RandomAccess:
             return self._cache[frame_idx]
 
     def _follow(self, index: VideoIndex, frame_idx: int) -> np.ndarray:
-        """From where the open file stands, if that is near, else from the key frame before."""
+        """Decode from where the open file stands, if near, else from the key frame before."""
         # One step back is seldom the last: what lies before is kept too.
         is_step_back = frame_idx + 1 in self._cache
         before = min(_STEP_BACK, self._room - 1, frame_idx) if is_step_back else 0
@@ -103,17 +102,17 @@ class RandomAccess:
             self._ahead_idx = frame_idx - before
             self._ahead = index.follow(self._ahead_idx)
         while True:
-            give = next(self._ahead, None)
-            if give is None:
+            to_rgb = next(self._ahead, None)
+            if to_rgb is None:
                 raise Unproved
             idx, self._ahead_idx = self._ahead_idx, self._ahead_idx + 1
             if idx >= frame_idx - before:
-                image = self._keep(idx, give())
+                image = self._keep(idx, to_rgb())
                 if idx == frame_idx:
                     return image
 
     def _is_ahead_near(self, index: VideoIndex, frame_idx: int) -> bool:
-        """Whether the open file is sooner there than one that is opened at a key frame."""
+        """Tell whether the open file is sooner there than one that is opened at a key frame."""
         if not 0 <= self._ahead_idx <= frame_idx:
             return False
         way = frame_idx - self._ahead_idx
@@ -130,7 +129,7 @@ class RandomAccess:
         assert self._index is not None
         try:
             for frame_idx, image in enumerate(self._index.build()):
-                if self._is_closing:
+                if not self._is_open:
                     break
                 self._on_indexed(frame_idx, image)
                 with self._grown:
@@ -147,13 +146,7 @@ class RandomAccess:
             self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._is_closing = True
+    def _finish(self) -> None:
         if self._thread.is_alive():
             self._thread.join()
         with self._reading:
@@ -162,4 +155,4 @@ class RandomAccess:
 
 
 def _ignore(_corrupt: list[int], _clock: Clock, _converter: Converter) -> None:
-    """Tracking warns of the same things."""
+    """Do nothing: tracking warns of the same things."""

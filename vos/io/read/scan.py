@@ -17,11 +17,11 @@ _VFR_TOLERANCE = Fraction(1, 20)
 
 @dataclass(frozen=True, slots=True)
 class VideoScan:
-    """The packets of the chosen stream.
+    """What the packets of the chosen stream say.
 
     frame_count: packets shown (an edit list's hidden ones left out); equals the number of frames
-        unless packets are damaged or hold half a picture.
-    covered: end of the last picture in seconds since the stream's start; None without times.
+        unless packets are damaged or hold half a frame.
+    covered: end of the last frame in seconds since the stream's start; None without times.
     shortest, longest: seconds between neighbouring frames; None with fewer than two.
     is_vfr: intervals differ by more than a twentieth and more than two ticks; None as above.
     key_frame_count: frames where decoding can start.
@@ -36,7 +36,7 @@ class VideoScan:
 
 
 def scan_video(path: Path) -> VideoScan:
-    """Reads every packet of the file's best video stream, once; decodes none.
+    """Read every packet of the file's best video stream, once; decode none.
 
     Raises InputError if the file is no video.
     """
@@ -68,8 +68,9 @@ def scan_video(path: Path) -> VideoScan:
 
 
 def frames_before(path: Path, when: Fraction) -> int | None:
-    """How many frames come before `when`, in seconds since the stream's start, by their packets:
-    no fewer than that, as a packet may be damaged or hold half a picture.
+    """Count the frames before `when`, in seconds since the stream's start, by their packets.
+
+    There are no more than that: a packet may be damaged or hold half a frame.
 
     Reads as far as that. None where times are missing or jump back, so that only decoding tells.
     Raises InputError if the file is no video.

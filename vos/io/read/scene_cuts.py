@@ -4,7 +4,7 @@ The method is PySceneDetect's (`ContentDetector`, `AdaptiveDetector`): how much 
 saturation and hue differ from the frame before, against a threshold and against the frames just
 before it. It is changed in three places. Saturation and hue are taken as a point on the colour
 circle, so that the hue of grey pixels, which is noise, weighs nothing. The frames compared with are
-earlier ones only. And a frame that still shows the same picture, only brighter or darker, is no
+earlier ones only. And a frame that still shows the same, only brighter or darker, is no
 cut: a flash.
 """
 
@@ -38,24 +38,25 @@ _BLANK = 4.0  # spread of brightness of a black, white or otherwise empty frame
 class CutState:
     """What the next frame is compared with, after the frame seen last.
 
-    picture: that frame, small; while frames are blank, the last that was not. recent: scores
-    (0-255) of up to four frames before, oldest first. is_cut: the frame seen last begins
-    a scene. In reverse order it ends one: the scene begins with the frame seen before it.
+    thumbnail: that frame, small; while frames are blank, the last that was not.
+    recent: scores (0-255) of up to four frames before, oldest first.
+    is_cut: the frame seen last begins a scene. In reverse order it ends one: the scene begins with
+        the frame seen before it.
     """
 
-    picture: UInt8[np.ndarray, "h w 3"] | None = None
+    thumbnail: UInt8[np.ndarray, "h w 3"] | None = None
     recent: tuple[float, ...] = ()
     is_cut: bool = False
 
     def after(self, image: UInt8[np.ndarray, "h w 3"]) -> CutState:
-        """The state with one more frame, RGB of the size of those before."""
+        """Return the state with one more frame, RGB of the size of those before."""
         small = _small(image)
         now = _cone(small)
         if now[0].std() < _BLANK:
-            return CutState(self.picture, self.recent)
-        if self.picture is None:
+            return CutState(self.thumbnail, self.recent)
+        if self.thumbnail is None:
             return CutState(small)
-        before = _cone(self.picture)
+        before = _cone(self.thumbnail)
         score = float(np.abs(now - before).mean())
         recent = (*self.recent, score)[-_WINDOW:]
         is_cut = (
@@ -65,7 +66,7 @@ class CutState:
         return CutState(small, recent, is_cut)
 
     def _usual(self) -> float:
-        """What motion and noise score here. Unknown before the third frame, which is no cut then.
+        """Return what motion and noise score here; infinity before the third frame, never a cut.
 
         The frame before counts as much as the mean, so that a camera that is flung round is
         one cut at most.
@@ -75,32 +76,33 @@ class CutState:
         return max(self.recent[-1], sum(self.recent) / len(self.recent))
 
     def as_json(self) -> dict[str, Any]:
-        """For a checkpoint."""
-        picture = self.picture
+        """Return JSON values for a checkpoint."""
+        small = self.thumbnail
         return {
-            "picture": None if picture is None else base64.b64encode(picture.tobytes()).decode(),
-            "size_hw": None if picture is None else picture.shape[:2],
+            "picture": None if small is None else base64.b64encode(small.tobytes()).decode(),
+            "size_hw": None if small is None else small.shape[:2],
             "recent": self.recent,
         }
 
     @classmethod
     def from_json(cls, saved: Mapping[str, Any]) -> Self:
-        """The state that `as_json` wrote."""
-        picture = None
+        """Read the state that `as_json` wrote."""
+        small = None
         if saved["picture"] is not None:
             data = np.frombuffer(base64.b64decode(saved["picture"]), np.uint8)
-            picture = data.reshape(*saved["size_hw"], 3)
-        return cls(picture, tuple(saved["recent"]))
+            small = data.reshape(*saved["size_hw"], 3)
+        return cls(small, tuple(saved["recent"]))
 
 
 class CutWatch:
-    """Finds the cuts of one stream of frames, and says what they mean for it.
+    """A watch over one stream of frames that finds its cuts and says what they mean for it.
 
-    action: what `--scene-cuts` says. last_prompt: a stream that is to stop does so at the first cut
-    behind this frame; None where it never does. reverse: frames come in descending order.
-
-    found: index of the first frame of each scene but the first, in the order found. ended_at: index
-    of the cut that ends the stream, which is not in `found`.
+    action: what `--scene-cuts` says.
+    last_prompt: a stream that is to stop does so at the first cut behind this frame; None where it
+        never does.
+    reverse: frames come in descending order.
+    found: index of the first frame of each scene but the first, in the order found.
+    ended_at: index of the cut that ends the stream, which is not in `found`.
     """
 
     def __init__(
@@ -118,7 +120,9 @@ class CutWatch:
         self.ended_at: int | None = None
 
     def look(self, frames: Iterator[Frame], from_idx: int = 0) -> Iterator[tuple[Frame, CutState]]:
-        """Each frame with the state after it; those below `from_idx` were seen in an earlier run.
+        """Yield each frame with the state after it.
+
+        Frames below `from_idx` were seen in an earlier run.
 
         May run ahead in another thread: `take` each pair when its turn comes.
         """
@@ -129,7 +133,7 @@ class CutWatch:
             yield frame, state
 
     def take(self, frame: Frame, state: CutState) -> bool:
-        """Whether the object's scene has changed with this frame; look at `ended_at` then."""
+        """Tell whether the object's scene has changed with this frame; look at `ended_at` then."""
         self._state = state
         if not state.is_cut:
             return False
@@ -141,7 +145,7 @@ class CutWatch:
         return True
 
     def as_json(self) -> dict[str, Any]:
-        """For a checkpoint."""
+        """Return JSON values for a checkpoint."""
         return {"state": self._state.as_json(), "found": self.found}
 
     def resume(self, saved: Mapping[str, Any]) -> None:
@@ -156,7 +160,7 @@ class CutWatch:
 
 
 def _small(image: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h2 w2 3"]:
-    """Every n-th pixel, averaged with three of its neighbourhood: touching all takes too long."""
+    """Average every n-th pixel with three of its neighbourhood: touching all takes too long."""
     height, width = image.shape[:2]
     step = max(1, max(height, width) // _SIDE_PX)
     first, second = step // 4, 3 * step // 4
@@ -169,13 +173,13 @@ def _small(image: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h2 w2 3"]:
 
 
 def _cone(rgb: UInt8[np.ndarray, "h w 3"]) -> Int16[np.ndarray, "3 h w"]:
-    """HSV's cone: brightness, and the place on the colour circle (radius chroma, angle hue)."""
+    """Convert to HSV's cone: brightness, and the place on the colour circle (chroma, hue)."""
     red, green, blue = (rgb[..., channel].astype(np.int16) for channel in range(3))
     value = np.maximum(np.maximum(red, green), blue)
     return np.stack((value, red - (green + blue) // 2, (green - blue) * 7 // 8))
 
 
 def _correlation(one: np.ndarray, other: np.ndarray) -> float:
-    """Of two pictures' brightness, -1 to 1; 1 where one is the other brighter or darker."""
+    """Correlate two frames' brightness, -1 to 1; 1 where one is the other brighter or darker."""
     first, second = one - one.mean(), other - other.mean()
     return float((first * second).mean() / max(first.std() * second.std(), 1e-9))

@@ -6,16 +6,16 @@ own clock (which audio shares) reads `info.start_time + frame.pts`.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import Literal, Self
+from typing import Literal
 
 from vos.errors import UsageError
 from vos.frame import Frame
+from vos.io.closing import Closing
 from vos.io.paths import display_name
 from vos.io.timecode import format_time
 
@@ -41,9 +41,15 @@ class SourceInfo:
     time_base: seconds per tick of the container's timestamps; None for images.
     rotation_deg: counter-clockwise turn already applied to the frames: 0, 90, 180 or 270.
     is_vfr: whether frame intervals vary; None until the packets were read (`vos.io.read.scan`).
+    container: FFmpeg's name of the container format; None for stills.
+    codec: FFmpeg's name of the codec; for stills the file format.
+    pixel_format: FFmpeg's name; for stills Pillow's mode.
     pixel_aspect: width / height of one stored pixel; noted, never applied.
     color_space: how the pixels are read: "bt709", "bt601 (assumed)", ..., "rgb" or "grey"; None for
         stills.
+    has_audio: whether the file has sound.
+    video_stream: index of the stream that is read; None for stills.
+    video_stream_count: how many video streams the file has.
     names: output stems of an image sequence; None for video, whose names are "00000", "00001", ...
     """
 
@@ -68,7 +74,7 @@ class SourceInfo:
     names: tuple[str, ...] | None = None
 
 
-class Source(ABC):
+class Source(Closing):
     """Footage that can be read any number of times, forward and backward.
 
     warnings: one line each: truncation, damage, repaired times; complete once iteration ended.
@@ -82,7 +88,7 @@ class Source(ABC):
     def frames(
         self, start: TimePoint | None = None, end: TimePoint | None = None, *, skip_to: int = 0
     ) -> Iterator[Frame]:
-        """Frames from `start` (inclusive) to `end` (exclusive), in presentation order.
+        """Yield the frames from `start` (inclusive) to `end` (exclusive), in presentation order.
 
         skip_to: frames with a lower index are gone through, so that times, damage and warnings are
         those of the whole, but not given.
@@ -97,45 +103,37 @@ class Source(ABC):
     def frames_reversed(
         self, start: int, end: int | None = None, *, skip_to: int | None = None
     ) -> Iterator[Frame]:
-        """The same frames from index `start` down to `end` (inclusive, default 0).
+        """Yield the same frames from index `start` down to `end` (inclusive, default 0).
 
         skip_to: frames with a higher index are not given, as in `frames`.
 
-        Holds a bounded number of pictures. Raises as `frames`.
+        Holds a bounded number of frames. Raises as `frames`.
         """
         last = check_reversed_range(start, end)
         top = start if skip_to is None else min(skip_to, start)
         return self._frames_reversed(start, last, top)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        return None
+    def _finish(self) -> None:
+        """Nothing is open: each iteration closes its own reader."""
 
     @abstractmethod
     def _frames(
         self, start: TimePoint | None, end: TimePoint | None, skip_to: int
     ) -> Iterator[Frame]:
-        """`frames`, of a checked range."""
+        """Do what `frames` does, for a checked range."""
 
     @abstractmethod
     def _frames_reversed(self, start: int, last: int, skip_to: int) -> Iterator[Frame]:
-        """From index `start` down to `last`, of a checked range; given from `skip_to` on."""
+        """Do what `frames_reversed` does, for a checked range; give frames from `skip_to` on."""
 
 
 def video_frame_name(frame_idx: int) -> str:
-    """Output stem of a video's frame: "00000", "00001", ...; longer beyond 99,999."""
+    """Return the output stem of a video's frame: "00000", "00001", ...; longer beyond 99,999."""
     return f"{frame_idx:05d}"
 
 
 def check_range(start: TimePoint | None, end: TimePoint | None) -> None:
-    """Raises UsageError unless both are None, int or Fraction, not negative, and start < end."""
+    """Raise UsageError unless both are None, int or Fraction, not negative, and start < end."""
     for label, point in (("start", start), ("end", end)):
         if point is None:
             continue
@@ -154,7 +152,10 @@ def check_range(start: TimePoint | None, end: TimePoint | None) -> None:
 
 
 def check_reversed_range(start: int, end: int | None) -> int:
-    """The last index to give when going backward. Raises UsageError unless 0 <= end <= start."""
+    """Return the last index to give when going backward.
+
+    Raises UsageError unless 0 <= end <= start.
+    """
     check_range(start, None)
     check_range(end, None)
     last = 0 if end is None else end
@@ -164,14 +165,14 @@ def check_reversed_range(start: int, end: int | None) -> int:
 
 
 def is_before(frame_idx: int, pts: Fraction, point: TimePoint | None) -> bool:
-    """Whether a frame comes before `point`; False for None."""
+    """Tell whether a frame comes before `point`; False for None."""
     if point is None:
         return False
     return frame_idx < point if isinstance(point, int) else pts < point
 
 
 def past_the_end(path: Path, start: TimePoint, frame_count: int) -> UsageError:
-    """The error for a `start` after the last frame."""
+    """Make the error for a `start` after the last frame."""
     return UsageError(
         f"start {format_time(start)} is past the end: {display_name(path.name)} has "
         f"{frame_count} frames, so the last is {max(frame_count - 1, 0)}f"

@@ -20,7 +20,9 @@ _SIXTEEN_BIT_MAX = 65535
 class StillHeader:
     """What a still says of itself before it is decoded.
 
-    size_hw: as stored, EXIF orientation not applied. format: "jpeg", "png", ... mode: Pillow's.
+    size_hw: as stored, EXIF orientation not applied.
+    format: "jpeg", "png", ...
+    mode: Pillow's.
     """
 
     size_hw: tuple[int, int]
@@ -29,20 +31,20 @@ class StillHeader:
 
 
 def read_header(path: Path) -> StillHeader:
-    """Raises InputError if the file is missing, empty or no image."""
-    with _opened(path) as image:
+    """Read a still's header. Raises InputError if the file is missing, empty or no image."""
+    with _open(path) as image:
         width, height = image.size
         return StillHeader((height, width), (image.format or "unknown").lower(), image.mode)
 
 
 def read_still(path: Path) -> np.ndarray:
-    """The image as displayed: uint8 H x W x 3, RGB, EXIF orientation applied.
+    """Read the image as displayed: uint8 H x W x 3, RGB, EXIF orientation applied.
 
     Alpha is dropped, the colour under it stays. 16-bit grey is scaled to 8; CMYK, palette and
     bilevel images are converted; colour profiles are ignored. Raises InputError if the file is
     broken, naming it.
     """
-    with _opened(path) as image:
+    with _open(path) as image:
         image.load()
         upright = ImageOps.exif_transpose(image)
         if upright.mode.startswith("I"):
@@ -69,7 +71,7 @@ def _from_wide_grey(path: Path, image: Image.Image) -> np.ndarray:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
+def _open(path: Path) -> Iterator[Image.Image]:
     require_readable_file(path)
     try:
         with Image.open(path) as image:

@@ -8,25 +8,25 @@ import tempfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Any
 
 from vos.errors import ResumeError
+from vos.io.closing import Closing
 from vos.io.disk import output_errors
 from vos.io.paths import display_name
 
 _BLOCK_BYTES = 2**20
 
 
-class AppendFile:
-    """Bytes are added at the end and read anywhere.
+class AppendFile(Closing):
+    """A file to which bytes are added at the end and which is read anywhere.
 
     path: the file; None for a temporary one that goes when it is closed.
     resume: what `mark` or `sync` returned: the file is cut back to that length. None: it begins
         empty.
 
     Raises ResumeError if the file is shorter or holds other bytes than `resume` says, OutputError
-    where it cannot be written.
+    where it cannot be written, on closing too.
     """
 
     def __init__(self, path: Path | None = None, resume: Mapping[str, Any] | None = None) -> None:
@@ -34,7 +34,7 @@ class AppendFile:
         self.length, self._crc = 0, 0
         with output_errors(self._path):
             if path is None:
-                self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - see close()
+                self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - see _abandon()
             elif resume is None:
                 self._file = path.open("w+b")
             else:
@@ -42,7 +42,7 @@ class AppendFile:
                 self.length, self._crc = resume["bytes"], resume["crc32"]
 
     def append(self, data: bytes) -> int:
-        """Add `data`; returns the offset at which it begins. Raises OutputError."""
+        """Add `data`; return the offset at which it begins. Raises OutputError."""
         offset = self.length
         with output_errors(self._path):
             self._file.seek(offset)
@@ -52,47 +52,31 @@ class AppendFile:
         return offset
 
     def read(self, offset: int, size: int) -> bytes:
-        """`size` bytes from `offset` on, fewer at the end."""
+        """Return `size` bytes from `offset` on, fewer at the end."""
         self._file.seek(offset)
         return self._file.read(min(size, self.length - offset))
 
     def mark(self) -> dict[str, int]:
-        """Where the file ends now; says nothing of what has reached the disk."""
+        """Return where the file ends now; that says nothing of what has reached the disk."""
         return {"bytes": self.length, "crc32": self._crc}
 
     def sync(self) -> dict[str, int]:
-        """Make all of it survive a power cut; returns the mark. Raises OutputError."""
+        """Make all of it survive a power cut; return the mark. Raises OutputError."""
         with output_errors(self._path):
             self._file.flush()
             os.fsync(self._file.fileno())
         return self.mark()
 
-    def close(self) -> None:
-        """Raises OutputError when the last bytes cannot be written."""
+    def _finish(self) -> None:
         try:
             with output_errors(self._path):
                 self._file.flush()
         finally:
-            self.abandon()
+            self._abandon()
 
-    def abandon(self) -> None:
-        """Close, whatever the disk says."""
+    def _abandon(self) -> None:
         with contextlib.suppress(OSError):  # closing flushes, which fails again on a full disk
             self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self.abandon()
 
 
 def _cut_back(path: Path, resume: Mapping[str, Any]) -> IO[bytes]:

@@ -25,7 +25,11 @@ _NAME = re.compile(r"checkpoint-(\d{8})")
 
 @dataclass(frozen=True, slots=True)
 class SavedState:
-    """Where one part of a run is: JSON values, and bytes for what is no text."""
+    """How far one part of a run is.
+
+    values: JSON values.
+    blob: bytes, for what is no text.
+    """
 
     values: Mapping[str, Any]
     blob: bytes = b""
@@ -33,7 +37,11 @@ class SavedState:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A saved state. header: JSON values. parts: binary values by name."""
+    """The saved state of a whole run.
+
+    header: JSON values.
+    parts: binary values by name.
+    """
 
     header: Mapping[str, Any]
     parts: Mapping[str, bytes] = field(default_factory=dict)
@@ -47,11 +55,11 @@ class CheckpointStore:
         self._next = max(self._numbers(), default=-1) + 1
 
     def write(self, checkpoint: Checkpoint) -> int:
-        """Save; once it returns, a power cut does no harm. Returns the bytes written.
+        """Save a checkpoint and return the bytes written; after that a power cut does no harm.
 
         Raises OutputError; the checkpoints before are untouched then.
         """
-        data = _encoded(checkpoint)
+        data = _encode(checkpoint)
         with output_errors(self._folder):
             self._folder.mkdir(exist_ok=True)
             write_atomic(self._path(self._next), data)
@@ -62,7 +70,7 @@ class CheckpointStore:
         return len(data)
 
     def load(self) -> tuple[list[Checkpoint], int]:
-        """The checkpoints that are whole, newest first, and how many are damaged."""
+        """Read the checkpoints that are whole, newest first, and count the damaged ones."""
         whole: list[Checkpoint] = []
         damaged = 0
         for number in reversed(self._numbers()):
@@ -83,7 +91,7 @@ class CheckpointStore:
         return sorted(int(match[1]) for match in found if match)
 
 
-def _encoded(checkpoint: Checkpoint) -> bytes:
+def _encode(checkpoint: Checkpoint) -> bytes:
     sizes = {name: len(part) for name, part in checkpoint.parts.items()}
     header = json.dumps({"header": checkpoint.header, "sizes": sizes}).encode()
     length = len(header).to_bytes(_LENGTH_BYTES, "little")
@@ -92,7 +100,7 @@ def _encoded(checkpoint: Checkpoint) -> bytes:
 
 
 def _read(path: Path) -> Checkpoint | None:
-    """None for a file that is damaged, or not there any more."""
+    """Read a checkpoint; return None if it is damaged, or not there any more."""
     try:
         data = path.read_bytes()
     except OSError:

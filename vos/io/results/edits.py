@@ -30,7 +30,7 @@ _NEW, _OLD = "new", "old"
 
 
 class EditStore:
-    """The changes of one result. path: its folder."""
+    """The changes of one result, in the `history` folder inside it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -61,13 +61,14 @@ class EditStore:
 
     def recover(self) -> None:
         """Undo or finish what was cut short. Raises BusyError while another command is at it."""
-        if self._unfinished():
+        if self._has_unfinished():
             with self.holding():
                 pass
 
     def begin(self, number: int) -> Path:
-        """A folder for the files to come, each at the place of the one it replaces. Raises
-        OutputError.
+        """Make a folder for the files to come, each at the place of the one it replaces.
+
+        Raises OutputError.
         """
         new = self._part(f"{number:04d}") / _NEW
         with output_errors(new):
@@ -76,7 +77,7 @@ class EditStore:
 
     @contextlib.contextmanager
     def scratch(self) -> Iterator[Path]:
-        """A folder that goes, whatever happens. Raises OutputError."""
+        """Make a folder that goes, whatever happens. Raises OutputError."""
         folder = self._part("scratch")
         with output_errors(folder):
             folder.mkdir(parents=True)
@@ -130,7 +131,7 @@ class EditStore:
         sync_folder(self._history)
         sync_folder(self._path)
 
-    def _unfinished(self) -> bool:
+    def _has_unfinished(self) -> bool:
         if not self._history.is_dir():
             return False
         return any(
@@ -141,7 +142,7 @@ class EditStore:
         )
 
     def _recover(self) -> None:
-        if not self._unfinished():
+        if not self._has_unfinished():
             return
         with output_errors(self._path):
             for entry in sorted(self._history.iterdir()):
@@ -160,7 +161,7 @@ class EditStore:
             self._tidy()
 
     def _move_into_place(self, new: Path) -> None:
-        """The manifest last: what it says is then true."""
+        """Move the files, the manifest last: what it says is then true."""
         if not new.exists():
             return
         files = sorted(_files(new), key=lambda file: (file == new / MANIFEST_NAME, file))
@@ -175,8 +176,9 @@ class EditStore:
 
 
 def _keep(file: Path, place: Path) -> None:
-    """Have the file's content at a second place. Files are replaced, never written into, so a link
-    does, where the file system has links.
+    """Have the file's content at a second place.
+
+    Files are replaced, never written into, so a link does, where the file system has links.
     """
     place.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -190,7 +192,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _sync(folder: Path) -> None:
-    """All in it, to survive a power cut."""
+    """Make everything in a folder survive a power cut."""
     for path in [folder, *folder.rglob("*")]:
         if path.is_dir():
             sync_folder(path)

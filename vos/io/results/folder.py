@@ -12,10 +12,10 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any, Self
 
 from vos.errors import BusyError, OtherOutputError, OutputError
+from vos.io.closing import Closing
 from vos.io.disk import output_errors, sync_folder, take_lock, write_atomic
 from vos.io.paths import display_name
 from vos.io.results.checkpoints import Checkpoint, CheckpointStore
@@ -37,8 +37,8 @@ IDENTITY, STATE, SOURCE = "identity", "state", "source"
 _HARMLESS_VERSION = "python"
 
 
-class OutputFolder:
-    """One run's output. Made with `open`; a context manager.
+class OutputFolder(Closing):
+    """The output of one run. Made with `open`; a context manager.
 
     path: where the finished output is, or will be.
     part: the folder to write to until `commit`; absent when `is_complete`.
@@ -58,15 +58,15 @@ class OutputFolder:
         lock: IO[str] | None,
     ) -> None:
         self.path = path
-        self.part = part_of(path)
+        self.part = locate_part(path)
         self.work = self.part / WORK_NAME
         self.is_complete = is_complete
         self.saved: list[Checkpoint] = []
         self.damaged = 0
         self._fingerprint = fingerprint
-        self._source = None if source is None else _seen_from(path, source)
+        self._source = None if source is None else _make_relative(path, source)
         self._lock = lock
-        self._is_over = is_complete
+        self._is_open = not is_complete
         self._store = CheckpointStore(self.work)
         self._has_saved = False
 
@@ -97,17 +97,17 @@ class OutputFolder:
             if _is_done(path, fingerprint, overwrite=overwrite):
                 return cls(path, fingerprint, source, is_complete=True, lock=None)
             path.parent.mkdir(parents=True, exist_ok=True)
-            lock = _make_part(part_of(path), path)
+            lock = _make_part(locate_part(path), path)
             output = cls(path, fingerprint, source, is_complete=False, lock=lock)
             try:
-                output._take_up(overwrite=overwrite)
+                output._resume(overwrite=overwrite)
             except BaseException:
                 lock.close()
                 raise
         return output
 
-    def _take_up(self, *, overwrite: bool) -> None:
-        """Look at what an earlier run left in the part folder."""
+    def _resume(self, *, overwrite: bool) -> None:
+        """Read what an earlier run left in the part folder."""
         manifest = read_manifest(self.part)
         if manifest is not None and not self._fingerprint.differences(manifest):
             self._move_into_place()  # it was ended between its last two steps
@@ -140,11 +140,11 @@ class OutputFolder:
 
     @property
     def is_resumable(self) -> bool:
-        """Whether an equal run can continue from a checkpoint."""
+        """Tell whether an equal run can continue from a checkpoint."""
         return self._has_saved
 
     def save(self, state: Mapping[str, Any], parts: Mapping[str, bytes]) -> int:
-        """Save where the run is, once its files are safe; returns the bytes written.
+        """Save where the run is, once its files are safe; return the bytes written.
 
         From now on the part folder stays when the run ends early. Raises OutputError.
         """
@@ -158,7 +158,7 @@ class OutputFolder:
         return {**self._fingerprint.as_json(), "versions": versions()}
 
     def _differences(self, identity: Mapping[str, Any]) -> list[str]:
-        """Names of the settings, and of the packages, that differ from an interrupted run's."""
+        """List the settings, and the packages, that differ from an interrupted run's."""
         mine, theirs = versions(), identity["versions"]
         names = {*mine, *theirs} - {_HARMLESS_VERSION}
         changed = sorted(name for name in names if mine.get(name) != theirs.get(name))
@@ -177,7 +177,7 @@ class OutputFolder:
 
         Raises OutputError; what was there before is still there then.
         """
-        if self._is_over:
+        if not self._is_open:
             raise ValueError("this output is already over")
         with output_errors(self.path):
             files = inventory(self.part)
@@ -194,18 +194,8 @@ class OutputFolder:
             write_atomic(self.part / MANIFEST_NAME, text.encode())
             self._move_into_place()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._is_over:
-            return
-        self._is_over = True
+    def _finish(self) -> None:
+        """Leave without a result: the part folder stays only if it can be resumed."""
         if self._has_saved:
             if self._lock is not None:
                 self._lock.close()
@@ -221,7 +211,7 @@ class OutputFolder:
         self._unlock()
         sync_folder(self.part)
         _move_into_place(self.part, self.path)
-        self._is_over = True
+        self._is_open = False
 
     def _unlock(self) -> None:
         if self._lock is not None:
@@ -230,8 +220,8 @@ class OutputFolder:
             (self.part / LOCK_NAME).unlink(missing_ok=True)
 
 
-def part_of(path: Path) -> Path:
-    """Where the output for `path` is while it is being made."""
+def locate_part(path: Path) -> Path:
+    """Return where the output for `path` is while it is being made."""
     return path.with_name(f".{path.name}.part")
 
 
@@ -240,7 +230,7 @@ def discard_part(path: Path) -> None:
 
     Raises OutputError, BusyError if a run is at it.
     """
-    part = part_of(path)
+    part = locate_part(path)
     with output_errors(path):
         if part.is_dir() and _is_leftover(part):
             lock = _lock(part, path)
@@ -250,12 +240,12 @@ def discard_part(path: Path) -> None:
             part.rmdir()
 
 
-def _old_of(path: Path) -> Path:
+def _locate_old(path: Path) -> Path:
     return path.with_name(f".{path.name}.old")
 
 
 def _is_done(path: Path, fingerprint: Fingerprint, *, overwrite: bool) -> bool:
-    """Whether an equal output is at `path`; OutputError if something in the way is."""
+    """Tell whether an equal output is at `path`. Raises OutputError if something is in the way."""
     name = display_name(path)
     if not path.exists():
         return False
@@ -304,8 +294,11 @@ def _refuse_to_lose_edits(path: Path) -> None:
         )
 
 
-def _seen_from(path: Path, source: Path) -> str:
-    """Relative, so that input and output may be moved together; absolute on another drive."""
+def _make_relative(path: Path, source: Path) -> str:
+    """Write the source's path relative to the output's, so that both may be moved together.
+
+    On another drive it stays absolute.
+    """
     try:
         return os.path.relpath(source, path)
     except ValueError:
@@ -313,7 +306,7 @@ def _seen_from(path: Path, source: Path) -> str:
 
 
 def _make_part(part: Path, path: Path) -> IO[str]:
-    """The part folder, new or an earlier run's, locked against other runs."""
+    """Make the part folder, or take an earlier run's; lock it and return the lock."""
     if part.exists():
         if not _is_leftover(part):
             raise OutputError(
@@ -357,7 +350,7 @@ def _lock(part: Path, path: Path) -> IO[str]:
 
 def _move_into_place(part: Path, path: Path) -> None:
     """Swap: the old output goes aside, the new one in, and only then is the old one deleted."""
-    old = _old_of(path)
+    old = _locate_old(path)
     has_old = path.exists() and any(path.iterdir())
     if has_old:
         _refuse_to_lose_edits(path)  # made while this run was under way
@@ -378,7 +371,7 @@ def _move_into_place(part: Path, path: Path) -> None:
 
 def _recover(path: Path) -> None:
     """Finish or undo a swap that was cut short."""
-    old = _old_of(path)
+    old = _locate_old(path)
     if not old.is_dir() or read_manifest(old) is None:
         return
     if path.exists():

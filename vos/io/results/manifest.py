@@ -27,7 +27,7 @@ _LITTER = {".DS_Store", "Thumbs.db", "desktop.ini"}  # left by file managers tha
 
 @dataclass(frozen=True, slots=True)
 class InputFingerprint:
-    """Enough of the input to know it again, without reading all of it.
+    """What it takes to know an input again, without reading all of it.
 
     name: last part of its path. size_bytes: of the file, or of all files together.
     sha256: of the file's first and last MiB; for a folder or glob, of each file's name, size and
@@ -43,6 +43,7 @@ class InputFingerprint:
 class Fingerprint:
     """What decides the masks: two runs with equal fingerprints give the same output.
 
+    input: the footage.
     parameters: JSON values by name, prompts included (as a checksum of their text, for example).
     model_sha256: checksum of the weights, None where the model has none.
     """
@@ -52,7 +53,7 @@ class Fingerprint:
     model_sha256: str | None
 
     def as_json(self) -> dict[str, Any]:
-        """The same as JSON has it: tuples are lists, keys are texts."""
+        """Return it as JSON has it: tuples are lists, keys are texts."""
         return json.loads(
             json.dumps(
                 {
@@ -64,7 +65,7 @@ class Fingerprint:
         )
 
     def differences(self, manifest: Mapping[str, Any]) -> list[str]:
-        """Names of what differs from a manifest: "input", "model", or a parameter's name."""
+        """List what differs from a manifest: "input", "model", or a parameter's name."""
         mine = self.as_json()
         names = ["input"] if manifest.get("input") != mine["input"] else []
         if manifest.get("model_sha256") != self.model_sha256:
@@ -79,7 +80,7 @@ class Fingerprint:
 
 
 def fingerprint_input(path: Path) -> InputFingerprint:
-    """The fingerprint of a file, of the files directly in a folder, or of those a glob matches.
+    """Fingerprint a file, the files directly in a folder, or those a glob matches.
 
     Raises InputError when there is none or one cannot be read.
     """
@@ -118,10 +119,11 @@ def manifest_text(
     source: str | None = None,
     more: Mapping[str, Any] | None = None,
 ) -> str:
-    """The manifest of a finished output.
+    """Write the manifest of a finished output.
 
-    files: its content, as `inventory` counts it. source: where the input is, seen from the output
-    folder. more: what else is known of it.
+    files: its content, as `inventory` counts it.
+    source: where the input is, seen from the output folder.
+    more: what else is known of it.
     """
     manifest = {
         "schema": SCHEMA,
@@ -137,12 +139,12 @@ def manifest_text(
 
 
 def as_text(manifest: Mapping[str, Any]) -> str:
-    """A manifest as its file has it."""
+    """Write a manifest as its file has it."""
     return json.dumps(manifest, indent=2) + "\n"
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
-    """The manifest in `folder`, or None where there is none that this version understands."""
+    """Read the manifest in `folder`; return None where this version understands none."""
     try:
         manifest = json.loads((folder / MANIFEST_NAME).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -156,7 +158,7 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
 
 
 def edits_in_force(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The corrections in a manifest's history that were not taken back, oldest first."""
+    """List the corrections in a manifest's history that were not taken back, oldest first."""
     edits: list[dict[str, Any]] = []
     for entry in manifest.get("history", ()):
         if "undo" in entry:
@@ -167,13 +169,13 @@ def edits_in_force(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def is_input(manifest: Mapping[str, Any], found: InputFingerprint) -> bool:
-    """Whether this is the input that was tracked, under whatever name."""
+    """Tell whether this is the input that was tracked, under whatever name."""
     was = manifest["input"]
     return (found.size_bytes, found.sha256) == (was["size_bytes"], was["sha256"])
 
 
 def inventory(folder: Path) -> dict[str, int]:
-    """Number of files under each entry of `folder`, 1 for a file; the manifest is left out."""
+    """Count the files under each entry of `folder`, 1 for a file; leave the manifest out."""
     counts = {}
     for entry in sorted(folder.iterdir()):
         if entry.name == MANIFEST_NAME or entry.name in _LITTER:
@@ -188,7 +190,7 @@ def inventory(folder: Path) -> dict[str, int]:
 
 @lru_cache
 def versions() -> dict[str, str]:
-    """Versions of what takes part in making masks; packages that are not installed are left out."""
+    """Return the versions of what takes part in making masks, where it is installed."""
     found = {"vos": __version__, "python": platform.python_version()}
     for name in ("torch", "sam2", "av", "numpy", "pillow"):
         try:

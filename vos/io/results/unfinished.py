@@ -11,14 +11,19 @@ from vos.errors import BusyError, OutputError
 from vos.io.disk import take_lock
 from vos.io.paths import display_name
 from vos.io.results.checkpoints import Checkpoint, CheckpointStore
-from vos.io.results.folder import IDENTITY, LOCK_NAME, SOURCE, STATE, WORK_NAME, part_of
+from vos.io.results.folder import IDENTITY, LOCK_NAME, SOURCE, STATE, WORK_NAME, locate_part
 
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """path: where the output is to be. part: the folder with what there is of it. identity: of what
-    with what, as a manifest has it (`input`, `parameters`, `model_sha256`). source: where the input
-    is, seen from `path`; None where the run did not note it. state: what it saved last.
+    """What an interrupted run left.
+
+    path: where the output is to be.
+    part: the folder with what there is of it.
+    identity: what was tracked and how, as a manifest has it (`input`, `parameters`,
+        `model_sha256`).
+    source: where the input is, seen from `path`; None where the run did not note it.
+    state: what the run saved last.
     """
 
     path: Path
@@ -28,23 +33,24 @@ class Unfinished:
     state: Mapping[str, Any]
 
 
-def output_of(path: Path) -> Path | None:
-    """The output that a path means which is interrupted, or a folder that such a run left; None
-    where it means neither.
+def find_interrupted(path: Path) -> Path | None:
+    """Find the interrupted output that a path names.
+
+    The path is the output's own, or that of the folder such a run left. None where it is neither.
     """
     if path.name.startswith(".") and path.name.endswith(".part"):
         return path.with_name(path.name.removeprefix(".").removesuffix(".part"))
-    return path if not path.exists() and part_of(path).is_dir() else None
+    return path if not path.exists() and locate_part(path).is_dir() else None
 
 
 def read_unfinished(path: Path) -> Unfinished | None:
-    """What the run for the output at `path` saved last; None where it saved nothing.
+    """Read what the run for the output at `path` saved last; return None where it saved nothing.
 
     Raises BusyError while a run is at it, OutputError where it cannot be read.
     """
-    part = part_of(path)
+    part = locate_part(path)
     try:
-        saved = _saved(part, display_name(path))
+        saved = _read_newest(part, display_name(path))
     except OSError as error:
         raise OutputError(
             f"{display_name(part)}: cannot be read ({error.strerror or error}); check its "
@@ -56,8 +62,8 @@ def read_unfinished(path: Path) -> Unfinished | None:
     return Unfinished(path, part, header[IDENTITY], header.get(SOURCE), header[STATE])
 
 
-def _saved(part: Path, name: str) -> Checkpoint | None:
-    """The newest checkpoint that is whole."""
+def _read_newest(part: Path, name: str) -> Checkpoint | None:
+    """Read the newest checkpoint that is whole."""
     lock = part / LOCK_NAME
     if lock.exists():
         with lock.open() as file:

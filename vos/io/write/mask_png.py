@@ -15,7 +15,7 @@ from vos.io.paths import display_name
 
 @functools.cache
 def davis_palette() -> np.ndarray:
-    """Uint8 256 x 3 RGB, read-only: the colours of PASCAL VOC and DAVIS.
+    """Return the colours of PASCAL VOC and DAVIS: uint8 256 x 3 RGB, read-only.
 
     Bits 0, 1, 2 of the label go to red, green, blue, most significant bit first, then bits 3, 4,
     5, and so on: 0 black, 1 (128, 0, 0), 2 (0, 128, 0), 3 (128, 128, 0), ... 255 (224, 224, 192).
@@ -29,31 +29,34 @@ def davis_palette() -> np.ndarray:
 
 
 def encode_label_png(label_map: np.ndarray) -> bytes:
-    """A palette PNG of `label_map`, uint8 H x W. Fast compression: twice the speed of default."""
+    """Encode a label map, uint8 H x W, as a palette PNG.
+
+    The compression is a fast one: twice the speed of the default.
+    """
     if label_map.dtype != np.uint8 or label_map.ndim != 2:
         raise ValueError(f"a label map is uint8 H x W: {label_map.dtype=}, {label_map.shape=}")
-    picture = Image.fromarray(np.ascontiguousarray(label_map))
-    picture.putpalette(davis_palette().tobytes())
+    image = Image.fromarray(np.ascontiguousarray(label_map))
+    image.putpalette(davis_palette().tobytes())
     buffer = io.BytesIO()
-    picture.save(buffer, format="PNG", compress_level=1)
+    image.save(buffer, format="PNG", compress_level=1)
     return buffer.getvalue()
 
 
 def read_label_png(path: Path) -> np.ndarray:
-    """The label map in a palette, grey or 1-bit PNG: uint8 H x W. 1-bit files hold 0 and 1.
+    """Read the label map in a palette, grey or 1-bit PNG: uint8 H x W. 1-bit files hold 0 and 1.
 
-    Raises InputError when the file is missing, not a picture, or has colour or 16-bit channels.
+    Raises InputError when the file is missing, not a image, or has colour or 16-bit channels.
     """
     try:
         if path.exists() and not path.is_file():  # a pipe or a device may never end
             raise InputError(f"{display_name(path)}: not a regular file; a mask is a PNG: check it")
-        with Image.open(path) as picture:
-            if picture.mode not in ("P", "L", "1"):
+        with Image.open(path) as image:
+            if image.mode not in ("P", "L", "1"):
                 raise InputError(
-                    f"{display_name(path)}: a {picture.mode} picture; masks are palette, grey or "
+                    f"{display_name(path)}: a {image.mode} picture; masks are palette, grey or "
                     "1-bit PNGs with the object id as pixel value: save it as one"
                 )
-            return np.array(picture, dtype=np.uint8)
+            return np.array(image, dtype=np.uint8)
     except FileNotFoundError:
         raise InputError(
             f"{display_name(path)}: no such file; a mask is a PNG: check the name"

@@ -13,11 +13,11 @@ from vos.frame import Frame, FrameResult
 from vos.io.disk import write_atomic
 from vos.io.results.append_file import AppendFile
 from vos.io.results.checkpoints import SavedState
-from vos.io.write.sink import SinkBase
+from vos.io.write.sink import Sink
 
 
-class StatsSink(SinkBase):
-    """`stats.jsonl`: a row per frame and object, in ascending order of both.
+class StatsSink(Sink):
+    """A sink for `stats.jsonl`: a row per frame and object, in ascending order of both.
 
     Keys: frame_idx, name, pts (exact seconds as a fraction, "1001/30000"), pts_s (the same as a
     float), object_id, area_px, box_xyxy_px (right and bottom edge exclusive) and centroid_xy_px
@@ -41,7 +41,7 @@ class StatsSink(SinkBase):
         self._check(frame, result)
         self._is_sorted &= result.frame_idx > self._last_frame
         self._last_frame = result.frame_idx
-        rows = (json.dumps(row, allow_nan=False) + "\n" for row in frame_rows(result))
+        rows = (json.dumps(row, allow_nan=False) + "\n" for row in make_rows(result))
         self._file.append("".join(rows).encode())
 
     def checkpoint(self) -> SavedState:
@@ -64,8 +64,8 @@ class StatsSink(SinkBase):
         self._file.abandon()
 
 
-def frame_rows(result: FrameResult) -> list[dict[str, Any]]:
-    """The rows of one frame, ascending by object id."""
+def make_rows(result: FrameResult) -> list[dict[str, Any]]:
+    """Make the rows of one frame, ascending by object id."""
     rows: list[dict[str, Any]] = []
     for object_id, scores in sorted(result.objects.items()):
         rows.append(

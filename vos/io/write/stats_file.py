@@ -20,8 +20,10 @@ _KEYS = {"frame_idx", "object_id", "area_px", "iou_pred", "object_score"}
 class ObjectSeries:
     """One object's numbers over time; all arrays have one length, frames ascend.
 
-    frame_idx: int64. area_px: int64, 0 where it has no pixel. iou_pred, object_score: float64 as
-    in `ObjectResult`, NaN where the model gave no number.
+    frame_idx: int64.
+    area_px: int64, 0 where it has no pixel.
+    iou_pred: float64 as in `ObjectResult`, NaN where the model gave no number.
+    object_score: the same.
     """
 
     frame_idx: np.ndarray
@@ -30,7 +32,7 @@ class ObjectSeries:
     object_score: np.ndarray
 
     def as_json(self) -> dict[str, list[int] | list[float | None]]:
-        """Lists of equal length; null where there is no number."""
+        """Return lists of equal length; null where there is no number."""
         return {
             "frame_idx": self.frame_idx.tolist(),
             "area_px": self.area_px.tolist(),
@@ -73,11 +75,11 @@ class StatsFile:
             self._lines[frame_idx] = self._lines.get(frame_idx, b"") + line
 
     def rows(self, frame_idx: int) -> list[dict[str, Any]]:
-        """The rows of one frame, ascending by object id; none where no object exists."""
+        """Return the rows of one frame, ascending by object id; none where no object exists."""
         return [json.loads(line) for line in self._lines.get(frame_idx, b"").splitlines()]
 
     def series(self) -> dict[int, ObjectSeries]:
-        """Per object id, ascending."""
+        """Return the numbers of each object, by ascending id."""
         columns: dict[int, list[tuple[float, ...]]] = {}
         for row in self._all_rows():
             numbers = (row["frame_idx"], row["area_px"], row["iou_pred"], row["object_score"])
@@ -85,11 +87,11 @@ class StatsFile:
             columns.setdefault(row["object_id"], []).append(numbers)
         return {i: _series(np.array(columns[i], dtype=np.float64)) for i in sorted(columns)}
 
-    def replaced(self, rows: Mapping[int, list[dict[str, Any]]]) -> bytes:
-        """The file's content with other rows on these frames."""
+    def replace_rows(self, rows: Mapping[int, list[dict[str, Any]]]) -> bytes:
+        """Return the file's content with other rows on these frames."""
         lines = dict(self._lines)
         for frame_idx, those in rows.items():
-            lines[frame_idx] = b"".join(row_line(row) for row in those)
+            lines[frame_idx] = b"".join(encode_row(row) for row in those)
         return b"".join(lines[frame_idx] for frame_idx in sorted(lines))
 
     def _all_rows(self) -> Iterator[dict[str, Any]]:
@@ -97,8 +99,8 @@ class StatsFile:
             yield from map(json.loads, lines.splitlines())
 
 
-def row_line(row: Mapping[str, Any]) -> bytes:
-    """One row as the file has it."""
+def encode_row(row: Mapping[str, Any]) -> bytes:
+    """Write one row as the file has it."""
     return json.dumps(row, allow_nan=False).encode() + b"\n"
 
 

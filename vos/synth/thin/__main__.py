@@ -12,7 +12,7 @@ def main() -> None:
     from PIL import Image
 
     parser = argparse.ArgumentParser(prog="python -m vos.synth.thin", description=__doc__)
-    parser.add_argument("--out", type=Path, required=True, help="picture to write, .png or .jpg")
+    parser.add_argument("--out", type=Path, required=True, help="image to write, .png or .jpg")
     parser.add_argument("--stills", type=int, default=24)
     parser.add_argument("--columns", type=int, default=4)
     parser.add_argument("--size", type=int, default=192)

@@ -1,4 +1,7 @@
-"""Objects whose outline is mostly detail, grown rather than built: hair, plants, insects, holes."""
+"""Objects whose outline is mostly detail, grown rather than built: hair, plants, insects, holes.
+
+Each function draws one random object, as those of `shapes` do.
+"""
 
 from __future__ import annotations
 

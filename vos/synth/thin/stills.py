@@ -2,10 +2,10 @@
 
 stills = generate_fine(batch=8, size=256, seed=1)
 
-A lattice, wire, hair, comb, plant, perforated plate or toothed edge stands before a picture of
-`synthetic`, beside a look-alike, behind a twig or a bar; a share of stills has an ordinary object
-instead. Everything is drawn at a multiple of the label's side with antialiased borders and averaged
-down. `python -m vos.synth.thin --out sheet.png` draws a contact sheet.
+A lattice, wire, hair, comb, plant, perforated plate or toothed edge stands before a frame of
+`vos.synth.clips`, beside a look-alike, behind a twig or a bar; a share of stills has an ordinary
+object instead. Everything is drawn at a multiple of the label's side with antialiased borders and
+averaged down. `python -m vos.synth.thin --out sheet.png` draws a contact sheet.
 """
 
 from __future__ import annotations
@@ -55,11 +55,15 @@ Placed = tuple[int, Stroke, np.ndarray, float]
 class FineConfig:
     """What is in the stills; shares and probabilities in [0, 1].
 
-    oversample: rendered side over the image's, 2 or 4; the label's is 2. ordinary: share of stills
-    whose target is a solid object of `synthetic`; rich: share of those that are `RICH`. twin: a
-    look-alike behind. front: a thin thing across the target. camouflage: the target takes a colour
-    of its backdrop. bokeh: the backdrop is out of focus. min_area, max_area: of the visible target,
-    fractions of the frame.
+    oversample: rendered side over the image's, 2 or 4; the label's is 2.
+    ordinary: share of stills whose target is a solid object of `vos.synth.clips`.
+    rich: share of those that are `RICH`.
+    twin: share with a look-alike behind.
+    front: share with a thin thing across the target.
+    camouflage: share whose target takes a colour of its backdrop.
+    bokeh: share whose backdrop is out of focus.
+    min_area: smallest area of the visible target, a fraction of the frame.
+    max_area: largest such area.
     """
 
     oversample: int = 2
@@ -79,7 +83,11 @@ class FineConfig:
 
 @dataclass(frozen=True, slots=True)
 class Stills:
-    """images: RGB. labels: the target's visible pixels at twice the side."""
+    """A batch of stills.
+
+    images: RGB.
+    labels: the target's visible pixels at twice the side.
+    """
 
     images: UInt8[Tensor, "b 3 s s"]
     labels: Bool[Tensor, "b s2 s2"]
@@ -94,8 +102,11 @@ def generate_fine(
     config: FineConfig | None = None,
     shapes: tuple[str, ...] = tuple(SHAPES),
 ) -> Stills:
-    """`batch` stills of `size` x `size` pixels; the same arguments on the same device give the
-    same stills. shapes: names in SHAPES to draw from.
+    """Make `batch` stills of `size` x `size` pixels.
+
+    The same arguments on the same device give the same stills.
+
+    shapes: names in SHAPES to draw from.
 
     Raises UsageError for a batch or size that is too small, or where no target can be seen.
     """
@@ -150,7 +161,7 @@ def _thin(
     config: FineConfig,
     shapes: tuple[str, ...],
 ) -> tuple[Tensor, Tensor]:
-    """Images (n, 3, size, size) in [0, 1] and labels, whatever their target's area."""
+    """Draw images (n, 3, size, size) in [0, 1] and labels, whatever their target's area."""
     rng, draw = Random(seed), np.random.default_rng(seed % (1 << 62))
     generator = torch.Generator(device).manual_seed(seed % (1 << 62))
     side = size * config.oversample
@@ -196,8 +207,10 @@ def _place(
     size: tuple[float, float],
     grow: float,
 ) -> list[Placed]:
-    """Put a drawing somewhere: turned, stretched, in perspective, mirrored. Its half extent is
-    `size` of the canvas. grow: how much thicker its thin parts are.
+    """Put a drawing somewhere: turned, stretched, in perspective, mirrored.
+
+    size: range of its half extent, as a share of the canvas.
+    grow: how much thicker its thin parts are.
     """
     scale = draw.uniform(*size) * side
     turn = draw.choice([draw.normal(0, 0.15), draw.uniform(0, 2 * math.pi)], p=[0.7, 0.3])
@@ -237,7 +250,7 @@ def _layer(
     means: Tensor,
     config: FineConfig,
 ) -> tuple[Float[Tensor, "b 1 r r"], Float[Tensor, "b 3 r r"]]:
-    """Coverage and colour of one object per image."""
+    """Draw the coverage and the colour of one object per image."""
     device, unit = pool.device, side / (2 * size)
     painted = paint_pieces(cut_up([p for p in placed if not p[1].cut], unit, device), count, side)
     cover = painted.cover[:, None]
@@ -255,7 +268,7 @@ def _colour(
     means: Tensor,
     config: FineConfig,
 ) -> Float[Tensor, "b 3 r r"]:
-    """Two colours per image, a texture on both, light from one side."""
+    """Colour each image: two colours, a texture on both, light from one side."""
     count, side = painted.cover.shape[:2]
     device, period = pool.device, pool.shape[-1]
     colours: list[tuple[Colour, Colour]] = []
@@ -288,12 +301,12 @@ def _colour(
 
 @lru_cache(maxsize=2)
 def _pool(seed: int, side: int, device: torch.device) -> Tensor:
-    """Textures shared by consecutive seeds, which cost as much to make as a batch of stills."""
+    """Make the textures that consecutive seeds share: they cost as much as a batch of stills."""
     return texture_pool(_POOL, side, torch.Generator(device).manual_seed(seed % (1 << 62)))
 
 
 def contact_sheet(stills: Stills, columns: int) -> UInt8[Tensor, "h w 3"]:
-    """Each still beside its label; `columns` pairs per row."""
+    """Lay out each still beside its label, `columns` pairs per row."""
     size = stills.images.shape[-1]
     label = F.avg_pool2d(stills.labels.float()[:, None], 2).expand(-1, 3, -1, -1) * 255
     pair = torch.cat([stills.images, label.to(torch.uint8)], dim=3)

@@ -1,4 +1,4 @@
-"""Draws sets of thin strokes as antialiased coverage, many images at once.
+"""Drawing sets of thin strokes as antialiased coverage, many images at once.
 
 Everything is a round brush moved along a path: wires are thin paths, bodies thick ones, holes are
 strokes that cut. A path is broken into short pieces; each piece touches only the pixels of its
@@ -24,8 +24,11 @@ _CODE_SHIFT = 32
 class Stroke:
     """One brush path in the object's own frame, about [-1, 1] on both axes, y down.
 
-    points: (k, 2). thin: half width in pixels of the label, per point. thick: half width in object
-    units added to it, per point. group: which of the object's two colours. tone: brightness offset.
+    points: (k, 2).
+    thin: half width in pixels of the label, per point.
+    thick: half width in object units added to it, per point.
+    group: which of the object's two colours.
+    tone: brightness offset.
     cut: removes from the object instead of adding.
     """
 
@@ -41,8 +44,10 @@ class Stroke:
 class Pieces:
     """Straight pieces of many strokes in pixels of the canvas.
 
-    ends: x0, y0, x1, y1. radius: half width at both ends. image: which canvas. look: colour group
-    and tone.
+    ends: x0, y0, x1, y1.
+    radius: half width at both ends.
+    image: which canvas.
+    look: colour group and tone.
     """
 
     ends: Float[Tensor, "n 4"]
@@ -53,8 +58,12 @@ class Pieces:
 
 @dataclass(frozen=True, slots=True)
 class Painted:
-    """What `paint_pieces` makes. cover: share of the pixel in [0, 1]. across: where in the stroke
-    the pixel is, -1 at its upper left border to 1 at the other. group, tone: of the owner.
+    """Canvases with strokes on them, as `paint_pieces` makes them.
+
+    cover: share of the pixel in [0, 1].
+    across: where in the stroke the pixel is, -1 at its upper left border to 1 at the other.
+    group: the colour group of the piece that owns the pixel.
+    tone: the tone of that piece.
     """
 
     cover: Float[Tensor, "b r r"]
@@ -68,8 +77,8 @@ def cut_up(
 ) -> Pieces:
     """Break placed strokes into pieces of a few pixels.
 
-    strokes: (image, stroke, its points in canvas pixels, canvas pixels per object unit). unit_px:
-    canvas pixels per label pixel.
+    strokes: (image, stroke, its points in canvas pixels, canvas pixels per object unit).
+    unit_px: canvas pixels per label pixel.
     """
     ends, radii, images, looks = [], [], [], []
     for image, stroke, points, scale in strokes:
@@ -103,7 +112,7 @@ def cut_up(
 
 
 def paint_pieces(pieces: Pieces, count: int, side: int) -> Painted:
-    """Coverage of `count` canvases of `side` x `side` pixels. The edge is a ramp one pixel wide."""
+    """Paint `count` canvases of `side` x `side` pixels. The edge is a ramp one pixel wide."""
     device = pieces.ends.device
     best = torch.zeros(count * side * side, dtype=torch.long, device=device)
     x0, y0, x1, y1 = pieces.ends.unbind(1)
@@ -142,14 +151,14 @@ def paint_pieces(pieces: Pieces, count: int, side: int) -> Painted:
 
 
 def _chunks(areas: Tensor) -> list[Tensor]:
-    """Runs of pieces with at most about `_PIXELS_AT_ONCE` pixels each."""
+    """Split the pieces into runs with at most about `_PIXELS_AT_ONCE` pixels each."""
     run = torch.div(areas.cumsum(0), _PIXELS_AT_ONCE, rounding_mode="floor")
     index = torch.arange(len(areas), device=areas.device)
     return [index[run == k] for k in range(int(run[-1]) + 1)] if len(areas) else []
 
 
 def _cover(pieces: Pieces, piece: Tensor, px: Tensor, py: Tensor) -> tuple[Tensor, Tensor]:
-    """Coverage and position across the stroke of pixels (px, py) by their pieces."""
+    """Compute how much their pieces cover pixels (px, py), and where across the stroke they are."""
     x0, y0, x1, y1 = pieces.ends[piece].unbind(1)
     r0, r1 = pieces.radius[piece].unbind(1)
     dx, dy = px + 0.5 - x0, py + 0.5 - y0

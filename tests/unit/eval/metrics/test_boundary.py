@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vos_eval.metrics.boundary import Boundary, boundary_radius_px, f_measure, f_score
-from vos_eval.metrics.jf import FramePair, Scorer, score_frame
+from vos_eval.metrics.jf import FramePair, Scorer
 from vos_eval.metrics.region import jaccard
 
 
@@ -115,7 +115,9 @@ def test_fast_equals_slow(height, width, gt_kind, pred_kind, boundary, seed):
 
     gt_labels, pred_labels = gt.astype(np.uint8) * 7, pred.astype(np.uint8) * 7
     gt_labels[(gt_labels == 0) & (rng.random(gt.shape) < 0.1)] = 9  # another object
-    score = score_frame(gt_labels, pred_labels, [7], boundary)[7]
+    pair, scorer = FramePair(gt_labels, pred_labels), Scorer(boundary)
+    scorer.add(pair.crop(7), pair.radius_px)
+    (score,) = scorer.scores()
     assert score.f == slow_f(gt, pred, boundary)
     union = int((gt | pred).sum())
     assert score.j == (int((gt & pred).sum()) / union if union else 1.0)

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from vos_eval.metrics.statistics import decay, instability, mean, recall
-from vos_eval.protocols.lvos import UNSEEN_HEAD, UNSEEN_V1_ERA
 
 
 def test_recall_is_strict():
@@ -42,9 +41,3 @@ def test_instability_rounds_the_variance():
     assert instability(np.ones(3), np.ones(3)) == 0
     assert math.isnan(instability(np.array([]), np.array([])))
     assert math.isnan(mean(np.array([])))
-
-
-def test_unseen_lists():
-    assert len(UNSEEN_HEAD) == 51
-    assert len(UNSEEN_V1_ERA) == 27
-    assert {"aFytsETk", "UtEnRpiP"} == UNSEEN_V1_ERA - UNSEEN_HEAD

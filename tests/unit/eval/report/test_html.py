@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vos_eval.evaluate import Options, Protocol, evaluate
+from vos_eval.evaluate import evaluate
+from vos_eval.protocols.base import Options
 from vos_eval.protocols.plan import Missing
+from vos_eval.protocols.sav import SAV
 from vos_eval.report.html import write_report
 
 HOSTILE = "<img src=x onerror=alert(1)>&'"
@@ -50,7 +52,7 @@ class Checker(HTMLParser):
             assert self.open.pop() == tag
 
 
-def page_of(data, options=None, protocol=Protocol.SAV):
+def page_of(data, options=None, protocol=SAV):
     options = options or Options()
     gt, pred = data / "gt", data / "out/predictions"
     score = evaluate(protocol, gt, pred, options)

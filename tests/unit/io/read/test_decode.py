@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from av.error import InvalidDataError
 
-from vos.io.read.decode import Clock, decode_pictures
+from vos.io.read.decode import Clock, decode_frames
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def decoded(
     packets: Sequence[Packet], at_flush: Sequence[int] | None = ()
 ) -> list[tuple[int | None, bool]]:
     script: Any = Scripted(packets, at_flush)
-    return [(shown.raw_pts, shown.is_corrupt) for shown in decode_pictures(script, script)]
+    return [(shown.raw_pts, shown.is_corrupt) for shown in decode_frames(script, script)]
 
 
 def test_hidden_packets_are_no_loss() -> None:

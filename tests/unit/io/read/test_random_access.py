@@ -15,7 +15,7 @@ import pytest
 from e2e.clips import HEIGHT, WIDTH, images, picture, video
 from vos.errors import UsageError
 from vos.io.read import random_access, video_index
-from vos.io.read.decode import decode_pictures, open_video
+from vos.io.read.decode import decode_frames, open_video
 from vos.io.read.open import open_source
 from vos.io.read.random_access import RandomAccess
 from vos.io.read.video_index import VideoIndex
@@ -86,10 +86,10 @@ def test_on_the_way_from_a_far_key_frame_pictures_are_left_out(
 ):
     expected = forward(far_keys)
     with open_video(far_keys) as (container, stream):
-        shown = list(decode_pictures(container, stream))
+        shown = list(decode_frames(container, stream))
     needed = shown[50].raw_pts
     with open_video(far_keys) as (container, stream):
-        fewer = list(decode_pictures(container, stream, needed_from=needed))
+        fewer = list(decode_frames(container, stream, needed_from=needed))
     assert len(fewer) < len(shown) - 10
     assert [one.raw_pts for one in fewer[-10:]] == [one.raw_pts for one in shown[50:]]
     monkeypatch.setattr(VideoIndex, "_from_beginning", None)  # it is not needed
@@ -151,14 +151,14 @@ def test_where_leaving_out_does_harm_it_is_tried_once(
 
     def harmed(container: Any, stream: Any, *, needed_from: int | None = None) -> Iterator[Any]:
         asked.append(needed_from)
-        for shown in decode_pictures(container, stream):
+        for shown in decode_frames(container, stream):
             wrong = needed_from is not None and shown.raw_pts >= needed_from
             yield replace(shown, raw_pts=shown.raw_pts + 1) if wrong else shown
 
     expected = forward(far_keys)
     with open_source(far_keys) as source, RandomAccess(source) as frames:
         frames.read(59)
-        monkeypatch.setattr(video_index, "decode_pictures", harmed)
+        monkeypatch.setattr(video_index, "decode_frames", harmed)
         monkeypatch.setattr(VideoIndex, "_from_beginning", None)
         for idx in (50, 20, 33):
             frames._cache.clear()

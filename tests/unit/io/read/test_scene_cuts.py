@@ -158,7 +158,7 @@ def test_any_size_will_do(size: tuple[int, int]):
     state = CutState()
     for _ in range(3):
         state = state.after(rng.integers(0, 256, (*size, 3), np.uint8))
-    assert state.picture is None or max(state.picture.shape) <= 256
+    assert state.thumbnail is None or max(state.thumbnail.shape) <= 256
 
 
 def _frames(images: Sequence[np.ndarray]):

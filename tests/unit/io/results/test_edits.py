@@ -88,6 +88,12 @@ def killed(step: int, work: Callable[[], None]) -> bool:
     return status == 9
 
 
+@pytest.fixture
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A killed process loses nothing that it has handed to the system: syncing only costs time."""
+    monkeypatch.setattr(os, "fsync", lambda _file: None)
+
+
 def kill_everywhere(
     tmp_path: Path,
     prepare: Callable[[Path], None],
@@ -116,13 +122,13 @@ def kill_everywhere(
     assert found[-1] is True
 
 
-def test_a_change_killed_at_any_step(tmp_path):
+def test_a_change_killed_at_any_step(no_waiting, tmp_path):
     kill_everywhere(
         tmp_path, lambda _result: None, lambda result: change(result, 1, OLD, NEW), OLD, NEW
     )
 
 
-def test_an_undo_killed_at_any_step(tmp_path):
+def test_an_undo_killed_at_any_step(no_waiting, tmp_path):
     undone = OLD | {"manifest.json": "undone"}
     kill_everywhere(
         tmp_path,

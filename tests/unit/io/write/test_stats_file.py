@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from vos.errors import OutputError
-from vos.io.write.stats_file import StatsFile, row_line
+from vos.io.write.stats_file import StatsFile, encode_row
 
 ROW = {"iou_pred": 0.9, "object_score": 2.5, "area_px": 7, "name": "x"}
 
@@ -18,7 +18,7 @@ def row(frame_idx: int, object_id: int, **changes) -> dict:
 
 
 def text(rows: list[dict]) -> bytes:
-    return b"".join(map(row_line, rows))
+    return b"".join(map(encode_row, rows))
 
 
 ROWS = [row(3, 1), row(3, 2), row(4, 2, iou_pred=None, area_px=0), row(5, 1), row(5, 2)]
@@ -44,9 +44,9 @@ def test_series(path):
 def test_only_the_named_frames_change(path):
     before = path.read_bytes()
     stats = StatsFile(path)
-    assert stats.replaced({}) == before
-    assert stats.replaced({3: ROWS[:2]}) == before
-    changed = stats.replaced({3: [row(3, 2, area_px=1)], 2: [row(2, 1)]})
+    assert stats.replace_rows({}) == before
+    assert stats.replace_rows({3: ROWS[:2]}) == before
+    changed = stats.replace_rows({3: [row(3, 2, area_px=1)], 2: [row(2, 1)]})
     assert changed == text([row(2, 1), row(3, 2, area_px=1)]) + before.split(b"\n", 2)[2]
     assert stats.rows(5) == ROWS[3:]
     assert stats.rows(9) == []

@@ -15,10 +15,10 @@ from av.packet import Packet
 
 
 class AudioCopy:
-    """Copies every audio stream of `path` between two times, in step with the picture.
+    """A copy of every audio stream of `path` between two times, in step with the frames.
 
-    start_time: the source's container clock where the picture's time is 0, in seconds.
-    first: time of the first picture, in seconds. Packets that end before it are left out; the one
+    start_time: the source's container clock where frame time is 0, in seconds.
+    first: time of the first frame, in seconds. Packets that end before it are left out; the one
         that ends there is kept, as decoders need it to begin cleanly.
     problem: why the sound ended early, or None; damage in the source is no error.
 
@@ -39,7 +39,7 @@ class AudioCopy:
             self._start_time, self._first = start_time, first
             if first > 0:
                 source.seek(int((start_time + first) * av.time_base))
-            self._packets = self._shifted(source)
+            self._packets = self._shift(source)
             self.problem: str | None = None
             self._waiting: Packet | None = None
         except BaseException:
@@ -70,7 +70,7 @@ class AudioCopy:
         except FFmpegError as error:
             self.problem = error.strerror or str(error)
 
-    def _shifted(self, source: InputContainer) -> Iterator[Packet]:
+    def _shift(self, source: InputContainer) -> Iterator[Packet]:
         latest: dict[int, int] = {}
         for packet in self._read(source):
             if packet.dts is None or packet.pts is None:

@@ -1,4 +1,4 @@
-"""Objects drawn over the picture: a translucent fill and a thin outline around it. NumPy only."""
+"""Objects drawn over the frame: a translucent fill and a thin outline around it. NumPy only."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vos.io.write.mask_png import davis_palette
 
 
 def draw_overlay(image: np.ndarray, label_map: np.ndarray) -> np.ndarray:
-    """A copy of `image` with each object in its palette colour (brightened), background untouched.
+    """Copy `image` with each object in its palette colour (brightened), background untouched.
 
     The outline lies outside the object, one pixel per 540 lines thick (at least one) plus a soft
     rim; where objects touch, the higher id's outline covers the lower id's edge.
@@ -47,7 +47,7 @@ def draw_overlay(image: np.ndarray, label_map: np.ndarray) -> np.ndarray:
 
 
 def _window(label_map: np.ndarray, margin: int) -> tuple[slice, slice] | None:
-    """The smallest part of the frame that holds all objects and `margin` around them."""
+    """Find the smallest part of the frame that holds all objects and `margin` around them."""
     rows = np.flatnonzero(label_map.any(axis=1))
     if not rows.size:
         return None
@@ -60,15 +60,15 @@ def _window(label_map: np.ndarray, margin: int) -> tuple[slice, slice] | None:
 
 
 def _outlines(labels: np.ndarray, thickness: int) -> tuple[np.ndarray, np.ndarray]:
-    """`labels` spread by `thickness` pixels, about as a disc would, and by one pixel more."""
+    """Spread `labels` by `thickness` pixels, about as a disc would, and by one pixel more."""
     line = labels
     for step in range(thickness):
-        line = _grown(line, diagonal=step % 2 == 1)
-    return line, _grown(line, diagonal=thickness % 2 == 1)
+        line = _grow(line, diagonal=step % 2 == 1)
+    return line, _grow(line, diagonal=thickness % 2 == 1)
 
 
-def _grown(labels: np.ndarray, *, diagonal: bool) -> np.ndarray:
-    """Labels spread by one pixel, the higher id over the lower."""
+def _grow(labels: np.ndarray, *, diagonal: bool) -> np.ndarray:
+    """Spread labels by one pixel, the higher id over the lower."""
     across = labels.copy()
     np.maximum(across[:, 1:], labels[:, :-1], out=across[:, 1:])
     np.maximum(across[:, :-1], labels[:, 1:], out=across[:, :-1])
@@ -80,15 +80,17 @@ def _grown(labels: np.ndarray, *, diagonal: bool) -> np.ndarray:
 
 
 def screen_colours() -> np.ndarray:
-    """The fills made lighter for a dark page, by object id, uint8 256 x 3 RGB."""
+    """Return the fills, made lighter for a dark page, by object id: uint8 256 x 3 RGB."""
     fills = _colours()[0].astype(np.float64)
     return np.rint(fills * 0.79 + 64).astype(np.uint8)
 
 
 @functools.cache
 def _colours() -> tuple[np.ndarray, np.ndarray]:
-    """Fill and outline colour by object id, uint8 256 x 3: the palette's dark colours lifted
-    halfway to the brightest shade of their hue; outlines are a quarter lighter.
+    """Return the fill and outline colours by object id, uint8 256 x 3.
+
+    The palette's dark colours are lifted halfway to the brightest shade of their hue; outlines are
+    a quarter lighter.
     """
     palette = davis_palette().astype(np.float64)
     fills = palette * (1 + 255 / np.maximum(palette.max(axis=1, keepdims=True), 1)) / 2

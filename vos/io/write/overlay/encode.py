@@ -1,6 +1,6 @@
-"""Pictures to H.264 packets, in segments that can be encoded again with the same result.
+"""Frames to H.264 packets, in segments that can be encoded again with the same result.
 
-A segment is encoded by an encoder of its own, so what comes out depends on the segment's pictures
+A segment is encoded by an encoder of its own, so what comes out depends on the segment's frames
 and on nothing before them. With a fixed number of threads and without its macroblock tree, x264
 gives the same bits every time.
 """
@@ -22,15 +22,21 @@ _DEFAULT_RATE = 24
 # x264's output depends on the number of threads, so the machine must not choose it.
 _THREADS = 4
 # With AVX-512, x264's macroblock tree reads memory it has not written where the chroma width is no
-# multiple of 32: the same pictures then come out differently from run to run.
+# multiple of 32: the same frames then come out differently from run to run.
 _REPEATABLE = "no-mbtree=1"
 REORDER_FRAMES = 2
-"""How many pictures x264 veryfast (B-pyramid) decodes ahead of the one shown."""
+"""How many frames x264 veryfast (B-pyramid) decodes ahead of the one shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedPacket:
-    """One H.264 access unit; pts and dts in ticks."""
+    """One H.264 access unit.
+
+    pts: when it is shown, in ticks.
+    dts: when it is decoded, in ticks.
+    is_keyframe: decoding can start here.
+    data: its bytes.
+    """
 
     pts: int
     dts: int
@@ -42,7 +48,9 @@ class EncodedPacket:
 class VideoForm:
     """What every segment's encoder and the container must agree on.
 
-    size_hw: of the pictures; odd sides are padded to even. tick: seconds. rate: frames per second.
+    size_hw: of the frames; odd sides are padded to even.
+    tick: seconds.
+    rate: frames per second, None where it is unknown.
     """
 
     size_hw: tuple[int, int]
@@ -67,7 +75,10 @@ class VideoForm:
 
 
 class SegmentEncoder:
-    """Encodes one segment. earlier: ticks of the last pictures before it; none in the first."""
+    """An encoder of one segment.
+
+    earlier: ticks of the last frames before it; none in the first.
+    """
 
     def __init__(self, form: VideoForm, earlier: tuple[int, ...]) -> None:
         self._form = form
@@ -78,18 +89,18 @@ class SegmentEncoder:
         self._count = 0
 
     def encode(self, image: np.ndarray, ticks: int) -> Iterator[EncodedPacket]:
-        """Add a picture, uint8 H x W x 3; the packets that are ready, in decoding order."""
-        picture = _to_yuv(image)
-        picture.pts, picture.time_base = ticks, self._form.tick
+        """Add a frame, uint8 H x W x 3; yield the packets that are ready, in decoding order."""
+        frame = _to_yuv(image)
+        frame.pts, frame.time_base = ticks, self._form.tick
         self._ticks.append(ticks)
-        yield from self._packets(picture)
+        yield from self._packets(frame)
 
     def flush(self) -> Iterator[EncodedPacket]:
-        """The rest of the packets; the encoder is used up then."""
+        """Yield the rest of the packets; the encoder is used up then."""
         yield from self._packets(None)
 
-    def _packets(self, picture: av.VideoFrame | None) -> Iterator[EncodedPacket]:
-        for packet in self._context.encode(picture):
+    def _packets(self, frame: av.VideoFrame | None) -> Iterator[EncodedPacket]:
+        for packet in self._context.encode(frame):
             assert packet.pts is not None
             assert packet.dts is not None
             # x264 guesses the decoding times of a segment's first packets without knowing the

@@ -24,13 +24,13 @@ _HEADER = struct.Struct("<qqBI")  # pts, dts, is a key frame, bytes of data
 
 
 def append_packet(file: AppendFile, packet: EncodedPacket) -> None:
-    """Raises OutputError."""
+    """Add a packet to the file. Raises OutputError."""
     head = _HEADER.pack(packet.pts, packet.dts, packet.is_keyframe, len(packet.data))
     file.append(head + packet.data)
 
 
 def read_packets(file: AppendFile) -> Iterator[EncodedPacket]:
-    """What `append_packet` wrote, in the same order."""
+    """Yield what `append_packet` wrote, in the same order."""
     offset = 0
     while offset < file.length:
         pts, dts, is_keyframe, size = _HEADER.unpack(file.read(offset, _HEADER.size))
@@ -40,11 +40,14 @@ def read_packets(file: AppendFile) -> Iterator[EncodedPacket]:
 
 
 class Mp4Joiner:
-    """Writes one MP4 from the packets in a file.
+    """A writer of one MP4 from the packets in a file.
 
-    first, last: ticks of the first and the last picture. last_period: ticks the last one stays.
-    audio_from: a file whose sound to copy, or None. audio_start_time: that file's container clock
-    where picture time is 0, in seconds. warnings: one line each, complete once written.
+    first: ticks of the first frame.
+    last: ticks of the last frame.
+    last_period: ticks the last frame stays.
+    audio_from: a file whose sound to copy, or None.
+    audio_start_time: that file's container clock where frame time is 0, in seconds.
+    warnings: one line each, complete once written.
     """
 
     def __init__(
@@ -65,7 +68,7 @@ class Mp4Joiner:
         self.warnings: list[str] = []
 
     def write(self, packets: AppendFile, path: Path) -> None:
-        """Raises OSError, FFmpegError or ValueError when `path` cannot be written."""
+        """Write the video to `path`. Raises OSError, FFmpegError or ValueError if it cannot."""
         try:
             self._write(packets, path, self._audio_from)
         except _SoundRefusedError as error:
@@ -106,7 +109,7 @@ class Mp4Joiner:
         for encoded in read_packets(packets):
             packet = Packet(encoded.data)
             packet.pts, packet.dts, packet.time_base = encoded.pts, encoded.dts, self._form.tick
-            packet.duration = self._last_period  # matters for the last picture only
+            packet.duration = self._last_period  # matters for the last frame only
             packet.is_keyframe = encoded.is_keyframe
             packet.stream = video
             output.mux_one(packet)

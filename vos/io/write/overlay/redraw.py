@@ -1,7 +1,7 @@
 """Parts of an overlay video drawn again; the packets of the rest are copied.
 
 The result is to the byte what drawing all of it gives, as long as no part was cut short for its
-heavy label maps; then it is the same pictures.
+heavy label maps; then it is the same frames.
 """
 
 from __future__ import annotations
@@ -34,10 +34,12 @@ ReadFrames = Callable[[range], Iterator[Frame]]
 
 @dataclass(frozen=True, slots=True)
 class Redraw:
-    """What is to be done. Made with `plan_redraw`.
+    """A plan of which parts of a video to draw again. Made with `plan_redraw`.
 
-    segments: ticks of the pictures of each independent part, ascending. touched: for each, whether
-    it is drawn again.
+    old: the video as it is.
+    form: what its encoder agreed on with the container.
+    segments: ticks of the frames of each independent part, ascending.
+    touched: for each segment, whether it is drawn again.
     """
 
     old: Path
@@ -46,7 +48,7 @@ class Redraw:
     touched: tuple[bool, ...]
 
     def positions(self) -> Iterator[range]:
-        """Per segment, which pictures of the video it has, counted from 0."""
+        """Yield for each segment which frames of the video it has, counted from 0."""
         start = 0
         for ticks in self.segments:
             yield range(start, start + len(ticks))
@@ -54,15 +56,15 @@ class Redraw:
 
 
 def plan_redraw(old: Path, form: VideoForm, count: int, changed: Sequence[range]) -> Redraw | None:
-    """Which parts of the video to draw again; None where it is not one that can be taken apart.
+    """Choose the parts of the video to draw again; return None where it cannot be taken apart.
 
-    count: pictures it must have. changed: pictures to draw again, counted from 0.
+    count: frames it must have. changed: frames to draw again, counted from 0.
     """
     try:
         segments = _segments(old, form.tick)
     except (FFmpegError, OSError, ValueError):
         return None
-    if sum(map(len, segments)) != count or count < 2:  # one picture stays as long as its rate says
+    if sum(map(len, segments)) != count or count < 2:  # one frame stays as long as its rate says
         return None
     plan = Redraw(old, form, segments, (False,) * len(segments))
     touched = tuple(
@@ -82,10 +84,12 @@ def redraw(
     audio_from: Path | None,
     audio_start_time: Fraction,
 ) -> list[str]:
-    """Write the video with the touched parts drawn again; returns warnings.
+    """Write the video with the touched parts drawn again; return warnings.
 
-    read: the frames of these pictures, in order. labels: a frame's label map, by frame index.
-    work: folder for the packets. audio_from, audio_start_time: as of `OverlaySink`.
+    read: reads the frames at these positions, in order.
+    labels: gives a frame's label map, by frame index.
+    work: folder for the packets.
+    audio_from, audio_start_time: as in `OverlaySink`.
 
     Raises OutputError.
     """
@@ -95,10 +99,10 @@ def redraw(
         with av.open(str(plan.old)) as container:
             old = _packets(container, plan.form.tick)
             parts = zip(plan.segments, plan.positions(), plan.touched, strict=True)
-            for ticks, pictures, is_touched in parts:
+            for ticks, places, is_touched in parts:
                 kept = list(islice(old, len(ticks)))
                 if is_touched:
-                    kept = _drawn(plan.form, earlier, ticks, read(pictures), labels)
+                    kept = _draw(plan.form, earlier, ticks, read(places), labels)
                 for packet in kept:
                     append_packet(packets, packet)
                 earlier = (*earlier, *ticks)[-REORDER_FRAMES:]
@@ -114,7 +118,7 @@ def redraw(
     return joiner.warnings
 
 
-def _drawn(
+def _draw(
     form: VideoForm,
     earlier: tuple[int, ...],
     ticks: Sequence[int],
@@ -128,7 +132,10 @@ def _drawn(
 
 
 def _segments(path: Path, tick: Fraction) -> tuple[tuple[int, ...], ...]:
-    """The parts that no other needs for decoding. Raises ValueError for another kind of video."""
+    """Find the parts that no other part needs for decoding.
+
+    Raises ValueError for another kind of video.
+    """
     parts: list[list[int]] = []
     with av.open(str(path)) as container:
         for packet in _packets(container, tick):
@@ -145,7 +152,10 @@ def _segments(path: Path, tick: Fraction) -> tuple[tuple[int, ...], ...]:
 
 
 def _packets(container: InputContainer, tick: Fraction) -> Iterator[EncodedPacket]:
-    """In decoding order, as the encoder gave them. Raises ValueError for another kind of video."""
+    """Yield the packets in decoding order, as the encoder gave them.
+
+    Raises ValueError for another kind of video.
+    """
     stream = container.streams.video[0]
     if stream.codec_context.name != "h264":
         raise ValueError(stream.codec_context.name)
@@ -166,7 +176,7 @@ def _ticks(packet: Packet, time: int | None, tick: Fraction) -> int:
 
 
 def _with_start_codes(data: bytes) -> bytes:
-    """MP4 has each NAL unit's length before it, the encoder a start code."""
+    """Put a start code before each NAL unit, as the encoder does, where MP4 has its length."""
     units, at = [], 0
     while at < len(data):
         size = int.from_bytes(data[at : at + _LENGTH_BYTES], "big")

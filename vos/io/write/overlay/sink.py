@@ -1,7 +1,7 @@
 """The overlay video: the source with the objects drawn over it, at the source's times.
 
-Pictures are encoded as they come, in segments of `SEGMENT_FRAMES`; the packets wait in a file and
-are joined into the MP4 at the end. An interrupted overlay keeps the finished segments; the pictures
+Frames are encoded as they come, in segments of `SEGMENT_FRAMES`; the packets wait in a file and
+are joined into the MP4 at the end. An interrupted overlay keeps the finished segments; the frames
 of the open one are drawn and encoded again, from label maps that the checkpoint carries.
 """
 
@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -23,7 +24,10 @@ from vos.io.results.checkpoints import SavedState
 from vos.io.write.overlay.draw import draw_overlay
 from vos.io.write.overlay.encode import REORDER_FRAMES, EncodedPacket, SegmentEncoder, VideoForm
 from vos.io.write.overlay.mux import Mp4Joiner, append_packet
-from vos.io.write.sink import SinkBase
+from vos.io.write.sink import Sink
+
+if TYPE_CHECKING:
+    from vos.io.read.source import SourceInfo
 
 SEGMENT_FRAMES = 120
 _LEAST_FRAMES = 8
@@ -32,20 +36,22 @@ _FALLBACK_TICK = Fraction(1, 90_000)
 _LABELS_HEADER = struct.Struct("<qI")  # frame index, bytes of the packed label map
 
 
-class OverlaySink(SinkBase):
-    """H.264 in MP4 (x264 veryfast, crf 18, yuv420p), tagged BT.709 from 720 lines on, else BT.601.
+class OverlaySink(Sink):
+    """A sink for H.264 in MP4: x264 veryfast, crf 18, yuv420p.
 
-    Pictures keep their exact times, variable rates included; an odd width or height is made even
-    by repeating the last column or row. Sound is copied for the time covered by the pictures; where
+    The colours are tagged BT.709 from 720 lines on, else BT.601.
+
+    Frames keep their exact times, variable rates included; an odd width or height is made even
+    by repeating the last column or row. Sound is copied for the time covered by the frames; where
     it cannot be, the video is made without and `warnings` says so. Without any frame there is no
     file. Frames come in presentation order.
 
     path: the file to write.
     time_base: seconds per tick of the source, so that every time is a whole number of ticks;
         None where it has none: 1 / frame_rate is used then.
-    frame_rate: frames per second, about; tells how long the last picture stays.
+    frame_rate: frames per second, about; tells how long the last frame stays.
     audio_from: a file whose sound to copy, or None.
-    audio_start_time: that file's container clock where picture time is 0, in seconds.
+    audio_start_time: that file's container clock where frame time is 0, in seconds.
     work: folder for the encoded packets, which a sink that resumes needs and whose owner deletes
         it; None for a temporary file.
     resume: an earlier sink's state, in the same `work`. Raises ResumeError when packets lack.
@@ -66,7 +72,7 @@ class OverlaySink(SinkBase):
     ) -> None:
         super().__init__()
         self._path = path
-        self._tick = tick_of(time_base, frame_rate)
+        self._tick = choose_tick(time_base, frame_rate)
         self._rate = frame_rate
         self._form: VideoForm | None = None
         self._audio_from = audio_from
@@ -79,6 +85,26 @@ class OverlaySink(SinkBase):
         self._open_segment(tuple(state.get("earlier", ())))
         self._replays = deque(() if resume is None else _unpack_labels(resume.blob))
         self.replay_from = self._replays[0][0] if self._replays else None
+
+    @classmethod
+    def for_source(
+        cls,
+        path: Path,
+        info: SourceInfo,
+        *,
+        work: Path | None = None,
+        resume: SavedState | None = None,
+    ) -> Self:
+        """Draw over the source of that description, with its sound."""
+        return cls(
+            path,
+            time_base=info.time_base,
+            frame_rate=info.average_rate,
+            audio_from=info.path if info.has_audio else None,
+            audio_start_time=info.start_time,
+            work=work,
+            resume=resume,
+        )
 
     def write(self, frame: Frame, result: FrameResult) -> None:
         self._check(frame, result)
@@ -113,8 +139,8 @@ class OverlaySink(SinkBase):
             self._form = VideoForm(frame.size_hw, self._tick, self._rate)
         if self._encoder is None:
             self._encoder = SegmentEncoder(self._form, self._earlier)
-        picture = draw_overlay(frame.image, label_map)
-        self._save(self._encoder.encode(picture, ticks))
+        drawn = draw_overlay(frame.image, label_map)
+        self._save(self._encoder.encode(drawn, ticks))
         self._ticks.append(ticks)
         self._labels.append(_LABELS_HEADER.pack(frame.frame_idx, len(labels)) + labels)
         self._label_bytes += len(labels)
@@ -124,7 +150,7 @@ class OverlaySink(SinkBase):
             self._open_segment(self._last_ticks(REORDER_FRAMES))
 
     def _open_segment(self, earlier: tuple[int, ...]) -> None:
-        """earlier: ticks of the last pictures before it."""
+        """Begin a segment. earlier: ticks of the last frames before it."""
         self._earlier = earlier
         self._segment_start = self._packets.mark()
         self._encoder: SegmentEncoder | None = None
@@ -173,8 +199,8 @@ class OverlaySink(SinkBase):
         self._packets.abandon()
 
 
-def tick_of(time_base: Fraction | None, frame_rate: Fraction | None) -> Fraction:
-    """Seconds per tick of the video for a source of these, as of `OverlaySink`."""
+def choose_tick(time_base: Fraction | None, frame_rate: Fraction | None) -> Fraction:
+    """Return the seconds per tick of an overlay of a source with this time base and rate."""
     return time_base or (1 / frame_rate if frame_rate else _FALLBACK_TICK)
 
 

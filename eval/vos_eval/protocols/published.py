@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Rules(StrEnum):
-    """By which evaluator a row was made."""
+    """The evaluator whose rules made a row."""
 
     OFFICIAL = "official LVOS"
     PER_OBJECT = "per-object mean (SA-V evaluator)"
@@ -17,7 +17,14 @@ class Rules(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PublishedRow:
-    """One row of somebody's table; numbers in percent, in the order of the table's columns."""
+    """One row of somebody's table.
+
+    method: the model, as its paper calls it.
+    numbers: percent, in the order of the table's columns; None where the paper has none.
+    rules: the rules it was scored by.
+    source: where it is printed.
+    remark: what a reader has to know about it.
+    """
 
     method: str
     numbers: tuple[float | None, ...]
@@ -28,7 +35,12 @@ class PublishedRow:
 
 @dataclass(frozen=True, slots=True)
 class PublishedTable:
-    """Rows of one data set."""
+    """The published rows of one data set.
+
+    data_set: name of the data set, as `run.json` has it.
+    columns: headings of the numbers.
+    rows: the rows, best first.
+    """
 
     data_set: str
     columns: tuple[str, ...]
@@ -100,7 +112,7 @@ DAVIS_2017 = PublishedTable(
     ),
 )
 
-SAV = PublishedTable(
+SA_V = PublishedTable(
     "SA-V valid",
     ("J&F",),
     (

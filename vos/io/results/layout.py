@@ -1,0 +1,12 @@
+"""The names of what an output folder holds."""
+
+from __future__ import annotations
+
+MASKS_NAME = "masks"
+"""Folder of palette PNGs, one per frame."""
+
+STATS_NAME = "stats.jsonl"
+"""Numbers per frame and object."""
+
+OVERLAY_NAME = "overlay.mp4"
+"""The source with the objects drawn over it."""
