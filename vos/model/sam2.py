@@ -148,7 +148,7 @@ class Sam2Model:
         """Run the image encoder. Source: `SAM2Base.forward_image`."""
         out = self.parts.image_encoder(image)
         features = FrameFeatures(
-            image=image, s16=out["backbone_fpn"][-1], pos16=out["vision_pos_enc"][-1]
+            image=image, s16=out["backbone_fpn"][-1], pos16=out["vision_pos_enc"][-1][:1]
         )
         if not self.net.use_high_res_features_in_sam:
             return features
@@ -159,20 +159,22 @@ class Sam2Model:
         )
 
     def condition(
-        self, features: FrameFeatures, recalls: Sequence[Recall]
+        self, features: FrameFeatures, recalls: Sequence[Recall], *, prompted: bool = False
     ) -> Float[Tensor, "r c h w"]:
         """Attend to the recalled memories of objects of one image, a row each.
 
         recalls: of equal `shape`; none for an object's first frame, which has no memory. One recall
-        may instead hold a batch, one row per row of `features`.
+        may instead hold a batch, one row per row of `features`. prompted: whether the frame has a
+        prompt; such frames are too rare for a fast path to be made for them.
 
         Source: `SAM2Base._prepare_memory_conditioned_features`.
         """
         if not recalls:
             current = tokens_of(features.s16)
             return image_of(current + self.net.no_mem_embed, features.s16.shape)
-        if self.fast_path is not None and self.fast_path.fits(features, recalls):
-            return self.fast_path.condition(features, recalls)
+        fast = None if prompted else self.fast_path
+        if fast is not None and fast.fits(features, recalls):
+            return fast.condition(features, recalls)
         b, c, h, w = features.s16.shape
         pointers, pointer_pos = self._pointer_tokens(recalls, b)
         current, current_pos = tokens_of(features.s16), tokens_of(features.pos16).expand(-1, b, -1)

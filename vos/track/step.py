@@ -171,7 +171,10 @@ def decode_group(
     histories = [one.history for one in group]
     choose = _chooser(engine, [one.bank for one in group], frame.at)
     takes_mask = prompt is not None and prompt.mask is not None
-    plain = features.s16 if takes_mask else model.condition(features, recalls)
+    if takes_mask:
+        plain = features.s16
+    else:
+        plain = model.condition(features, recalls, prompted=prompt is not None)
     rows = [plain] if len(group) == 1 else plain.split(1)
     fused_rows = [
         refiner.fuse(row, frame.cache, history)

@@ -61,9 +61,10 @@ def test_objects_go_through_the_model_together_once_their_memories_are_alike(
     sizes: list[int] = []
     real = Sam2Model.condition
 
-    def spy(self, features, recalls):
-        sizes.append(len(recalls))
-        return real(self, features, recalls)
+    def spy(self, features, recalls, **options):
+        if recalls:
+            sizes.append(len(recalls))
+        return real(self, features, recalls, **options)
 
     monkeypatch.setattr(Sam2Model, "condition", spy)
     prompts = [Box(1, BOX), Box(2, BOX), Box(3, BOX), Box(4, BOX, frame_idx=2)]
@@ -109,10 +110,10 @@ def test_out_of_memory_shrinks_in_announced_steps_and_finishes(
     real = Sam2Model.condition
     failures = iter((False, True, True, True, *[False] * 99))
 
-    def sometimes(self, features, recalls):
+    def sometimes(self, features, recalls, **options):
         if next(failures):
             raise torch.OutOfMemoryError("no memory")
-        return real(self, features, recalls)
+        return real(self, features, recalls, **options)
 
     monkeypatch.setattr(Sam2Model, "condition", sometimes)
     capacity = Capacity(8)
@@ -128,7 +129,7 @@ def test_out_of_memory_shrinks_in_announced_steps_and_finishes(
 
 
 def test_out_of_memory_with_nothing_left_to_give_up_is_raised(fast_model, make_frames, monkeypatch):
-    def never(self, features, recalls):
+    def never(self, features, recalls, **options):
         raise torch.OutOfMemoryError("no memory")
 
     monkeypatch.setattr(Sam2Model, "condition", never)
