@@ -16,9 +16,8 @@ from typing import Any, get_type_hints
 from vos.config import nearest
 from vos.errors import InputError, UsageError
 from vos.io.paths import display_name, unreadable
-from vos_cli.options.track import TrackFlags
+from vos_cli.options.track import PROMPT_OPTIONS, TrackFlags
 
-PROMPT_OPTIONS = ("box", "point", "neg_point", "polygon", "scribble", "mask", "prompts")
 _TYPES = get_type_hints(TrackFlags)
 _OPTIONS = tuple(_TYPES)
 _REPEATED = PROMPT_OPTIONS[:-1]

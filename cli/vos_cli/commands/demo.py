@@ -17,6 +17,7 @@ from vos.settings import Settings
 from vos_cli.console.notices import say, silent, warn
 from vos_cli.job.job import Job
 from vos_cli.job.run import run
+from vos_cli.options.takes import takes
 
 CLIP_NAME = "clip.mp4"
 TRACK_NAME = "track"
@@ -28,6 +29,7 @@ _RATE = Fraction(24)
 _SEED = 5
 
 
+@takes()
 def demo(
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="DIR", help="Folder to write.")
@@ -36,16 +38,12 @@ def demo(
     quiet: Annotated[
         bool, typer.Option("-q", "--quiet", help="Only errors and warnings on stderr.")
     ] = False,
-    verbose: Annotated[
-        bool, typer.Option("-v", "--verbose", help="The traceback of an error too.")
-    ] = False,
 ) -> None:
     """Make a clip, track one object in it from a box, and say how well that went.
 
     Uses the embedded model, so it needs no download. The score is J, the overlap with the masks
     the clip was drawn from, averaged over the frames after the prompted one.
     """
-    del verbose
     tell = silent if quiet else say
     if output.exists() and not output.is_dir():
         raise OutputError(f"{output}: is a file; the demo makes a folder: choose another -o")

@@ -25,6 +25,7 @@ from vos.io.results.manifest import (
 from vos.io.results.unfinished import output_of, read_unfinished
 from vos.io.write.mask_png import read_label_png
 from vos.io.write.stats_file import ObjectSeries, StatsFile
+from vos.model.options import ModelOptions
 from vos.prompts import Prompt
 from vos.prompts.file import load_named_prompts
 from vos.suspicious import Suspicion, suspicious_spans
@@ -40,13 +41,8 @@ _PARAMETERS = {
     "save",
     "refiner",
     "refiner_sha256",
-    "policy",
-    "dtype",
-    "exact",
-    "compile",
-    "size_px",
-    "pool_memory",
     "decoder",
+    *ModelOptions().as_parameters(),
 }
 """What a track is made again from."""
 

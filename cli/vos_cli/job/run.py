@@ -18,6 +18,7 @@ from vos.io.results.manifest import Fingerprint, edits_in_force, fingerprint_inp
 from vos.io.timecode import exact_text
 from vos.model import registry
 from vos.model import weights as weight_file
+from vos.model.options import ModelOptions
 from vos.model.registry import ResolvedModel
 from vos.prompts import prompts_text, save_prompts
 from vos.refine.resolve import NONE, RefinerInfo, resolve_refiner
@@ -33,23 +34,13 @@ if TYPE_CHECKING:
 from vos_cli.job.job import PROMPTS_NAME, Job, Outcome, Say
 
 
-def load_tracker(settings: Settings) -> Tracker | None:
-    """The tracker these settings name, None for the null model. Raises as `vos.api.load`."""
-    if settings.model == registry.NULL.name:
+def load_tracker(options: ModelOptions) -> Tracker | None:
+    """Load the tracker these options name, None for the null model. Raises as `vos.load`."""
+    if options.model == registry.NULL.name:
         return None
     from vos.loading import load
 
-    return load(
-        settings.model,
-        refiner=settings.refiner,
-        device=settings.device,
-        dtype=settings.dtype,
-        policy=settings.policy,
-        exact=settings.exact,
-        compiled=settings.compile,
-        size_px=settings.size,
-        pool_memory=settings.pool_memory,
-    )
+    return load(options)
 
 
 def run(
@@ -156,12 +147,7 @@ def _parameters(job: Job, info: SourceInfo, refiner: RefinerInfo | None) -> dict
         "save": sorted(settings.save),
         "refiner": NONE if refiner is None else refiner.name,
         "refiner_sha256": None if refiner is None else refiner.sha256,
-        "policy": settings.policy,
-        "dtype": settings.dtype,
-        "exact": settings.exact,
-        "compile": settings.compile,
-        "size_px": settings.size,
-        "pool_memory": settings.pool_memory,
+        **settings.as_parameters(),
         "decoder": settings.decoder,
         "scene_cuts": settings.scene_cuts,
     }
