@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from vos.api import Tracker
-from vos.errors import PromptError, UsageError
+from vos.errors import Parameter, PromptError, UsageError
 from vos.frame import FrameResult
 from vos.model.load import load_model, pick_device, pick_dtype
 from vos.model.options import ModelOptions
@@ -38,7 +38,7 @@ def load(options: ModelOptions | str = "auto", **changes: Any) -> Tracker:
         options = ModelOptions(options)
     options = replace(options, **{_EARLIER_NAMES.get(k, k): v for k, v in changes.items()})
     if options.policy not in POLICIES:
-        raise UsageError(f"--policy {options.policy}: not one of {', '.join(POLICIES)}")
+        raise UsageError(Parameter("policy", options.policy), f": not one of {', '.join(POLICIES)}")
     device = pick_device(options.device)
     dtype = pick_dtype(options.dtype, device)
     model, info = load_model(options.model, device=device, **options.network)

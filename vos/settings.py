@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_type_hints
 
 from vos.config import as_list, as_seconds, convert, nearest
-from vos.errors import ConfigError
+from vos.errors import ConfigError, Parameter
 from vos.io.read.scene_cuts import SceneCuts
 from vos.model.options import OPTION_NAMES, ModelOptions
 
@@ -60,7 +60,7 @@ def resolve(
 ) -> Settings:
     """Join the four sources into one Settings.
 
-    flags: setting name -> value given on the command line; None means "not given".
+    flags: setting name -> value given by the caller; None means "not given".
     environ: environment to read, default `os.environ`.
     folder: where `vos.toml` is looked for, default the current folder.
 
@@ -68,7 +68,7 @@ def resolve(
         ConfigError: unknown key, a value of the wrong type, or an unreadable file.
     """
     environ = os.environ if environ is None else environ
-    values: dict[str, tuple[object, str]] = {}
+    values: dict[str, tuple[object, str | Parameter]] = {}
     path = _toml_path(environ, Path.cwd() if folder is None else folder)
     if path is not None:
         for key, value in _read_toml(path).items():
@@ -86,13 +86,16 @@ def resolve(
         if name not in SETTING_NAMES:
             raise TypeError(f"{name!r} is not a setting")
         if value is not None:
-            values[name] = (value, f"--{name.replace('_', '-')}")
+            values[name] = (value, Parameter(name))
     hints = get_type_hints(Settings)
     readers = {item.name: item.metadata.get("read") for item in fields(Settings)}
     checked: dict[str, Any] = {}
     for name, (value, origin) in values.items():
         read = readers[name]
-        checked[name] = convert(hints[name], read(value, origin) if read else value, origin)
+        try:
+            checked[name] = convert(hints[name], read(value, "") if read else value, "")
+        except ConfigError as error:  # its text begins with the place, which was left empty
+            raise ConfigError(origin, str(error)) from error
     return Settings(**checked)
 
 

@@ -176,7 +176,7 @@ def test_other_settings_are_refused_and_leave_the_interrupted_run_alone(run, tmp
     run(job_for(clip, tmp_path / "whole"))
     other = job_for(clip, tmp_path / "out", prompts=(BOX,))
     interrupt(run, job_for(clip, tmp_path / "out"), 5)
-    with pytest.raises(OutputError, match=r"interrupted run.*\(prompts\).*--overwrite"):
+    with pytest.raises(OutputError, match=r"interrupted run.*\(prompts\).*give overwrite"):
         run(other)
     assert run(job_for(clip, tmp_path / "out")).resumed_at == 4
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
@@ -208,7 +208,7 @@ def test_another_input_of_the_same_name_is_refused(run, tmp_path, clip):
     job = job_for(clip, tmp_path / "out")
     interrupt(run, job, 5)
     clips.video(clip, FRAMES + 1)
-    with pytest.raises(OutputError, match=r"interrupted run.*\(input\).*--overwrite"):
+    with pytest.raises(OutputError, match=r"interrupted run.*\(input\).*give overwrite"):
         run(job)
 
 
@@ -226,7 +226,7 @@ def test_other_versions_are_refused(run, tmp_path, clip, monkeypatch):
     interrupt(run, job, 5)
     found = output_folder.versions()
     monkeypatch.setattr(output_folder, "versions", lambda: found | {"torch": "1.0", "python": "3"})
-    with pytest.raises(OutputError, match=r"\(torch version\).*--overwrite"):
+    with pytest.raises(OutputError, match=r"\(torch version\).*give overwrite"):
         run(job)
 
 

@@ -18,7 +18,7 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from vos.config import preset_names
-from vos.errors import ModelError, UsageError
+from vos.errors import ModelError, Parameter, UsageError
 from vos.frame import Frame
 from vos.loading import POLICIES
 from vos.model import registry
@@ -126,9 +126,9 @@ class Bench:
         device = pick_device(case.options.device)
         dtype = pick_dtype(case.options.dtype, device)
         if not 1 <= case.objects <= MAX_OBJECT_ID:
-            raise UsageError(f"--objects {case.objects}: give 1 to {MAX_OBJECT_ID}")
+            raise UsageError(Parameter("objects", case.objects), f": give 1 to {MAX_OBJECT_ID}")
         if case.frames < 1:
-            raise UsageError(f"--frames {case.frames}: give 1 or more")
+            raise UsageError(Parameter("frames", case.frames), ": give 1 or more")
         loaded, refiner = _load(case.options, device)
         model = TimedModel(loaded)
         prompts = [Box(i + 1, box) for i, box in enumerate(disk_boxes(case.objects, case.size_hw))]

@@ -16,6 +16,7 @@ from typing import Any, get_type_hints
 from vos.config import nearest
 from vos.errors import InputError, UsageError
 from vos.io.paths import display_name, unreadable
+from vos_cli.console.errors import message
 from vos_cli.options.track import PROMPT_OPTIONS, TrackFlags
 
 _TYPES = get_type_hints(TrackFlags)
@@ -145,7 +146,7 @@ def _row(place: str, values: Mapping[str, Any] | str, folder: Path) -> Row:
         if name is not None:
             _check_name(name)
     except UsageError as error:
-        return Row(place, where, problem=str(error))
+        return Row(place, where, problem=message(error))
     return Row(place, where, name, options)
 
 

@@ -15,6 +15,7 @@ from vos.errors import InputError, OtherOutputError
 from vos.io.read.source import SourceInfo, video_frame_name
 from vos.io.results.folder import part_of
 from vos.io.write.mask_png import read_label_png
+from vos_cli.console.errors import message
 from vos_cli.console.notices import warn
 from vos_cli.console.progress import Counter
 from vos_cli.job.job import Job, Outcome
@@ -96,7 +97,7 @@ class Runs(Background):
             "total": progress.total,
             "rate": round(progress.rate() if self._rate is None else self._rate, 2),
             "remaining_s": progress.remaining_s(),
-            "error": None if self._error is None else str(self._error),
+            "error": None if self._error is None else message(self._error),
             "can_replace": isinstance(self._error, OtherOutputError),
             "output": str(self._job.output),
             "newest": self._newest(),
