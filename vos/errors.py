@@ -103,5 +103,9 @@ class VerificationError(VosError):
     exit_code = 8
 
 
+class Cancelled(VosError):
+    """Whoever started the work asked to stop it, from another thread; nothing went wrong."""
+
+
 class TrainingError(VosError):
     """A training run cannot go on: its loss is not a number any more."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol, Self, TextIO
 from vos.errors import BusyError, InputError, OutOfMemoryError, OutputError
 from vos.io.disk import output_errors, write_atomic
 from vos.io.results.folder import discard_part
+from vos.io.results.layout import STATS_NAME
 from vos.model.options import ModelOptions
 from vos.settings import Settings
 from vos_cli.batch.clips import unnamed
@@ -169,7 +170,7 @@ def _with_highlights(result: ClipResult, task: Task, log: TextIO) -> ClipResult:
         strip = thumbnail_strip(task.job.output)
         if strip is not None:
             write_atomic(task.folder.thumbnails(task.name), strip)
-        stats = task.job.output / "stats.jsonl"
+        stats = task.job.output / STATS_NAME
         if stats.exists():
             result = replace(result, low_scores=low_score_spans(stats))
     except Exception as error:

@@ -12,6 +12,7 @@ import numpy as np
 import typer
 
 from vos.errors import OutputError
+from vos.io.results.layout import MASKS_NAME, OVERLAY_NAME
 from vos.prompts import Box
 from vos.settings import Settings
 from vos_cli.console.notices import say, silent, warn
@@ -65,8 +66,8 @@ def demo(
         overwrite=True,
     )
     outcome = run(job, say=tell, warn=warn)
-    score = _mean_jaccard(job.output / "masks", truth)
-    overlay = job.output / "overlay.mp4"
+    score = _mean_jaccard(job.output / MASKS_NAME, truth)
+    overlay = job.output / OVERLAY_NAME
     if as_json:
         result = {"mean_j": round(score, 4), "overlay": str(overlay), "clip": str(clip)}
         print(json.dumps(outcome.as_json() | result))

@@ -12,6 +12,7 @@ import typer
 
 from vos import settings
 from vos.errors import UsageError
+from vos.io.results.layout import OVERLAY_NAME
 from vos.prompts.file import NamedPrompts, check_size
 from vos.settings import Settings
 from vos.suspicious import Suspicion
@@ -27,7 +28,6 @@ from vos_cli.fix.overlay import redraw_overlay
 from vos_cli.fix.result import Result, open_result
 from vos_cli.fix.settings import model_line, settings_like
 from vos_cli.job.job import Say
-from vos_cli.job.pipeline import OVERLAY_NAME
 from vos_cli.job.run import load_tracker
 from vos_cli.options import track as options
 from vos_cli.options.takes import takes

@@ -9,12 +9,13 @@ from typing import Annotated
 import typer
 
 from vos.io.results.folder import part_of
+from vos.io.results.layout import PROMPTS_NAME
 from vos.prompts.file import NamedPrompts, load_named_prompts
 from vos_cli.console.errors import Interrupted
 from vos_cli.console.notices import say, warn
 from vos_cli.fix.overlay import redraw_overlay
 from vos_cli.fix.result import open_result
-from vos_cli.job.job import PROMPTS_NAME, Job, Outcome, Say
+from vos_cli.job.job import Job, Outcome, Say
 from vos_cli.options import track as options
 from vos_cli.options.takes import takes
 from vos_cli.options.track import TrackFlags

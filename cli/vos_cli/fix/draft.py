@@ -10,9 +10,10 @@ import numpy as np
 
 from vos.frame import Frame, FrameResult, ObjectResult
 from vos.io.disk import output_errors
+from vos.io.results.layout import MASKS_NAME, STATS_NAME
 from vos.io.write.mask_png import encode_label_png, read_label_png
 from vos.io.write.stats import frame_rows
-from vos_cli.fix.result import MASKS_NAME, STATS_NAME, Result
+from vos_cli.fix.result import Result
 
 
 class Draft:

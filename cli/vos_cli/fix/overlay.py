@@ -11,13 +11,14 @@ from vos.frame import Frame, FrameResult
 from vos.io.disk import output_errors, sync_folder, write_atomic
 from vos.io.queues import prefetch
 from vos.io.results.edits import EditStore
+from vos.io.results.layout import OVERLAY_NAME
 from vos.io.results.manifest import MANIFEST_NAME, as_text
 from vos.io.write.overlay.encode import VideoForm
 from vos.io.write.overlay.redraw import Redraw, plan_redraw, redraw
 from vos.io.write.overlay.sink import tick_of
 from vos_cli.fix.edit import current_manifest
 from vos_cli.fix.result import Result
-from vos_cli.job.pipeline import OVERLAY_NAME, overlay_sink
+from vos_cli.job.pipeline import overlay_sink
 
 OnFrame = Callable[[int], None]
 

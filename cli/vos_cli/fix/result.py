@@ -15,6 +15,7 @@ from vos.io.paths import display_name
 from vos.io.read.open import open_source
 from vos.io.read.source import Source, video_frame_name
 from vos.io.results.edits import EditStore
+from vos.io.results.layout import MASKS_NAME, OVERLAY_NAME, PROMPTS_NAME, STATS_NAME
 from vos.io.results.manifest import (
     MANIFEST_NAME,
     edits_in_force,
@@ -30,11 +31,9 @@ from vos.prompts import Prompt
 from vos.prompts.file import load_named_prompts
 from vos.suspicious import Suspicion, suspicious_spans
 from vos_cli.fix.plan import prompted_frames
-from vos_cli.job.job import PROMPTS_NAME, default_output
-from vos_cli.job.pipeline import OVERLAY_NAME
+from vos_cli.job.job import default_output
 from vos_cli.job.resumable import reached
 
-STATS_NAME, MASKS_NAME = "stats.jsonl", "masks"
 _PARAMETERS = {
     "prompts",
     "direction",

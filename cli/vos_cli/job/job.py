@@ -6,7 +6,7 @@ import glob
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self, get_args
+from typing import Any, Literal, Self, get_args
 
 from vos.config import nearest
 from vos.errors import UsageError
@@ -15,13 +15,6 @@ from vos.io.timecode import parse_time
 from vos.prompts import Direction, Prompt
 from vos.refine.resolve import RefinerInfo
 from vos.settings import Settings
-
-if TYPE_CHECKING:
-    pass
-
-
-PROMPTS_NAME = "prompts.json"
-
 
 Save = Literal["masks", "overlay", "stats"]
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from vos.io.read.source import Source, SourceInfo
 from vos.io.results.checkpoints import SavedState
 from vos.io.results.folder import OutputFolder
+from vos.io.results.layout import MASKS_NAME, OVERLAY_NAME, STATS_NAME
 from vos.io.write.sink import Sink
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from vos.stream import Stream
     from vos_cli.job.job import Job
     from vos_cli.job.null_model import NullStream
-
-OVERLAY_NAME = "overlay.mp4"
 
 
 def open_pipeline(
@@ -82,11 +81,11 @@ def _sinks(
 
     part, work = folder.part, folder.work
     if "masks" in save:
-        yield MaskSink(part / "masks", work=work, resume=saved.get("masks"))
+        yield MaskSink(part / MASKS_NAME, work=work, resume=saved.get("masks"))
     if "overlay" in save:
         yield overlay_sink(part / OVERLAY_NAME, info, work=work, resume=saved.get("overlay"))
     if "stats" in save:
-        yield StatsSink(part / "stats.jsonl", resume=saved.get("stats"))
+        yield StatsSink(part / STATS_NAME, resume=saved.get("stats"))
 
 
 def overlay_sink(
