@@ -298,22 +298,22 @@ def test_checkpoints_come_by_the_clock_and_take_little_of_it(run, tmp_path, clip
         def monotonic() -> float:
             return now
 
-    save, run_job = checkpointing.Work._save, checkpointing.Work._save_if_due
+    save, run_job = checkpointing.ResumableRun._save, checkpointing.ResumableRun._save_if_due
 
-    def slow_save(work: checkpointing.Work) -> None:
+    def slow_save(work: checkpointing.ResumableRun) -> None:
         nonlocal now
         save(work)
         now += 0.09
         saved.append(work.stream.frames)
 
-    def after_a_frame(work: checkpointing.Work, *behind: Any) -> None:
+    def after_a_frame(work: checkpointing.ResumableRun, *behind: Any) -> None:
         nonlocal now
         now += 1
         run_job(work, *behind)
 
     monkeypatch.setattr(checkpointing, "time", Clock)
-    monkeypatch.setattr(checkpointing.Work, "_save", slow_save)
-    monkeypatch.setattr(checkpointing.Work, "_save_if_due", after_a_frame)
+    monkeypatch.setattr(checkpointing.ResumableRun, "_save", slow_save)
+    monkeypatch.setattr(checkpointing.ResumableRun, "_save_if_due", after_a_frame)
     run(job_for(clip, tmp_path / "out", checkpoint_s=4))
     assert saved == [4, 9, 14]
 
@@ -340,7 +340,7 @@ def test_a_power_cut_leaves_what_a_checkpoint_counts_on(
 ):
     """What was written since the last flush is lost, of every file."""
     whole = run(job_for(clip, tmp_path / "whole", direction=direction))
-    steps, save = 0, checkpointing.Work._save_if_due
+    steps, save = 0, checkpointing.ResumableRun._save_if_due
 
     def every_third(*args: Any) -> None:
         nonlocal steps
@@ -350,7 +350,7 @@ def test_a_power_cut_leaves_what_a_checkpoint_counts_on(
 
     job = job_for(clip, tmp_path / "out", direction=direction)
     with monkeypatch.context() as patch:
-        patch.setattr(checkpointing.Work, "_save_if_due", every_third)
+        patch.setattr(checkpointing.ResumableRun, "_save_if_due", every_third)
         for stop_after in (5, 8):
             interrupt(run, job, stop_after)
             for path in part_of(job.output).rglob("*"):
