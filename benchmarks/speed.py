@@ -14,6 +14,7 @@ import argparse
 import copy
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -28,6 +29,7 @@ from vos.loading import load
 from vos.model.build import build_sam2
 from vos.model.host_memory import keep_freed_memory
 from vos.model.load import prepare_network
+from vos.model.options import ModelOptions
 from vos.model.sam2 import Sam2Model
 from vos.model.types import MemoryEntry
 from vos.prompts import Box
@@ -150,18 +152,20 @@ def restore_allocator() -> None:
 
 
 def nano_rows(frames: int, objects: int) -> list[str]:
-    cases = {
-        "`--exact` (one by one)": Case(objects=objects, exact=True, device="cpu"),
-        "default": Case(objects=objects, device="cpu"),
-        "`--pool-memory 2`": Case(objects=objects, device="cpu", pool_memory=2),
-        "`--dtype bfloat16`": Case(objects=objects, device="cpu", dtype="bfloat16"),
-        "both": Case(objects=objects, device="cpu", dtype="bfloat16", pool_memory=2),
-        "`--compile`": Case(objects=objects, device="cpu", compiled=True),
-        "`--compile --dtype bfloat16`": Case(
-            objects=objects, device="cpu", dtype="bfloat16", compiled=True
-        ),
+    changes: dict[str, dict[str, Any]] = {
+        "`--exact` (one by one)": {"exact": True},
+        "default": {},
+        "`--pool-memory 2`": {"pool_memory": 2},
+        "`--dtype bfloat16`": {"dtype": "bfloat16"},
+        "both": {"dtype": "bfloat16", "pool_memory": 2},
+        "`--compile`": {"compile": True},
+        "`--compile --dtype bfloat16`": {"dtype": "bfloat16", "compile": True},
     }
-    benches = {name: Bench.open(case) for name, case in cases.items()}
+    plain = ModelOptions("nano", refiner="none", device="cpu")
+    benches = {
+        name: Bench.open(Case(replace(plain, **change), objects))
+        for name, change in changes.items()
+    }
     for frame in moving_frames(COMPILED_FRAME + frames, (360, 640)):
         for bench in benches.values():
             bench.step(frame)

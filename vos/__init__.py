@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Tracker": "vos.api",
-    "load": "vos.api",
-    "segment_image": "vos.api",
+    "load": "vos.loading",
+    "segment_image": "vos.loading",
     "ImageSegmenter": "vos.track.image",
     "VosError": "vos.errors",
     "Frame": "vos.frame",

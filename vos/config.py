@@ -7,6 +7,8 @@ misspelt key, the nearest valid one. There are no class paths and no interpolati
 
 from __future__ import annotations
 
+import contextlib
+import math
 import re
 import types
 import typing
@@ -22,6 +24,7 @@ from vos.errors import ConfigError
 T = TypeVar("T")
 
 _PACKAGE = Path(__file__).resolve().parent
+_DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?", re.ASCII)
 _EXPONENT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)[eE][-+]?[0-9]+$")
 
 
@@ -167,6 +170,55 @@ def convert(hint: Any, value: object, where: str) -> Any:
             raise ConfigError(f"{where}: {_show(value)} is not a mapping with text keys")
         return {key: convert(args[1], item, f"{where}.{key}") for key, item in value.items()}
     return _convert_scalar(hint, value, where)
+
+
+def as_list(value: object, _where: str) -> object:
+    """Read a list from a text with commas; anything else is left to the type check."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return value
+
+
+def as_switch(value: object, _where: str) -> object:
+    """Read a switch from an environment variable's text; the rest is left to the type check."""
+    texts = {"1": True, "true": True, "0": False, "false": False}
+    return texts.get(value.lower(), value) if isinstance(value, str) else value
+
+
+def as_device(value: object, where: str) -> object:
+    """Check that this names a device, present or not. Raises ConfigError."""
+    if isinstance(value, str) and not _DEVICE.fullmatch(value):
+        raise ConfigError(f"{where}: {value!r} is not one of auto, cpu, cuda, cuda:N, mps")
+    return value
+
+
+def as_pixels(value: object, where: str) -> int:
+    """Read the side of a model's input from a number or its text. Raises ConfigError."""
+    with contextlib.suppress(TypeError, ValueError):
+        pixels = int(value)  # pyright: ignore[reportArgumentType]
+        if pixels > 0 and pixels % 32 == 0:
+            return pixels
+    raise ConfigError(
+        f"{where}: {value!r} is no side of a model's input; give a multiple of 32, such as 512"
+    )
+
+
+def as_count(value: object, where: str) -> int:
+    """Read a whole number above zero from a number or its text. Raises ConfigError."""
+    with contextlib.suppress(TypeError, ValueError):
+        count = int(value)  # pyright: ignore[reportArgumentType]
+        if count > 0:
+            return count
+    raise ConfigError(f"{where}: {value!r} is no whole number above zero")
+
+
+def as_seconds(value: object, where: str) -> float:
+    """Read a finite number of seconds, 0 or more, from a number or its text. Raises ConfigError."""
+    with contextlib.suppress(TypeError, ValueError):
+        seconds = float(value)  # pyright: ignore[reportArgumentType]
+        if 0 <= seconds < math.inf:
+            return seconds
+    raise ConfigError(f"{where}: {value!r} is no number of seconds; give 0 or more, such as 10")
 
 
 def _convert_scalar(hint: Any, value: object, where: str) -> Any:

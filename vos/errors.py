@@ -1,19 +1,52 @@
 """The errors users may see. Each carries the value, the rule and the next step, in one line.
 
-Libraries raise them; only the command line turns them into text and an exit code.
+Libraries raise them and name parameters as Python does; only the command line turns them into text
+with its flags, and an exit code.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter that an error's text names, spelled by whoever shows the text.
+
+    name: as Python has it, such as `pool_memory`, where the command line has `--pool-memory`.
+    value: what was given for it; None where the text names the parameter alone.
+    """
+
+    name: str
+    value: object = None
+
+    def __str__(self) -> str:
+        return self.name if self.value is None else f"{self.name}={self.value!r}"
+
 
 class VosError(Exception):
-    """Something the user can act on. `exit_code` is the process exit code of the command line."""
+    """Something the user can act on. `exit_code` is the process exit code of the command line.
+
+    Its text may be given in parts, some of which are parameters.
+    """
 
     exit_code = 1
 
+    def __init__(self, *parts: str | Parameter) -> None:
+        super().__init__(*parts)
+        self.parts = parts
+
+    def __str__(self) -> str:
+        return self.spelled(str)
+
+    def spelled(self, spell: Callable[[Parameter], str]) -> str:
+        """Return the text with each parameter as `spell` writes it."""
+        return "".join(spell(p) if isinstance(p, Parameter) else p for p in self.parts)
+
 
 class UsageError(VosError):
-    """A flag, prompt or configuration value is wrong, or flags contradict each other."""
+    """A parameter, prompt or configuration value is wrong, or two contradict each other."""
 
     exit_code = 2
 
@@ -35,7 +68,7 @@ class BusyError(OutputError):
 
 
 class OtherOutputError(OutputError):
-    """An earlier output of vos is there that --overwrite would replace."""
+    """An earlier output of vos is there, which may be replaced if the user says so."""
 
 
 class ResumeError(OutputError):
@@ -68,6 +101,10 @@ class VerificationError(VosError):
     """A finished output does not pass its own check."""
 
     exit_code = 8
+
+
+class Cancelled(VosError):
+    """Whoever started the work asked to stop it, from another thread; nothing went wrong."""
 
 
 class TrainingError(VosError):

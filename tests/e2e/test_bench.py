@@ -11,6 +11,7 @@ from sam2.sam2_video_predictor import SAM2VideoPredictorVOS
 from benchmarks import gpu
 from vos.bench.official import official_predictor
 from vos.bench.session import COMPILED_FRAME, Bench, Case
+from vos.model.options import ModelOptions
 from vos_cli.main import run
 
 
@@ -52,7 +53,7 @@ def test_the_official_predictor_compiled_is_the_packages_own_and_timed_once_comp
     assert type(predictor) is SAM2VideoPredictorVOS
     assert {"ImageEncoder", "MemoryAttention", "MaskDecoder"} <= set(compiled)
     assert not capfd.readouterr().out  # stdout is for the report
-    nano = Bench.open(Case(official="compiled", device="cpu"))
+    nano = Bench.open(Case(ModelOptions("nano", refiner="none", device="cpu"), official="compiled"))
     assert nano.first_timed == COMPILED_FRAME
 
 

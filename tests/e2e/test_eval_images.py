@@ -41,9 +41,16 @@ def test_box(root):
     content = json.loads(run(root, "--json")[0])
     assert content["protocol"] == "box"
     assert len(content["model_sha256"]) == 64
+    assert (content["size_px"], content["input_px"]) == (None, 256)
     (row,) = content["rows"]
     assert [one["name"] for one in row["sets"]] == [root.name, "average"]
     assert all(0 <= one["mIoU"] <= 1 and one["images"] == 2 for one in row["sets"])
+
+
+def test_the_environment_and_flags_choose_the_model_options(root, monkeypatch):
+    monkeypatch.setenv("VOS_SIZE", "128")
+    content = json.loads(run(root, "--json", "--exact", "--limit", "1")[0])
+    assert (content["input_px"], content["exact"]) == (128, True)
 
 
 def test_points(root):

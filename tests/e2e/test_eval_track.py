@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from vos.model.sam2 import Sam2Model
 from vos_cli import main
 
 SIZE = (96, 128)
@@ -172,9 +173,7 @@ def test_first_mask_missing_or_empty(lvos):
     assert "object 2: no first mask" in run(*lvos_args(lvos, "a"), code=3)[1]
 
 
-@pytest.mark.parametrize("is_2016", [True, False])
-def test_davis(tmp_path, is_2016):
-    root = tmp_path / "DAVIS"
+def make_davis(root, *, is_2016):
     middle = "" if is_2016 else "480p"
     for index in range(5):
         image, labels = draw(index, [1] if is_2016 else [1, 2])
@@ -183,9 +182,48 @@ def test_davis(tmp_path, is_2016):
         Image.fromarray(image).save(picture, quality=95)
         labels = labels * 255 if is_2016 else labels
         save_labels(root / "Annotations" / middle / f"ball/{index:05d}.png", labels)
+    return root
+
+
+@pytest.mark.parametrize("is_2016", [True, False])
+def test_davis(tmp_path, is_2016):
+    root = make_davis(tmp_path / "DAVIS", is_2016=is_2016)
     out, _ = run("davis", root, "-o", tmp_path / "out", "--json", "--jobs", 1)
     content = json.loads(out)
     assert [o["object_id"] for o in content["objects"]] == ([1] if is_2016 else [1, 2])
     assert content["global"]["J"] is not None
     labels = np.array(Image.open(tmp_path / "out/predictions/ball/00000.png"))
     assert (labels == 1).sum() > 200
+
+
+def test_the_environment_the_file_and_flags_choose_the_model_options(tmp_path, monkeypatch):
+    root, out = make_davis(tmp_path / "DAVIS", is_2016=True), tmp_path / "out"
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "vos.toml").write_text('policy = "visible"\nsize = 96\n')
+    monkeypatch.setenv("VOS_SIZE", "128")
+    sides = []
+    original = Sam2Model.encode_image
+    monkeypatch.setattr(
+        Sam2Model,
+        "encode_image",
+        lambda self, image: sides.append(image.shape[-1]) or original(self, image),
+    )
+    arguments = ("davis", root, "-o", out, "--jobs", 1)
+    run(*arguments, "--exact")
+    assert set(sides) == {128}
+    record = json.loads((out / "run.json").read_text())
+    chosen = {"size_px": 128, "input_px": 128, "exact": True, "policy": "visible"}
+    assert chosen.items() <= record.items()
+    _, err = run(*arguments, "--exact", "--size", 64, code=2)
+    assert "made with other input_px, size_px" in err
+    run(*arguments, "--pool-memory", "2", "--overwrite")
+    assert json.loads((out / "run.json").read_text())["pool_memory"] == 2
+
+
+def test_predictions_of_before_all_options_were_recorded_are_kept(lvos):
+    record = json.loads((lvos / "a/run.json").read_text())
+    added = ("exact", "compile", "size_px", "pool_memory", "input_px")
+    was = {name: value for name, value in record.items() if name not in added}
+    (lvos / "a/run.json").write_text(json.dumps(was))
+    assert "2 finished videos kept" in run(*lvos_args(lvos, "a"))[1]
+    assert "made with other" in run(*lvos_args(lvos, "a", "--size", 128), code=2)[1]

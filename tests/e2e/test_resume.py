@@ -175,7 +175,7 @@ def test_other_settings_are_refused_and_leave_the_interrupted_run_alone(run, tmp
     run(job_for(clip, tmp_path / "whole"))
     other = job_for(clip, tmp_path / "out", prompts=(BOX,))
     interrupt(run, job_for(clip, tmp_path / "out"), 5)
-    with pytest.raises(OutputError, match=r"interrupted run.*\(prompts\).*--overwrite"):
+    with pytest.raises(OutputError, match=r"interrupted run.*\(prompts\).*give overwrite"):
         run(other)
     assert run(job_for(clip, tmp_path / "out")).resumed_at == 4
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
@@ -207,7 +207,7 @@ def test_another_input_of_the_same_name_is_refused(run, tmp_path, clip):
     job = job_for(clip, tmp_path / "out")
     interrupt(run, job, 5)
     clips.video(clip, FRAMES + 1)
-    with pytest.raises(OutputError, match=r"interrupted run.*\(input\).*--overwrite"):
+    with pytest.raises(OutputError, match=r"interrupted run.*\(input\).*give overwrite"):
         run(job)
 
 
@@ -225,7 +225,7 @@ def test_other_versions_are_refused(run, tmp_path, clip, monkeypatch):
     interrupt(run, job, 5)
     found = output_folder.versions()
     monkeypatch.setattr(output_folder, "versions", lambda: found | {"torch": "1.0", "python": "3"})
-    with pytest.raises(OutputError, match=r"\(torch version\).*--overwrite"):
+    with pytest.raises(OutputError, match=r"\(torch version\).*give overwrite"):
         run(job)
 
 
@@ -297,22 +297,22 @@ def test_checkpoints_come_by_the_clock_and_take_little_of_it(run, tmp_path, clip
         def monotonic() -> float:
             return now
 
-    save, run_job = checkpointing.Work._save, checkpointing.Work._save_if_due
+    save, run_job = checkpointing.ResumableRun._save, checkpointing.ResumableRun._save_if_due
 
-    def slow_save(work: checkpointing.Work) -> None:
+    def slow_save(work: checkpointing.ResumableRun) -> None:
         nonlocal now
         save(work)
         now += 0.09
         saved.append(work.stream.frames)
 
-    def after_a_frame(work: checkpointing.Work, *behind: Any) -> None:
+    def after_a_frame(work: checkpointing.ResumableRun, *behind: Any) -> None:
         nonlocal now
         now += 1
         run_job(work, *behind)
 
     monkeypatch.setattr(checkpointing, "time", Clock)
-    monkeypatch.setattr(checkpointing.Work, "_save", slow_save)
-    monkeypatch.setattr(checkpointing.Work, "_save_if_due", after_a_frame)
+    monkeypatch.setattr(checkpointing.ResumableRun, "_save", slow_save)
+    monkeypatch.setattr(checkpointing.ResumableRun, "_save_if_due", after_a_frame)
     run(job_for(clip, tmp_path / "out", checkpoint_s=4))
     assert saved == [4, 9, 14]
 
@@ -339,7 +339,7 @@ def test_a_power_cut_leaves_what_a_checkpoint_counts_on(
 ):
     """What was written since the last flush is lost, of every file."""
     whole = run(job_for(clip, tmp_path / "whole", direction=direction))
-    steps, save = 0, checkpointing.Work._save_if_due
+    steps, save = 0, checkpointing.ResumableRun._save_if_due
 
     def every_third(*args: Any) -> None:
         nonlocal steps
@@ -349,7 +349,7 @@ def test_a_power_cut_leaves_what_a_checkpoint_counts_on(
 
     job = job_for(clip, tmp_path / "out", direction=direction)
     with monkeypatch.context() as patch:
-        patch.setattr(checkpointing.Work, "_save_if_due", every_third)
+        patch.setattr(checkpointing.ResumableRun, "_save_if_due", every_third)
         for stop_after in (5, 8):
             interrupt(run, job, stop_after)
             for path in part_of(job.output).rglob("*"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import string
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -12,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vos import config, settings
-from vos.errors import ConfigError
+from vos.errors import ConfigError, OutputError, Parameter, UsageError
 from vos.model.nano_config import NanoConfig
 from vos.settings import Settings
+from vos_cli.console.errors import message
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,13 +208,13 @@ def test_wrong_toml(text: str, words: str, tmp_path: Path):
 @pytest.mark.parametrize(
     ("flags", "environ", "words"),
     [
-        ({"decoder": "ffmpeg"}, {}, "^--decoder: 'ffmpeg' is not one of"),
-        ({"device": "tpu"}, {}, "^--device: 'tpu' is not one of auto, cpu, cuda"),
-        ({"device": "cuda:"}, {}, "^--device: 'cuda:'"),
+        ({"decoder": "ffmpeg"}, {}, "^decoder: 'ffmpeg' is not one of"),
+        ({"device": "tpu"}, {}, "^device: 'tpu' is not one of auto, cpu, cuda"),
+        ({"device": "cuda:"}, {}, "^device: 'cuda:'"),
         ({}, {"VOS_PROGRESS": "loud"}, "^VOS_PROGRESS: 'loud' is not one of"),
-        ({"size": 500}, {}, "^--size: 500 is no side of a model's input"),
+        ({"size": 500}, {}, "^size: 500 is no side of a model's input"),
         ({}, {"VOS_SIZE": "big"}, "^VOS_SIZE: 'big' is no side"),
-        ({"pool_memory": 0}, {}, "^--pool-memory: 0 is no whole number above zero"),
+        ({"pool_memory": 0}, {}, "^pool_memory: 0 is no whole number above zero"),
         ({}, {"VOS_POOL_MEMORY": "half"}, "^VOS_POOL_MEMORY: 'half'"),
         ({}, {"VOS_EXACT": "perhaps"}, "^VOS_EXACT: 'perhaps'"),
     ],
@@ -220,6 +222,19 @@ def test_wrong_toml(text: str, words: str, tmp_path: Path):
 def test_the_error_names_the_source(flags: dict[str, object], environ: dict[str, str], words: str):
     with pytest.raises(ConfigError, match=words):
         settings.resolve(flags, environ, Path("/nonexistent"))
+
+
+def test_an_error_names_the_parameter_and_whoever_shows_it_spells_it():
+    with pytest.raises(ConfigError) as caught:
+        settings.resolve({"pool_memory": 0}, {}, Path("/nonexistent"))
+    said = "is no whole number above zero"
+    assert str(caught.value) == f"pool_memory: 0 {said}"
+    assert message(caught.value) == f"--pool-memory: 0 {said}"
+    error = UsageError(Parameter("pool_memory", 2), ": never with ", Parameter("exact"))
+    assert str(error) == "pool_memory=2: never with exact"
+    assert message(error) == "--pool-memory 2: never with --exact"
+    assert message(OutputError("choose another ", Parameter("output"))) == "choose another -o"
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
 
 
 def test_defaults_are_valid():

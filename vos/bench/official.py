@@ -18,7 +18,7 @@ from sam2.build_sam import build_sam2_video_predictor
 from sam2.sam2_video_predictor import SAM2VideoPredictor
 
 from vos.bench.session import Bench, disk_boxes, now
-from vos.errors import UsageError
+from vos.errors import Parameter, UsageError
 from vos.frame import Frame
 from vos.model import registry
 
@@ -61,7 +61,9 @@ class Official:
         """ours: the session it takes turns with, before its first frame."""
         entry = registry.REGISTRY.get(name)
         if entry is None or entry.config is None:
-            raise UsageError(f"--vs-sam2 with {name}: give a SAM 2 model, such as sam2.1-tiny")
+            raise UsageError(
+                Parameter("vs_sam2"), f" with {name}: give a SAM 2 model, such as sam2.1-tiny"
+            )
         model = ours.model
         self.device, self.dtype = model.device, ours.session.dtype
         self._first_timed = ours.first_timed

@@ -18,11 +18,13 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from vos.config import preset_names
-from vos.errors import ModelError, UsageError
+from vos.errors import ModelError, Parameter, UsageError
 from vos.frame import Frame
+from vos.loading import POLICIES
 from vos.model import registry
 from vos.model.build import build_sam2
 from vos.model.load import load_model, make_ready, pick_device, pick_dtype
+from vos.model.options import ModelOptions
 from vos.model.sam2 import Sam2Model
 from vos.prompts import Box
 from vos.prompts.kinds import MAX_OBJECT_ID
@@ -30,7 +32,6 @@ from vos.refine.base import NoRefiner, Refiner
 from vos.refine.registry import build_refiner, load_refiner_config
 from vos.refine.weights import load_refiner
 from vos.track.compose import ObjectLogits, compose, resize_to_video
-from vos.track.policy import Fifo
 from vos.track.session import Session
 
 # From here on every memory slot is filled and a frame costs what all later ones cost.
@@ -38,27 +39,23 @@ STEADY_FRAME = 8
 # A compiled step begins 16 frames after the prompts, and CUDA graphs are recorded in its first
 # three frames.
 COMPILED_FRAME = 20
+EMBEDDED = ModelOptions(registry.EMBEDDED, refiner="none")
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
     """What is measured.
 
-    model: a registered name or a weight file; a registered SAM 2 that is not on this machine runs
-    with random weights, which cost the same. refiner: as `vos.load`, or a preset's name for an
-    untrained one. frames: timed ones, from `Bench.first_timed` on. official: the predictor that
-    takes turns with it, as it is or compiled.
+    options: those of the model. A registered SAM 2 that is not on this machine runs with random
+        weights, which cost the same, and a refiner preset's name means an untrained one.
+    objects: how many are tracked at once.
+    frames: timed ones, from `Bench.first_timed` on.
+    official: the predictor that takes turns with it, as it is or compiled.
+    size_hw: of the generated clip.
     """
 
-    model: str = registry.EMBEDDED
-    size_px: int | None = None
+    options: ModelOptions = EMBEDDED
     objects: int = 1
-    refiner: str = "none"
-    device: str = "auto"
-    dtype: str = "auto"
-    exact: bool = False
-    compiled: bool = False
-    pool_memory: int = 1
     frames: int = 10
     official: Literal["eager", "compiled"] | None = None
     size_hw: tuple[int, int] = (360, 640)
@@ -127,16 +124,16 @@ class Bench:
 
         Raises: ModelError, CheckpointError, UsageError as `vos.load` does.
         """
-        device = pick_device(case.device)
-        dtype = pick_dtype(case.dtype, device)
+        device = pick_device(case.options.device)
+        dtype = pick_dtype(case.options.dtype, device)
         if not 1 <= case.objects <= MAX_OBJECT_ID:
-            raise UsageError(f"--objects {case.objects}: give 1 to {MAX_OBJECT_ID}")
+            raise UsageError(Parameter("objects", case.objects), f": give 1 to {MAX_OBJECT_ID}")
         if case.frames < 1:
-            raise UsageError(f"--frames {case.frames}: give 1 or more")
-        loaded, refiner = _load(case, device)
+            raise UsageError(Parameter("frames", case.frames), ": give 1 or more")
+        loaded, refiner = _load(case.options, device)
         model = TimedModel(loaded)
         prompts = [Box(i + 1, box) for i, box in enumerate(disk_boxes(case.objects, case.size_hw))]
-        policy = Fifo(model.memory_slots, model.pointer_span)
+        policy = POLICIES[case.options.policy](model.memory_slots, model.pointer_span)
         session = Session(
             model,
             prompts,
@@ -177,7 +174,7 @@ class Bench:
         counter = FlopCounterMode(display=False)
         # Operations inside compiled functions are not seen.
         with contextlib.ExitStack() as stack:
-            if self.case.compiled:
+            if self.case.options.compile:
                 stack.enter_context(torch.compiler.set_stance("force_eager"))
             stack.enter_context(counter)
             self.session.decode(frame)
@@ -186,14 +183,14 @@ class Bench:
         seconds = min(self.cpu_s) if on_cpu else sum(self.wall_s) / len(self.wall_s)
         gflop = counter.get_total_flops() / 1e9
         report: dict[str, Any] = {
-            "model": self.case.model,
+            "model": self.case.options.model,
             "size_px": self.model.image_size,
             "objects": self.case.objects,
             "refiner": self.refiner.name,
             "device": str(self.model.device),
             "dtype": str(self.session.dtype).removeprefix("torch."),
             "exact": self.model.exact,
-            "compile": self.case.compiled,
+            "compile": self.case.options.compile,
             "pool_memory": self.model.pool_memory,
             "frames": len(self.cpu_s),
             "frames_per_s": len(self.wall_s) / sum(self.wall_s),
@@ -229,7 +226,7 @@ _RSS_PER_MB = 1e6 if sys.platform == "darwin" else 1024  # bytes there, kilobyte
 
 
 def _first_timed(case: Case) -> int:
-    return COMPILED_FRAME if case.compiled or case.official == "compiled" else STEADY_FRAME
+    return COMPILED_FRAME if case.options.compile or case.official == "compiled" else STEADY_FRAME
 
 
 def now(device: torch.device, *, wall: bool = False) -> float:
@@ -282,29 +279,21 @@ def disk_boxes(objects: int, size_hw: tuple[int, int]) -> list[tuple[float, floa
     return [(x - radius - s, y - radius, x + radius - s, y + radius) for s in shifts]
 
 
-def _load(case: Case, device: torch.device) -> tuple[Sam2Model, Refiner]:
-    options: Any = {
-        "device": device,
-        "image_size_px": case.size_px,
-        "exact": case.exact,
-        "compiled": case.compiled,
-        "pool_memory": case.pool_memory,
-    }
-    entry = registry.REGISTRY.get(case.model)
+def _load(options: ModelOptions, device: torch.device) -> tuple[Sam2Model, Refiner]:
+    name, refiner, presets = options.model, options.refiner, preset_names("refiner")
+    entry = registry.REGISTRY.get(name)
     if entry is None or entry.config is None or registry.find(entry) is not None:
-        model, info = load_model(case.model, **options)
-        if case.refiner in preset_names("refiner"):
-            return model, _untrained(case.refiner, model)
-        return model, load_refiner(case.refiner, model, info)[0]
-    if case.refiner not in ("none", *preset_names("refiner")):
-        raise ModelError(
-            f"{case.model} is not here; `vos models pull {case.model}` to add a trained refiner"
-        )
+        model, info = load_model(name, device=device, **options.network)
+        if refiner in presets:
+            return model, _untrained(refiner, model)
+        return model, load_refiner(refiner, model, info)[0]
+    if refiner not in ("none", *presets):
+        raise ModelError(f"{name} is not here; `vos models pull {name}` to add a trained refiner")
     torch.manual_seed(0)
-    model = make_ready(build_sam2(entry.config), **options)
-    if case.refiner == "none":
+    model = make_ready(build_sam2(entry.config), device=device, **options.network)
+    if refiner == "none":
         return model, NoRefiner()
-    return model, _untrained(case.refiner, model)
+    return model, _untrained(refiner, model)
 
 
 def _untrained(preset: str, model: Sam2Model) -> Refiner:

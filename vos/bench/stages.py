@@ -13,6 +13,7 @@ import numpy as np
 from vos.bench.session import moving_frames
 from vos.frame import Frame, FrameResult
 from vos.io.read.open import open_source
+from vos.io.results.layout import MASKS_NAME, OVERLAY_NAME
 from vos.io.write.masks import MaskSink
 from vos.io.write.overlay.sink import OverlaySink
 from vos.io.write.sink import Sink
@@ -45,9 +46,9 @@ def stages_beside_the_model(frames: int, side_px: int, place: Path) -> list[Stag
     with open_source(clip) as source:
         info = source.info
         pairs = [(frame, _disk_result(frame)) for frame in source.frames()]
-    masks = MaskSink(place / "masks")
+    masks = MaskSink(place / MASKS_NAME)
     overlay = OverlaySink(
-        place / "overlay.mp4", time_base=info.time_base, frame_rate=info.average_rate
+        place / OVERLAY_NAME, time_base=info.time_base, frame_rate=info.average_rate
     )
 
     def small() -> None:
@@ -61,8 +62,8 @@ def stages_beside_the_model(frames: int, side_px: int, place: Path) -> list[Stag
     return [
         of("read", "one, ahead", lambda: _read(clip), clip),
         of(f"make small, {side_px} px", "four, ahead", small, None),
-        of("masks", "one, behind", lambda: _write(masks, pairs), place / "masks"),
-        of("overlay", "the same", lambda: _write(overlay, pairs), place / "overlay.mp4"),
+        of("masks", "one, behind", lambda: _write(masks, pairs), place / MASKS_NAME),
+        of("overlay", "the same", lambda: _write(overlay, pairs), place / OVERLAY_NAME),
     ]
 
 

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map
 
-from vos.errors import UsageError
+from vos.errors import Parameter, UsageError
 from vos.model.attention.static import StaticStep, has_static_shapes, stack_recalls
 from vos.model.sam2 import Parts, Sam2Model
 from vos.model.tensor_fields import TensorFields
@@ -46,7 +46,12 @@ def compile_model(model: Sam2Model, *, replays: bool | None = None) -> Sam2Model
     """
     net, on_cpu = model.net, model.device.type == "cpu"
     if on_cpu and not _cpp_compiler():
-        raise UsageError("--compile: no C++ compiler here; install g++ or leave --compile out")
+        raise UsageError(
+            Parameter("compile"),
+            ": no C++ compiler here; install g++ or leave ",
+            Parameter("compile"),
+            " out",
+        )
     os.environ.setdefault(_CACHE_VARIABLE, str(Path.home() / ".cache" / "vos" / "compiled"))
     torch._dynamo.config.recompile_limit = _MOST_SHAPES
     replays = not on_cpu if replays is None else replays

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from sam2.modeling.sam2_base import SAM2Base
 from torch import Tensor, nn
 
-from vos.errors import CheckpointError, ModelError, UsageError
+from vos.errors import CheckpointError, ModelError, Parameter, UsageError
 from vos.model import registry
 from vos.model.build import build_nano, build_sam2
 from vos.model.compiling import compile_model
@@ -69,7 +69,9 @@ def load_model(
     else:
         config = registry.get(architecture).config
         if config is None:
-            raise ModelError(f"{architecture}: no packaged config; use `--model nano`")
+            raise ModelError(
+                f"{architecture}: no packaged config; use `", Parameter("model", "nano"), "`"
+            )
         net = build_sam2(config)
     _fill(net, state, resolved.path)
     model = make_ready(
@@ -114,8 +116,8 @@ def make_ready(
     model = Sam2Model(net, exact=exact, pool_memory=pool_memory)
     if pool_memory < 1 or model.embedding_size % pool_memory:
         raise UsageError(
-            f"--pool-memory {pool_memory}: must divide the memory's side of "
-            f"{model.embedding_size}, such as 2"
+            Parameter("pool_memory", pool_memory),
+            f": must divide the memory's side of {model.embedding_size}, such as 2",
         )
     return compile_model(model) if compiled else model
 
@@ -162,9 +164,19 @@ def _check_options(
     if image_size_px is not None and (image_size_px < 32 or image_size_px % 32):
         raise UsageError(f"input side {image_size_px}: give a multiple of 32, such as 512")
     if exact and pool_memory != 1:
-        raise UsageError(f"--pool-memory {pool_memory}: never with --exact; leave out one of them")
+        raise UsageError(
+            Parameter("pool_memory", pool_memory),
+            ": never with ",
+            Parameter("exact"),
+            "; leave out one of them",
+        )
     if exact and compiled:
-        raise UsageError("--compile and --exact contradict each other; leave out one of them")
+        raise UsageError(
+            Parameter("compile"),
+            " and ",
+            Parameter("exact"),
+            " contradict each other; leave out one of them",
+        )
 
 
 def nano_config(path: Path) -> NanoConfig:
@@ -202,7 +214,7 @@ def pick_device(name: str) -> torch.device:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
-        raise UsageError(f"--device {name}: {reason}; use auto, cpu or cuda") from error
+        raise UsageError(Parameter("device", name), f": {reason}; use auto, cpu or cuda") from error
     return device
 
 
@@ -215,7 +227,7 @@ def pick_dtype(name: str, device: torch.device) -> torch.dtype:
     if name == "auto":
         return torch.bfloat16 if device.type == "cuda" else torch.float32
     if name not in choices:
-        raise UsageError(f"--dtype {name}: not one of auto, {', '.join(choices)}")
+        raise UsageError(Parameter("dtype", name), f": not one of auto, {', '.join(choices)}")
     return choices[name]
 
 

@@ -13,13 +13,15 @@ import warnings
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
 from safetensors import SafetensorError, safe_open
-from torch import Tensor
 
 from vos.errors import CheckpointError
 from vos.model.registry import ModelEntry, ResolvedModel
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["infer_architecture", "load_metadata", "load_state_dict", "sha256_of", "verify"]
 
@@ -129,6 +131,8 @@ def _read_head(path: Path) -> bytes:
 
 
 def _load_torch(path: Path, *, is_zip: bool) -> dict[str, Tensor]:
+    import torch  # here, since checksums are needed where nothing is loaded
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about pickle versions; the outcome says enough
@@ -150,6 +154,8 @@ def _load_torch(path: Path, *, is_zip: bool) -> dict[str, Tensor]:
 
 
 def _is_state(state: Mapping[object, object]) -> bool:
+    from torch import Tensor
+
     return all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items())
 
 

@@ -13,7 +13,7 @@
 people call the objects: {"1": "dog"}. Types and their keys:
 box `box_xyxy_px`; points `points_xy_px` and `labels`; polygon `vertices_xy_px`; scribble
 `stroke_xy_px` and `positive` (true if left out); mask `png_base64` (a 1-bit PNG, what is written
-here) or `file` (a label PNG, relative to the prompt file, read as by --mask ID:FILE).
+here) or `file` (a label PNG, relative to the prompt file, read as `parse_mask` does ID:FILE).
 `frame_idx` is 0 if left out. Unknown keys are errors.
 """
 
@@ -28,7 +28,7 @@ from pathlib import Path
 from reprlib import repr as brief
 from typing import Any
 
-from vos.errors import PromptError
+from vos.errors import Parameter, PromptError
 from vos.io.disk import write_atomic
 from vos.io.paths import display_name
 from vos.prompts.kinds import MAX_OBJECT_ID, Box, MaskPrompt, Points, Polygon, Prompt, Scribble
@@ -142,7 +142,9 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise PromptError(
-            f"{display_name(path)}: no such file; --prompts takes a prompt file: check the name"
+            f"{display_name(path)}: no such file; ",
+            Parameter("prompts"),
+            " takes a prompt file: check the name",
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise PromptError(

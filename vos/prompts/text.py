@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from vos.errors import PromptError
+from vos.errors import Parameter, PromptError
 from vos.prompts.kinds import XY, Box, MaskPrompt, Points, Polygon, Scribble
 from vos.prompts.masks import mask_prompts_from_png
 
@@ -18,37 +18,45 @@ _FILE = re.compile(
 
 def parse_box(text: str) -> Box:
     """Read a box, `[ID:]x1,y1,x2,y2[@FRAME]`. Raises PromptError."""
-    object_id, values, frame_idx = _split(text, "--box", "[ID:]x1,y1,x2,y2[@FRAME]")
+    parameter = Parameter("box")
+    object_id, values, frame_idx = _split(text, parameter, "[ID:]x1,y1,x2,y2[@FRAME]")
     if len(values) != 4:
         raise PromptError(
-            f"--box {text!r} has {len(values)} numbers; it is [ID:]x1,y1,x2,y2[@FRAME]: "
-            "give four, for example 100,50,400,300"
+            parameter,
+            f" {text!r} has {len(values)} numbers; it is [ID:]x1,y1,x2,y2[@FRAME]: "
+            "give four, for example 100,50,400,300",
         )
     return Box(object_id, (values[0], values[1], values[2], values[3]), frame_idx)
 
 
 def parse_point(text: str, *, positive: bool = True) -> Points:
-    """Read a point, `[ID:]x,y[@FRAME]`; `positive` is false for --neg-point. Raises PromptError."""
-    flag = "--point" if positive else "--neg-point"
-    object_id, values, frame_idx = _split(text, flag, "[ID:]x,y[@FRAME]")
+    """Read a point, `[ID:]x,y[@FRAME]`, on the object unless `positive` is false. Raises
+    PromptError.
+    """
+    parameter = Parameter("point") if positive else Parameter("neg_point")
+    object_id, values, frame_idx = _split(text, parameter, "[ID:]x,y[@FRAME]")
     if len(values) != 2:
         raise PromptError(
-            f"{flag} {text!r} has {len(values)} numbers; it is [ID:]x,y[@FRAME]: "
-            f"give two, and repeat {flag} for more points"
+            parameter,
+            f" {text!r} has {len(values)} numbers; it is [ID:]x,y[@FRAME]: give two, and repeat ",
+            parameter,
+            " for more points",
         )
     return Points(object_id, ((values[0], values[1]),), (int(positive),), frame_idx)
 
 
 def parse_polygon(text: str) -> Polygon:
     """Read a polygon, `[ID:]x,y,x,y,...[@FRAME]`, of three vertices or more. Raises PromptError."""
-    object_id, values, frame_idx = _split(text, "--polygon", "[ID:]x,y,x,y,...[@FRAME]")
-    return Polygon(object_id, _pair(values, "--polygon", text), frame_idx)
+    parameter = Parameter("polygon")
+    object_id, values, frame_idx = _split(text, parameter, "[ID:]x,y,x,y,...[@FRAME]")
+    return Polygon(object_id, _pair(values, parameter, text), frame_idx)
 
 
 def parse_scribble(text: str) -> Scribble:
     """Read a stroke over the object, `[ID:]x,y,x,y,...[@FRAME]`. Raises PromptError."""
-    object_id, values, frame_idx = _split(text, "--scribble", "[ID:]x,y,x,y,...[@FRAME]")
-    return Scribble(object_id, _pair(values, "--scribble", text), True, frame_idx)
+    parameter = Parameter("scribble")
+    object_id, values, frame_idx = _split(text, parameter, "[ID:]x,y,x,y,...[@FRAME]")
+    return Scribble(object_id, _pair(values, parameter, text), True, frame_idx)
 
 
 def parse_mask(text: str) -> list[MaskPrompt]:
@@ -61,40 +69,41 @@ def parse_mask(text: str) -> list[MaskPrompt]:
     """
     parts = _FILE.fullmatch(text)
     if parts is None:
-        raise PromptError("--mask is empty; it is [ID:]FILE.png[@FRAME]: name a file")
+        raise PromptError(Parameter("mask"), " is empty; it is [ID:]FILE.png[@FRAME]: name a file")
     object_id = None if parts["id"] is None else int(parts["id"])
     return mask_prompts_from_png(Path(parts["file"]), object_id, int(parts["frame"] or 0))
 
 
-def _split(text: str, flag: str, form: str) -> tuple[int, list[float], int]:
+def _split(text: str, name: Parameter, form: str) -> tuple[int, list[float], int]:
     parts = _VALUES.fullmatch(text)
     if parts is None:
-        raise PromptError(f"{flag} {text!r} has ':' or '@' out of place; it is {form}: correct it")
-    object_id = 1 if parts["id"] is None else _whole(parts["id"], "id", flag, text, form)
-    frame_idx = 0 if parts["frame"] is None else _whole(parts["frame"], "frame", flag, text, form)
+        raise PromptError(name, f" {text!r} has ':' or '@' out of place; it is {form}: correct it")
+    object_id = 1 if parts["id"] is None else _whole(parts["id"], "id", name, text, form)
+    frame_idx = 0 if parts["frame"] is None else _whole(parts["frame"], "frame", name, text, form)
     values = []
     for word in parts["values"].split(","):
         if not _NUMBER.fullmatch(word.strip()):
             raise PromptError(
-                f"{flag} {text!r}: {word.strip()!r} is not a number; it is {form}: correct it"
+                name, f" {text!r}: {word.strip()!r} is not a number; it is {form}: correct it"
             )
         values.append(float(word))
     return object_id, values, frame_idx
 
 
-def _whole(word: str, what: str, flag: str, text: str, form: str) -> int:
+def _whole(word: str, what: str, name: Parameter, text: str, form: str) -> int:
     if not re.fullmatch(r"[+-]?\d{1,18}", word.strip(), re.ASCII):
         raise PromptError(
-            f"{flag} {text!r}: {what} {word.strip()!r} is not a whole number; it is {form}: "
-            "correct it"
+            name,
+            f" {text!r}: {what} {word.strip()!r} is not a whole number; it is {form}: correct it",
         )
     return int(word)
 
 
-def _pair(values: list[float], flag: str, text: str) -> tuple[XY, ...]:
+def _pair(values: list[float], name: Parameter, text: str) -> tuple[XY, ...]:
     if len(values) % 2:
         raise PromptError(
-            f"{flag} {text!r} has {len(values)} numbers, an odd count; it is x,y,x,y,...: "
-            "complete the last pair"
+            name,
+            f" {text!r} has {len(values)} numbers, an odd count; it is x,y,x,y,...: "
+            "complete the last pair",
         )
     return tuple(zip(values[::2], values[1::2], strict=True))

@@ -10,7 +10,7 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from vos.errors import CheckpointError, ModelError
+from vos.errors import CheckpointError, ModelError, Parameter
 from vos.model.registry import models_dir
 from vos.model.weights import sha256_of, unreadable
 
@@ -72,7 +72,8 @@ def resolve_refiner(spec: str, base_name: str, base_sha256: str) -> RefinerInfo 
     if info.base_sha256 != base_sha256:
         raise ModelError(
             f"{spec}: trained for {info.base_name} (SHA-256 {info.base_sha256[:12]}...), not for "
-            f"{base_name} ({base_sha256[:12]}...); use that model, or --refiner none"
+            f"{base_name} ({base_sha256[:12]}...); use that model, or ",
+            Parameter("refiner", NONE),
         )
     return info
 
@@ -87,7 +88,8 @@ def _find(spec: str) -> Path:
     if path.is_dir():
         raise ModelError(f"{spec}: is a folder, not a refiner; give its {SUFFIX} file")
     raise ModelError(
-        f"--refiner {spec}: no such refiner; give auto, none, or the path of a {SUFFIX} file"
+        Parameter("refiner", spec),
+        f": no such refiner; give auto, none, or the path of a {SUFFIX} file",
     )
 
 
@@ -132,7 +134,7 @@ def _read_metadata(path: Path) -> dict[str, str]:
 
 def _foreign(path: Path) -> CheckpointError:
     return CheckpointError(
-        f"{path}: not a refiner file of vos; give one ({SUFFIX}), or --refiner none"
+        f"{path}: not a refiner file of vos; give one ({SUFFIX}), or ", Parameter("refiner", NONE)
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
-from vos.errors import PromptError
+from vos.errors import Parameter, PromptError
 from vos.frame import Frame, FrameResult
 from vos.model.sam2 import Sam2Model
 from vos.model.types import Decoded
@@ -203,5 +203,8 @@ class Session:
 def _not_included(frame_idx: int) -> PromptError:
     return PromptError(
         f"prompt on frame {frame_idx}: the frames tracked do not include it; "
-        "give a frame inside the video and inside --start/--end"
+        "give a frame inside the video and inside ",
+        Parameter("start"),
+        "/",
+        Parameter("end"),
     )

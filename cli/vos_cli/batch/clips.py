@@ -13,8 +13,8 @@ from pathlib import Path
 from vos.errors import UsageError
 from vos.io.paths import display_name
 from vos_cli.batch.find_clips import PROMPTS_SUFFIX
-from vos_cli.batch.rows import PROMPT_OPTIONS, Row
-from vos_cli.options.track import TrackFlags
+from vos_cli.batch.rows import Row
+from vos_cli.options.track import PROMPT_OPTIONS, TrackFlags
 
 SIDECAR = "sidecar"
 _LONGEST = 120

@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from vos.io.results.layout import MASKS_NAME, OVERLAY_NAME
+
 THUMBNAILS = 6
 _HEIGHT_PX = 96
 _WIDEST_PX = 171
@@ -64,10 +66,10 @@ def thumbnail_strip(output: Path) -> bytes | None:
 
     From the overlay; without one, from the masks in their colours.
     """
-    if (output / "overlay.mp4").exists():
-        pictures = list(_overlay_pictures(output / "overlay.mp4"))
+    if (output / OVERLAY_NAME).exists():
+        pictures = list(_overlay_pictures(output / OVERLAY_NAME))
     else:
-        pictures = list(_mask_pictures(output / "masks"))
+        pictures = list(_mask_pictures(output / MASKS_NAME))
     if not pictures:
         return None
     small = [_small(picture) for picture in pictures]

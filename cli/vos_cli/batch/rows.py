@@ -16,9 +16,9 @@ from typing import Any, get_type_hints
 from vos.config import nearest
 from vos.errors import InputError, UsageError
 from vos.io.paths import display_name, unreadable
-from vos_cli.options.track import TrackFlags
+from vos_cli.console.errors import message
+from vos_cli.options.track import PROMPT_OPTIONS, TrackFlags
 
-PROMPT_OPTIONS = ("box", "point", "neg_point", "polygon", "scribble", "mask", "prompts")
 _TYPES = get_type_hints(TrackFlags)
 _OPTIONS = tuple(_TYPES)
 _REPEATED = PROMPT_OPTIONS[:-1]
@@ -146,7 +146,7 @@ def _row(place: str, values: Mapping[str, Any] | str, folder: Path) -> Row:
         if name is not None:
             _check_name(name)
     except UsageError as error:
-        return Row(place, where, problem=str(error))
+        return Row(place, where, problem=message(error))
     return Row(place, where, name, options)
 
 

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Protocol, Self, TextIO
 from vos.errors import BusyError, InputError, OutOfMemoryError, OutputError
 from vos.io.disk import output_errors, write_atomic
 from vos.io.results.folder import discard_part
+from vos.io.results.layout import STATS_NAME
+from vos.model.options import ModelOptions
 from vos.settings import Settings
 from vos_cli.batch.clips import unnamed
 from vos_cli.batch.folder import BatchFolder, ClipResult, check_inside
@@ -145,12 +147,12 @@ def _track(task: Task, log: TextIO, tell: Tell) -> tracking.Outcome:
 
 def _load(chosen: Settings) -> Tracker | None:
     """The tracker for these settings; the last one used stays loaded."""
-    return _loaded(replace(chosen, save=(), progress="none"))
+    return _loaded(chosen.model_options)
 
 
 @lru_cache(maxsize=1)
-def _loaded(chosen: Settings) -> Tracker | None:
-    return tracking.load_tracker(chosen)
+def _loaded(options: ModelOptions) -> Tracker | None:
+    return tracking.load_tracker(options)
 
 
 def _drop_models() -> None:
@@ -168,7 +170,7 @@ def _with_highlights(result: ClipResult, task: Task, log: TextIO) -> ClipResult:
         strip = thumbnail_strip(task.job.output)
         if strip is not None:
             write_atomic(task.folder.thumbnails(task.name), strip)
-        stats = task.job.output / "stats.jsonl"
+        stats = task.job.output / STATS_NAME
         if stats.exists():
             result = replace(result, low_scores=low_score_spans(stats))
     except Exception as error:

@@ -27,6 +27,7 @@ from vos_cli.console.notices import say, silent, warn
 from vos_cli.console.progress import clock
 from vos_cli.console.tables import print_table
 from vos_cli.options import track as options
+from vos_cli.options.takes import takes
 from vos_cli.options.track import TrackFlags, form_of_progress, parse_shard
 
 EXIT_SOME_FAILED = 4
@@ -34,7 +35,9 @@ ENGINES = ("local", "ray")
 _BATCH = "Batch"
 
 
+@takes(TrackFlags, verbose_panel=options.OUTPUT_PANEL)
 def batch(
+    *,
     source: Annotated[
         str,
         typer.Argument(
@@ -145,50 +148,24 @@ def batch(
         bool,
         typer.Option("--json", help="report.json on stdout.", rich_help_panel=options.OUTPUT_PANEL),
     ] = False,
-    box: options.Boxes = None,
-    point: options.PointsOn = None,
-    neg_point: options.PointsOff = None,
-    polygon: options.Polygons = None,
-    scribble: options.Scribbles = None,
-    mask: options.Masks = None,
-    prompts: options.PromptFile = None,
-    start: options.Start = None,
-    end: options.End = None,
-    direction: options.Way = "forward",
-    save: options.Save = None,
-    model: options.Model = None,
-    refiner: options.Refiner = None,
-    policy: options.Policy = None,
-    device: options.Device = None,
-    dtype: options.Dtype = None,
-    decoder: options.Decoder = None,
-    scene_cuts: options.SceneCuts = None,
-    exact: options.Exact = False,
-    compile: options.Compile = False,
-    size: options.Size = None,
-    pool_memory: options.PoolMemory = None,
-    overwrite: options.Overwrite = False,
+    flags: TrackFlags,
     progress: options.ProgressForm = None,
     quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
 ) -> None:
     """Track many clips into one folder, each on its own; a report says how each went.
 
     Run it again to continue: finished clips are skipped. The options below hold for every clip that
     does not say otherwise in its manifest row.
     """
-    given = locals()
-    del verbose  # read from the command line by the error handler, which must work before this
     form = form_of_progress(progress, quiet=quiet)
     if fail_fast and max_failures is not None:
         raise UsageError("--fail-fast and --max-failures contradict each other; give one")
     _check_engine(engine, ray_address)
-    base = TrackFlags.of(given)
-    chosen = base.settings(form)
-    _check_base(base, chosen.model, output)
+    chosen = flags.settings(form)
+    _check_flags(flags, chosen.model, output)
     with output_errors(output):
         folder = BatchFolder(output.resolve(), None if shard is None else parse_shard(shard))
-    clips = make_clips(_rows(source, recursive, match, folder.root), base, prompts_from)
+    clips = make_clips(_rows(source, recursive, match, folder.root), flags, prompts_from)
     if folder.shard is not None:
         index, count = folder.shard
         clips = clips[index::count]
@@ -225,10 +202,10 @@ def batch(
         raise typer.Exit(EXIT_SOME_FAILED)
 
 
-def _check_base(base: TrackFlags, model: str, output: Path) -> None:
+def _check_flags(flags: TrackFlags, model: str, output: Path) -> None:
     """Refuse at once what each clip would be refused for."""
-    base.job_without_prompts("", output, progress=None)
-    base.all_prompts()
+    flags.job_without_prompts("", output, progress=None)
+    flags.all_prompts()
     registry.resolve(model)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vos.model.options import ModelOptions
 from vos_cli.console.tables import print_table
 
 if TYPE_CHECKING:
@@ -63,19 +64,18 @@ def bench(
     """Measure frames/s, time per stage, memory and arithmetic on a generated clip."""
     from vos.bench.session import Bench, Case
 
-    case = Case(
-        model=model,
-        size_px=size,
-        objects=objects,
+    options = ModelOptions(
+        model,
         refiner=refiner,
         device=device,
-        dtype=dtype,
+        dtype=dtype,  # pyright: ignore[reportArgumentType]
         exact=exact,
-        compiled=compiled,
+        compile=compiled,
+        size=size,
         pool_memory=pool_memory,
-        frames=frames,
-        official="compiled" if vs_sam2_compiled else "eager" if vs_sam2 else None,
     )
+    official = "compiled" if vs_sam2_compiled else "eager" if vs_sam2 else None
+    case = Case(options, objects, frames, official)
     report = _run(case, Bench.open(case), profile=profile)
     if as_json:
         print(json.dumps({"schema": 1, **report}))
@@ -97,7 +97,7 @@ def _run(case: Case, ours: Bench, *, profile: bool) -> dict[str, Any]:
         theirs = None
         if case.official is not None:
             folder, tracked = stack.enter_context(jpeg_folder(tracked))
-            theirs = Official(case.model, ours, folder)
+            theirs = Official(case.options.model, ours, folder)
         frames = ((frame, None) for frame in tracked)
         for frame, _, following in with_following(frames, ours.session.look_ahead):
             ours.step(frame, following)

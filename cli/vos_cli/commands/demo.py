@@ -12,11 +12,13 @@ import numpy as np
 import typer
 
 from vos.errors import OutputError
+from vos.io.results.layout import MASKS_NAME, OVERLAY_NAME
 from vos.prompts import Box
 from vos.settings import Settings
 from vos_cli.console.notices import say, silent, warn
 from vos_cli.job.job import Job
 from vos_cli.job.run import run
+from vos_cli.options.takes import takes
 
 CLIP_NAME = "clip.mp4"
 TRACK_NAME = "track"
@@ -28,6 +30,7 @@ _RATE = Fraction(24)
 _SEED = 5
 
 
+@takes()
 def demo(
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="DIR", help="Folder to write.")
@@ -36,16 +39,12 @@ def demo(
     quiet: Annotated[
         bool, typer.Option("-q", "--quiet", help="Only errors and warnings on stderr.")
     ] = False,
-    verbose: Annotated[
-        bool, typer.Option("-v", "--verbose", help="The traceback of an error too.")
-    ] = False,
 ) -> None:
     """Make a clip, track one object in it from a box, and say how well that went.
 
     Uses the embedded model, so it needs no download. The score is J, the overlap with the masks
     the clip was drawn from, averaged over the frames after the prompted one.
     """
-    del verbose
     tell = silent if quiet else say
     if output.exists() and not output.is_dir():
         raise OutputError(f"{output}: is a file; the demo makes a folder: choose another -o")
@@ -67,8 +66,8 @@ def demo(
         overwrite=True,
     )
     outcome = run(job, say=tell, warn=warn)
-    score = _mean_jaccard(job.output / "masks", truth)
-    overlay = job.output / "overlay.mp4"
+    score = _mean_jaccard(job.output / MASKS_NAME, truth)
+    overlay = job.output / OVERLAY_NAME
     if as_json:
         result = {"mean_j": round(score, 4), "overlay": str(overlay), "clip": str(clip)}
         print(json.dumps(outcome.as_json() | result))

@@ -24,6 +24,7 @@ from vos.loading import load
 from vos.model import registry
 from vos.prompts import Box
 from vos.version import __version__
+from vos_cli.console.errors import message
 from vos_cli.console.tables import print_table
 
 State = Literal["ok", "note", "fail"]
@@ -84,7 +85,7 @@ def _guarded(name: str, check: Callable[[], tuple[State, str]], verbose: bool) -
         if verbose:
             traceback.print_exc()
         bug = f"{type(error).__name__}: {error}; reinstall vos"
-        state, detail = "fail", str(error) if isinstance(error, VosError) else bug
+        state, detail = "fail", message(error) if isinstance(error, VosError) else bug
     return Check(name, state, " ".join(detail.split()))
 
 

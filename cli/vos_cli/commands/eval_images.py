@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 import numpy as np
 import typer
 
-from vos import settings
 from vos.prompts import Box, Points, Prompt
-from vos_cli.commands.eval_track import Device, Dtype, Form, Model, Refiner
+from vos.settings import Settings
+from vos_cli.commands.eval_track import Form, describe
 from vos_cli.console.errors import one_line
 from vos_cli.console.notices import complain, warn
 from vos_cli.console.progress import open_progress
 from vos_cli.console.tables import print_table
+from vos_cli.options.takes import takes
+from vos_cli.options.track import MODEL_OPTIONS, TrackFlags
 from vos_eval.errors import EvalError
 from vos_eval.image_sets import ImagePair, ImageSet, find_sets, read_image, read_label
 from vos_eval.images import (
@@ -42,7 +44,9 @@ ImageProtocol = Literal["box", "points", "clicks"]
 _OBJECT = 1
 
 
+@takes(TrackFlags, only=MODEL_OPTIONS)
 def images(
+    *,
     roots: Annotated[
         list[Path],
         typer.Argument(
@@ -54,10 +58,7 @@ def images(
         ImageProtocol,
         typer.Option(help="One box; 1, 2, 5, 10 random points; or up to 20 simulated clicks."),
     ] = "box",
-    model: Model = None,
-    refiner: Refiner = None,
-    device: Device = None,
-    dtype: Dtype = None,
+    flags: TrackFlags,
     limit: Annotated[
         int | None, typer.Option("--limit", metavar="N", min=1, help="First N images of each set.")
     ] = None,
@@ -68,15 +69,7 @@ def images(
 
     box and points: mIoU and mBIoU as HQ-SAM computes them. clicks: SegNext's pooled numbers.
     """
-    chosen = settings.resolve(
-        {
-            "model": model,
-            "refiner": refiner,
-            "device": device,
-            "dtype": dtype,
-            "progress": progress,
-        }
-    )
+    chosen = flags.settings(progress)
     try:
         sets = _find(roots, limit)
         content = _run(sets, protocol, chosen)
@@ -112,24 +105,11 @@ def _find(roots: Sequence[Path], limit: int | None) -> list[ImageSet]:
     return sets
 
 
-def _run(
-    sets: list[ImageSet], protocol: ImageProtocol, chosen: settings.Settings
-) -> dict[str, Any]:
+def _run(sets: list[ImageSet], protocol: ImageProtocol, chosen: Settings) -> dict[str, Any]:
     from vos.loading import load
 
-    tracker = load(
-        chosen.model,
-        refiner=chosen.refiner,
-        device=chosen.device,
-        dtype=chosen.dtype,
-        policy=chosen.policy,
-    )
-    content: dict[str, Any] = {
-        "schema": 1,
-        "protocol": protocol,
-        "model": tracker.model_info.name,
-        "model_sha256": tracker.model_info.sha256,
-    }
+    tracker = load(chosen.model_options)
+    content = {"schema": 1, "protocol": protocol, **describe(tracker, chosen)}
     with open_progress(chosen.progress, sum(len(one.pairs) for one in sets)) as progress:
         if protocol == "clicks":
             score = _clicks(tracker, sets, progress.advance)

@@ -15,13 +15,15 @@ from vos import settings
 from vos.errors import OutputError
 from vos.io.disk import output_errors, write_atomic
 from vos.io.write.mask_png import encode_label_png
+from vos.model.options import ModelOptions
 from vos.prompts import MaskPrompt
 from vos.version import __version__
 from vos_cli.commands.eval_score import Csv, Html, Jobs, Json, default_jobs, fail, score_and_print
 from vos_cli.console.errors import one_line
 from vos_cli.console.notices import say
 from vos_cli.console.progress import open_progress
-from vos_cli.options.track import parse_shard
+from vos_cli.options.takes import takes
+from vos_cli.options.track import MODEL_OPTIONS, TrackFlags, parse_shard
 from vos_eval.errors import EvalError
 from vos_eval.protocols.base import Options, Protocol
 from vos_eval.protocols.davis import DAVIS
@@ -45,22 +47,6 @@ Output = Annotated[
         help="Predictions and scores; finished videos there are kept. "
         "Default: vos-eval-NAME in the current folder.",
     ),
-]
-Model = Annotated[
-    str | None,
-    typer.Option("--model", metavar="NAME|PATH", help="auto (default), a name or a weight file."),
-]
-Refiner = Annotated[
-    str | None,
-    typer.Option(
-        "--refiner", metavar="auto|none|NAME|PATH", help="auto (default), none or a file."
-    ),
-]
-Device = Annotated[
-    str | None, typer.Option("--device", metavar="NAME", help="auto (default), cpu, cuda, cuda:N.")
-]
-Dtype = Annotated[
-    str | None, typer.Option("--dtype", metavar="NAME", help="auto (default), float32, bfloat16.")
 ]
 Limit = Annotated[
     int | None,
@@ -95,8 +81,10 @@ class _Run:
     chosen: settings.Settings
 
 
+@takes(TrackFlags, only=MODEL_OPTIONS)
 def lvos(
     root: Root,
+    *,
     version: Annotated[
         Literal["1", "2"], typer.Option("--version", help="LVOS version, named in the report.")
     ],
@@ -106,10 +94,7 @@ def lvos(
         typer.Option(help="Today's official rules, or those before the v2 rewrite."),
     ] = "lvos",
     output: Output = None,
-    model: Model = None,
-    refiner: Refiner = None,
-    device: Device = None,
-    dtype: Dtype = None,
+    flags: TrackFlags,
     limit: Limit = None,
     shard: Shard = None,
     overwrite: Overwrite = False,
@@ -124,7 +109,7 @@ def lvos(
     Of the ground truth only these first masks are read before scoring.
     """
     rules = PROTOCOLS[protocol]
-    chosen = _settings(model, refiner, device, dtype, progress)
+    chosen = flags.settings(progress)
 
     def prepare() -> _Run:
         split_dir = lvos_split_dir(root, split)
@@ -144,16 +129,15 @@ def lvos(
     _evaluate(prepare, rules, as_json, csv, html, jobs)
 
 
+@takes(TrackFlags, only=MODEL_OPTIONS)
 def davis(
     root: Root,
+    *,
     split: Annotated[
         str | None, typer.Option(metavar="S", help="List ImageSets/YEAR/S.txt; default: val or all")
     ] = None,
     output: Output = None,
-    model: Model = None,
-    refiner: Refiner = None,
-    device: Device = None,
-    dtype: Dtype = None,
+    flags: TrackFlags,
     limit: Limit = None,
     shard: Shard = None,
     overwrite: Overwrite = False,
@@ -164,7 +148,7 @@ def davis(
     progress: Form = None,
 ) -> None:
     """Track every object of DAVIS 2016 or 2017 from the first annotation, then score."""
-    chosen = _settings(model, refiner, device, dtype, progress)
+    chosen = flags.settings(progress)
 
     def prepare() -> _Run:
         return _Run(
@@ -181,24 +165,6 @@ def davis(
         )
 
     _evaluate(prepare, DAVIS, as_json, csv, html, jobs)
-
-
-def _settings(
-    model: str | None,
-    refiner: str | None,
-    device: str | None,
-    dtype: str | None,
-    progress: str | None,
-) -> settings.Settings:
-    return settings.resolve(
-        {
-            "model": model,
-            "refiner": refiner,
-            "device": device,
-            "dtype": dtype,
-            "progress": progress,
-        }
-    )
 
 
 def _evaluate(
@@ -235,14 +201,7 @@ def _track_all(run: _Run, tasks: list[TrackingTask]) -> Path:
     """Track this shard's videos that are not there yet; returns the folder of predictions."""
     from vos.loading import load
 
-    chosen = run.chosen
-    tracker = load(
-        chosen.model,
-        refiner=chosen.refiner,
-        device=chosen.device,
-        dtype=chosen.dtype,
-        policy=chosen.policy,
-    )
+    tracker = load(run.chosen.model_options)
     predictions = run.output / PREDICTIONS
     _record(run, tracker)
     index, count = run.shard
@@ -250,32 +209,38 @@ def _track_all(run: _Run, tasks: list[TrackingTask]) -> Path:
     done = len(tasks[index::count]) - len(todo)
     if done:
         say(f"{done} finished videos kept in {predictions}")
-    with open_progress(chosen.progress, sum(len(task.frames) for task in todo)) as progress:
+    with open_progress(run.chosen.progress, sum(len(task.frames) for task in todo)) as progress:
         for task in todo:
             _track_video(tracker, task, predictions, progress.advance)
     return predictions
 
 
-def _record(run: _Run, tracker: Tracker) -> None:
-    """Say in the output folder what makes these predictions; refuse to mix two kinds."""
-    info = tracker.model_info
-    wanted = {
-        "schema": 1,
-        "vos": __version__,
-        **run.parameters,
+def describe(tracker: Tracker, options: ModelOptions) -> dict[str, Any]:
+    """Return what makes a tracker's masks, as JSON values by name."""
+    info, refiner = tracker.model_info, tracker.refiner_info
+    return {
         "model": info.name,
         "model_sha256": info.sha256,
         "refiner": tracker.refiner.name,
-        "refiner_sha256": tracker.refiner_info and tracker.refiner_info.sha256,
+        "refiner_sha256": None if refiner is None else refiner.sha256,
+        **options.as_parameters(),
         "dtype": str(tracker.dtype).removeprefix("torch."),
-        "policy": run.chosen.policy,
+        "input_px": info.image_size_px,
     }
+
+
+def _record(run: _Run, tracker: Tracker) -> None:
+    """Say in the output folder what makes these predictions; refuse to mix two kinds."""
+    wanted = {"schema": 1, "vos": __version__, **run.parameters, **describe(tracker, run.chosen)}
     path = run.output / RUN_NAME
     if path.is_file() and not run.overwrite:
         try:
             found = json.loads(path.read_text("utf-8"))
         except ValueError:
             found = {}
+        # Before an option was recorded it had no effect on what `vos eval` did.
+        before = ModelOptions().as_parameters() | {"input_px": tracker.model_info.image_size_px}
+        found = before | found if found else found
         if found != wanted:
             changed = sorted(k for k in {*found, *wanted} if found.get(k) != wanted.get(k))
             raise OutputError(

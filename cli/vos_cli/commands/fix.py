@@ -30,20 +30,21 @@ from vos_cli.fix.settings import model_line, settings_like
 from vos_cli.job.job import Say
 from vos_cli.job.run import load_tracker
 from vos_cli.options import track as options
+from vos_cli.options.takes import takes
 from vos_cli.options.track import TrackFlags, form_of_progress
 
 
+@takes(
+    TrackFlags,
+    only=(*options.PROMPT_OPTIONS, "model", "refiner", "device"),
+    verbose_panel=options.OUTPUT_PANEL,
+)
 def fix(
+    *,
     result: Annotated[
         Path, typer.Argument(metavar="RESULT", help="A folder that `vos track` has made.")
     ],
-    box: options.Boxes = None,
-    point: options.PointsOn = None,
-    neg_point: options.PointsOff = None,
-    polygon: options.Polygons = None,
-    scribble: options.Scribbles = None,
-    mask: options.Masks = None,
-    prompts: options.PromptFile = None,
+    flags: TrackFlags,
     undo: Annotated[
         bool, typer.Option("--undo", help="Take back the last correction, byte for byte.")
     ] = False,
@@ -54,23 +55,17 @@ def fix(
         str | None,
         typer.Option("--input", metavar="PATH", help="The input, where it was moved."),
     ] = None,
-    model: options.Model = None,
-    refiner: options.Refiner = None,
-    device: options.Device = None,
     host: options.Host = None,
     as_json: options.Json = False,
     progress: options.ProgressForm = None,
     quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
 ) -> None:
     """Correct a result: only the frames that a correction concerns are computed again.
 
     Without one a page opens to make some on, or to continue an interrupted track. An ID that the
     result does not have begins a new object. Prints the result's path.
     """
-    given = locals()
-    del verbose  # read from the command line by the error handler, which must work before this
-    asked = TrackFlags.of(given).all_prompts()
+    asked = flags.all_prompts()
     if sum((bool(asked.prompts), undo, listing)) > 1:
         raise UsageError("prompts, --undo and --list contradict each other; give one of them")
     form = form_of_progress(progress, quiet=quiet)
@@ -93,7 +88,11 @@ def fix(
         summary = f"correction {number} is taken back"
     else:
         used = settings_like(
-            opened.manifest, model=model, refiner=refiner, device=device, progress=form
+            opened.manifest,
+            model=flags.model,
+            refiner=flags.refiner,
+            device=flags.device,
+            progress=form,
         )
         report = used.progress
         if is_page:

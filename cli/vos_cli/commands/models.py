@@ -16,6 +16,7 @@ from vos.errors import CheckpointError, ModelError
 from vos.model import registry
 from vos.model import weights as weight_file
 from vos.model.registry import ModelEntry
+from vos_cli.console.errors import message
 from vos_cli.console.tables import print_table
 
 app = typer.Typer(
@@ -105,7 +106,7 @@ def verify(
             _print_verified(entry, found)
         except CheckpointError as error:
             wrong.append(entry.name)
-            print(f"{entry.name}: wrong: {error}")
+            print(f"{entry.name}: wrong: {message(error)}")
     if wrong:
         raise CheckpointError(
             f"{', '.join(wrong)}: {len(wrong)} of {len(here)} weight files are wrong; "

@@ -9,19 +9,23 @@ from typing import Annotated
 import typer
 
 from vos.io.results.folder import locate_part
+from vos.io.results.layout import PROMPTS_NAME
 from vos.prompts.file import NamedPrompts, load_named_prompts
 from vos_cli.console.errors import Interrupted
 from vos_cli.console.notices import say, warn
 from vos_cli.fix.overlay import redraw_overlay
 from vos_cli.fix.result import open_result
-from vos_cli.job.job import PROMPTS_NAME, Job, Outcome, Say
+from vos_cli.job.job import Job, Outcome, Say
 from vos_cli.options import track as options
+from vos_cli.options.takes import takes
 from vos_cli.options.track import TrackFlags
 from vos_cli.studio.serve import serve
 
 
+@takes(TrackFlags, only=("model", "refiner", "device", "size"), verbose_panel=options.OUTPUT_PANEL)
 def pick(
     source: options.Source,
+    *,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -34,23 +38,18 @@ def pick(
             show_default=False,
         ),
     ] = None,
-    model: options.Model = None,
-    refiner: options.Refiner = None,
-    device: options.Device = None,
-    size: options.Size = None,
+    flags: TrackFlags,
     host: options.Host = None,
-    verbose: options.Verbose = False,
 ) -> None:
     """Draw prompts on a page in the browser and save them to a file.
 
     The file serves `vos track --prompts`, `vos batch` and the Python API, on any machine.
     """
-    del verbose  # read from the command line by the error handler, which must work before this
     path = default_file(source) if output is None else output
     drawn = load_named_prompts(path) if path.exists() else NamedPrompts()
     desk = serve(
         source=source,
-        settings=TrackFlags(model=model, refiner=refiner, device=device, size=size).settings(None),
+        settings=flags.settings(),
         drawn=drawn,
         tool="box",
         say=say,

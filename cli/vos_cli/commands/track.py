@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -13,12 +14,15 @@ from vos_cli.console.notices import say, silent, warn
 from vos_cli.job.job import Outcome, default_output
 from vos_cli.job.run import run
 from vos_cli.options import track as options
-from vos_cli.options.bare import take_bare
+from vos_cli.options.bare import TOOLS, take_bare
+from vos_cli.options.takes import takes
 from vos_cli.options.track import TrackFlags, form_of_progress
 
 
+@takes(TrackFlags, verbose_panel=options.OUTPUT_PANEL)
 def track(
     source: options.Source,
+    *,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -30,44 +34,18 @@ def track(
             show_default=False,
         ),
     ] = None,
-    box: options.Boxes = None,
-    point: options.PointsOn = None,
-    neg_point: options.PointsOff = None,
-    polygon: options.Polygons = None,
-    scribble: options.Scribbles = None,
-    mask: options.Masks = None,
-    prompts: options.PromptFile = None,
-    start: options.Start = None,
-    end: options.End = None,
-    direction: options.Way = "forward",
-    save: options.Save = None,
-    model: options.Model = None,
-    refiner: options.Refiner = None,
-    policy: options.Policy = None,
-    device: options.Device = None,
-    dtype: options.Dtype = None,
-    exact: options.Exact = False,
-    compile: options.Compile = False,
-    size: options.Size = None,
-    pool_memory: options.PoolMemory = None,
-    decoder: options.Decoder = None,
-    scene_cuts: options.SceneCuts = None,
-    overwrite: options.Overwrite = False,
+    flags: TrackFlags,
     host: options.Host = None,
     as_json: options.Json = False,
     progress: options.ProgressForm = None,
     quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
 ) -> None:
     """Follow the prompted objects through a video.
 
     Writes masks, an overlay video and statistics to a folder and prints its path.
     """
-    asked = locals()
-    del verbose  # read from the command line by the error handler, which must work before this
-    given = {"box": box, "point": point, "polygon": polygon, "scribble": scribble}
-    drawn, tool = take_bare({name: values or () for name, values in given.items()})
-    flags = TrackFlags.of({**asked, **drawn})
+    values, tool = take_bare({name: getattr(flags, name) for name in TOOLS.values()})
+    flags = replace(flags, **values)
     folder = default_output(source) if output is None else output
     form = form_of_progress(progress, quiet=quiet)
     tell = silent if quiet else say

@@ -14,6 +14,7 @@ from vos.config import load_yaml, preset_or_file
 from vos.errors import OutputError
 from vos_cli.console.errors import Interrupted
 from vos_cli.console.notices import say, warn
+from vos_cli.options.takes import takes
 
 if TYPE_CHECKING:
     from vos.train.refiner.config import RefinerTrainConfig
@@ -39,6 +40,7 @@ def _group() -> None:
     "refiner",
     epilog="Example:  vos train refiner --config sam2.1-hqseg --data sam_hq_data/data",
 )
+@takes()
 def refiner(
     config: Annotated[
         str,
@@ -71,16 +73,12 @@ def refiner(
     quiet: Annotated[
         bool, typer.Option("-q", "--quiet", help="Only errors and warnings on stderr.")
     ] = False,
-    verbose: Annotated[
-        bool, typer.Option("-v", "--verbose", help="The traceback of an error too.")
-    ] = False,
 ) -> None:
     """Train a refiner on a frozen base and export the best one as refiner.safetensors.
 
     A run that was stopped goes on when the same command is given again. Needs the packages of the
     extra named train.
     """
-    del verbose
     from vos.train.refiner.config import RefinerTrainConfig
     from vos.train.refiner.trainer import RefinerTrainer
 

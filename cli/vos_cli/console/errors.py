@@ -16,13 +16,14 @@ from typing import TextIO
 
 import typer
 
-from vos.errors import OutOfMemoryError, OutputError, VosError
+from vos.errors import OutOfMemoryError, OutputError, Parameter, VosError
 
 EXIT_BUG = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141  # what a shell reports for a program that SIGPIPE ended
 
+_SHORT_FLAGS = {"output": "-o"}
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -76,10 +77,21 @@ def one_line(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def message(error: BaseException) -> str:
+    """Return an error's text with parameters as the command line spells them."""
+    return error.spelled(_flag) if isinstance(error, VosError) else str(error)
+
+
+def _flag(parameter: Parameter) -> str:
+    long = f"--{parameter.name.replace('_', '-')}"
+    flag = _SHORT_FLAGS.get(parameter.name, long)
+    return flag if parameter.value is None else f"{flag} {parameter.value}"
+
+
 def _describe(error: BaseException, *, verbose: bool) -> tuple[str, int]:
     if isinstance(error, VosError):
         word = "interrupted" if isinstance(error, Interrupted) else "error"
-        return f"{word}: {error}", error.exit_code
+        return f"{word}: {message(error)}", error.exit_code
     usage = _usage_text(error)
     if usage is not None:
         return usage, EXIT_USAGE

@@ -1,0 +1,1 @@
+"""Correcting a result of `vos track`: what is in it, what looks wrong, recomputing, undoing."""

@@ -10,11 +10,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from vos.errors import OutputError, UsageError
+from vos.errors import Cancelled, OutputError, UsageError
 from vos.io.disk import output_errors
 from vos.io.paths import display_name
 from vos.io.results.edits import EditStore
-from vos.io.results.layout import OVERLAY_NAME
+from vos.io.results.layout import OVERLAY_NAME, PROMPTS_NAME
 from vos.io.results.manifest import MANIFEST_NAME, as_text, edits_in_force, read_manifest
 from vos.prompts import Prompt, collect, save_prompts
 from vos.prompts.file import prompts_to_json
@@ -32,7 +32,6 @@ from vos_cli.fix.plan import (
     within_scene,
 )
 from vos_cli.fix.result import Result
-from vos_cli.job.job import PROMPTS_NAME
 
 if TYPE_CHECKING:
     from vos.api import Tracker
@@ -151,7 +150,7 @@ def fix(
             edit = _prepare(
                 result, planned, tracker, names, manifest, number, folder, on_frame, stop
             )
-        except KeyboardInterrupt as error:
+        except (KeyboardInterrupt, Cancelled) as error:
             store.drop(number)
             raise Interrupted(f"stopped, {display_name(result.path)} is as it was") from error
         except BaseException:
@@ -197,7 +196,7 @@ def _prepare(
     def done(frame_idx: int) -> None:
         on_frame(frame_idx)
         if stop():
-            raise KeyboardInterrupt
+            raise Cancelled("stopped between two frames")
 
     draft = Draft(result, folder)
     resets = result.cuts if result.manifest["parameters"].get("scene_cuts") == "reset" else ()

@@ -15,7 +15,7 @@ from vos.io.paths import display_name
 from vos.io.read.open import open_source
 from vos.io.read.source import Source, video_frame_name
 from vos.io.results.edits import EditStore
-from vos.io.results.layout import MASKS_NAME, OVERLAY_NAME, STATS_NAME
+from vos.io.results.layout import MASKS_NAME, OVERLAY_NAME, PROMPTS_NAME, STATS_NAME
 from vos.io.results.manifest import (
     MANIFEST_NAME,
     edits_in_force,
@@ -26,11 +26,12 @@ from vos.io.results.manifest import (
 from vos.io.results.unfinished import find_interrupted, read_unfinished
 from vos.io.write.mask_png import read_label_png
 from vos.io.write.stats_file import ObjectSeries, StatsFile
+from vos.model.options import ModelOptions
 from vos.prompts import Prompt
 from vos.prompts.file import load_named_prompts
 from vos.suspicious import Suspicion, find_suspicious_spans
 from vos_cli.fix.plan import prompted_frames
-from vos_cli.job.job import PROMPTS_NAME, default_output
+from vos_cli.job.job import default_output
 from vos_cli.job.resumable import reached
 
 _PARAMETERS = {
@@ -39,13 +40,8 @@ _PARAMETERS = {
     "save",
     "refiner",
     "refiner_sha256",
-    "policy",
-    "dtype",
-    "exact",
-    "compile",
-    "size_px",
-    "pool_memory",
     "decoder",
+    *ModelOptions().as_parameters(),
 }
 """What a track is made again from."""
 

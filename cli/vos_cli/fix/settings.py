@@ -38,18 +38,7 @@ def settings_like(
     if refiner is None and sha256 == manifest["model_sha256"]:
         refined = str(was["refiner"])
         _check_refiner(was, resolve_refiner(refined, resolved.name, sha256))
-    return replace(
-        chosen,
-        model=name,
-        refiner=refined,
-        policy=was["policy"],
-        dtype=was["dtype"],
-        exact=was["exact"],
-        compile=was["compile"],
-        size=was["size_px"],
-        pool_memory=was["pool_memory"],
-        decoder=was["decoder"],
-    )
+    return replace(chosen.with_parameters(was), model=name, refiner=refined, decoder=was["decoder"])
 
 
 def model_line(used: Settings) -> str:

@@ -1,19 +1,77 @@
-"""What can be said of a job's prompts before anything is tracked."""
+"""What is checked of a job before anything is tracked, without torch."""
 
 from __future__ import annotations
 
+import json
 import math
-from typing import TYPE_CHECKING
+from contextlib import ExitStack
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
 from vos.errors import PromptError
+from vos.io.read.open import open_source
 from vos.io.read.scan import frames_before, scan_video
-from vos.io.read.source import SourceInfo, check_range
-from vos.io.timecode import format_time
-from vos.prompts import check_frame_range, collect
+from vos.io.read.source import Source, SourceInfo, check_range
+from vos.io.results.manifest import Fingerprint, fingerprint_input
+from vos.io.timecode import exact_text, format_time
+from vos.model import registry
+from vos.model import weights as weight_file
+from vos.model.registry import ResolvedModel
+from vos.prompts import check_frame_range, collect, prompts_text
 from vos.prompts.file import check_size
+from vos.refine.resolve import NONE, RefinerInfo, resolve_refiner
 
 if TYPE_CHECKING:
     from vos_cli.job.job import Job
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A job that can be done, as far as that is known without its model. A context manager.
+
+    job: what to do.
+    source: its input, open until the context ends.
+    model: the weights that its settings name.
+    model_sha256: their checksum.
+    refiner: what its settings name, None for none.
+    fingerprint: what decides the output.
+    """
+
+    job: Job
+    source: Source
+    model: ResolvedModel
+    model_sha256: str
+    refiner: RefinerInfo | None
+    fingerprint: Fingerprint
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.source.__exit__(kind, error, trace)
+
+
+def check(job: Job) -> Prepared:
+    """Refuse all that can be refused without torch: source, prompts, weights and refiner.
+
+    Raises: VosError of every kind that these raise.
+    """
+    model = registry.resolve(job.settings.model)
+    with ExitStack() as stack:
+        source = stack.enter_context(open_source(job.source, decoder=job.settings.decoder))
+        check_prompts(job, source.info)
+        sha256 = weight_file.checked_sha256(model)
+        refiner = resolve_refiner(job.settings.refiner, model.name, sha256)
+        parameters = _parameters(job, source.info, refiner)
+        fingerprint = Fingerprint(fingerprint_input(source.info.path), parameters, sha256)
+        stack.pop_all()
+    return Prepared(job, source, model, sha256, refiner, fingerprint)
 
 
 def check_prompts(job: Job, info: SourceInfo) -> None:
@@ -53,3 +111,20 @@ def _end_idx(job: Job, info: SourceInfo) -> int | None:
         return frames_before(info.path, job.end) if job.settings.decoder == "pyav" else None
     assert info.average_rate is not None
     return math.ceil(job.end * info.average_rate)
+
+
+def _parameters(job: Job, info: SourceInfo, refiner: RefinerInfo | None) -> dict[str, Any]:
+    """Return what decides the output besides input and weights."""
+    settings = job.settings
+    return {
+        "prompts": json.loads(prompts_text(job.prompts, size_hw=info.size_hw))["prompts"],
+        "start": None if job.start is None else exact_text(job.start),
+        "end": None if job.end is None else exact_text(job.end),
+        "direction": job.direction,
+        "save": sorted(settings.save),
+        "refiner": NONE if refiner is None else refiner.name,
+        "refiner_sha256": None if refiner is None else refiner.sha256,
+        **settings.as_parameters(),
+        "decoder": settings.decoder,
+        "scene_cuts": settings.scene_cuts,
+    }

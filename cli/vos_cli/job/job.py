@@ -17,10 +17,7 @@ from vos.prompts import Direction, Prompt
 from vos.settings import Settings
 
 if TYPE_CHECKING:
-    from vos.refine.resolve import RefinerInfo  # needs torch, which scoring does without
-
-
-PROMPTS_NAME = "prompts.json"
+    from vos.refine.resolve import RefinerInfo
 
 
 DIRECTIONS: tuple[str, ...] = get_args(Direction)
@@ -34,12 +31,17 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What one `vos track` does.
+    """One video to track, and how.
 
-    source: a video, a folder or a glob, as the user named it. output: the folder to make.
-    start (inclusive), end (exclusive): a frame index or seconds. names: what objects are called,
-    by id; they go into the output's prompt file and make no other output of it. drawn_on: the
-    size_hw that the prompt file names, else None.
+    source: a video, a folder or a glob, as the user named it.
+    output: the folder to make.
+    prompts: what to track.
+    start, end: frame index or seconds, inclusive and exclusive; None is the source's own.
+    direction: the way to track from the prompts.
+    settings: model, reader, outputs and reports.
+    overwrite: whether an earlier output may be replaced.
+    names: what objects are called, by id; they go into the output's prompt file alone.
+    drawn_on: size_hw in pixels that the prompt file names, else None.
     """
 
     source: str
@@ -92,11 +94,18 @@ class Job:
 class Outcome:
     """What a job left behind.
 
-    files: entries of the output folder. frames: in the output. frames_per_s: of this run, loading
-    left out; None where it was skipped. resumed_at: index of the frame at which this run continued
-    an interrupted one, else None. scene_cuts: index of the first frame of each scene but the first,
-    None where nobody looked. ended_at_cut: index of the cut that ended the output, else None.
-    corrections: made since with `vos fix`.
+    output: the folder.
+    files: its entries.
+    frames: how many the output has.
+    frames_per_s: of this run, loading left out; None where it was skipped.
+    model, model_sha256: name and checksum of the weights.
+    refiner: the one that was used, None for none.
+    warnings: everything that went less than well, one line each.
+    is_skipped: whether an earlier run had done the same job already.
+    resumed_at: frame index at which this run continued an interrupted one, else None.
+    scene_cuts: first frame index of each scene but the first, None where nobody looked.
+    ended_at_cut: index of the cut that ended the output, else None.
+    corrections: how many were made since with `vos fix`.
     """
 
     output: Path

@@ -2,54 +2,40 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from vos.errors import PromptError
-from vos.io.read.open import open_source
+from vos.errors import Cancelled, PromptError
 from vos.io.read.source import SourceInfo, TimePoint
 from vos.io.results.folder import OutputFolder
-from vos.io.results.manifest import Fingerprint, edits_in_force, fingerprint_input, read_manifest
-from vos.io.timecode import exact_text
+from vos.io.results.layout import PROMPTS_NAME
+from vos.io.results.manifest import edits_in_force, read_manifest
 from vos.model import registry
-from vos.model import weights as weight_file
-from vos.model.registry import ResolvedModel
-from vos.prompts import prompts_text, save_prompts
-from vos.refine.resolve import NONE, RefinerInfo, resolve_refiner
+from vos.model.options import ModelOptions
+from vos.prompts import save_prompts
 from vos.settings import Settings
 from vos_cli.console.errors import Interrupted
 from vos_cli.console.progress import Mode, Progress, open_progress
-from vos_cli.job.check import check_prompts
+from vos_cli.job.check import Prepared, check
+from vos_cli.job.job import Job, Outcome, Say
 from vos_cli.job.pipeline import open_pipeline
 from vos_cli.job.resumable import resume_or_start
 
 if TYPE_CHECKING:
     from vos.api import Tracker
-from vos_cli.job.job import PROMPTS_NAME, Job, Outcome, Say
 
 
-def load_tracker(settings: Settings) -> Tracker | None:
-    """The tracker these settings name, None for the null model. Raises as `vos.api.load`."""
-    if settings.model == registry.NULL.name:
+def load_tracker(options: ModelOptions) -> Tracker | None:
+    """Load the tracker these options name, None for the null model. Raises as `vos.load`."""
+    if options.model == registry.NULL.name:
         return None
     from vos.loading import load
 
-    return load(
-        settings.model,
-        refiner=settings.refiner,
-        device=settings.device,
-        dtype=settings.dtype,
-        policy=settings.policy,
-        exact=settings.exact,
-        compiled=settings.compile,
-        size_px=settings.size,
-        pool_memory=settings.pool_memory,
-    )
+    return load(options)
 
 
 def run(
@@ -72,66 +58,78 @@ def run(
         VosError: of every kind the parts raise. Interrupted: on Ctrl-C. There is no output then,
         but the same job goes on from the last checkpoint.
     """
-    resolved = registry.resolve(job.settings.model)
-    with open_source(job.source, decoder=job.settings.decoder) as source:
-        info = source.info
-        check_prompts(job, info)
-        sha256 = weight_file.checked_sha256(resolved)
-        refiner = resolve_refiner(job.settings.refiner, resolved.name, sha256)
-        parameters = _parameters(job, info, refiner)
-        fingerprint = Fingerprint(fingerprint_input(info.path), parameters, sha256)
-        with OutputFolder.open(
-            job.output, fingerprint, source=info.path, overwrite=job.overwrite
-        ) as folder:
-            if folder.is_complete:
-                return _skipped(job.output, resolved, sha256, refiner)
-            say(_model_line(resolved, refiner))
-            progress = show(job.settings.progress, frames_to_come(job, info))
-            try:
-                tracker = load(job.settings)
-                work = resume_or_start(
-                    folder,
-                    partial(open_pipeline, job, source, tracker, folder),
-                    period_s=job.settings.checkpoint_s,
-                    warn=warn,
-                )
-                if work.resumed_at is not None:
-                    say(f"continued at frame {work.resumed_at}")
-                save_prompts(
-                    folder.part / PROMPTS_NAME, job.prompts, size_hw=info.size_hw, names=job.names
-                )
-                begun, started = work.stream.frames, time.monotonic()
-                with work, progress:
-                    work.run(progress)
-                seconds = max(time.monotonic() - started, 1e-9)
-            except PromptError:
-                folder.restart()  # the same command will never do
-                raise
-            except KeyboardInterrupt as error:
-                raise Interrupted(_left_behind(job, folder, progress.done)) from error
-            frames = work.stream.frames
-            sink_warnings = [text for sink in work.sinks for text in sink.warnings]
-            warnings = (*source.warnings, *sink_warnings, *work.notes)
-            cuts = None if job.settings.scene_cuts == "off" else tuple(work.stream.cuts.found)
-            ended_at = work.stream.cuts.ended_at
-            folder.commit(
-                frame_count=frames,
-                warnings=warnings,
-                more={"scene_cuts": cuts, "ended_at_cut": ended_at},
-            )
-    for text in warnings:
+    with (
+        check(job) as prepared,
+        OutputFolder.open(
+            job.output,
+            prepared.fingerprint,
+            source=prepared.source.info.path,
+            overwrite=job.overwrite,
+        ) as folder,
+    ):
+        if folder.is_complete:
+            return _skipped(prepared)
+        say(_model_line(prepared))
+        progress = show(job.settings.progress, frames_to_come(job, prepared.source.info))
+        try:
+            outcome = _track(prepared, folder, load, progress, say=say, warn=warn)
+        except PromptError:
+            folder.restart()  # the same command will never do
+            raise
+        except (KeyboardInterrupt, Cancelled) as error:
+            raise Interrupted(_left_behind(job, folder, progress.done)) from error
+    for text in outcome.warnings:
         warn(text)
+    return outcome
+
+
+def _track(
+    prepared: Prepared,
+    folder: OutputFolder,
+    load: Callable[[Settings], Tracker | None],
+    progress: Progress,
+    *,
+    say: Say,
+    warn: Say,
+) -> Outcome:
+    """Track what is not tracked yet and make the output of it."""
+    job, source = prepared.job, prepared.source
+    run = resume_or_start(
+        folder,
+        partial(open_pipeline, job, source, load(job.settings), folder),
+        period_s=job.settings.checkpoint_s,
+        warn=warn,
+    )
+    if run.resumed_at is not None:
+        say(f"continued at frame {run.resumed_at}")
+    save_prompts(
+        folder.part / PROMPTS_NAME, job.prompts, size_hw=source.info.size_hw, names=job.names
+    )
+    begun, started = run.stream.frames, time.monotonic()
+    with run, progress:
+        run.run(progress)
+    seconds = max(time.monotonic() - started, 1e-9)
+    frames = run.stream.frames
+    sink_warnings = [text for sink in run.sinks for text in sink.warnings]
+    warnings = (*source.warnings, *sink_warnings, *run.notes)
+    cuts = None if job.settings.scene_cuts == "off" else tuple(run.stream.cuts.found)
+    ended_at = run.stream.cuts.ended_at
+    folder.commit(
+        frame_count=frames,
+        warnings=warnings,
+        more={"scene_cuts": cuts, "ended_at_cut": ended_at},
+    )
     return Outcome(
         output=job.output,
         files=_entries(job.output),
         frames=frames,
         frames_per_s=(frames - begun) / seconds,
-        resumed_at=work.resumed_at,
+        resumed_at=run.resumed_at,
         scene_cuts=cuts,
         ended_at_cut=ended_at,
-        model=resolved.name,
-        model_sha256=sha256,
-        refiner=refiner,
+        model=prepared.model.name,
+        model_sha256=prepared.model_sha256,
+        refiner=prepared.refiner,
         warnings=warnings,
         is_skipped=False,
     )
@@ -143,28 +141,6 @@ def _left_behind(job: Job, folder: OutputFolder, done: int) -> str:
     if folder.is_resumable:
         return f"{stopped}; the same command continues where it was saved last"
     return f"{stopped}; nothing was saved, so the same command starts again"
-
-
-def _parameters(job: Job, info: SourceInfo, refiner: RefinerInfo | None) -> dict[str, Any]:
-    """What decides the output besides input and weights."""
-    settings = job.settings
-    return {
-        "prompts": json.loads(prompts_text(job.prompts, size_hw=info.size_hw))["prompts"],
-        "start": None if job.start is None else exact_text(job.start),
-        "end": None if job.end is None else exact_text(job.end),
-        "direction": job.direction,
-        "save": sorted(settings.save),
-        "refiner": NONE if refiner is None else refiner.name,
-        "refiner_sha256": None if refiner is None else refiner.sha256,
-        "policy": settings.policy,
-        "dtype": settings.dtype,
-        "exact": settings.exact,
-        "compile": settings.compile,
-        "size_px": settings.size,
-        "pool_memory": settings.pool_memory,
-        "decoder": settings.decoder,
-        "scene_cuts": settings.scene_cuts,
-    }
 
 
 def frames_to_come(job: Job, info: SourceInfo) -> int | None:
@@ -185,20 +161,20 @@ def _as_index(when: TimePoint | None, info: SourceInfo) -> int | None:
     return when
 
 
-def _model_line(resolved: ResolvedModel, refiner: RefinerInfo | None) -> str:
-    """What is used, and how to get a better model where "auto" found less than the best."""
-    line = f"model {resolved.name}"
+def _model_line(prepared: Prepared) -> str:
+    """Say what is used, and how to get a better model where "auto" found less than the best."""
+    model, refiner = prepared.model, prepared.refiner
+    line = f"model {model.name}"
     refined = "" if refiner is None else f", refiner {refiner.name}"
-    if not resolved.is_automatic or resolved.name == registry.BEST:
+    if not model.is_automatic or model.name == registry.BEST:
         return line + refined
-    why = "embedded" if resolved.name == registry.EMBEDDED else "the best here"
+    why = "embedded" if model.name == registry.EMBEDDED else "the best here"
     better = f"better masks with `vos models pull {registry.BEST}`"
     return f"{line} ({why}){refined}; {better}"
 
 
-def _skipped(
-    output: Path, resolved: ResolvedModel, sha256: str, refiner: RefinerInfo | None
-) -> Outcome:
+def _skipped(prepared: Prepared) -> Outcome:
+    output = prepared.job.output
     manifest = read_manifest(output) or {}
     cuts = manifest.get("scene_cuts")
     return Outcome(
@@ -206,9 +182,9 @@ def _skipped(
         files=_entries(output),
         frames=manifest.get("frame_count", 0),
         frames_per_s=None,
-        model=resolved.name,
-        model_sha256=sha256,
-        refiner=refiner,
+        model=prepared.model.name,
+        model_sha256=prepared.model_sha256,
+        refiner=prepared.refiner,
         warnings=tuple(manifest.get("warnings", ())),
         is_skipped=True,
         scene_cuts=None if cuts is None else tuple(cuts),

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated
 
 import typer
 
 from vos import settings
 from vos.errors import PromptError, UsageError
+from vos.model.options import OPTION_NAMES, Dtype
 from vos.prompts import parse_box, parse_mask, parse_point, parse_polygon, parse_scribble
 from vos.prompts.file import NamedPrompts, load_named_prompts
 from vos.settings import Settings
 from vos_cli.job.job import DIRECTIONS, SAVES, Job
 
 _PROMPTS = "Prompts (each may be repeated; ID 1-255, default 1; FRAME default 0)"
-
-
 _RANGE = "What to track"
-
-
 _MODEL = "Model"
-
-
 OUTPUT_PANEL = "Output"
 
 
@@ -46,224 +40,6 @@ Source = Annotated[
     ),
 ]
 
-
-Boxes = Annotated[
-    list[str] | None,
-    _option(
-        "--box",
-        text="A box; alone, it opens a page to draw in (--point, --polygon, --scribble too).",
-        panel=_PROMPTS,
-        metavar="[ID:]x1,y1,x2,y2[@FRAME]",
-    ),
-]
-
-
-PointsOn = Annotated[
-    list[str] | None,
-    _option("--point", text="A point on the object.", panel=_PROMPTS, metavar="[ID:]x,y[@FRAME]"),
-]
-
-
-PointsOff = Annotated[
-    list[str] | None,
-    _option(
-        "--neg-point",
-        text="A point that is not on the object.",
-        panel=_PROMPTS,
-        metavar="[ID:]x,y[@FRAME]",
-    ),
-]
-
-
-Polygons = Annotated[
-    list[str] | None,
-    _option("--polygon", text="An outline.", panel=_PROMPTS, metavar="[ID:]x,y,x,y,...[@FRAME]"),
-]
-
-
-Scribbles = Annotated[
-    list[str] | None,
-    _option(
-        "--scribble",
-        text="A stroke over the object.",
-        panel=_PROMPTS,
-        metavar="[ID:]x,y,x,y,...[@FRAME]",
-    ),
-]
-
-
-Masks = Annotated[
-    list[str] | None,
-    _option(
-        "--mask",
-        text="A mask or label image of the video's size.",
-        panel=_PROMPTS,
-        metavar="[ID:]FILE.png[@FRAME]",
-    ),
-]
-
-
-PromptFile = Annotated[
-    Path | None,
-    _option("--prompts", text="A prompt file.", panel=_PROMPTS, metavar="FILE.json"),
-]
-
-
-Start = Annotated[
-    str | None,
-    _option("--start", text="First frame: 300f, 10.5s or 00:00:10.5.", panel=_RANGE, metavar="T"),
-]
-
-
-End = Annotated[
-    str | None,
-    _option("--end", text="Where to stop, exclusive.", panel=_RANGE, metavar="T"),
-]
-
-
-Way = Annotated[
-    str,
-    _option(
-        "--direction",
-        text="forward (default), backward or both.",
-        panel=_RANGE,
-        metavar="WAY",
-        choices=DIRECTIONS,
-    ),
-]
-
-
-Save = Annotated[
-    str | None,
-    _option(
-        "--save",
-        text=f"What to write, of {','.join(SAVES)}; default all.",
-        panel=OUTPUT_PANEL,
-        metavar="LIST",
-    ),
-]
-
-
-Model = Annotated[
-    str | None,
-    _option(
-        "--model",
-        text="auto (default), a name of `vos models list`, or a weight file.",
-        panel=_MODEL,
-        metavar="NAME|PATH",
-    ),
-]
-
-
-Refiner = Annotated[
-    str | None,
-    _option(
-        "--refiner",
-        text="auto (default: the one trained for this model), none, or a refiner file.",
-        panel=_MODEL,
-        metavar="auto|none|NAME|PATH",
-    ),
-]
-
-
-Policy = Annotated[
-    str | None,
-    _option(
-        "--policy",
-        text="Memory: fifo (default), or visible: forget frames on which the object is hidden.",
-        panel=_MODEL,
-        metavar="fifo|visible",
-    ),
-]
-
-
-Device = Annotated[
-    str | None,
-    _option(
-        "--device",
-        text="auto (default), cpu, cuda, cuda:N or mps.",
-        panel=_MODEL,
-        metavar="NAME",
-    ),
-]
-
-
-Dtype = Annotated[
-    str | None,
-    _option(
-        "--dtype",
-        text=f"One of {', '.join(settings.choices(settings.Dtype))}.",
-        panel=_MODEL,
-        metavar="NAME",
-    ),
-]
-
-
-Exact = Annotated[
-    bool,
-    typer.Option(
-        "--exact",
-        help="SAM 2's own arithmetic to the last bit, one object after the other; slower.",
-        rich_help_panel=_MODEL,
-    ),
-]
-
-
-Compile = Annotated[
-    bool,
-    typer.Option(
-        "--compile",
-        help="Compile the model first (a minute, kept for later runs); faster frames.",
-        rich_help_panel=_MODEL,
-    ),
-]
-
-
-Size = Annotated[
-    int | None,
-    _option(
-        "--size",
-        text="Side of the model's input: 512 or 768 is faster and coarser than SAM 2's 1024.",
-        panel=_MODEL,
-        metavar="PX",
-    ),
-]
-
-
-PoolMemory = Annotated[
-    int | None,
-    _option(
-        "--pool-memory",
-        text="2: attend to 2 x 2 memory tokens as one; faster, for inputs of 1024 px.",
-        panel=_MODEL,
-        metavar="N",
-    ),
-]
-
-
-Decoder = Annotated[
-    str | None,
-    _option(
-        "--decoder",
-        text="Video reader: pyav (default) or decord.",
-        panel=_RANGE,
-        metavar="NAME",
-    ),
-]
-
-
-SceneCuts = Annotated[
-    str | None,
-    _option(
-        "--scene-cuts",
-        text="mark (default), off, stop: end there, or reset: remember only prompted frames.",
-        panel=_RANGE,
-        metavar="off|mark|stop|reset",
-        choices=tuple(settings.choices(settings.SceneCuts)),
-    ),
-]
-
-
 Host = Annotated[
     str | None,
     _option(
@@ -275,20 +51,10 @@ Host = Annotated[
     ),
 ]
 
-
-Overwrite = Annotated[
-    bool,
-    typer.Option(
-        "--overwrite", help="Replace an earlier output of vos.", rich_help_panel=OUTPUT_PANEL
-    ),
-]
-
-
 Json = Annotated[
     bool,
     typer.Option("--json", help="One JSON object on stdout.", rich_help_panel=OUTPUT_PANEL),
 ]
-
 
 ProgressForm = Annotated[
     str | None,
@@ -300,7 +66,6 @@ ProgressForm = Annotated[
     ),
 ]
 
-
 Quiet = Annotated[
     bool,
     typer.Option(
@@ -308,52 +73,202 @@ Quiet = Annotated[
     ),
 ]
 
-
-Verbose = Annotated[
-    bool,
-    typer.Option(
-        "-v", "--verbose", help="The traceback of an error too.", rich_help_panel=OUTPUT_PANEL
-    ),
-]
+MODEL_OPTIONS = OPTION_NAMES
+PROMPT_OPTIONS = ("box", "point", "neg_point", "polygon", "scribble", "mask", "prompts")
 
 
 @dataclass(frozen=True, slots=True)
 class TrackFlags:
-    """The options of one clip as they were written; None or () where not given."""
+    """The options of one clip as they were written; None or () where not given.
 
-    box: tuple[str, ...] = ()
-    point: tuple[str, ...] = ()
-    neg_point: tuple[str, ...] = ()
-    polygon: tuple[str, ...] = ()
-    scribble: tuple[str, ...] = ()
-    mask: tuple[str, ...] = ()
-    prompts: Path | None = None
-    start: str | None = None
-    end: str | None = None
-    direction: str = "forward"
-    save: str | None = None
-    model: str | None = None
-    refiner: str | None = None
-    policy: str | None = None
-    device: str | None = None
-    dtype: str | None = None
-    exact: bool = False
-    compile: bool = False
-    size: int | None = None
-    pool_memory: int | None = None
-    decoder: str | None = None
-    scene_cuts: str | None = None
-    overwrite: bool = False
+    A command gets them with `takes(TrackFlags)`, all or some.
+    """
 
-    @classmethod
-    def of(cls, given: Mapping[str, Any]) -> Self:
-        """From a command's parameters by name; those that are no option of a clip are left out."""
-        kept: dict[str, Any] = {}
-        for field in fields(cls):
-            if field.name in given:
-                value = given[field.name]
-                kept[field.name] = tuple(value or ()) if field.default == () else value
-        return cls(**kept)
+    box: Annotated[
+        tuple[str, ...],
+        _option(
+            "--box",
+            text="A box; alone, it opens a page to draw in (--point, --polygon, --scribble too).",
+            panel=_PROMPTS,
+            metavar="[ID:]x1,y1,x2,y2[@FRAME]",
+        ),
+    ] = ()
+    point: Annotated[
+        tuple[str, ...],
+        _option(
+            "--point", text="A point on the object.", panel=_PROMPTS, metavar="[ID:]x,y[@FRAME]"
+        ),
+    ] = ()
+    neg_point: Annotated[
+        tuple[str, ...],
+        _option(
+            "--neg-point",
+            text="A point that is not on the object.",
+            panel=_PROMPTS,
+            metavar="[ID:]x,y[@FRAME]",
+        ),
+    ] = ()
+    polygon: Annotated[
+        tuple[str, ...],
+        _option(
+            "--polygon", text="An outline.", panel=_PROMPTS, metavar="[ID:]x,y,x,y,...[@FRAME]"
+        ),
+    ] = ()
+    scribble: Annotated[
+        tuple[str, ...],
+        _option(
+            "--scribble",
+            text="A stroke over the object.",
+            panel=_PROMPTS,
+            metavar="[ID:]x,y,x,y,...[@FRAME]",
+        ),
+    ] = ()
+    mask: Annotated[
+        tuple[str, ...],
+        _option(
+            "--mask",
+            text="A mask or label image of the video's size.",
+            panel=_PROMPTS,
+            metavar="[ID:]FILE.png[@FRAME]",
+        ),
+    ] = ()
+    prompts: Annotated[
+        Path | None,
+        _option("--prompts", text="A prompt file.", panel=_PROMPTS, metavar="FILE.json"),
+    ] = None
+    start: Annotated[
+        str | None,
+        _option(
+            "--start", text="First frame: 300f, 10.5s or 00:00:10.5.", panel=_RANGE, metavar="T"
+        ),
+    ] = None
+    end: Annotated[
+        str | None,
+        _option("--end", text="Where to stop, exclusive.", panel=_RANGE, metavar="T"),
+    ] = None
+    direction: Annotated[
+        str,
+        _option(
+            "--direction",
+            text="forward (default), backward or both.",
+            panel=_RANGE,
+            metavar="WAY",
+            choices=DIRECTIONS,
+        ),
+    ] = "forward"
+    save: Annotated[
+        str | None,
+        _option(
+            "--save",
+            text=f"What to write, of {','.join(SAVES)}; default all.",
+            panel=OUTPUT_PANEL,
+            metavar="LIST",
+        ),
+    ] = None
+    model: Annotated[
+        str | None,
+        _option(
+            "--model",
+            text="auto (default), a name of `vos models list`, or a weight file.",
+            panel=_MODEL,
+            metavar="NAME|PATH",
+        ),
+    ] = None
+    refiner: Annotated[
+        str | None,
+        _option(
+            "--refiner",
+            text="auto (default: the one trained for this model), none, or a refiner file.",
+            panel=_MODEL,
+            metavar="auto|none|NAME|PATH",
+        ),
+    ] = None
+    policy: Annotated[
+        str | None,
+        _option(
+            "--policy",
+            text="Memory: fifo (default), or visible: forget frames on which the object is hidden.",
+            panel=_MODEL,
+            metavar="fifo|visible",
+        ),
+    ] = None
+    device: Annotated[
+        str | None,
+        _option(
+            "--device",
+            text="auto (default), cpu, cuda, cuda:N or mps.",
+            panel=_MODEL,
+            metavar="NAME",
+        ),
+    ] = None
+    dtype: Annotated[
+        str | None,
+        _option(
+            "--dtype",
+            text=f"One of {', '.join(settings.choices(Dtype))}.",
+            panel=_MODEL,
+            metavar="NAME",
+        ),
+    ] = None
+    exact: Annotated[
+        bool,
+        typer.Option(
+            "--exact",
+            help="SAM 2's own arithmetic to the last bit, one object after the other; slower.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = False
+    compile: Annotated[
+        bool,
+        typer.Option(
+            "--compile",
+            help="Compile the model first (a minute, kept for later runs); faster frames.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = False
+    size: Annotated[
+        int | None,
+        _option(
+            "--size",
+            text="Side of the model's input: 512 or 768 is faster and coarser than SAM 2's 1024.",
+            panel=_MODEL,
+            metavar="PX",
+        ),
+    ] = None
+    pool_memory: Annotated[
+        int | None,
+        _option(
+            "--pool-memory",
+            text="2: attend to 2 x 2 memory tokens as one; faster, for inputs of 1024 px.",
+            panel=_MODEL,
+            metavar="N",
+        ),
+    ] = None
+    decoder: Annotated[
+        str | None,
+        _option(
+            "--decoder",
+            text="Video reader: pyav (default) or decord.",
+            panel=_RANGE,
+            metavar="NAME",
+        ),
+    ] = None
+    scene_cuts: Annotated[
+        str | None,
+        _option(
+            "--scene-cuts",
+            text="mark (default), off, stop: end there, or reset: remember only prompted frames.",
+            panel=_RANGE,
+            metavar="off|mark|stop|reset",
+            choices=tuple(settings.choices(settings.SceneCuts)),
+        ),
+    ] = None
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite", help="Replace an earlier output of vos.", rich_help_panel=OUTPUT_PANEL
+        ),
+    ] = False
 
     def all_prompts(self) -> NamedPrompts:
         """Every prompt these flags name, with the names of the prompt file. Raises PromptError."""
@@ -369,25 +284,11 @@ class TrackFlags:
         )
         return replace(read, prompts=prompts)
 
-    def settings(self, progress: str | None) -> Settings:
-        """These choices joined with environment, file and defaults. Raises ConfigError."""
-        return settings.resolve(
-            {
-                "model": self.model,
-                "refiner": self.refiner,
-                "policy": self.policy,
-                "device": self.device,
-                "dtype": self.dtype,
-                "exact": self.exact or None,
-                "compile": self.compile or None,
-                "size": self.size,
-                "pool_memory": self.pool_memory,
-                "decoder": self.decoder,
-                "scene_cuts": self.scene_cuts,
-                "save": self.save,
-                "progress": progress,
-            }
-        )
+    def settings(self, progress: str | None = None) -> Settings:
+        """Join these choices with environment, file and defaults. Raises ConfigError."""
+        given = {name: getattr(self, name, None) for name in settings.SETTING_NAMES}
+        off = {name: None for name, value in given.items() if value is False}
+        return settings.resolve({**given, **off, "progress": progress})
 
     def job(self, source: str, output: Path, *, progress: str | None) -> Job:
         """The job of tracking `source` into `output`. Raises UsageError of every kind."""

@@ -14,6 +14,7 @@ from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, Field
 
 from vos.errors import OutputError, PromptError, UsageError, VosError
+from vos_cli.console.errors import message
 from vos_cli.studio.document import StaleError, read_document
 from vos_cli.studio.fixes import Fixes
 from vos_cli.studio.pictures import jpeg, mask_png, png
@@ -200,7 +201,7 @@ def _refused(_request: Request, error: Exception) -> Response:
         code = 409
     elif isinstance(error, OutputError):
         code = 507
-    return JSONResponse({"error": str(error)}, code)
+    return JSONResponse({"error": message(error)}, code)
 
 
 def _malformed(_request: Request, error: Exception) -> Response:

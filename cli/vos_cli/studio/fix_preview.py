@@ -15,6 +15,7 @@ from vos.errors import PromptError
 from vos.frame import Frame, ObjectResult
 from vos.io.read.random_access import RandomAccess
 from vos.prompts import Prompt
+from vos_cli.console.errors import message
 from vos_cli.fix.overlap import laid_over
 from vos_cli.fix.plan import merged
 from vos_cli.fix.result import Result
@@ -63,7 +64,7 @@ class FixPreviewer(Previewer):
             try:
                 return self._answer(tracker, result, frame_idx, drawn, labels, scores)
             except PromptError as error:
-                notes = {prompt.object_id: str(error) for prompt in drawn}
+                notes = {prompt.object_id: message(error) for prompt in drawn}
                 return Preview(labels, scores, notes)
 
     def _answer(

@@ -14,6 +14,7 @@ from vos.errors import InputError, UsageError
 from vos.io.write.stats_file import ObjectSeries
 from vos.prompts import Prompt
 from vos.prompts.file import prompts_from_json, prompts_to_json
+from vos_cli.console.errors import message
 from vos_cli.console.progress import Counter
 from vos_cli.fix.edit import Edit, Plan, fix, plan, undo
 from vos_cli.fix.result import Result
@@ -105,7 +106,7 @@ class Fixes(Background):
             "total": progress.total,
             "rate": round(progress.rate(), 2),
             "remaining_s": progress.remaining_s(),
-            "error": None if self._error is None else str(self._error),
+            "error": None if self._error is None else message(self._error),
             "can_replace": False,
             "output": str(self.result.output),
             "newest": None if self.result.is_finished else self.result.frames[-1],

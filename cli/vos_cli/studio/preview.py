@@ -19,6 +19,7 @@ from vos.errors import PromptError
 from vos.frame import ObjectResult
 from vos.io.read.random_access import RandomAccess
 from vos.prompts import Prompt
+from vos_cli.console.errors import message
 
 if TYPE_CHECKING:
     from vos.api import Tracker
@@ -136,7 +137,7 @@ def _bring_up_to_date(frame: _Encoded, drawn: Drawn) -> dict[int, str]:
             frame.segmenter.decode(drawn[object_id])
             frame.answered[object_id] = drawn[object_id]
         except PromptError as error:
-            notes[object_id] = str(error)
+            notes[object_id] = message(error)
     return notes
 
 

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vos.errors import InputError, OtherOutputError
+from vos.errors import Cancelled, InputError, OtherOutputError
 from vos.io.read.source import SourceInfo, video_frame_name
 from vos.io.results.folder import locate_part
+from vos.io.results.layout import MASKS_NAME
 from vos.io.write.mask_png import read_label_png
+from vos_cli.console.errors import message
 from vos_cli.console.notices import warn
 from vos_cli.console.progress import Counter
 from vos_cli.job.job import Job, Outcome
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class _Watched(Counter):
-    """Counts frames and ends the run, as Ctrl-C would, once the page asks for it."""
+    """Counts frames and cancels the run once the page asks for it."""
 
     def __init__(self, total: int | None, stop: threading.Event) -> None:
         super().__init__(total)
@@ -36,7 +38,7 @@ class _Watched(Counter):
     def advance(self) -> None:
         super().advance()
         if self._stop.is_set():
-            raise KeyboardInterrupt
+            raise Cancelled("stopped from the page")
 
 
 class Runs(Background):
@@ -81,7 +83,7 @@ class Runs(Background):
         name = video_frame_name(frame_idx) if names is None else names[frame_idx]
         for folder in self._folders():
             try:
-                return read_label_png(folder / "masks" / f"{name}.png")
+                return read_label_png(folder / MASKS_NAME / f"{name}.png")
             except InputError:  # missing, or being written
                 continue
         return None
@@ -96,7 +98,7 @@ class Runs(Background):
             "total": progress.total,
             "rate": round(progress.rate() if self._rate is None else self._rate, 2),
             "remaining_s": progress.remaining_s(),
-            "error": None if self._error is None else str(self._error),
+            "error": None if self._error is None else message(self._error),
             "can_replace": isinstance(self._error, OtherOutputError),
             "output": str(self._job.output),
             "newest": self._newest(),
@@ -109,7 +111,7 @@ class Runs(Background):
             return None
         names = self._info.names
         places = None if names is None else {name: index for index, name in enumerate(names)}
-        found = [path.stem for path in (self._folders()[0] / "masks").glob("*.png")]
+        found = [path.stem for path in (self._folders()[0] / MASKS_NAME).glob("*.png")]
         indices = (int(stem) if places is None else places[stem] for stem in found)
         return max(indices, default=None)
 

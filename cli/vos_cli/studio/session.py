@@ -14,6 +14,7 @@ from vos.errors import UsageError
 from vos.io.read.random_access import RandomAccess
 from vos.io.read.source import SourceInfo
 from vos.prompts import Prompt, check_frame_range, prompts_text, save_prompts
+from vos_cli.console.errors import message
 from vos_cli.fix.result import open_result
 from vos_cli.studio.document import Document, History, document_of
 from vos_cli.studio.fix_preview import FixPreviewer
@@ -76,7 +77,7 @@ class StudioSession:
             "model": {
                 "is_ready": self.previewer.is_ready,
                 "name": self.previewer.model_name,
-                "error": None if error is None else str(error),
+                "error": None if error is None else message(error),
             },
             "run": None if self.work is None else self.work.as_json(),
         }

@@ -62,11 +62,11 @@ def test_points_polygons_and_scribbles():
         (parse_box, "1,2,3,4@1.5", "frame '1.5' is not a whole number"),
         (parse_box, "1,2,3,4@-1", "frame -1"),
         (parse_box, "9,2,3,4", "did you mean 3,2,9,4"),
-        (parse_point, "1,2,3,4", "repeat --point"),
+        (parse_point, "1,2,3,4", "repeat point"),
         (parse_polygon, "1,2,3,4,5", "odd count"),
         (parse_polygon, "1,2,3,4", "2 vertices"),
         (parse_scribble, "1,2,3", "odd count"),
-        (parse_mask, "", "--mask is empty"),
+        (parse_mask, "", "mask is empty"),
         (parse_mask, "nowhere.png", "no such file"),
     ],
 )

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Self
 
-from vos.errors import BusyError, OtherOutputError, OutputError
+from vos.errors import BusyError, OtherOutputError, OutputError, Parameter
 from vos.io.closing import Closing
 from vos.io.disk import output_errors, sync_folder, take_lock, write_atomic
 from vos.io.paths import display_name
@@ -122,8 +122,10 @@ class OutputFolder(Closing):
             if not overwrite:
                 raise OtherOutputError(
                     f"{display_name(self.path)}: an interrupted run with other settings "
-                    f"({', '.join(differences)}) is half done there: give --overwrite to drop it, "
-                    "or choose another -o"
+                    f"({', '.join(differences)}) is half done there: give ",
+                    Parameter("overwrite"),
+                    " to drop it, or choose another ",
+                    Parameter("output"),
                 )
             self.restart()
             return
@@ -268,18 +270,23 @@ def _is_done(path: Path, fingerprint: Fingerprint, *, overwrite: bool) -> bool:
             if found[entry] > files.get(entry, 0):
                 raise OutputError(
                     f"{name}: {display_name(entry)} holds files that vos did not write, and they "
-                    "are never replaced: move them, or choose a new folder with -o"
+                    "are never replaced: move them, or choose a new folder with ",
+                    Parameter("output"),
                 )
         return False
     if differences:
         raise OtherOutputError(
-            f"{name}: holds an output made with other settings ({', '.join(differences)}): give "
-            "--overwrite to replace it, or choose another -o"
+            f"{name}: holds an output made with other settings ({', '.join(differences)}): give ",
+            Parameter("overwrite"),
+            " to replace it, or choose another ",
+            Parameter("output"),
         )
     if missing := [entry for entry in files if found.get(entry, 0) < files[entry]]:
         raise OtherOutputError(
-            f"{name}: is not complete any more ({display_name(missing[0])} lacks files): give "
-            "--overwrite to make it again, or choose another -o"
+            f"{name}: is not complete any more ({display_name(missing[0])} lacks files): give ",
+            Parameter("overwrite"),
+            " to make it again, or choose another ",
+            Parameter("output"),
         )
     return True
 
@@ -289,8 +296,9 @@ def _refuse_to_lose_edits(path: Path) -> None:
     if manifest is not None and (edits := edits_in_force(manifest)):
         raise OutputError(
             f"{display_name(path)}: holds corrections ({len(edits)} by `vos fix`), and they are "
-            "never replaced: choose another -o, or take them back with "
-            f"`vos fix {display_name(path)} --undo`"
+            "never replaced: choose another ",
+            Parameter("output"),
+            f", or take them back with `vos fix {display_name(path)} --undo`",
         )
 
 

@@ -6,7 +6,10 @@ MASKS_NAME = "masks"
 """Folder of palette PNGs, one per frame."""
 
 STATS_NAME = "stats.jsonl"
-"""Numbers per frame and object."""
+"""Numbers per frame and object, one JSON line per frame."""
 
 OVERLAY_NAME = "overlay.mp4"
 """The source with the objects drawn over it."""
+
+PROMPTS_NAME = "prompts.json"
+"""The prompt file that tracks the same again."""

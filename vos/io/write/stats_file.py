@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from vos.errors import OutputError
+from vos.errors import OutputError, Parameter
 from vos.io.paths import display_name
 
 _KEYS = {"frame_idx", "object_id", "area_px", "iou_pred", "object_score"}
@@ -57,7 +57,8 @@ class StatsFile:
         except OSError as error:
             raise OutputError(
                 f"{name}: cannot be read ({error.strerror or error}); correcting needs masks and "
-                "stats: track again with --save masks,stats,overlay"
+                "stats: track again with ",
+                Parameter("save", "masks,stats,overlay"),
             ) from error
         for line in data.splitlines(keepends=True):
             try:

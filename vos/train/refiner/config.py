@@ -33,7 +33,7 @@ class RefinerTrainConfig:
     """refiner: a preset of configs/refiner, or a YAML file. model: the frozen base.
 
     image_size_px: input side; null is the base's own. data: "synthetic" stills (see `fine`), or
-    "hqseg" from --data. allow_partial: train on what is there of HQSeg-44K. reuse: steps per
+    "hqseg" from its folder. allow_partial: train on what is there of HQSeg-44K. reuse: steps per
     generated batch, each seen differently. workers: processes that read images. batch: over all
     GPUs. decay_at: shares of the run after which the rate is multiplied by decay_factor.
     box_jitter: share of its size by which a side of a box prompt is off. corrections: share of box

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from vos.errors import UsageError
+from vos.errors import Parameter, UsageError
 from vos.synth.thin.stills import generate_fine
 from vos.train.hqseg import HqSegSamples, Pair, Sample, find_hqseg
 from vos.train.refiner.config import RefinerTrainConfig
@@ -48,10 +48,17 @@ def find_data(config: RefinerTrainConfig, data: Path | None) -> list[Pair] | Non
     """
     if config.data == "synthetic":
         if data is not None:
-            raise UsageError(f"--data {data}: this config draws its own images; leave --data out")
+            raise UsageError(
+                Parameter("data", str(data)),
+                ": this config draws its own images; leave ",
+                Parameter("data"),
+                " out",
+            )
         return None
     if data is None:
-        raise UsageError("--data: missing; this config trains on HQSeg-44K, give its data folder")
+        raise UsageError(
+            Parameter("data"), ": missing; this config trains on HQSeg-44K, give its data folder"
+        )
     pairs = find_hqseg(data, allow_partial=config.allow_partial)
     if len(pairs) < config.batch:
         raise UsageError(

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from vos.errors import CheckpointError, ConfigError, TrainingError, UsageError
+from vos.errors import CheckpointError, ConfigError, Parameter, TrainingError, UsageError
 from vos.model.load import load_model, pick_device
 from vos.refine.base import NoRefiner
 from vos.refine.registry import TrainableRefiner, build_refiner, config_as_data, load_refiner_config
@@ -235,8 +235,9 @@ class RefinerTrainer:
             ) from error
         if not same:
             raise UsageError(
-                f"{path}: a run with another config or base model; choose another --out, "
-                "or delete the folder"
+                f"{path}: a run with another config or base model; choose another ",
+                Parameter("out"),
+                ", or delete the folder",
             )
         self.refiner.load_state_dict(state["refiner"])
         self.optimiser.load_state_dict(state["optimiser"])
@@ -262,8 +263,11 @@ class RefinerTrainer:
         ]
         if mine["kind"] != theirs["kind"] or not shared:
             raise UsageError(
-                f"--start-from {start_from}: has no part of {self.config.refiner} with the same "
-                "options; start from a refiner that has, or leave --start-from out"
+                Parameter("start_from", str(start_from)),
+                f": has no part of {self.config.refiner} with the same options; start from a "
+                "refiner that has, or leave ",
+                Parameter("start_from"),
+                " out",
             )
         for name in shared:
             refiner.get_submodule(name).load_state_dict(given.get_submodule(name).state_dict())
@@ -296,8 +300,10 @@ def _place(config: RefinerTrainConfig, requested: str) -> torch.device:
     on_gpu = device.type == "cuda"
     if config.needs_gpu and requested == "auto" and not on_gpu:
         raise UsageError(
-            "--device auto: this config needs a CUDA GPU and this machine has none; "
-            "run it on one, or give --device cpu to insist"
+            Parameter("device", "auto"),
+            ": this config needs a CUDA GPU and this machine has none; run it on one, or give ",
+            Parameter("device", "cpu"),
+            " to insist",
         )
     if config.gpus > 1 and (not on_gpu or torch.cuda.device_count() < config.gpus):
         raise UsageError(

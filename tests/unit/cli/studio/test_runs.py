@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from e2e import clips
-from vos.errors import OtherOutputError, VosError
+from vos.errors import Cancelled, OtherOutputError, VosError
 from vos.io.read.open import open_source
 from vos.io.write.mask_png import encode_label_png
 from vos.prompts import Box
@@ -94,13 +94,13 @@ def test_progress_then_the_result(runs: Runs, tmp_path: Path, monkeypatch: pytes
     assert [(job.prompts, job.names) for job in jobs] == [(DRAWN.now.prompts, {1: "ball"})]
 
 
-def test_stopping_is_what_ctrl_c_does(runs: Runs, monkeypatch: pytest.MonkeyPatch):
+def test_stopping_cancels_the_run(runs: Runs, monkeypatch: pytest.MonkeyPatch):
     def run(_job: Job, *, show: Any, **_rest: Any) -> Outcome:
         with show("auto", None) as progress:
             try:
                 while True:
                     progress.advance()
-            except KeyboardInterrupt:
+            except Cancelled:
                 raise Interrupted("stopped") from None
 
     use(monkeypatch, run)

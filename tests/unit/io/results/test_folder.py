@@ -75,7 +75,7 @@ def test_an_equal_output_is_skipped(tmp_path):
 
 def test_another_output_is_kept_unless_told_otherwise(tmp_path):
     make(tmp_path / "out", content="first")
-    with pytest.raises(OutputError, match=r"other settings \(box\): give --overwrite"):
+    with pytest.raises(OutputError, match=r"other settings \(box\): give overwrite"):
         make(tmp_path / "out", TWO)
     assert make(tmp_path / "out", TWO, content="second", overwrite=True)
     assert (tmp_path / "out" / "stats.jsonl").read_text() == "second"
@@ -145,7 +145,7 @@ def test_files_added_to_an_output_are_never_touched(tmp_path, name):
 def test_an_output_that_lost_files_is_not_taken_for_complete(tmp_path):
     make(tmp_path / "out")
     (tmp_path / "out" / "masks" / "0.png").unlink()
-    with pytest.raises(OutputError, match=r"masks lacks files\): give --overwrite"):
+    with pytest.raises(OutputError, match=r"masks lacks files\): give overwrite"):
         make(tmp_path / "out")
     assert make(tmp_path / "out", overwrite=True)
 

@@ -70,5 +70,5 @@ def test_a_damaged_file_is_refused(tmp_path, data):
 
 
 def test_a_missing_file_names_what_to_save(tmp_path):
-    with pytest.raises(OutputError, match="--save masks,stats"):
+    with pytest.raises(OutputError, match="save='masks,stats"):
         StatsFile(tmp_path / "stats.jsonl")

@@ -1,0 +1,80 @@
+"""The options of a model, declared once: a new one is a field here, a flag, and where it acts.
+
+The command line, the environment, `vos.toml`, the manifest and Python all read this declaration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal, Self
+
+from vos.config import as_count, as_device, as_pixels, as_switch
+
+Policy = Literal["fifo", "visible"]
+Dtype = Literal["auto", "float32", "bfloat16"]
+
+# The manifest has recorded the size under this name from the beginning.
+_RECORDED_NAMES = {"size": "size_px"}
+# A manifest has the checksum of the weights, and the refiner that was resolved; the device is a
+# matter of the machine.
+_NOT_RECORDED = ("model", "refiner", "device")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOptions:
+    """What to load, and how it computes.
+
+    model: a registered name, a path to a weight file, or "auto", which is the best SAM 2.1 on this
+        machine, else the embedded nano.
+    refiner: "auto" (the embedded one where it was trained for this base, else none), "none", a
+        name, or a path to a refiner file; the last two never fall back.
+    policy: memory policy; "fifo" is SAM 2's own, "visible" forgets frames without the object.
+    device: "auto", "cpu", "cuda", "cuda:N" or "mps".
+    dtype: arithmetic of the model; "auto" is bfloat16 on CUDA and float32 elsewhere.
+    exact: SAM 2's own arithmetic to the last bit, one object after the other, at a lower speed;
+        otherwise only rounding differs.
+    compile: compile the network's parts for this device at first use.
+    size: side of the model's input in pixels, a multiple of 32; None is what it was trained at, and
+        less is faster and coarser.
+    pool_memory: side of the squares of memory tokens attended to as one; 1 is none, and 2 is faster
+        for inputs of 1024 pixels.
+    """
+
+    model: str = "auto"
+    refiner: str = "auto"
+    policy: Policy = "fifo"
+    device: str = field(default="auto", metadata={"read": as_device})
+    dtype: Dtype = "auto"
+    exact: bool = field(default=False, metadata={"read": as_switch})
+    compile: bool = field(default=False, metadata={"read": as_switch})
+    size: int | None = field(default=None, metadata={"read": as_pixels})
+    pool_memory: int = field(default=1, metadata={"read": as_count})
+
+    @property
+    def network(self) -> dict[str, Any]:
+        """Return the options of the network itself, by the keywords of `load_model`."""
+        return {
+            "image_size_px": self.size,
+            "exact": self.exact,
+            "compiled": self.compile,
+            "pool_memory": self.pool_memory,
+        }
+
+    def as_parameters(self) -> dict[str, Any]:
+        """Return what decides the masks besides weights and refiner, by its name in manifests."""
+        return {recorded: getattr(self, name) for name, recorded in _recorded_names().items()}
+
+    def with_parameters(self, parameters: Mapping[str, Any]) -> Self:
+        """Return these options with those that `as_parameters` recorded instead."""
+        names = _recorded_names().items()
+        return replace(self, **{name: parameters[recorded] for name, recorded in names})
+
+
+OPTION_NAMES = tuple(option.name for option in fields(ModelOptions))
+
+
+def _recorded_names() -> dict[str, str]:
+    """Return the name in manifests by field name, of all fields that are recorded."""
+    kept = (name for name in OPTION_NAMES if name not in _NOT_RECORDED)
+    return {name: _RECORDED_NAMES.get(name, name) for name in kept}
