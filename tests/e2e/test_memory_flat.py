@@ -13,7 +13,7 @@ TRACK = """
 import os, sys
 from pathlib import Path
 from small_nano import small_nano
-from vos.api import load
+from vos.loading import load
 from vos.bench.session import disk_boxes, moving_frames
 from vos.prompts import Box
 from vos.track.session import Session
