@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 import torch
@@ -115,10 +116,34 @@ def test_a_generator_closed_early_leaves_nothing(session, videos):
 
 def test_an_error_in_the_consumer_leaves_nothing(session, videos):
     alone = track(session(), videos[0])
-    with pytest.raises(ZeroDivisionError):
+
+    def consume() -> None:
         for result in session().run(iter(videos[1])):
             raise ZeroDivisionError(result.frame_idx)
+
+    with pytest.raises(ZeroDivisionError):
+        consume()
     assert_same(track(session(), videos[0]), alone)
+
+
+def test_a_call_in_the_middle_of_another_keeps_its_own_state(tiny_model):
+    """What another thread may do at any moment, at the worst one: inside the decoder."""
+    net = tiny_model.net
+    features = tiny_model.encode_image(torch.rand(1, 3, 64, 64))
+    others = tiny_model.encode_image(torch.rand(1, 3, 64, 64))
+    alone = tiny_model.decode(features.s16, features, None, first=False)
+    inner = []
+
+    def transformer(*args: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        if not inner:
+            inner.append(tiny_model.decode(others.s16, others, None, first=False))
+        return net.sam_mask_decoder.transformer(*args)
+
+    parts = replace(tiny_model.parts, decoder_transformer=transformer)
+    outer = Sam2Model(net, parts=parts).decode(features.s16, features, None, first=False)
+    assert torch.equal(outer.state.embedding, alone.state.embedding)
+    assert torch.equal(outer.state.tokens, alone.state.tokens)
+    assert not torch.equal(inner[0].state.embedding, alone.state.embedding)
 
 
 def test_no_call_leaves_anything_on_the_network(model, make_frames):
