@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -14,12 +15,10 @@ from vos.errors import Parameter, PromptError, UsageError
 from vos.frame import FrameResult
 from vos.model.load import load_model, pick_device, pick_dtype
 from vos.model.options import ModelOptions
+from vos.policies import POLICIES
 from vos.prompts import Prompt
 from vos.refine.weights import load_refiner
-from vos.track.policy import Fifo, Visible
-
-POLICIES = {"fifo": Fifo, "visible": Visible}
-
+from vos.track.policy import MemoryPolicy
 
 # What `load` called these options before they had one declaration.
 _EARLIER_NAMES = {"compiled": "compile", "size_px": "size"}
@@ -37,14 +36,24 @@ def load(options: ModelOptions | str = "auto", **changes: Any) -> Tracker:
     if isinstance(options, str):
         options = ModelOptions(options)
     options = replace(options, **{_EARLIER_NAMES.get(k, k): v for k, v in changes.items()})
-    if options.policy not in POLICIES:
-        raise UsageError(Parameter("policy", options.policy), f": not one of {', '.join(POLICIES)}")
+    make_policy = find_policy(options.policy)
     device = pick_device(options.device)
     dtype = pick_dtype(options.dtype, device)
     model, info = load_model(options.model, device=device, **options.network)
     refiner, refiner_info = load_refiner(options.refiner, model, info)
-    policy = POLICIES[options.policy](model.memory_slots, model.pointer_span)
+    policy = make_policy(model.memory_slots, model.pointer_span)
     return Tracker(model, info, refiner, dtype, policy, refiner_info)
+
+
+def find_policy(name: str) -> Callable[[int, int], MemoryPolicy]:
+    """Return the class of a policy by its name; it takes memory slots and pointer span.
+
+    Raises: UsageError for an unknown name.
+    """
+    if name not in POLICIES:
+        raise UsageError(Parameter("policy", name), f": not one of {', '.join(POLICIES)}")
+    module, _, attribute = POLICIES[name].home.partition(":")
+    return getattr(import_module(module), attribute)
 
 
 def segment_image(

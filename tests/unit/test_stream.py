@@ -31,18 +31,18 @@ def tracker(tiny_model):
 @pytest.mark.parametrize(
     ("direction", "needed"), [("forward", 7), ("backward", 6), ("both", 7 + 6)]
 )
-def test_pictures_are_made_small_in_other_threads_where_the_model_sees_them(
+def test_frames_are_resized_in_other_threads_where_the_model_sees_them(
     tracker, tmp_path, monkeypatch, direction, needed
 ):
     threads: list[threading.Thread] = []
-    real = stream.resized_to
+    real = stream.resize_image
 
     def spy(*args):
         threads.append(threading.current_thread())
         return real(*args)
 
-    monkeypatch.setattr(stream, "resized_to", spy)
-    monkeypatch.setattr("vos.track.look_ahead.resized_to", lambda *_: pytest.fail("in line"))
+    monkeypatch.setattr(stream, "resize_image", spy)
+    monkeypatch.setattr("vos.track.look_ahead.resize_image", lambda *_: pytest.fail("in line"))
     prompts = [vos.Box(1, (10.0, 8.0, 40.0, 36.0), frame_idx=5)]
     with open_source(clips.video(tmp_path / "clip.mp4", FRAMES)) as source:
         found = [r for _, r in tracker.stream(source, prompts, direction=direction)]

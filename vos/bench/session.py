@@ -20,7 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from vos.config import preset_names
 from vos.errors import ModelError, Parameter, UsageError
 from vos.frame import Frame
-from vos.loading import POLICIES
+from vos.loading import find_policy
 from vos.model import registry
 from vos.model.build import build_sam2
 from vos.model.load import load_model, make_ready, pick_device, pick_dtype
@@ -133,7 +133,7 @@ class Bench:
         loaded, refiner = _load(case.options, device)
         model = TimedModel(loaded)
         prompts = [Box(i + 1, box) for i, box in enumerate(disk_boxes(case.objects, case.size_hw))]
-        policy = POLICIES[case.options.policy](model.memory_slots, model.pointer_span)
+        policy = find_policy(case.options.policy)(model.memory_slots, model.pointer_span)
         session = Session(
             model,
             prompts,

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, Self
 
 from vos.config import as_count, as_device, as_pixels, as_switch
+from vos.policies import as_policy
 
-Policy = Literal["fifo", "visible"]
 Dtype = Literal["auto", "float32", "bfloat16"]
 
 # The manifest has recorded the size under this name from the beginning.
@@ -29,7 +29,7 @@ class ModelOptions:
         machine, else the embedded nano.
     refiner: "auto" (the embedded one where it was trained for this base, else none), "none", a
         name, or a path to a refiner file; the last two never fall back.
-    policy: memory policy; "fifo" is SAM 2's own, "visible" forgets frames without the object.
+    policy: memory policy, one of `vos.policies.POLICIES`; "fifo" is SAM 2's own.
     device: "auto", "cpu", "cuda", "cuda:N" or "mps".
     dtype: arithmetic of the model; "auto" is bfloat16 on CUDA and float32 elsewhere.
     exact: SAM 2's own arithmetic to the last bit, one object after the other, at a lower speed;
@@ -43,7 +43,7 @@ class ModelOptions:
 
     model: str = "auto"
     refiner: str = "auto"
-    policy: Policy = "fifo"
+    policy: str = field(default="fifo", metadata={"read": as_policy})
     device: str = field(default="auto", metadata={"read": as_device})
     dtype: Dtype = "auto"
     exact: bool = field(default=False, metadata={"read": as_switch})

@@ -11,6 +11,7 @@ import typer
 from vos import settings
 from vos.errors import PromptError, UsageError
 from vos.model.options import OPTION_NAMES, Dtype
+from vos.policies import POLICIES, describe_policies
 from vos.prompts import parse_box, parse_mask, parse_point, parse_polygon, parse_scribble
 from vos.prompts.file import NamedPrompts, load_named_prompts
 from vos.settings import Settings
@@ -187,9 +188,9 @@ class TrackFlags:
         str | None,
         _option(
             "--policy",
-            text="Memory: fifo (default), or visible: forget frames on which the object is hidden.",
+            text=f"Memory; default fifo. {describe_policies()}.",
             panel=_MODEL,
-            metavar="fifo|visible",
+            metavar="|".join(POLICIES),
         ),
     ] = None
     device: Annotated[

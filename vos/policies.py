@@ -1,0 +1,49 @@
+"""Memory policies by name; a new one is a file with its class and a line here.
+
+It imports no policy, so that command lines can name them without torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from vos.config import nearest
+from vos.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyEntry:
+    """Where a policy lives, and what it does.
+
+    home: "module:class" of a `MemoryPolicy` that takes the model's memory slots and pointer span.
+    help: what it does in a few words, for help texts.
+    """
+
+    home: str
+    help: str
+
+
+POLICIES: Mapping[str, PolicyEntry] = MappingProxyType(
+    {
+        "fifo": PolicyEntry("vos.track.policy:Fifo", "SAM 2's own"),
+        "visible": PolicyEntry(
+            "vos.track.policy:Visible", "forget frames on which the object is hidden"
+        ),
+    }
+)
+
+
+def as_policy(value: object, where: str) -> str:
+    """Check that this names a policy. Raises ConfigError."""
+    if isinstance(value, str) and value in POLICIES:
+        return value
+    raise ConfigError(
+        f"{where}: {value!r} is not one of {', '.join(POLICIES)}{nearest(str(value), POLICIES)}"
+    )
+
+
+def describe_policies() -> str:
+    """Return one clause per policy, for help texts."""
+    return "; ".join(f"{name}: {entry.help}" for name, entry in POLICIES.items())
