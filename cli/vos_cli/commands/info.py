@@ -63,6 +63,7 @@ def _as_json(seen: SourceInfo, scan: VideoScan | None, warnings: list[str]) -> d
         "start_time_s": _seconds(seen.start_time),
         "time_base": _ratio(seen.time_base),
         "rotation_deg": seen.rotation_deg,
+        "is_mirrored": seen.is_mirrored,
         "pixel_aspect": _ratio(seen.pixel_aspect),
         "container": seen.container,
         "codec": seen.codec,
@@ -115,8 +116,13 @@ def _shape_notes(seen: SourceInfo) -> str:
     notes = []
     if seen.rotation_deg:
         notes.append(f"turned {seen.rotation_deg} degrees counter-clockwise")
-    if seen.pixel_aspect != 1:
-        notes.append(f"pixels {_ratio(seen.pixel_aspect)} wide, not stretched")
+    if seen.is_mirrored:
+        notes.append("mirrored")
+    if seen.frame_pixel_aspect != 1:
+        notes.append(
+            f"pixels {_ratio(seen.frame_pixel_aspect)} wide, not stretched: coordinates count "
+            "these pixels"
+        )
     return f" ({', '.join(notes)})" if notes else ""
 
 

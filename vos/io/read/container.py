@@ -23,6 +23,7 @@ from vos.io.read.decode import (
     is_untagged_hd,
     open_video,
 )
+from vos.io.read.orientation import Orientation, read_display_matrix
 from vos.io.read.source import (
     Source,
     SourceInfo,
@@ -64,9 +65,16 @@ class ContainerSource(Source):
                     f"{display_name(path)}: no picture could be decoded (codec "
                     f"{_codec_name(stream)}); the file is damaged or ends before its first frame"
                 )
-            self.info = _describe(path, container, stream, first.frame)
+            matrix = read_display_matrix(first.frame)
+            orientation = matrix.orientation()
+            self.info = _describe(path, container, stream, first.frame, orientation)
             self._has_own_duration = (
                 _own_duration(stream) is not None or len(container.streams) == 1
+            )
+        if orientation is None:
+            self.warn(
+                "has a display matrix that is neither a quarter turn nor a mirror (it turns by "
+                f"{matrix.angle_deg():.1f} degrees); it is read as stored"
             )
         if self.info.video_stream_count > 1:
             height, width = self.info.size_hw
@@ -154,9 +162,13 @@ class ContainerSource(Source):
 
 
 def _describe(
-    path: Path, container: InputContainer, stream: VideoStream, first: VideoFrame
+    path: Path,
+    container: InputContainer,
+    stream: VideoStream,
+    first: VideoFrame,
+    orientation: Orientation | None,
 ) -> SourceInfo:
-    rotation_deg = first.rotation // 90 % 4 * 90
+    shown = orientation or Orientation()
     height, width = first.height, first.width
     duration = _own_duration(stream)
     if duration is None and container.duration:
@@ -167,13 +179,14 @@ def _describe(
     return SourceInfo(
         path=path,
         kind="video",
-        size_hw=(width, height) if rotation_deg % 180 else (height, width),
+        size_hw=(width, height) if shown.rotation_deg % 180 else (height, width),
         frame_count=round(duration * rate) if duration and rate else None,
         average_rate=rate,
         duration=duration,
         start_time=start * (stream.time_base or Fraction(0)),
         time_base=stream.time_base,
-        rotation_deg=rotation_deg,
+        rotation_deg=shown.rotation_deg,
+        is_mirrored=shown.is_mirrored,
         container=container.format.name,
         codec=_codec_name(stream),
         pixel_format=first.format.name,

@@ -24,6 +24,7 @@ from av.video.stream import VideoStream
 
 from vos.errors import InputError
 from vos.io.paths import display_name, require_readable_file
+from vos.io.read.orientation import Orientation
 from vos.io.read.source import SourceInfo
 
 # Only local data: a playlist posing as a video must not reach the network.
@@ -268,15 +269,15 @@ def frame_period(stream: VideoStream) -> Fraction | None:
 class Converter:
     """A converter of frames to RGB as displayed, all of the size of the first.
 
-    Rotation is applied as FFmpeg's autorotate would. Untagged YUV of 720 lines or more is read as
+    They are turned and mirrored as FFmpeg's autorotate would. Untagged YUV of 720 lines or more is read as
     BT.709, which is what cameras mean by it; swscale alone would take BT.601.
     """
 
     def __init__(self, info: SourceInfo) -> None:
         self._reformatter = VideoReformatter()
-        self._quarter_turns = info.rotation_deg // 90
+        self._orientation = Orientation(info.rotation_deg, info.is_mirrored)
         height, width = info.size_hw
-        self._size_wh = (height, width) if self._quarter_turns % 2 else (width, height)
+        self._size_wh = (height, width) if info.rotation_deg % 180 else (width, height)
         self.resized = 0
 
     def pass_over(self, frame: VideoFrame) -> None:
@@ -300,7 +301,7 @@ class Converter:
                 f"pixel format {frame.format.name} cannot be converted to RGB ({error}); "
                 "re-encode the video, for instance to H.264"
             ) from None
-        return np.ascontiguousarray(np.rot90(rgb.to_ndarray(), k=self._quarter_turns))
+        return self._orientation.apply(rgb.to_ndarray())
 
 
 def is_untagged_hd(frame: VideoFrame) -> bool:

@@ -26,10 +26,15 @@ class DecordSource(Source):
     """One video file as decord sees it. `pts` is decord's float time rounded to microseconds."""
 
     def __init__(self, path: Path) -> None:
-        """Raise UsageError where decord is not installed, InputError if it cannot read `path`."""
+        """Raise UsageError where decord is not installed or cannot turn it, InputError if it cannot read `path`."""
         self._path = path
         container = ContainerSource(path)
         self.warnings = container.warnings
+        if container.info.is_mirrored:
+            raise UsageError(
+                f"{display_name(path)}: its display matrix mirrors it, which decord does not do; "
+                "leave the decoder option away to use PyAV"
+            )
         reader = self._open()
         self.info = dataclasses.replace(container.info, frame_count=len(reader))
 
