@@ -20,6 +20,7 @@ from vos.io.read.decode import (
     Converter,
     decode_frames,
     frame_period,
+    is_cover,
     is_untagged_hd,
     open_video,
 )
@@ -45,6 +46,8 @@ _COLOR_SPACES = {  # AVColorSpace
     10: "bt2020c",
     14: "ictcp",
 }
+# A GIF's rate is a guess from its first delays.
+_PROMISES_NOTHING = ("gif",)
 _TAG_DURATION = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
 
 
@@ -90,6 +93,8 @@ class ContainerSource(Source):
         """
         duration, rate = self.info.duration, self.info.average_rate
         if not self._has_own_duration or duration is None or not rate:
+            return
+        if self.info.container in _PROMISES_NOTHING:
             return
         expected = duration * rate
         if (duration - covered) * rate >= max(2, expected / 100):
@@ -194,7 +199,7 @@ def _describe(
         pixel_aspect=aspect or Fraction(1),
         has_audio=bool(container.streams.audio),
         video_stream=stream.index,
-        video_stream_count=len(container.streams.video),
+        video_stream_count=sum(not is_cover(one) for one in container.streams.video),
     )
 
 

@@ -59,10 +59,20 @@ def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         # The "tty" demuxer renders any text file as a frame of its characters.
         if not isinstance(stream, VideoStream) or container.format.name == "tty":
             raise InputError(f"{name}: no video stream in this file; give footage or images")
-        if stream.disposition & Disposition.attached_pic:
+        if is_cover(stream):
             raise InputError(f"{name}: only a cover picture, no video stream; give footage")
+        if container.format.name == "tiff_pipe":
+            raise InputError(
+                f"{name}: a TIFF, or a camera's raw picture, under another name; call it .tif, or "
+                "develop it to jpg, png or tif first"
+            )
         stream.thread_type = "AUTO"
         yield container, stream
+
+
+def is_cover(stream: VideoStream) -> bool:
+    """Tell whether a video stream is a cover picture."""
+    return bool(stream.disposition & Disposition.attached_pic)
 
 
 def _open(path: Path, stack: ExitStack) -> InputContainer:
@@ -269,8 +279,8 @@ def frame_period(stream: VideoStream) -> Fraction | None:
 class Converter:
     """A converter of frames to RGB as displayed, all of the size of the first.
 
-    They are turned and mirrored as FFmpeg's autorotate would. Untagged YUV of 720 lines or more is read as
-    BT.709, which is what cameras mean by it; swscale alone would take BT.601.
+    They are turned and mirrored as FFmpeg's autorotate would. Untagged YUV of 720 lines or more is
+    read as BT.709, which is what cameras mean by it; swscale alone would take BT.601.
     """
 
     def __init__(self, info: SourceInfo) -> None:

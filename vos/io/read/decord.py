@@ -26,7 +26,11 @@ class DecordSource(Source):
     """One video file as decord sees it. `pts` is decord's float time rounded to microseconds."""
 
     def __init__(self, path: Path) -> None:
-        """Raise UsageError where decord is not installed or cannot turn it, InputError if it cannot read `path`."""
+        """Open a video.
+
+        Raises UsageError where decord is not installed or cannot mirror it, InputError if it
+        cannot read `path`.
+        """
         self._path = path
         container = ContainerSource(path)
         self.warnings = container.warnings

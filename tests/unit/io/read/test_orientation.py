@@ -100,9 +100,7 @@ def test_decord_refuses_what_it_would_turn_upside_down(clip: Path) -> None:
 
 @pytest.mark.parametrize("rows", [((1, 0), (0, 1)), ((0, 1), (-1, 0))])
 @pytest.mark.parametrize("aspect", [Fraction(64, 45), Fraction(8, 9), Fraction(1)])
-def test_the_overlay_is_stretched_as_its_source(
-    rows: Any, aspect: Fraction, tmp_path: Path
-) -> None:
+def test_the_overlay_is_stretched_too(rows: Any, aspect: Fraction, tmp_path: Path) -> None:
     def squeeze(stream: Any) -> None:
         stream.codec_context.sample_aspect_ratio = aspect
 
