@@ -33,6 +33,7 @@ from vos.io.read.source import (
     past_the_end,
     video_frame_name,
 )
+from vos.io.read.tone_map import is_hdr, read_hdr_form
 
 _COLOR_SPACES = {  # AVColorSpace
     0: "rgb",
@@ -46,6 +47,35 @@ _COLOR_SPACES = {  # AVColorSpace
     10: "bt2020c",
     14: "ictcp",
 }
+_TRANSFERS = {  # AVColorTransferCharacteristic
+    1: "bt709",
+    4: "bt470m",
+    5: "bt470bg",
+    6: "smpte170m",
+    7: "smpte240m",
+    8: "linear",
+    11: "iec61966-2-4",
+    13: "srgb",
+    14: "bt2020-10",
+    15: "bt2020-12",
+    16: "pq",
+    17: "smpte428",
+    18: "hlg",
+}
+_PRIMARIES = {  # AVColorPrimaries
+    1: "bt709",
+    4: "bt470m",
+    5: "bt470bg",
+    6: "smpte170m",
+    7: "smpte240m",
+    8: "film",
+    9: "bt2020",
+    10: "smpte428",
+    11: "dci-p3",
+    12: "display-p3",
+    22: "ebu3213",
+}
+_RANGES = {1: "limited", 2: "full"}  # AVColorRange
 # A GIF's rate is a guess from its first delays.
 _PROMISES_NOTHING = ("gif",)
 _TAG_DURATION = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
@@ -73,6 +103,12 @@ class ContainerSource(Source):
             self.info = _describe(path, container, stream, first.frame, orientation)
             self._has_own_duration = (
                 _own_duration(stream) is not None or len(container.streams) == 1
+            )
+        if is_hdr(first.frame):
+            form = read_hdr_form(first.frame)
+            self.warn(
+                f"is HDR ({self.info.transfer}, up to {form.peak_nits:.0f} nits); tone-mapped to "
+                "SDR, bt709, by ITU-R BT.2390"
             )
         if orientation is None:
             self.warn(
@@ -196,6 +232,9 @@ def _describe(
         codec=_codec_name(stream),
         pixel_format=first.format.name,
         color_space=_color_space(first),
+        transfer=_TRANSFERS.get(first.color_trc),
+        primaries=_PRIMARIES.get(first.color_primaries),
+        color_range=_RANGES.get(first.color_range),
         pixel_aspect=aspect or Fraction(1),
         has_audio=bool(container.streams.audio),
         video_stream=stream.index,
@@ -209,7 +248,10 @@ def _color_space(frame: VideoFrame) -> str:
         return "rgb"
     if len(frame.format.components) < 3:
         return "grey"
-    assumed = "bt709 (assumed)" if is_untagged_hd(frame) else "bt601 (assumed)"
+    if is_hdr(frame):
+        assumed = "bt2020nc (assumed)"
+    else:
+        assumed = "bt709 (assumed)" if is_untagged_hd(frame) else "bt601 (assumed)"
     return _COLOR_SPACES.get(frame.colorspace, assumed)
 
 

@@ -26,6 +26,7 @@ from vos.errors import InputError
 from vos.io.paths import display_name, require_readable_file
 from vos.io.read.orientation import Orientation
 from vos.io.read.source import SourceInfo
+from vos.io.read.tone_map import is_hdr, read_hdr_form, tone_map
 
 # Only local data: a playlist posing as a video must not reach the network.
 _OPEN_OPTIONS = {"protocol_whitelist": "file"}
@@ -280,7 +281,8 @@ class Converter:
     """A converter of frames to RGB as displayed, all of the size of the first.
 
     They are turned and mirrored as FFmpeg's autorotate would. Untagged YUV of 720 lines or more is
-    read as BT.709, which is what cameras mean by it; swscale alone would take BT.601.
+    read as BT.709, which is what cameras mean by it; swscale alone would take BT.601. PQ and HLG
+    are tone-mapped to SDR.
     """
 
     def __init__(self, info: SourceInfo) -> None:
@@ -298,23 +300,39 @@ class Converter:
         """Convert to uint8 H x W x 3. Raises InputError if FFmpeg cannot read the pixel format."""
         width, height = self._size_wh
         self.pass_over(frame)
+        needs_tone_map = is_hdr(frame)
         try:
             rgb = self._reformatter.reformat(
                 frame,
                 width=width,
                 height=height,
-                format="rgb24",
-                src_colorspace=Colorspace.ITU709 if is_untagged_hd(frame) else None,
+                format="rgb48le" if needs_tone_map else "rgb24",
+                src_colorspace=_assumed_matrix(frame),
             )
         except (FFmpegError, ValueError) as error:
             raise InputError(
                 f"pixel format {frame.format.name} cannot be converted to RGB ({error}); "
                 "re-encode the video, for instance to H.264"
             ) from None
-        return self._orientation.apply(rgb.to_ndarray())
+        image = rgb.to_ndarray()
+        if needs_tone_map:
+            image = tone_map(image, read_hdr_form(frame))
+        return self._orientation.apply(image)
+
+
+def _assumed_matrix(frame: VideoFrame) -> Colorspace | None:
+    """Return the matrix of a frame that does not name its own; None for swscale's choice."""
+    if is_hdr(frame) and is_untagged(frame):
+        return Colorspace.BT2020
+    return Colorspace.ITU709 if is_untagged_hd(frame) else None
+
+
+def is_untagged(frame: VideoFrame) -> bool:
+    """Tell whether this is YUV whose matrix the file does not name."""
+    is_yuv = not frame.format.is_rgb and len(frame.format.components) >= 3
+    return is_yuv and frame.colorspace == _UNSPECIFIED
 
 
 def is_untagged_hd(frame: VideoFrame) -> bool:
     """Tell whether this is YUV of 720 lines or more whose matrix the file does not name."""
-    is_yuv = not frame.format.is_rgb and len(frame.format.components) >= 3
-    return is_yuv and frame.colorspace == _UNSPECIFIED and frame.height >= _HD_LINES
+    return is_untagged(frame) and frame.height >= _HD_LINES

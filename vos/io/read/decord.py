@@ -28,8 +28,8 @@ class DecordSource(Source):
     def __init__(self, path: Path) -> None:
         """Open a video.
 
-        Raises UsageError where decord is not installed or cannot mirror it, InputError if it
-        cannot read `path`.
+        Raises UsageError where decord is not installed or does not mirror or tone-map it,
+        InputError if it cannot read `path`.
         """
         self._path = path
         container = ContainerSource(path)
@@ -38,6 +38,11 @@ class DecordSource(Source):
             raise UsageError(
                 f"{display_name(path)}: its display matrix mirrors it, which decord does not do; "
                 "leave the decoder option away to use PyAV"
+            )
+        if container.info.is_hdr:
+            raise UsageError(
+                f"{display_name(path)}: HDR ({container.info.transfer}), which decord does not "
+                "tone-map; leave the decoder option away to use PyAV"
             )
         reader = self._open()
         self.info = dataclasses.replace(container.info, frame_count=len(reader))

@@ -49,6 +49,10 @@ class SourceInfo:
     pixel_aspect: width / height of one pixel as stored; noted, never applied.
     color_space: how the pixels are read: "bt709", "bt601 (assumed)", ..., "rgb" or "grey"; None for
         stills.
+    transfer: transfer function: "bt709", "pq", "hlg", ...; None where the file does not say. PQ
+        and HLG are tone-mapped, so frames are SDR.
+    primaries: "bt709", "bt2020", ...; None where the file does not say.
+    color_range: "limited" or "full"; None where the file does not say.
     has_audio: whether the file has sound.
     video_stream: index of the stream that is read; None for stills.
     video_stream_count: how many video streams the file has.
@@ -70,6 +74,9 @@ class SourceInfo:
     codec: str | None = None
     pixel_format: str | None = None
     color_space: str | None = None
+    transfer: str | None = None
+    primaries: str | None = None
+    color_range: str | None = None
     pixel_aspect: Fraction = Fraction(1)
     has_audio: bool = False
     video_stream: int | None = None
@@ -77,8 +84,13 @@ class SourceInfo:
     names: tuple[str, ...] | None = None
 
     @property
+    def is_hdr(self) -> bool:
+        """Tell whether the footage is PQ or HLG, which frames no longer are."""
+        return self.transfer in ("pq", "hlg")
+
+    @property
     def frame_pixel_aspect(self) -> Fraction:
-        """Width / height of one pixel of the frames, that is, after the turn."""
+        """Return the width / height of one pixel of the frames, that is, after the turn."""
         return 1 / self.pixel_aspect if self.rotation_deg % 180 else self.pixel_aspect
 
 
