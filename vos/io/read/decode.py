@@ -24,6 +24,7 @@ from av.video.stream import VideoStream
 
 from vos.errors import InputError
 from vos.io.paths import display_name, require_readable_file
+from vos.io.read import size_limits
 from vos.io.read.orientation import Orientation
 from vos.io.read.source import SourceInfo
 from vos.io.read.tone_map import is_hdr, read_hdr_form, tone_map
@@ -33,6 +34,7 @@ _OPEN_OPTIONS = {"protocol_whitelist": "file"}
 # FFmpeg decodes in at most 16 threads when left to choose, so an error it reports belongs to one
 # of the last packets sent.
 _ERROR_REACH = 18
+_MOST_PIXELS_PER_THREAD = 2**25  # 8K
 _FALLBACK_PERIOD = Fraction(1, 25)
 _CLOCK_JUMP_S = 1
 _UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED
@@ -67,8 +69,18 @@ def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
                 f"{name}: a TIFF, or a camera's raw picture, under another name; call it .tif, or "
                 "develop it to jpg, png or tif first"
             )
-        stream.thread_type = "AUTO"
+        _limit_size(path, stream)
         yield container, stream
+
+
+def _limit_size(path: Path, stream: VideoStream) -> None:
+    """Refuse frames that are too large, now and while decoding, and choose how threads share."""
+    context = stream.codec_context
+    size_limits.check_video_size(path, (context.height, context.width))
+    context.options = {"max_pixels": str(size_limits.MOST_VIDEO_PIXELS)}
+    # Threads that decode a frame each hold a frame each.
+    is_huge = context.width * context.height > _MOST_PIXELS_PER_THREAD
+    stream.thread_type = "SLICE" if is_huge else "AUTO"
 
 
 def is_cover(stream: VideoStream) -> bool:

@@ -9,7 +9,6 @@ import struct
 from dataclasses import dataclass
 
 import numpy as np
-from av.sidedata.sidedata import Type
 from av.video.frame import VideoFrame
 
 _TOLERANCE_DEG = 5
@@ -63,11 +62,11 @@ class DisplayMatrix:
 
 def read_display_matrix(frame: VideoFrame) -> DisplayMatrix:
     """Return the matrix that the file gives this frame; that of an upright one without any."""
-    for data in frame.side_data:
-        if data.type == Type.DISPLAYMATRIX:
-            a, b, _, c, d, *_ = _MATRIX.unpack(bytes(data)[: _MATRIX.size])
-            return DisplayMatrix((a, b), (c, d))
-    return DisplayMatrix()
+    data = bytes(frame.side_data.get("DISPLAYMATRIX", b""))
+    if len(data) < _MATRIX.size:
+        return DisplayMatrix()
+    a, b, _, c, d, *_ = _MATRIX.unpack_from(data)
+    return DisplayMatrix((a, b), (c, d))
 
 
 def _axis(direction: tuple[int, int]) -> tuple[int, int] | None:

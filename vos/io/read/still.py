@@ -16,8 +16,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from vos.errors import InputError, VosError
 from vos.io.paths import display_name, require_readable_file
+from vos.io.read import size_limits
 from vos.io.read.signatures import is_heif
-from vos.io.read.size_limits import check_still_size
 
 _SIXTEEN_BIT_MAX = 65535
 _TIFF_SUBFILE, _TIFF_DESCRIPTION = 254, 270
@@ -93,7 +93,7 @@ class OpenStill:
             with _image_errors(self._path):
                 self._image.seek(self._pages[page])
                 width, height = self._image.size
-                check_still_size(self._path, (height, width))
+                size_limits.check_still_size(self._path, (height, width))
                 self._image.load()
                 return _to_rgb(self._path, ImageOps.exif_transpose(self._image))
         except InputError as error:
@@ -121,7 +121,7 @@ def _open_image(path: Path) -> Image.Image:
         image = Image.open(path)
     try:
         width, height = image.size
-        check_still_size(path, (height, width))
+        size_limits.check_still_size(path, (height, width))
     except BaseException:
         image.close()
         raise
@@ -176,7 +176,8 @@ def _tiff_pages(path: Path, image: Image.Image, places: list[int]) -> list[int]:
 
 def _refuse_joined(path: Path, image: Image.Image) -> None:
     """Refuse a portable pixmap with others behind it, of which Pillow reads the first."""
-    decoder, (_, _, width, height), offset, args = image.tile[0]
+    tile = image.tile[0]  # pyright: ignore[reportAttributeAccessIssue]
+    decoder, (_, _, width, height), offset, args = tile
     if decoder != "raw":
         return  # written as text
     raw_mode = args if isinstance(args, str) else args[0]
@@ -230,7 +231,8 @@ def _image_errors(path: Path) -> Iterator[None]:
         ) from None
     except Image.DecompressionBombError:
         raise InputError(
-            f"{display_name(path)}: more pixels than the limit for stills; resize it"
+            f"{display_name(path)}: more than the {size_limits.MOST_STILL_PIXELS:,} pixels that a "
+            "still may have; resize it first"
         ) from None
     except Exception as error:  # Pillow's format readers raise nearly anything on damaged data
         reason = display_name(str(error)) or type(error).__name__

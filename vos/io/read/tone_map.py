@@ -17,7 +17,6 @@ import struct
 from dataclasses import dataclass
 
 import numpy as np
-from av.sidedata.sidedata import Type
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorPrimaries, ColorTrc
 
@@ -162,9 +161,9 @@ def eetf(nits: np.ndarray, peak_nits: float, target_nits: float) -> np.ndarray:
     """Map light from 0 to `peak_nits` into 0 to `target_nits`, as BT.2390 does, black staying."""
     if peak_nits <= target_nits:
         return np.minimum(nits, target_nits)
-    peak = nits_to_pq(np.float64(peak_nits))
+    peak = nits_to_pq(np.array(peak_nits))
     signal = np.minimum(nits_to_pq(nits) / peak, 1)
-    top = nits_to_pq(np.float64(target_nits)) / peak
+    top = nits_to_pq(np.array(target_nits)) / peak
     knee = 1.5 * top - 0.5
     t = (signal - knee) / (1 - knee)
     spline = (
@@ -190,9 +189,10 @@ def _rgb_to_xyz(primaries_xy: tuple[tuple[float, float], ...]) -> np.ndarray:
 
 def _mastering_peak(frame: VideoFrame) -> float | None:
     """Return the most luminance of the mastering display, None where it is not said."""
-    for data in frame.side_data:
-        if data.type == Type.MASTERING_DISPLAY_METADATA and len(bytes(data)) >= _MASTERING.size:
-            numerator, denominator, is_known = _MASTERING.unpack_from(bytes(data))
-            if is_known and denominator > 0 and numerator > 0:
-                return min(max(numerator / denominator, SDR_WHITE_NITS), _PQ_PEAK_NITS)
-    return None
+    data = bytes(frame.side_data.get("MASTERING_DISPLAY_METADATA", b""))
+    if len(data) < _MASTERING.size:
+        return None
+    numerator, denominator, is_known = _MASTERING.unpack_from(data)
+    if not is_known or denominator <= 0 or numerator <= 0:
+        return None
+    return min(max(numerator / denominator, SDR_WHITE_NITS), _PQ_PEAK_NITS)

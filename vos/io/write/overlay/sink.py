@@ -23,6 +23,7 @@ from vos.io.results.append_file import AppendFile
 from vos.io.results.checkpoints import SavedState
 from vos.io.write.overlay.draw import draw_overlay
 from vos.io.write.overlay.encode import REORDER_FRAMES, EncodedPacket, SegmentEncoder, VideoForm
+from vos.io.write.overlay.limits import check_overlay_size
 from vos.io.write.overlay.mux import Mp4Joiner, append_packet
 from vos.io.write.sink import Sink
 
@@ -154,6 +155,7 @@ class OverlaySink(Sink):
             self._open_segment(self._last_ticks(REORDER_FRAMES))
 
     def _form_for(self, size_hw: tuple[int, int]) -> VideoForm:
+        check_overlay_size(size_hw)
         return VideoForm(size_hw, self._tick, self._rate, self._pixel_aspect)
 
     def _open_segment(self, earlier: tuple[int, ...]) -> None:
