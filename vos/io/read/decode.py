@@ -36,7 +36,8 @@ _OPEN_OPTIONS = {"protocol_whitelist": "file"}
 _ERROR_REACH = 18
 _MOST_PIXELS_PER_THREAD = 2**25  # 8K
 _FALLBACK_PERIOD = Fraction(1, 25)
-_CLOCK_JUMP_S = 1
+# Times out of order go back by two frames at most; a recording that begins anew goes further.
+_CLOCK_JUMP_FRAMES = Fraction(5, 2)
 _UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED
 _HD_LINES = 720
 
@@ -249,8 +250,8 @@ class Clock:
     """A clock that turns ticks into exact seconds since the stream's start, strictly increasing.
 
     A missing time becomes the previous plus one frame period; one that does not advance becomes
-    the previous plus one tick; after a jump back of over a second (joined recordings) all later
-    times are shifted to follow on.
+    the previous plus one tick; after a jump back of three frames or more (joined recordings) all
+    later times are shifted to follow on, unless the next one shows that only this one was wrong.
     """
 
     def __init__(self, stream: VideoStream) -> None:
@@ -258,6 +259,7 @@ class Clock:
         self._period = frame_period(stream) or _FALLBACK_PERIOD
         self._start = stream.start_time
         self._offset = Fraction(0)
+        self._offset_before_jump: Fraction | None = None
         self._last: Fraction | None = None
         self.missing = 0
         self.repaired = 0
@@ -271,10 +273,16 @@ class Clock:
         else:
             if self._start is None:
                 self._start = raw_pts
-            now = (raw_pts - self._start) * self._tick + self._offset
+            ticks = (raw_pts - self._start) * self._tick
+            if self._offset_before_jump is not None and last is not None:
+                if last < ticks + self._offset_before_jump:
+                    self._offset = self._offset_before_jump
+                self._offset_before_jump = None
+            now = ticks + self._offset
             if last is not None and now <= last:
                 self.repaired += 1
-                if last - now > _CLOCK_JUMP_S:
+                if last - now > _CLOCK_JUMP_FRAMES * self._period:
+                    self._offset_before_jump = self._offset
                     self._offset += last + self._period - now
                     now = last + self._period
                 else:
