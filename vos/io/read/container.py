@@ -216,6 +216,8 @@ def _describe(
         duration = Fraction(container.duration, 1_000_000)
     rate = stream.average_rate or stream.guessed_rate or None
     start = stream.start_time or 0
+    if first.pts is not None:
+        start = min(start, first.pts)  # as `Clock` has it
     aspect = stream.sample_aspect_ratio
     return SourceInfo(
         path=path,

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 from av.container import InputContainer
 from av.error import FFmpegError, InvalidDataError
@@ -25,12 +24,11 @@ from av.video.stream import VideoStream
 from vos.errors import InputError
 from vos.io.paths import display_name, require_readable_file
 from vos.io.read import size_limits
+from vos.io.read.container_file import open_container, reason
 from vos.io.read.orientation import Orientation
 from vos.io.read.source import SourceInfo
 from vos.io.read.tone_map import is_hdr, read_hdr_form, tone_map
 
-# Only local data: a playlist posing as a video must not reach the network.
-_OPEN_OPTIONS = {"protocol_whitelist": "file"}
 # FFmpeg decodes in at most 16 threads when left to choose, so an error it reports belongs to one
 # of the last packets sent.
 _ERROR_REACH = 18
@@ -53,16 +51,21 @@ def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     name = display_name(path)
     with ExitStack() as stack:
         try:
-            container = stack.enter_context(_open(path, stack))
+            container = open_container(path, stack)
         except FFmpegError as error:
             raise InputError(
-                f"{name}: not a video FFmpeg can read ({_reason(error)}); it may be cut short or "
+                f"{name}: not a video FFmpeg can read ({reason(error)}); it may be cut short or "
                 "of another kind, try playing it"
             ) from None
         stream = container.streams.best("video")
         # The "tty" demuxer renders any text file as a frame of its characters.
         if not isinstance(stream, VideoStream) or container.format.name == "tty":
             raise InputError(f"{name}: no video stream in this file; give footage or images")
+        if stream.codec_context is None:  # pyright: ignore[reportUnnecessaryComparison]
+            raise InputError(
+                f"{name}: FFmpeg does not know the codec of its video; convert it with the program "
+                "that made it, for instance to H.264"
+            )
         if is_cover(stream):
             raise InputError(f"{name}: only a cover picture, no video stream; give footage")
         if container.format.name == "tiff_pipe":
@@ -87,20 +90,6 @@ def _limit_size(path: Path, stream: VideoStream) -> None:
 def is_cover(stream: VideoStream) -> bool:
     """Tell whether a video stream is a cover picture."""
     return bool(stream.disposition & Disposition.attached_pic)
-
-
-def _open(path: Path, stack: ExitStack) -> InputContainer:
-    file = str(path)
-    try:
-        file.encode()
-    except UnicodeEncodeError:  # bytes in the name that are not UTF-8: FFmpeg cannot be told them
-        handle = stack.enter_context(path.open("rb"))
-        return av.open(handle, mode="r", metadata_errors="replace")
-    return av.open(file, mode="r", options=_OPEN_OPTIONS, metadata_errors="replace")
-
-
-def _reason(error: FFmpegError) -> str:
-    return (error.strerror or type(error).__name__).lower()
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +228,7 @@ def _packets(
     except FFmpegError as error:
         name = display_name(container.name)
         raise InputError(
-            f"{name}: reading failed half-way ({_reason(error)}); check the disk and copy it again"
+            f"{name}: reading failed half-way ({reason(error)}); check the disk and copy it again"
         ) from None
     if held is not None:
         yield held, False
@@ -271,8 +260,8 @@ class Clock:
             self.missing += 1
             now = Fraction(0) if last is None else last + self._period
         else:
-            if self._start is None:
-                self._start = raw_pts
+            if self._start is None or (last is None and raw_pts < self._start):
+                self._start = raw_pts  # what the container says of it may be wrong
             ticks = (raw_pts - self._start) * self._tick
             if self._offset_before_jump is not None and last is not None:
                 if last < ticks + self._offset_before_jump:

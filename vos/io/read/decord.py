@@ -87,7 +87,7 @@ class DecordSource(Source):
             ) from None
         try:
             return decord.VideoReader(str(self._path), ctx=decord.cpu(0))
-        except _decord_errors() as error:
+        except (UnicodeError, *_decord_errors()) as error:
             raise self._error("cannot open it", error) from None
 
     def _error(self, what: str, error: BaseException) -> InputError:

@@ -168,6 +168,8 @@ def test_times_always_advance(ticks: Sequence[int | None], expected: Sequence[in
 def test_times_count_from_the_streams_start() -> None:
     assert stamps([1400, 1440], start_time=1400) == millis(0, 40)
     assert stamps([1400, 1440], start_time=None) == millis(0, 40)
+    assert stamps([1400, 1440], start_time=1360) == millis(40, 80)
+    assert stamps([0, 40], start_time=128) == millis(0, 40)  # times are never negative
 
 
 def test_without_any_rate_25_is_assumed() -> None:
