@@ -63,11 +63,15 @@ def _as_json(seen: SourceInfo, scan: VideoScan | None, warnings: list[str]) -> d
         "start_time_s": _seconds(seen.start_time),
         "time_base": _ratio(seen.time_base),
         "rotation_deg": seen.rotation_deg,
+        "is_mirrored": seen.is_mirrored,
         "pixel_aspect": _ratio(seen.pixel_aspect),
         "container": seen.container,
         "codec": seen.codec,
         "pixel_format": seen.pixel_format,
         "color_space": seen.color_space,
+        "transfer": seen.transfer,
+        "primaries": seen.primaries,
+        "color_range": seen.color_range,
         "key_frame_count": scan.key_frame_count if scan else None,
         "has_audio": seen.has_audio,
         "video_stream": seen.video_stream,
@@ -100,6 +104,7 @@ def _rows(seen: SourceInfo, scan: VideoScan | None, warnings: list[str]) -> list
             ("time base", _ratio(seen.time_base) or "unknown"),
             ("codec", f"{seen.codec} in {seen.container}"),
             ("pixels", f"{seen.pixel_format}, {seen.color_space}"),
+            ("colour", _colour(seen)),
             ("key frames", str(scan.key_frame_count)),
             ("video stream", f"{seen.video_stream}, one of {seen.video_stream_count}"),
             ("audio", "yes" if seen.has_audio else "no"),
@@ -115,9 +120,23 @@ def _shape_notes(seen: SourceInfo) -> str:
     notes = []
     if seen.rotation_deg:
         notes.append(f"turned {seen.rotation_deg} degrees counter-clockwise")
-    if seen.pixel_aspect != 1:
-        notes.append(f"pixels {_ratio(seen.pixel_aspect)} wide, not stretched")
+    if seen.is_mirrored:
+        notes.append("mirrored")
+    if seen.frame_pixel_aspect != 1:
+        notes.append(
+            f"pixels {_ratio(seen.frame_pixel_aspect)} wide, not stretched: coordinates count "
+            "these pixels"
+        )
     return f" ({', '.join(notes)})" if notes else ""
+
+
+def _colour(seen: SourceInfo) -> str:
+    """Say what the file tells of its colours besides the matrix."""
+    unknown = "unknown"
+    return (
+        f"transfer {seen.transfer or unknown}, primaries {seen.primaries or unknown}, "
+        f"{seen.color_range or unknown} range"
+    )
 
 
 def _rate(seen: SourceInfo, scan: VideoScan) -> str:

@@ -45,7 +45,10 @@ def redraw_overlay(result: Result, on_frame: OnFrame = lambda _frame_idx: None) 
             plan = plan_redraw(
                 result.path / OVERLAY_NAME,
                 VideoForm(
-                    info.size_hw, choose_tick(info.time_base, info.average_rate), info.average_rate
+                    info.size_hw,
+                    choose_tick(info.time_base, info.average_rate),
+                    info.average_rate,
+                    info.frame_pixel_aspect,
                 ),
                 len(result.frames),
                 [range(low - first, high + 1 - first) for low, high in spans],

@@ -15,6 +15,7 @@ from vos.io.read.scan import frames_before, scan_video
 from vos.io.read.source import Source, SourceInfo, check_range
 from vos.io.results.manifest import Fingerprint, fingerprint_input
 from vos.io.timecode import exact_text, format_time
+from vos.io.write.overlay.limits import check_overlay_size
 from vos.model import registry
 from vos.model import weights as weight_file
 from vos.model.registry import ResolvedModel
@@ -81,6 +82,8 @@ def check_prompts(job: Job, info: SourceInfo) -> None:
     """
     check_range(job.start, job.end)
     check_size(job.drawn_on, info.size_hw)
+    if "overlay" in job.settings.save:
+        check_overlay_size(info.size_hw)
     collect(job.prompts, info.size_hw, direction=job.direction)
     last = max(prompt.frame_idx for prompt in job.prompts)
     if info.kind != "video":

@@ -20,9 +20,11 @@ from vos.io.read.decode import (
     Converter,
     decode_frames,
     frame_period,
+    is_cover,
     is_untagged_hd,
     open_video,
 )
+from vos.io.read.orientation import Orientation, read_display_matrix
 from vos.io.read.source import (
     Source,
     SourceInfo,
@@ -31,6 +33,7 @@ from vos.io.read.source import (
     past_the_end,
     video_frame_name,
 )
+from vos.io.read.tone_map import is_hdr, read_hdr_form
 
 _COLOR_SPACES = {  # AVColorSpace
     0: "rgb",
@@ -44,6 +47,37 @@ _COLOR_SPACES = {  # AVColorSpace
     10: "bt2020c",
     14: "ictcp",
 }
+_TRANSFERS = {  # AVColorTransferCharacteristic
+    1: "bt709",
+    4: "bt470m",
+    5: "bt470bg",
+    6: "smpte170m",
+    7: "smpte240m",
+    8: "linear",
+    11: "iec61966-2-4",
+    13: "srgb",
+    14: "bt2020-10",
+    15: "bt2020-12",
+    16: "pq",
+    17: "smpte428",
+    18: "hlg",
+}
+_PRIMARIES = {  # AVColorPrimaries
+    1: "bt709",
+    4: "bt470m",
+    5: "bt470bg",
+    6: "smpte170m",
+    7: "smpte240m",
+    8: "film",
+    9: "bt2020",
+    10: "smpte428",
+    11: "dci-p3",
+    12: "display-p3",
+    22: "ebu3213",
+}
+_RANGES = {1: "limited", 2: "full"}  # AVColorRange
+# A GIF's rate is a guess from its first delays.
+_PROMISES_NOTHING = ("gif",)
 _TAG_DURATION = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
 
 
@@ -64,9 +98,22 @@ class ContainerSource(Source):
                     f"{display_name(path)}: no picture could be decoded (codec "
                     f"{_codec_name(stream)}); the file is damaged or ends before its first frame"
                 )
-            self.info = _describe(path, container, stream, first.frame)
+            matrix = read_display_matrix(first.frame)
+            orientation = matrix.orientation()
+            self.info = _describe(path, container, stream, first.frame, orientation)
             self._has_own_duration = (
                 _own_duration(stream) is not None or len(container.streams) == 1
+            )
+        if is_hdr(first.frame):
+            form = read_hdr_form(first.frame)
+            self.warn(
+                f"is HDR ({self.info.transfer}, up to {form.peak_nits:.0f} nits); tone-mapped to "
+                "SDR, bt709, by ITU-R BT.2390"
+            )
+        if orientation is None:
+            self.warn(
+                "has a display matrix that is neither a quarter turn nor a mirror (it turns by "
+                f"{matrix.angle_deg():.1f} degrees); it is read as stored"
             )
         if self.info.video_stream_count > 1:
             height, width = self.info.size_hw
@@ -82,6 +129,8 @@ class ContainerSource(Source):
         """
         duration, rate = self.info.duration, self.info.average_rate
         if not self._has_own_duration or duration is None or not rate:
+            return
+        if self.info.container in _PROMISES_NOTHING:
             return
         expected = duration * rate
         if (duration - covered) * rate >= max(2, expected / 100):
@@ -154,34 +203,44 @@ class ContainerSource(Source):
 
 
 def _describe(
-    path: Path, container: InputContainer, stream: VideoStream, first: VideoFrame
+    path: Path,
+    container: InputContainer,
+    stream: VideoStream,
+    first: VideoFrame,
+    orientation: Orientation | None,
 ) -> SourceInfo:
-    rotation_deg = first.rotation // 90 % 4 * 90
+    shown = orientation or Orientation()
     height, width = first.height, first.width
     duration = _own_duration(stream)
     if duration is None and container.duration:
         duration = Fraction(container.duration, 1_000_000)
     rate = stream.average_rate or stream.guessed_rate or None
     start = stream.start_time or 0
+    if first.pts is not None:
+        start = min(start, first.pts)  # as `Clock` has it
     aspect = stream.sample_aspect_ratio
     return SourceInfo(
         path=path,
         kind="video",
-        size_hw=(width, height) if rotation_deg % 180 else (height, width),
+        size_hw=(width, height) if shown.rotation_deg % 180 else (height, width),
         frame_count=round(duration * rate) if duration and rate else None,
         average_rate=rate,
         duration=duration,
         start_time=start * (stream.time_base or Fraction(0)),
         time_base=stream.time_base,
-        rotation_deg=rotation_deg,
+        rotation_deg=shown.rotation_deg,
+        is_mirrored=shown.is_mirrored,
         container=container.format.name,
         codec=_codec_name(stream),
         pixel_format=first.format.name,
         color_space=_color_space(first),
+        transfer=_TRANSFERS.get(first.color_trc),
+        primaries=_PRIMARIES.get(first.color_primaries),
+        color_range=_RANGES.get(first.color_range),
         pixel_aspect=aspect or Fraction(1),
         has_audio=bool(container.streams.audio),
         video_stream=stream.index,
-        video_stream_count=len(container.streams.video),
+        video_stream_count=sum(not is_cover(one) for one in container.streams.video),
     )
 
 
@@ -191,7 +250,10 @@ def _color_space(frame: VideoFrame) -> str:
         return "rgb"
     if len(frame.format.components) < 3:
         return "grey"
-    assumed = "bt709 (assumed)" if is_untagged_hd(frame) else "bt601 (assumed)"
+    if is_hdr(frame):
+        assumed = "bt2020nc (assumed)"
+    else:
+        assumed = "bt709 (assumed)" if is_untagged_hd(frame) else "bt601 (assumed)"
     return _COLOR_SPACES.get(frame.colorspace, assumed)
 
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 from av.container import InputContainer
 from av.error import FFmpegError, InvalidDataError
@@ -24,15 +23,19 @@ from av.video.stream import VideoStream
 
 from vos.errors import InputError
 from vos.io.paths import display_name, require_readable_file
+from vos.io.read import size_limits
+from vos.io.read.container_file import open_container, reason
+from vos.io.read.orientation import Orientation
 from vos.io.read.source import SourceInfo
+from vos.io.read.tone_map import is_hdr, read_hdr_form, tone_map
 
-# Only local data: a playlist posing as a video must not reach the network.
-_OPEN_OPTIONS = {"protocol_whitelist": "file"}
 # FFmpeg decodes in at most 16 threads when left to choose, so an error it reports belongs to one
 # of the last packets sent.
 _ERROR_REACH = 18
+_MOST_PIXELS_PER_THREAD = 2**25  # 8K
 _FALLBACK_PERIOD = Fraction(1, 25)
-_CLOCK_JUMP_S = 1
+# Times out of order go back by two frames at most; a recording that begins anew goes further.
+_CLOCK_JUMP_FRAMES = Fraction(5, 2)
 _UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED
 _HD_LINES = 720
 
@@ -48,34 +51,45 @@ def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     name = display_name(path)
     with ExitStack() as stack:
         try:
-            container = stack.enter_context(_open(path, stack))
+            container = open_container(path, stack)
         except FFmpegError as error:
             raise InputError(
-                f"{name}: not a video FFmpeg can read ({_reason(error)}); it may be cut short or "
+                f"{name}: not a video FFmpeg can read ({reason(error)}); it may be cut short or "
                 "of another kind, try playing it"
             ) from None
         stream = container.streams.best("video")
         # The "tty" demuxer renders any text file as a frame of its characters.
         if not isinstance(stream, VideoStream) or container.format.name == "tty":
             raise InputError(f"{name}: no video stream in this file; give footage or images")
-        if stream.disposition & Disposition.attached_pic:
+        if stream.codec_context is None:  # pyright: ignore[reportUnnecessaryComparison]
+            raise InputError(
+                f"{name}: FFmpeg does not know the codec of its video; convert it with the program "
+                "that made it, for instance to H.264"
+            )
+        if is_cover(stream):
             raise InputError(f"{name}: only a cover picture, no video stream; give footage")
-        stream.thread_type = "AUTO"
+        if container.format.name == "tiff_pipe":
+            raise InputError(
+                f"{name}: a TIFF, or a camera's raw picture, under another name; call it .tif, or "
+                "develop it to jpg, png or tif first"
+            )
+        _limit_size(path, stream)
         yield container, stream
 
 
-def _open(path: Path, stack: ExitStack) -> InputContainer:
-    file = str(path)
-    try:
-        file.encode()
-    except UnicodeEncodeError:  # bytes in the name that are not UTF-8: FFmpeg cannot be told them
-        handle = stack.enter_context(path.open("rb"))
-        return av.open(handle, mode="r", metadata_errors="replace")
-    return av.open(file, mode="r", options=_OPEN_OPTIONS, metadata_errors="replace")
+def _limit_size(path: Path, stream: VideoStream) -> None:
+    """Refuse frames that are too large, now and while decoding, and choose how threads share."""
+    context = stream.codec_context
+    size_limits.check_video_size(path, (context.height, context.width))
+    context.options = {"max_pixels": str(size_limits.MOST_VIDEO_PIXELS)}
+    # Threads that decode a frame each hold a frame each.
+    is_huge = context.width * context.height > _MOST_PIXELS_PER_THREAD
+    stream.thread_type = "SLICE" if is_huge else "AUTO"
 
 
-def _reason(error: FFmpegError) -> str:
-    return (error.strerror or type(error).__name__).lower()
+def is_cover(stream: VideoStream) -> bool:
+    """Tell whether a video stream is a cover picture."""
+    return bool(stream.disposition & Disposition.attached_pic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +228,7 @@ def _packets(
     except FFmpegError as error:
         name = display_name(container.name)
         raise InputError(
-            f"{name}: reading failed half-way ({_reason(error)}); check the disk and copy it again"
+            f"{name}: reading failed half-way ({reason(error)}); check the disk and copy it again"
         ) from None
     if held is not None:
         yield held, False
@@ -225,8 +239,8 @@ class Clock:
     """A clock that turns ticks into exact seconds since the stream's start, strictly increasing.
 
     A missing time becomes the previous plus one frame period; one that does not advance becomes
-    the previous plus one tick; after a jump back of over a second (joined recordings) all later
-    times are shifted to follow on.
+    the previous plus one tick; after a jump back of three frames or more (joined recordings) all
+    later times are shifted to follow on, unless the next one shows that only this one was wrong.
     """
 
     def __init__(self, stream: VideoStream) -> None:
@@ -234,6 +248,7 @@ class Clock:
         self._period = frame_period(stream) or _FALLBACK_PERIOD
         self._start = stream.start_time
         self._offset = Fraction(0)
+        self._offset_before_jump: Fraction | None = None
         self._last: Fraction | None = None
         self.missing = 0
         self.repaired = 0
@@ -245,12 +260,18 @@ class Clock:
             self.missing += 1
             now = Fraction(0) if last is None else last + self._period
         else:
-            if self._start is None:
-                self._start = raw_pts
-            now = (raw_pts - self._start) * self._tick + self._offset
+            if self._start is None or (last is None and raw_pts < self._start):
+                self._start = raw_pts  # what the container says of it may be wrong
+            ticks = (raw_pts - self._start) * self._tick
+            if self._offset_before_jump is not None and last is not None:
+                if last < ticks + self._offset_before_jump:
+                    self._offset = self._offset_before_jump
+                self._offset_before_jump = None
+            now = ticks + self._offset
             if last is not None and now <= last:
                 self.repaired += 1
-                if last - now > _CLOCK_JUMP_S:
+                if last - now > _CLOCK_JUMP_FRAMES * self._period:
+                    self._offset_before_jump = self._offset
                     self._offset += last + self._period - now
                     now = last + self._period
                 else:
@@ -268,15 +289,16 @@ def frame_period(stream: VideoStream) -> Fraction | None:
 class Converter:
     """A converter of frames to RGB as displayed, all of the size of the first.
 
-    Rotation is applied as FFmpeg's autorotate would. Untagged YUV of 720 lines or more is read as
-    BT.709, which is what cameras mean by it; swscale alone would take BT.601.
+    They are turned and mirrored as FFmpeg's autorotate would. Untagged YUV of 720 lines or more is
+    read as BT.709, which is what cameras mean by it; swscale alone would take BT.601. PQ and HLG
+    are tone-mapped to SDR.
     """
 
     def __init__(self, info: SourceInfo) -> None:
         self._reformatter = VideoReformatter()
-        self._quarter_turns = info.rotation_deg // 90
+        self._orientation = Orientation(info.rotation_deg, info.is_mirrored)
         height, width = info.size_hw
-        self._size_wh = (height, width) if self._quarter_turns % 2 else (width, height)
+        self._size_wh = (height, width) if info.rotation_deg % 180 else (width, height)
         self.resized = 0
 
     def pass_over(self, frame: VideoFrame) -> None:
@@ -287,23 +309,39 @@ class Converter:
         """Convert to uint8 H x W x 3. Raises InputError if FFmpeg cannot read the pixel format."""
         width, height = self._size_wh
         self.pass_over(frame)
+        needs_tone_map = is_hdr(frame)
         try:
             rgb = self._reformatter.reformat(
                 frame,
                 width=width,
                 height=height,
-                format="rgb24",
-                src_colorspace=Colorspace.ITU709 if is_untagged_hd(frame) else None,
+                format="rgb48le" if needs_tone_map else "rgb24",
+                src_colorspace=_assumed_matrix(frame),
             )
         except (FFmpegError, ValueError) as error:
             raise InputError(
                 f"pixel format {frame.format.name} cannot be converted to RGB ({error}); "
                 "re-encode the video, for instance to H.264"
             ) from None
-        return np.ascontiguousarray(np.rot90(rgb.to_ndarray(), k=self._quarter_turns))
+        image = rgb.to_ndarray()
+        if needs_tone_map:
+            image = tone_map(image, read_hdr_form(frame))
+        return self._orientation.apply(image)
+
+
+def _assumed_matrix(frame: VideoFrame) -> Colorspace | None:
+    """Return the matrix of a frame that does not name its own; None for swscale's choice."""
+    if is_hdr(frame) and is_untagged(frame):
+        return Colorspace.BT2020
+    return Colorspace.ITU709 if is_untagged_hd(frame) else None
+
+
+def is_untagged(frame: VideoFrame) -> bool:
+    """Tell whether this is YUV whose matrix the file does not name."""
+    is_yuv = not frame.format.is_rgb and len(frame.format.components) >= 3
+    return is_yuv and frame.colorspace == _UNSPECIFIED
 
 
 def is_untagged_hd(frame: VideoFrame) -> bool:
     """Tell whether this is YUV of 720 lines or more whose matrix the file does not name."""
-    is_yuv = not frame.format.is_rgb and len(frame.format.components) >= 3
-    return is_yuv and frame.colorspace == _UNSPECIFIED and frame.height >= _HD_LINES
+    return is_untagged(frame) and frame.height >= _HD_LINES

@@ -26,10 +26,24 @@ class DecordSource(Source):
     """One video file as decord sees it. `pts` is decord's float time rounded to microseconds."""
 
     def __init__(self, path: Path) -> None:
-        """Raise UsageError where decord is not installed, InputError if it cannot read `path`."""
+        """Open a video.
+
+        Raises UsageError where decord is not installed or does not mirror or tone-map it,
+        InputError if it cannot read `path`.
+        """
         self._path = path
         container = ContainerSource(path)
         self.warnings = container.warnings
+        if container.info.is_mirrored:
+            raise UsageError(
+                f"{display_name(path)}: its display matrix mirrors it, which decord does not do; "
+                "leave the decoder option away to use PyAV"
+            )
+        if container.info.is_hdr:
+            raise UsageError(
+                f"{display_name(path)}: HDR ({container.info.transfer}), which decord does not "
+                "tone-map; leave the decoder option away to use PyAV"
+            )
         reader = self._open()
         self.info = dataclasses.replace(container.info, frame_count=len(reader))
 
@@ -73,7 +87,7 @@ class DecordSource(Source):
             ) from None
         try:
             return decord.VideoReader(str(self._path), ctx=decord.cpu(0))
-        except _decord_errors() as error:
+        except (UnicodeError, *_decord_errors()) as error:
             raise self._error("cannot open it", error) from None
 
     def _error(self, what: str, error: BaseException) -> InputError:

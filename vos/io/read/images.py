@@ -5,22 +5,36 @@ from __future__ import annotations
 import glob
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from vos.errors import InputError
 from vos.frame import Frame
+from vos.io.closing import Closing
 from vos.io.paths import absolute, display_name, unreadable
-from vos.io.read.source import Source, SourceInfo, TimePoint, is_before, past_the_end
-from vos.io.read.still import read_header, read_still
+from vos.io.read.source import (
+    Source,
+    SourceInfo,
+    TimePoint,
+    is_before,
+    past_the_end,
+    video_frame_name,
+)
+from vos.io.read.still import OpenStill, StillHeader, read_header
 
 _JPEG_LIKE = (".jpg", ".jpeg", ".jpe", ".jfif", ".jp2")
+_HEIF_LIKE = (".heic", ".heif", ".hif", ".avif")
 _OTHERS = (".png", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".tga")
-STILL_SUFFIXES = frozenset((*_JPEG_LIKE, *_OTHERS))
+STILL_SUFFIXES = frozenset((*_JPEG_LIKE, *_HEIF_LIKE, *_OTHERS))
 IMAGE_RATE = Fraction(24)
 """Frames per second assumed for stills, which carry no time of their own."""
 
+_CHUNK_FRAMES = 32
+_CHUNK_BYTES = 256 * 2**20
 _DIGITS = re.compile(r"([0-9]+)")
 
 
@@ -32,9 +46,10 @@ def natural_key(name: str) -> tuple[list[int | str], str]:
 
 
 class ImageSource(Source):
-    """Stills of one size, one frame each, in natural order of their names.
+    """Stills of one size in natural order of their names, one frame for each page.
 
-    `pts` is index / 24 s. `name` is the file's stem, so gaps and first numbers survive.
+    `pts` is index / 24 s. `name` is the file's stem, so gaps and first numbers survive; the pages
+    of a single file are numbered as a video's frames, those of one among others behind its stem.
     """
 
     def __init__(self, path: Path, kind: Literal["images", "image"], files: list[Path]) -> None:
@@ -43,25 +58,29 @@ class ImageSource(Source):
         path: what the user named. files: in order, at least one. Raises InputError if two files
         share a stem, differ in size, or one is no readable image.
         """
-        self._files = files
         self.warnings: list[str] = []
         _refuse_shared_stems(files)
-        height, width = read_still(files[0]).shape[:2]
-        header = read_header(files[0])
+        with OpenStill(files[0]) as still:
+            header = still.header
+            height, width = still.read(0).shape[:2]
+        self._size_hw = (height, width)
+        self._pages: list[_Page] = []
+        self._has_many_in_one = False
+        for file in files:
+            self._add(file, header if file is files[0] else read_header(file), len(files))
+        names = tuple(page.name for page in self._pages)
         self.info = SourceInfo(
             path=path,
-            kind=kind,
+            kind=kind if len(names) == 1 else "images",
             size_hw=(height, width),
-            frame_count=len(files),
+            frame_count=len(names),
             average_rate=IMAGE_RATE,
-            duration=len(files) / IMAGE_RATE,
+            duration=len(names) / IMAGE_RATE,
             is_vfr=False,
             codec=header.format,
             pixel_format=header.mode,
-            names=tuple(file.stem for file in files),
+            names=names,
         )
-        for idx in range(1, len(files)):
-            self._check_stored_size(idx)
 
     @classmethod
     def from_folder(cls, folder: Path) -> ImageSource:
@@ -100,43 +119,109 @@ class ImageSource(Source):
     def _frames(
         self, start: TimePoint | None, end: TimePoint | None, skip_to: int
     ) -> Iterator[Frame]:
-        count = len(self._files)
+        count = len(self._pages)
         if is_before(count - 1, (count - 1) / IMAGE_RATE, start):
             raise past_the_end(self.info.path, start or 0, count)
-        for idx in range(count):
-            pts = idx / IMAGE_RATE
-            if end is not None and not is_before(idx, pts, end):
-                return
-            if idx >= skip_to and not is_before(idx, pts, start):
-                yield self._read(idx)
+        with _Reader() as reader:
+            for idx in range(count):
+                pts = idx / IMAGE_RATE
+                if end is not None and not is_before(idx, pts, end):
+                    return
+                if idx >= skip_to and not is_before(idx, pts, start):
+                    yield self._read(reader, idx)
 
     def _frames_reversed(self, start: int, last: int, skip_to: int) -> Iterator[Frame]:
-        if start >= len(self._files):
-            raise past_the_end(self.info.path, start, len(self._files))
-        for idx in range(skip_to, last - 1, -1):
-            yield self._read(idx)
+        if start >= len(self._pages):
+            raise past_the_end(self.info.path, start, len(self._pages))
+        top = skip_to
+        while top >= last:
+            low = max(last, top - self._chunk() + 1)
+            with _Reader() as reader:
+                chunk = [self._read(reader, idx) for idx in range(low, top + 1)]
+            while chunk:
+                yield chunk.pop()
+            top = low - 1
 
-    def _read(self, idx: int) -> Frame:
-        image = read_still(self._files[idx])
+    def _chunk(self) -> int:
+        """Return how many frames are read at once to go back: animations only go forward."""
+        if not self._has_many_in_one:
+            return 1
+        height, width = self._size_hw
+        return max(1, min(_CHUNK_FRAMES, _CHUNK_BYTES // (height * width * 3)))
+
+    def _read(self, reader: _Reader, idx: int) -> Frame:
+        page = self._pages[idx]
+        image = reader.read(page)
         height, width = image.shape[:2]
-        if (height, width) != self.info.size_hw:
-            raise self._mixed_sizes(idx, (height, width))
-        return Frame(image, idx / IMAGE_RATE, idx, self._files[idx].stem)
+        if (height, width) != self._size_hw:
+            raise self._mixed_sizes(page, (height, width))
+        return Frame(image, idx / IMAGE_RATE, idx, page.name)
 
-    def _check_stored_size(self, idx: int) -> None:
-        """Find mixed sizes before any tracking; only decoding tells which way up a still is."""
-        stored_hw = read_header(self._files[idx]).size_hw
-        if sorted(stored_hw) != sorted(self.info.size_hw):
-            raise self._mixed_sizes(idx, stored_hw)
+    def _add(self, file: Path, header: StillHeader, file_count: int) -> None:
+        """Append the pages of a file.
 
-    def _mixed_sizes(self, idx: int, size_hw: tuple[int, int]) -> InputError:
-        first_h, first_w = self.info.size_hw
+        Finds mixed sizes before any tracking; only decoding tells which way up a still is.
+        """
+        count = header.page_count
+        if count == 1:
+            pages = [_Page(file, 0, file.stem)]
+        else:
+            lead = "" if file_count == 1 else f"{file.stem}_"
+            pages = [_Page(file, page, lead + video_frame_name(page)) for page in range(count)]
+            self._has_many_in_one = True
+            self.warnings.append(
+                f"{display_name(file.name)}: holds {count} pictures; each is a frame, "
+                f"{IMAGE_RATE} to the second"
+            )
+        if sorted(header.size_hw) != sorted(self._size_hw):
+            raise self._mixed_sizes(pages[0], header.size_hw)
+        self._pages += pages
+
+    def _mixed_sizes(self, page: _Page, size_hw: tuple[int, int]) -> InputError:
+        first_h, first_w = self._size_hw
         height, width = size_hw
+        where = f"page {page.number + 1} of " if page.number else ""
+        first = self._pages[0].file if self._pages else page.file
         return InputError(
-            f"mixed sizes: {display_name(self._files[0])} is {first_w}x{first_h}, "
-            f"{display_name(self._files[idx])} is {width}x{height}; all frames of a sequence "
+            f"mixed sizes: {display_name(first)} is {first_w}x{first_h}, "
+            f"{where}{display_name(page.file)} is {width}x{height}; all frames of a sequence "
             "must have one size"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """Where one frame is.
+
+    file: the still that holds it.
+    number: its place among the still's pages, from 0.
+    name: the stem of its output files.
+    """
+
+    file: Path
+    number: int
+    name: str
+
+
+class _Reader(Closing):
+    """A reader of pages that leaves a file open for the next page of it."""
+
+    def __init__(self) -> None:
+        self._still: OpenStill | None = None
+        self._file: Path | None = None
+
+    def read(self, page: _Page) -> np.ndarray:
+        if page.file != self._file:
+            self._finish()
+            self._still = OpenStill(page.file)
+            self._file = page.file
+        assert self._still is not None
+        return self._still.read(page.number)
+
+    def _finish(self) -> None:
+        if self._still is not None:
+            self._still.__exit__(None, None, None)
+        self._still = self._file = None
 
 
 def _stills(paths: Iterable[Path]) -> list[Path]:

@@ -7,6 +7,7 @@ import os
 
 from vos.errors import InputError, UsageError
 from vos.io.paths import absolute, unreadable
+from vos.io.read.signatures import is_image_sequence, is_still
 from vos.io.read.source import Decoder, Source
 
 
@@ -32,7 +33,8 @@ def open_source(path: str | os.PathLike[str], *, decoder: Decoder = "pyav") -> S
             return ImageSource.from_glob(text)
     except OSError as error:
         raise unreadable(where, error) from None
-    if where.suffix.lower() in STILL_SUFFIXES:
+    is_named_still = where.suffix.lower() in STILL_SUFFIXES and not is_image_sequence(where)
+    if is_named_still or is_still(where):
         return ImageSource.from_file(where)
     if decoder == "decord":
         from vos.io.read.decord import DecordSource  # an optional dependency

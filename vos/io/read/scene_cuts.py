@@ -163,12 +163,12 @@ def _small(image: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h2 w2 3"]:
     """Average every n-th pixel with three of its neighbourhood: touching all takes too long."""
     height, width = image.shape[:2]
     step = max(1, max(height, width) // _SIDE_PX)
-    first, second = step // 4, 3 * step // 4
-    rows, columns = max(1, height // step), max(1, width // step)
+    down, across = min(step, height), min(step, width)  # a side may be shorter than a step
+    rows, columns = height // down, width // across
     total = np.zeros((rows, columns, 3), np.uint16)
-    for top in (first, second):
-        for left in (first, second):
-            total += image[top::step, left::step][:rows, :columns]
+    for top in (down // 4, 3 * down // 4):
+        for left in (across // 4, 3 * across // 4):
+            total += image[top::down, left::across][:rows, :columns]
     return (total >> 2).astype(np.uint8)
 
 

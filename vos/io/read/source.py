@@ -32,7 +32,8 @@ class SourceInfo:
 
     path: absolute; for a glob, the pattern.
     kind: "video", "images" (folder or glob) or "image" (one still).
-    size_hw: height, width in pixels as displayed: rotation and EXIF orientation applied.
+    size_hw: height, width in stored pixels after turning and mirroring (EXIF orientation of
+        stills); not stretched to a pixel aspect. Coordinates count these.
     frame_count: exact for images; for video an estimate (duration x average rate), never the
         header's frame count. None where the container does not say.
     average_rate: frames per second; for images the rate their timestamps assume (24).
@@ -40,13 +41,18 @@ class SourceInfo:
     start_time: container clock at pts 0, in seconds.
     time_base: seconds per tick of the container's timestamps; None for images.
     rotation_deg: counter-clockwise turn already applied to the frames: 0, 90, 180 or 270.
+    is_mirrored: whether left and right were then exchanged.
     is_vfr: whether frame intervals vary; None until the packets were read (`vos.io.read.scan`).
     container: FFmpeg's name of the container format; None for stills.
     codec: FFmpeg's name of the codec; for stills the file format.
     pixel_format: FFmpeg's name; for stills Pillow's mode.
-    pixel_aspect: width / height of one stored pixel; noted, never applied.
+    pixel_aspect: width / height of one pixel as stored; noted, never applied.
     color_space: how the pixels are read: "bt709", "bt601 (assumed)", ..., "rgb" or "grey"; None for
         stills.
+    transfer: transfer function: "bt709", "pq", "hlg", ...; None where the file does not say. PQ
+        and HLG are tone-mapped, so frames are SDR.
+    primaries: "bt709", "bt2020", ...; None where the file does not say.
+    color_range: "limited" or "full"; None where the file does not say.
     has_audio: whether the file has sound.
     video_stream: index of the stream that is read; None for stills.
     video_stream_count: how many video streams the file has.
@@ -62,16 +68,30 @@ class SourceInfo:
     start_time: Fraction = Fraction(0)
     time_base: Fraction | None = None
     rotation_deg: int = 0
+    is_mirrored: bool = False
     is_vfr: bool | None = None
     container: str | None = None
     codec: str | None = None
     pixel_format: str | None = None
     color_space: str | None = None
+    transfer: str | None = None
+    primaries: str | None = None
+    color_range: str | None = None
     pixel_aspect: Fraction = Fraction(1)
     has_audio: bool = False
     video_stream: int | None = None
     video_stream_count: int = 0
     names: tuple[str, ...] | None = None
+
+    @property
+    def is_hdr(self) -> bool:
+        """Tell whether the footage is PQ or HLG, which frames no longer are."""
+        return self.transfer in ("pq", "hlg")
+
+    @property
+    def frame_pixel_aspect(self) -> Fraction:
+        """Return the width / height of one pixel of the frames, that is, after the turn."""
+        return 1 / self.pixel_aspect if self.rotation_deg % 180 else self.pixel_aspect
 
 
 class Source(Closing):

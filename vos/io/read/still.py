@@ -1,19 +1,28 @@
-"""One still image as RGB, whatever its mode."""
+"""Stills as RGB, whatever their mode, with every page a file holds."""
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from vos.errors import InputError
+from vos.errors import InputError, VosError
 from vos.io.paths import display_name, require_readable_file
+from vos.io.read import size_limits
+from vos.io.read.signatures import is_heif
 
 _SIXTEEN_BIT_MAX = 65535
+_TIFF_SUBFILE, _TIFF_DESCRIPTION = 254, 270
+_TIFF_NOT_A_PAGE = 1 | 4  # a reduced copy, a transparency mask
+_IMAGEJ_COUNT = re.compile(r"ImageJ=.*?^images=(\d{1,9})$", re.DOTALL | re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,18 +32,19 @@ class StillHeader:
     size_hw: as stored, EXIF orientation not applied.
     format: "jpeg", "png", ...
     mode: Pillow's.
+    page_count: how many pictures it holds: the pages of a TIFF, the frames of an animation.
     """
 
     size_hw: tuple[int, int]
     format: str
     mode: str
+    page_count: int
 
 
 def read_header(path: Path) -> StillHeader:
     """Read a still's header. Raises InputError if the file is missing, empty or no image."""
-    with _open(path) as image:
-        width, height = image.size
-        return StillHeader((height, width), (image.format or "unknown").lower(), image.mode)
+    with OpenStill(path) as still:
+        return still.header
 
 
 def read_still(path: Path) -> np.ndarray:
@@ -42,21 +52,159 @@ def read_still(path: Path) -> np.ndarray:
 
     Alpha is dropped, the colour under it stays. 16-bit grey is scaled to 8; CMYK, palette and
     bilevel images are converted; colour profiles are ignored. Raises InputError if the file is
-    broken, naming it.
+    broken or holds several pages, naming it.
     """
-    with _open(path) as image:
-        image.load()
-        upright = ImageOps.exif_transpose(image)
-        if upright.mode.startswith("I"):
-            return _from_wide_grey(path, upright)
-        if upright.mode == "F":
+    with OpenStill(path) as still:
+        if still.header.page_count > 1:
             raise InputError(
-                f"{display_name(path)}: floating-point pixels have no fixed range; convert the "
-                "images to 8 or 16 bits per channel"
+                f"{display_name(path)}: holds {still.header.page_count} pictures where one is "
+                "meant; save the one as a file of its own, or track the file as a clip"
             )
-        if upright.mode in ("P", "PA", "LA"):
-            upright = upright.convert("RGBA")
-        return np.array(upright.convert("RGB"))
+        return still.read(0)
+
+
+class OpenStill:
+    """A still file that is open, so that its pages are read one after the other.
+
+    header: what it says of itself.
+
+    Reading a page before the last one read may decode all pages before it again.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Raise InputError if the file is missing, empty, no image, or larger than the limit."""
+        self._path = path
+        require_readable_file(path)
+        with _image_errors(path):
+            self._image = _open_image(path)
+        try:
+            with _image_errors(path):
+                self._pages = _pages(path, self._image)
+                width, height = self._image.size
+        except BaseException:
+            self._image.close()
+            raise
+        name = (self._image.format or "unknown").lower()
+        self.header = StillHeader((height, width), name, self._image.mode, len(self._pages))
+
+    def read(self, page: int) -> np.ndarray:
+        """Read a page as `read_still` reads a file of one."""
+        try:
+            with _image_errors(self._path):
+                self._image.seek(self._pages[page])
+                width, height = self._image.size
+                size_limits.check_still_size(self._path, (height, width))
+                self._image.load()
+                return _to_rgb(self._path, ImageOps.exif_transpose(self._image))
+        except InputError as error:
+            if len(self._pages) == 1:
+                raise
+            raise InputError(f"page {page + 1} of {len(self._pages)}: {error}") from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._image.close()
+
+
+def _open_image(path: Path) -> Image.Image:
+    if is_heif(path):
+        _register_heif(path)
+    # Pillow warns of large images and refuses larger ones; our own limit is checked instead.
+    with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning):
+        image = Image.open(path)
+    try:
+        width, height = image.size
+        size_limits.check_still_size(path, (height, width))
+    except BaseException:
+        image.close()
+        raise
+    return image
+
+
+def _register_heif(path: Path) -> None:
+    try:
+        import pillow_heif  # pyright: ignore[reportMissingImports]  (an optional dependency)
+    except ImportError:
+        raise InputError(
+            f"{display_name(path)}: a HEIC picture, which needs one more package: "
+            "pip install 'vos[heif]', or save it as jpg or png"
+        ) from None
+    pillow_heif.register_heif_opener()
+
+
+def _pages(path: Path, image: Image.Image) -> list[int]:
+    """Return the places of the pictures among what Pillow counts as frames."""
+    if image.format == "MPO":  # a JPEG; the others are its preview, depth or gain map
+        return [0]
+    if image.format == "PPM":
+        _refuse_joined(path, image)
+    places = list(range(getattr(image, "n_frames", 1)))
+    if image.format == "PNG" and len(places) > 1 and image.info.get("default_image"):
+        return places[1:]  # what programs show that know no animation
+    if image.format == "TIFF":
+        return _tiff_pages(path, image, places)
+    return places
+
+
+def _tiff_pages(path: Path, image: Image.Image, places: list[int]) -> list[int]:
+    described = str(image.getexif().get(_TIFF_DESCRIPTION, ""))
+    promised = _IMAGEJ_COUNT.match(described)
+    if promised and int(promised[1]) > len(places):
+        raise InputError(
+            f"{display_name(path)}: promises {promised[1]} pictures but has a page for "
+            f"{len(places)} only (ImageJ writes large stacks so); save it as an image sequence"
+        )
+    if len(places) == 1:
+        return places
+    pages = []
+    for place in places:
+        image.seek(place)
+        subfile = image.tag_v2.get(_TIFF_SUBFILE, 0)  # pyright: ignore[reportAttributeAccessIssue]
+        if not subfile & _TIFF_NOT_A_PAGE:
+            pages.append(place)
+    pages = pages or places[:1]
+    image.seek(pages[0])
+    return pages
+
+
+def _refuse_joined(path: Path, image: Image.Image) -> None:
+    """Refuse a portable pixmap with others behind it, of which Pillow reads the first."""
+    tile = image.tile[0]  # pyright: ignore[reportAttributeAccessIssue]
+    decoder, (_, _, width, height), offset, args = tile
+    if decoder != "raw":
+        return  # written as text
+    raw_mode = args if isinstance(args, str) else args[0]
+    row_bits = {"1;I": 1, "L": 8, "RGB": 24, "I;16B": 16}.get(raw_mode, 0) * width
+    end = offset + (row_bits + 7) // 8 * height
+    if row_bits and path.stat().st_size > end:
+        with path.open("rb") as file:
+            file.seek(end)
+            rest = file.read(64).lstrip()
+        if rest[:1] == b"P":
+            raise InputError(
+                f"{display_name(path)}: several pictures, one after the other; give each a file "
+                "of its own, or make a video of them"
+            )
+
+
+def _to_rgb(path: Path, upright: Image.Image) -> np.ndarray:
+    if upright.mode.startswith("I"):
+        return _from_wide_grey(path, upright)
+    if upright.mode == "F":
+        raise InputError(
+            f"{display_name(path)}: floating-point pixels have no fixed range; convert the "
+            "images to 8 or 16 bits per channel"
+        )
+    if upright.mode in ("P", "PA", "LA"):
+        upright = upright.convert("RGBA")
+    return np.array(upright if upright.mode == "RGB" else upright.convert("RGB"))
 
 
 def _from_wide_grey(path: Path, image: Image.Image) -> np.ndarray:
@@ -71,19 +219,22 @@ def _from_wide_grey(path: Path, image: Image.Image) -> np.ndarray:
 
 
 @contextmanager
-def _open(path: Path) -> Iterator[Image.Image]:
-    require_readable_file(path)
+def _image_errors(path: Path) -> Iterator[None]:
+    """Turn what Pillow raises into InputError."""
     try:
-        with Image.open(path) as image:
-            yield image
-    except InputError:
+        yield
+    except (VosError, MemoryError):
         raise
     except UnidentifiedImageError:
         raise InputError(
             f"{display_name(path)}: not an image despite its name; replace or remove it"
         ) from None
-    # Pillow's format readers raise nearly anything on damaged data.
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError:
+        raise InputError(
+            f"{display_name(path)}: more than the {size_limits.MOST_STILL_PIXELS:,} pixels that a "
+            "still may have; resize it first"
+        ) from None
+    except Exception as error:  # Pillow's format readers raise nearly anything on damaged data
         reason = display_name(str(error)) or type(error).__name__
         raise InputError(
             f"{display_name(path)}: broken image ({reason}); replace or remove it"

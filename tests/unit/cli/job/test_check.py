@@ -10,7 +10,7 @@ import pytest
 
 from e2e import clips
 from e2e.jobs import job_for
-from vos.errors import PromptError
+from vos.errors import PromptError, UsageError
 from vos.io.read.open import open_source
 from vos.prompts import Box, save_prompts
 from vos_cli.job.check import check_prompts
@@ -57,3 +57,13 @@ def test_a_prompt_behind_the_end(tmp_path: Path, kind: str, end: Fraction | int 
         with pytest.raises(PromptError, match=f"prompt on frame 12: .*{told}"):
             check_prompts(job, opened.info)
         check_prompts(replace(job, prompts=(Box(1, (9, 9, 30, 30), 11),)), opened.info)
+
+
+def test_an_overlay_that_cannot_be_encoded(tmp_path: Path):
+    job = job_for(tmp_path / "clip", tmp_path / "out", prompts=(Box(1, (9, 9, 30, 30)),))
+    with open_source(clips.images(tmp_path / "clip", 2)) as opened:
+        wide = replace(opened.info, size_hw=(128, 17_000))
+        with pytest.raises(UsageError, match="17000 x 128"):
+            check_prompts(job, wide)
+        settings = replace(job.settings, save=("masks", "stats"))
+        check_prompts(replace(job, settings=settings), wide)

@@ -156,6 +156,9 @@ def millis(*values: int) -> list[Fraction]:
         ((0, 0, 0, 40), (0, 1, 2, 40)),
         ((0, 50, 40, 90), (0, 50, 51, 90)),
         ((5000, 5040, 0, 40, 80), (5000, 5040, 5080, 5120, 5160)),
+        ((0, 40, 80, 120, 0, 40, 80, 120), range(0, 320, 40)),  # joined
+        ((0, 40, 80, 120, 160, 20, 240, 280), range(0, 320, 40)),  # one wrong time
+        ((0, 40, 80, 120, 10, 50, 90, 130, 0, 40), range(0, 400, 40)),
     ],
 )
 def test_times_always_advance(ticks: Sequence[int | None], expected: Sequence[int]) -> None:
@@ -165,6 +168,8 @@ def test_times_always_advance(ticks: Sequence[int | None], expected: Sequence[in
 def test_times_count_from_the_streams_start() -> None:
     assert stamps([1400, 1440], start_time=1400) == millis(0, 40)
     assert stamps([1400, 1440], start_time=None) == millis(0, 40)
+    assert stamps([1400, 1440], start_time=1360) == millis(40, 80)
+    assert stamps([0, 40], start_time=128) == millis(0, 40)  # times are never negative
 
 
 def test_without_any_rate_25_is_assumed() -> None:

@@ -13,6 +13,8 @@ from av.container import InputContainer, OutputContainer
 from av.error import FFmpegError
 from av.packet import Packet
 
+from vos.io.read.container_file import open_container
+
 
 class AudioCopy:
     """A copy of every audio stream of `path` between two times, in step with the frames.
@@ -31,7 +33,7 @@ class AudioCopy:
     ) -> None:
         self._resources = contextlib.ExitStack()
         try:
-            source: InputContainer = self._resources.enter_context(av.open(str(path)))
+            source = open_container(path, self._resources)
             self._targets: dict[int, AudioStream] = {
                 stream.index: output.add_stream_from_template(stream)
                 for stream in source.streams.audio

@@ -21,6 +21,7 @@ _HD_LINES = 720
 _DEFAULT_RATE = 24
 # x264's output depends on the number of threads, so the machine must not choose it.
 _THREADS = 4
+_LARGEST_ASPECT = 65_535  # H.264 writes either side of the ratio in 16 bits
 # With AVX-512, x264's macroblock tree reads memory it has not written where the chroma width is no
 # multiple of 32: the same frames then come out differently from run to run.
 _REPEATABLE = "no-mbtree=1"
@@ -51,11 +52,13 @@ class VideoForm:
     size_hw: of the frames; odd sides are padded to even.
     tick: seconds.
     rate: frames per second, None where it is unknown.
+    pixel_aspect: width / height of one pixel.
     """
 
     size_hw: tuple[int, int]
     tick: Fraction
     rate: Fraction | None
+    pixel_aspect: Fraction = Fraction(1)
 
     def set_up(self, context: VideoCodecContext) -> None:
         """Configure a libx264 encoder that is not open yet."""
@@ -64,6 +67,8 @@ class VideoForm:
         context.pix_fmt = "yuv420p"
         context.time_base = self.tick
         context.framerate = self.rate or Fraction(_DEFAULT_RATE)
+        if self.pixel_aspect != 1:
+            context.sample_aspect_ratio = self.pixel_aspect.limit_denominator(_LARGEST_ASPECT)
         context.options = {"preset": "veryfast", "crf": "18", "x264-params": _REPEATABLE}
         context.thread_type, context.thread_count = "FRAME", _THREADS
         context.flags |= Flags.global_header

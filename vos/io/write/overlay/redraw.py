@@ -7,19 +7,21 @@ heavy label maps; then it is the same frames.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice, pairwise
 from pathlib import Path
 
-import av
 import numpy as np
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.packet import Packet
 
+from vos.errors import InputError
 from vos.frame import Frame
 from vos.io.disk import output_errors
+from vos.io.read.container_file import open_container
 from vos.io.results.append_file import AppendFile
 from vos.io.write.overlay import sink as overlay
 from vos.io.write.overlay.draw import draw_overlay
@@ -62,7 +64,7 @@ def plan_redraw(old: Path, form: VideoForm, count: int, changed: Sequence[range]
     """
     try:
         segments = _segments(old, form.tick)
-    except (FFmpegError, OSError, ValueError):
+    except (FFmpegError, InputError, OSError, ValueError):
         return None
     if sum(map(len, segments)) != count or count < 2:  # one frame stays as long as its rate says
         return None
@@ -96,8 +98,8 @@ def redraw(
     *_, before, last = (tick for ticks in plan.segments for tick in ticks)
     with output_errors(new), AppendFile(work / "overlay.packets") as packets:
         earlier: tuple[int, ...] = ()
-        with av.open(str(plan.old)) as container:
-            old = _packets(container, plan.form.tick)
+        with ExitStack() as stack:
+            old = _packets(open_container(plan.old, stack), plan.form.tick)
             parts = zip(plan.segments, plan.positions(), plan.touched, strict=True)
             for ticks, places, is_touched in parts:
                 kept = list(islice(old, len(ticks)))
@@ -137,8 +139,8 @@ def _segments(path: Path, tick: Fraction) -> tuple[tuple[int, ...], ...]:
     Raises ValueError for another kind of video.
     """
     parts: list[list[int]] = []
-    with av.open(str(path)) as container:
-        for packet in _packets(container, tick):
+    with ExitStack() as stack:
+        for packet in _packets(open_container(path, stack), tick):
             is_full = not parts or len(parts[-1]) >= overlay.SEGMENT_FRAMES
             if is_full and packet.is_keyframe:
                 parts.append([])

@@ -23,6 +23,7 @@ from vos.io.results.append_file import AppendFile
 from vos.io.results.checkpoints import SavedState
 from vos.io.write.overlay.draw import draw_overlay
 from vos.io.write.overlay.encode import REORDER_FRAMES, EncodedPacket, SegmentEncoder, VideoForm
+from vos.io.write.overlay.limits import check_overlay_size
 from vos.io.write.overlay.mux import Mp4Joiner, append_packet
 from vos.io.write.sink import Sink
 
@@ -50,6 +51,7 @@ class OverlaySink(Sink):
     time_base: seconds per tick of the source, so that every time is a whole number of ticks;
         None where it has none: 1 / frame_rate is used then.
     frame_rate: frames per second, about; tells how long the last frame stays.
+    pixel_aspect: width / height of one pixel of the frames, which players are told.
     audio_from: a file whose sound to copy, or None.
     audio_start_time: that file's container clock where frame time is 0, in seconds.
     work: folder for the encoded packets, which a sink that resumes needs and whose owner deletes
@@ -65,6 +67,7 @@ class OverlaySink(Sink):
         *,
         time_base: Fraction | None = None,
         frame_rate: Fraction | None = None,
+        pixel_aspect: Fraction = Fraction(1),
         audio_from: Path | None = None,
         audio_start_time: Fraction = Fraction(0),
         work: Path | None = None,
@@ -74,6 +77,7 @@ class OverlaySink(Sink):
         self._path = path
         self._tick = choose_tick(time_base, frame_rate)
         self._rate = frame_rate
+        self._pixel_aspect = pixel_aspect
         self._form: VideoForm | None = None
         self._audio_from = audio_from
         self._audio_start_time = audio_start_time
@@ -81,7 +85,7 @@ class OverlaySink(Sink):
         self._packets = AppendFile(work and work / "overlay.packets", state.get("packets"))
         self._first: int | None = state.get("first")
         if self._first is not None:
-            self._form = VideoForm(tuple(state["size_hw"]), self._tick, self._rate)
+            self._form = self._form_for(tuple(state["size_hw"]))
         self._open_segment(tuple(state.get("earlier", ())))
         self._replays = deque(() if resume is None else _unpack_labels(resume.blob))
         self.replay_from = self._replays[0][0] if self._replays else None
@@ -100,6 +104,7 @@ class OverlaySink(Sink):
             path,
             time_base=info.time_base,
             frame_rate=info.average_rate,
+            pixel_aspect=info.frame_pixel_aspect,
             audio_from=info.path if info.has_audio else None,
             audio_start_time=info.start_time,
             work=work,
@@ -136,7 +141,7 @@ class OverlaySink(Sink):
             raise ValueError(f"frames must come in presentation order: {frame.pts=} {last=}")
         if self._form is None:
             self._first = ticks
-            self._form = VideoForm(frame.size_hw, self._tick, self._rate)
+            self._form = self._form_for(frame.size_hw)
         if self._encoder is None:
             self._encoder = SegmentEncoder(self._form, self._earlier)
         drawn = draw_overlay(frame.image, label_map)
@@ -148,6 +153,10 @@ class OverlaySink(Sink):
         if len(self._ticks) == SEGMENT_FRAMES or is_heavy:
             self._save(self._encoder.flush())
             self._open_segment(self._last_ticks(REORDER_FRAMES))
+
+    def _form_for(self, size_hw: tuple[int, int]) -> VideoForm:
+        check_overlay_size(size_hw)
+        return VideoForm(size_hw, self._tick, self._rate, self._pixel_aspect)
 
     def _open_segment(self, earlier: tuple[int, ...]) -> None:
         """Begin a segment. earlier: ticks of the last frames before it."""
