@@ -39,8 +39,6 @@ GENERATED = 300
 HALF = 128
 POINTS, SEEDS = 5, (0, 1, 2)
 TIMED_FRAMES, SIZE_HW = 24, (360, 640)
-
-
 Pair = tuple[float, float]
 
 

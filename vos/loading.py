@@ -20,7 +20,6 @@ from vos.track.policy import Fifo, Visible
 
 POLICIES = {"fifo": Fifo, "visible": Visible}
 
-
 # What `load` called these options before they had one declaration.
 _EARLIER_NAMES = {"compiled": "compile", "size_px": "size"}
 

@@ -10,7 +10,6 @@ from torch import Tensor
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 
-
 # glibc's own upper bound for mappings, and what older versions accept.
 _BLOCK_LIMITS_BYTES = (1 << 30, 32 << 20)
 

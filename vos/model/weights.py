@@ -25,24 +25,12 @@ if TYPE_CHECKING:
 
 __all__ = ["infer_architecture", "load_metadata", "load_state_dict", "sha256_of", "verify"]
 
-
 _ZIP_MAGIC = b"PK\x03\x04"
-
-
 _PICKLE_MAGIC = b"\x80"
-
-
 _MAX_SAFETENSORS_HEADER = 100_000_000  # the format's own bound
-
-
 _TRUNK_WIDTH = "image_encoder.trunk.patch_embed.proj.weight"
-
-
 _TRUNK_BLOCK = re.compile(r"image_encoder\.trunk\.blocks\.(\d+)\.")
-
-
 _SAM2_EMBED_DIM = 256
-
 
 # (trunk width, trunk blocks) -> size; from the sam2 package's configs/sam2.1/*.yaml.
 _SIZES = {(96, 12): "tiny", (96, 16): "small", (112, 24): "base-plus", (144, 48): "large"}

@@ -20,7 +20,6 @@ VIDEO_SUFFIXES = frozenset(
     )
 )  # fmt: skip
 
-
 PROMPTS_SUFFIX = ".prompts.json"
 """Of a prompt file beside its clip, which no pattern takes for a clip."""
 

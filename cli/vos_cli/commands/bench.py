@@ -14,7 +14,6 @@ from vos_cli.console.tables import print_table
 if TYPE_CHECKING:
     from vos.bench.session import Bench, Case
 
-
 _PROFILED_FRAMES = 8
 
 

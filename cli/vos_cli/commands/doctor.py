@@ -29,14 +29,11 @@ from vos_cli.console.tables import print_table
 
 State = Literal["ok", "note", "fail"]
 
-
 # Below this, long runs with overlays are likely to fill the disk.
 _LITTLE_DISK_BYTES = 2e9
 
-
 # The frames/s a user may expect are reported, not judged; this only catches a hung machine.
 _SLOW_SELF_TEST_S = 20.0
-
 
 # A plain square on a plain ground; a model with the right weights does far better.
 _LEAST_IOU = 0.5
@@ -184,16 +181,9 @@ _CHECKS: dict[str, Callable[[], tuple[State, str]]] = {
     "self-test": _self_test,
 }
 
-
 _SIDE_PX = 128
-
-
 _SQUARE_PX = 48
-
-
 _STEP_PX = 4
-
-
 _FRAMES = 8
 
 

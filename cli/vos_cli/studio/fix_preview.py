@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from vos.api import Tracker
     from vos.track.memory_bank import MemoryBank
 
-
 _TAKEN = "all of it is part of another object: draw a prompt for that one here too"
 
 

@@ -19,8 +19,6 @@ TARGET = 1
 MIN_VISIBLE_PX = 64
 _AHEAD = 2
 _LOOK_UP_S = 5.0
-
-
 Batch = tuple[Tensor, Tensor]
 
 

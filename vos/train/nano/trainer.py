@@ -44,10 +44,7 @@ from vos.train.optimise import bf16_products, parameter_groups
 from vos.train.prompts import sample_correction, sample_prompt
 
 EVAL_SEED = 20_260_101
-
-
 EMA_EVERY = 4
-
 
 CORRECTED_WEIGHT = 3.0
 """How many frames the loss of a corrected frame counts for: there is one in a clip."""

@@ -15,20 +15,10 @@ from vos.model.types import Decoded, ModelPrompt
 from vos.train.prompts import boxes_from_masks, sample_box, sample_correction, sample_points
 
 PromptKind = Literal["box", "points", "mask"]
-
-
 KINDS: tuple[PromptKind, ...] = get_args(PromptKind)
-
-
 MAX_POINTS = 10
-
-
 _POSITIVE = 0.7
-
-
 _NEAR = 0.05
-
-
 _NEAR_LIMIT_PX = 64
 
 
@@ -126,8 +116,6 @@ def _ring(mask: Bool[Tensor, "b l l"]) -> Bool[Tensor, "b l l"]:
 
 
 _DOWN = 8
-
-
 _CHANGED = 0.01
 
 
