@@ -117,7 +117,7 @@ def _run(case: Case, ours: Bench, *, profile: bool) -> dict[str, Any]:
 
 
 def _beside_the_model(side_px: int) -> str:
-    """A table of what other threads do."""
+    """Print a table of what other threads do."""
     from pathlib import Path
     from tempfile import TemporaryDirectory
 
