@@ -26,7 +26,7 @@ from benchmarks.common import disk_box, machine, moving_frames, write_result
 from benchmarks.nano import mean_score
 from vos.api import Tracker
 from vos.loading import load
-from vos.model.weights import sha256_of
+from vos.model.weights import compute_sha256
 from vos.prompts import Box, Points, Prompt
 from vos.refine.weights import load_refiner
 from vos.train.refiner.evaluate import evaluate_refiner
@@ -72,7 +72,7 @@ def kept_score(
     """`score`, or what `file` holds of an earlier run with the same weights."""
     weights = [tracker.model_info.sha256]
     if name != NONE:
-        weights.append(sha256_of(file.with_name(EXPORT)))
+        weights.append(compute_sha256(file.with_name(EXPORT)))
     if file.exists():
         kept = json.loads(file.read_text())
         if kept.pop("weights") == weights:

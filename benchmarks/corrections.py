@@ -33,7 +33,7 @@ from vos.track.policy import Fifo, StreamPosition
 from vos.track.session import Session
 from vos.track.snapshot import SessionState
 from vos.track.step import Engine, decode_group, encode_frame, find_memories, track_frame
-from vos.train.nano.trainer import answer_iou, held_out
+from vos.train.nano.trainer import held_out, prediction_iou
 from vos.train.prompts import sample_correction, sample_prompt
 from vos_eval.metrics.clicks import Click, next_click
 from vos_eval.metrics.region import jaccard
@@ -120,7 +120,7 @@ def generated_table(tracker: Tracker) -> str:
         for count in range(CLICKS + 1):
             one = find_memories(engine, frame.at, 1, banks[1], prompt)
             (answer,) = decode_group(engine, frame, [one])
-            scores[count] += answer_iou(answer.output_logits, truth).sum().item()
+            scores[count] += prediction_iou(answer.output_logits, truth).sum().item()
             prompt = sample_correction(truth, answer.output_logits, generator, prompt)
     cells = " | ".join(f"{100 * score / CLIPS:.1f}" for score in scores)
     return f"| {' | '.join(CLICKED_COLUMNS)} |\n{'|---' * 4}|\n| {cells} |"

@@ -121,12 +121,12 @@ def _beside_the_model(side_px: int) -> str:
     from pathlib import Path
     from tempfile import TemporaryDirectory
 
-    from vos.bench.stages import stages_beside_the_model
+    from vos.bench.stages import measure_stages
 
     with TemporaryDirectory() as name:
-        stages = stages_beside_the_model(_PROFILED_FRAMES, side_px, Path(name))
+        stages = measure_stages(_PROFILED_FRAMES, side_px, Path(name))
     lines = ["A 1080p frame beside the model", f"{'':<20}{'CPU ms':>8}  threads beside the model's"]
-    lines += [f"{one.name:<20}{one.together_ms:>8.1f}  {one.where}" for one in stages]
+    lines += [f"{one.name:<20}{one.all_threads_ms:>8.1f}  {one.where}" for one in stages]
     return "\n".join(lines)
 
 

@@ -79,7 +79,7 @@ def one_line(text: str) -> str:
 
 def message(error: BaseException) -> str:
     """Return an error's text with parameters as the command line spells them."""
-    return error.spelled(_flag) if isinstance(error, VosError) else str(error)
+    return error.spell(_flag) if isinstance(error, VosError) else str(error)
 
 
 def _flag(parameter: Parameter) -> str:
