@@ -1,4 +1,4 @@
-"""What a 1080p frame costs beside the model: reading it, making it small, its mask, its overlay.
+"""Measure what a 1080p frame costs beside the model: reading, resizing, its mask, its overlay.
 
 python -m benchmarks.stages
 """
