@@ -1,6 +1,4 @@
-"""What every benchmark needs: the machine it ran on, its weights, generated frames, peak memory, a
-results file.
-"""
+"""Shared by every benchmark: machine, weights, generated frames, peak memory, a results file."""
 
 from __future__ import annotations
 
@@ -23,15 +21,15 @@ from vos.model.registry import EMBEDDED, resolve
 __all__ = [
     "NANO",
     "NANO_REFINER",
-    "described",
+    "describe_tracker",
     "disk_box",
     "in_fresh_process",
+    "list_weights",
     "machine",
     "moving_frames",
     "peak_rss_mb",
     "score_table",
     "weights_line",
-    "weights_of",
     "write_result",
 ]
 
@@ -41,7 +39,7 @@ NANO_REFINER = NANO.with_name("nano-refiner.safetensors")
 
 
 def machine(device: str = "cpu") -> str:
-    """One line: the GPU where `device` is one, CPU model, cores, torch, threads, commit."""
+    """Return one line: the GPU where `device` is one, CPU model, cores, torch, threads, commit."""
     gpu = f"{torch.cuda.get_device_name(device)}; " if device.startswith("cuda") else ""
     cpu = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
@@ -59,8 +57,8 @@ def machine(device: str = "cpu") -> str:
     return f"{gpu}{cpu}; torch {torch.__version__}, {threads} threads; commit {commit}"
 
 
-def described(tracker: Tracker) -> str:
-    """One line: weights, input side, refiner, and the machine."""
+def describe_tracker(tracker: Tracker) -> str:
+    """Return one line: weights, input side, refiner, and the machine."""
     info = tracker.model_info
     return (
         f"{info.name}, sha256 {info.sha256[:16]}, {info.image_size_px} px, refiner "
@@ -69,7 +67,7 @@ def described(tracker: Tracker) -> str:
 
 
 def score_table(columns: Sequence[str], rows: Sequence[tuple[str, Sequence[float]]]) -> str:
-    """Markdown: a name and its scores in percent (0-1 in) per row, and the mean of the rows."""
+    """Make a Markdown table: a name and its scores in percent per row, and the mean of the rows."""
     mean = [sum(column) / len(rows) for column in zip(*(scores for _, scores in rows), strict=True)]
     return "\n".join(
         [
@@ -86,14 +84,16 @@ def _percent(score: float) -> str:
 
 
 def peak_rss_mb() -> float:
-    """Highest resident memory of this process so far."""
+    """Return the highest resident memory of this process so far."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def in_fresh_process(module: str, *args: object, is_quiet: bool = False) -> Any:
-    """The JSON that `python -m benchmarks.MODULE ARGS` prints: memory is counted from its start.
+    """Return the JSON that `python -m benchmarks.MODULE ARGS` prints.
 
-    is_quiet: drop what it says on stderr.
+    In a process of its own, memory is counted from its start.
+
+    is_quiet: drop its stderr.
     """
     done = subprocess.run(
         [sys.executable, "-m", f"benchmarks.{module}", *map(str, args)],
@@ -106,11 +106,11 @@ def in_fresh_process(module: str, *args: object, is_quiet: bool = False) -> Any:
 
 
 def disk_box(size_hw: tuple[int, int]) -> tuple[float, float, float, float]:
-    """The disk's box on frame 0."""
+    """Return the disk's box on frame 0."""
     return disk_boxes(1, size_hw)[0]
 
 
-def weights_of(tracker: Tracker) -> list[Path]:
+def list_weights(tracker: Tracker) -> list[Path]:
     """Return the weight files of a tracker: its model's and its refiner's."""
     info = tracker.refiner_info
     return [tracker.model_info.path, *([] if info is None else [info.path])]

@@ -1,4 +1,4 @@
-"""What correcting clicks on a tracked frame do: to that frame, and to those that follow.
+"""Measure what correcting clicks do to a tracked frame, and to those that follow.
 
     python -m benchmarks.corrections --davis ROOT   # ROOT: JPEGImages/<sequence>, Annotations/...
 
@@ -7,7 +7,7 @@ larger error region are clicked, each on top of those before, in batches.
 
 Real: each sequence is tracked from its first mask. At a quarter, a half and three quarters of it
 the simulated clicker of interactive segmentation (the deepest pixel of the larger error region)
-clicks up to three times on the tracked answer. J on that frame before and after each click, and
+clicks up to three times on the tracked prediction. J on that frame before and after each click, and
 mean J of the ten frames that follow, with and without the three clicks.
 """
 
@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.common import described, score_table, weights_of, write_result
+from benchmarks.common import describe_tracker, list_weights, score_table, write_result
 from vos.api import Tracker
 from vos.frame import Frame
 from vos.io.read.open import open_source
@@ -33,7 +33,7 @@ from vos.track.policy import Fifo, StreamPosition
 from vos.track.session import Session
 from vos.track.snapshot import SessionState
 from vos.track.step import Engine, decode_group, encode_frame, find_memories, track_frame
-from vos.train.nano.trainer import answer_iou, held_out
+from vos.train.nano.trainer import held_out, prediction_iou
 from vos.train.prompts import sample_correction, sample_prompt
 from vos_eval.metrics.clicks import Click, next_click
 from vos_eval.metrics.region import jaccard
@@ -46,7 +46,12 @@ PLACES = (0.25, 0.5, 0.75)
 
 @dataclass(slots=True)
 class Tally:
-    """J per place: after 0, 1, ... clicks, and of the frames that follow."""
+    """J per place.
+
+    clicked: after 0, 1, ... clicks.
+    left_alone: of the frames that follow, without a correction.
+    corrected: of the frames that follow, with it.
+    """
 
     clicked: list[list[float]] = field(default_factory=list)
     left_alone: list[float] = field(default_factory=list)
@@ -106,7 +111,7 @@ def _mean_j(session: Session, frames: list[Frame], truth: list[np.ndarray], span
 
 @torch.inference_mode()
 def generated_table(tracker: Tracker) -> str:
-    """Mean J of frame 8 after 0 to 3 clicks."""
+    """Make a table of mean J of frame 8 after 0 to 3 clicks."""
     model, engine = tracker.model, Engine(tracker.model, tracker.refiner, Fifo())
     scores = np.zeros(CLICKS + 1)
     for images, masks, generator in held_out(model.device, model.image_size, CLIPS):
@@ -119,15 +124,15 @@ def generated_table(tracker: Tracker) -> str:
         truth, prompt = masks[:, CLICKED], None
         for count in range(CLICKS + 1):
             one = find_memories(engine, frame.at, 1, banks[1], prompt)
-            (answer,) = decode_group(engine, frame, [one])
-            scores[count] += answer_iou(answer.output_logits, truth).sum().item()
-            prompt = sample_correction(truth, answer.output_logits, generator, prompt)
+            (prediction,) = decode_group(engine, frame, [one])
+            scores[count] += prediction_iou(prediction.output_logits, truth).sum().item()
+            prompt = sample_correction(truth, prediction.output_logits, generator, prompt)
     cells = " | ".join(f"{100 * score / CLIPS:.1f}" for score in scores)
     return f"| {' | '.join(CLICKED_COLUMNS)} |\n{'|---' * 4}|\n| {cells} |"
 
 
 def table(tracker: Tracker, root: Path) -> str:
-    """A row per sequence, means over its places, and the mean of the sequences."""
+    """Make a row per sequence, means over its places, and the mean of the sequences."""
     columns = ("sequence", *CLICKED_COLUMNS, "next ten", "next ten, corrected")
     rows = []
     for labels in sorted((root / "Annotations").iterdir()):
@@ -150,10 +155,10 @@ def main() -> None:
     write_result(
         "corrections.md",
         "# What correcting clicks do\n\n"
-        f"J in percent. {described(tracker)}\n\n"
+        f"J in percent. {describe_tracker(tracker)}\n\n"
         f"## Held-out generated clips\n\n{generated_table(tracker)}\n\n"
         f"## Nine real sequences\n\n{table(tracker, args.davis)}\n",
-        weights_of(tracker),
+        list_weights(tracker),
     )
 
 

@@ -39,7 +39,7 @@ RESULT = Path(__file__).parent / "results" / "eval.md"
 
 
 def outline(angle: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A wavy closed outline: radius factor at each angle."""
+    """Return a wavy closed outline: the radius factor at each angle."""
     waves = [
         rng.normal(0, 0.12 / k) * np.cos(k * angle + rng.uniform(0, 2 * np.pi))
         for k in range(2, 12)
@@ -48,7 +48,7 @@ def outline(angle: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def draw(size_hw: tuple[int, int], index: int, jitter: float, seed: int) -> np.ndarray:
-    """Two objects that drift; `jitter` moves and reshapes them as an imperfect tracker would."""
+    """Draw two objects that drift; `jitter` moves and reshapes them as a tracker's errors would."""
     height, width = size_hw
     rows, columns = np.mgrid[:height, :width].astype(np.float32)
     labels = np.zeros(size_hw, np.uint8)
@@ -87,7 +87,7 @@ def repeat(plan: Plan, times: int) -> Plan:
 
 
 def cpu_ms(plan: Plan) -> list[float]:
-    """CPU milliseconds per object and frame, of each repetition."""
+    """Measure CPU milliseconds per object and frame, of each repetition."""
     found = []
     for _ in range(REPEATS):
         start = time.process_time()
@@ -98,14 +98,18 @@ def cpu_ms(plan: Plan) -> list[float]:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Seconds of one or several runs of the program at the same time, from start to end."""
+    """Seconds of one or several runs of the program at the same time, from start to end.
+
+    wall_s: by the clock.
+    cpu_s: of all processes.
+    """
 
     wall_s: float
     cpu_s: float
 
 
 def make_davis(root: Path, plan: Plan, frames: int) -> None:
-    """A data set on disk whose frames are hard links to the plan's masks, over and over."""
+    """Make a data set on disk whose frames are hard links to the plan's masks, over and over."""
     (sequence,) = plan.sequences
     for index in range(frames):
         video = f"{index // JOBS_VIDEO_FRAMES:04d}"
@@ -127,17 +131,17 @@ def run_program(root: Path, jobs: int, at_once: int = 1) -> Cost:
     command += ["--gt", str(root / "gt"), "--pred", str(root / "pred"), "--jobs", str(jobs)]
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     started = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(at_once)]
-    answers = {process.communicate()[0] for process in started}
+    outputs = {process.communicate()[0] for process in started}
     wall_s = time.perf_counter() - start
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    if len(answers) != 1 or any(process.returncode for process in started):
+    if len(outputs) != 1 or any(process.returncode for process in started):
         raise RuntimeError("a scorer failed, or two of them disagree")
     cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return Cost(wall_s, cpu_s)
 
 
 def jobs_table(folder: Path, plan: Plan, ms_per_frame: float, jobs: int) -> list[str]:
-    """Throughput of `jobs` processes over one, beside what the machine itself allows.
+    """Compare the throughput of `jobs` processes with one, beside what the machine itself allows.
 
     plan: the masks to repeat; ms_per_frame: their cost, which decides how often. The runs are in
     an order in which a slow drift of the machine's speed cancels out.
@@ -172,7 +176,7 @@ def _both(costs: list[Cost]) -> str:
 
 
 def long_video_mb() -> tuple[float, float]:
-    """Peak resident MB of a fresh process scoring 500 frames, and LONG_FRAMES frames."""
+    """Return peak resident MB of a fresh process scoring 500 frames, and LONG_FRAMES frames."""
     found = []
     for frames in (500, LONG_FRAMES):
         done = subprocess.run(

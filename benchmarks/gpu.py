@@ -24,8 +24,14 @@ VOS = "from vos_cli.main import main; main()"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """flags: of `vos bench`. compared_with: what the ratio is to, the official predictor or the row
-    of that name; "" for nothing. ratio, fraction: the targets, None where there is none.
+    """One row of the table.
+
+    name: of the row.
+    flags: of `vos bench`.
+    compared_with: what the ratio is to, the official predictor or the row of that name; "" for
+        nothing.
+    ratio: its target, None where there is none.
+    fraction: the target for the share of peak arithmetic, None where there is none.
     """
 
     name: str
@@ -53,27 +59,32 @@ ROWS = (
 
 
 def measure(row: Row, options: Sequence[str]) -> dict[str, Any] | None:
-    """The report of `vos bench`, None where it failed."""
+    """Return the report of `vos bench`, None where it failed."""
     command = [sys.executable, "-c", VOS, "bench", *row.flags.split(), *options, "--json"]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     return json.loads(done.stdout) if done.returncode == 0 else None
 
 
-def ratio_of(row: Row, report: Mapping[str, Any], rates: Mapping[str, float]) -> float | None:
-    """rates: frames/s of the rows before."""
+def compute_ratio(row: Row, report: Mapping[str, Any], rates: Mapping[str, float]) -> float | None:
+    """Compute the ratio of a row.
+
+    rates: frames/s of the rows before.
+    """
     if row.compared_with in rates:
         return report["frames_per_s"] / rates[row.compared_with]
     return report.get("speed_ratio")
 
 
 def line(row: Row, report: Mapping[str, Any] | None, rates: Mapping[str, float]) -> str:
-    """The row as a line of the table."""
+    """Format the row as a line of the table."""
     if report is None:
-        return _joined(row.name, "failed", "", "", row.compared_with, "", "", "", _target(row), "")
-    ratio, fps = ratio_of(row, report, rates), report["frames_per_s"]
+        return _join_cells(
+            row.name, "failed", "", "", row.compared_with, "", "", "", _target(row), ""
+        )
+    ratio, fps = compute_ratio(row, report, rates), report["frames_per_s"]
     wanted = ((row.ratio, ratio), (row.fraction, report["fraction_of_peak"]))
     met = [found is not None and found >= least for least, found in wanted if least is not None]
-    return _joined(
+    return _join_cells(
         row.name,
         f"{fps:.1f}",
         f"{1e3 / fps:.2f}",
@@ -100,7 +111,7 @@ def _text(value: float | None, form: str) -> str:
     return "" if value is None else format(value, form)
 
 
-def _joined(*cells: str) -> str:
+def _join_cells(*cells: str) -> str:
     return f"| {' | '.join(cells)} |"
 
 

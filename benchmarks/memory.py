@@ -40,11 +40,11 @@ MOST_GROWTH_MB = 50
 
 
 class OfficialNano(NanoSAM2, SAM2VideoPredictor):
-    """nano's modules under the official predictor's loop."""
+    """A predictor that runs nano's modules in the official predictor's loop."""
 
 
 def run_ours(frames: int, device: str = "cpu") -> dict[str, float]:
-    """Track `frames` frames; peak memory and the session's state after frame 20 and at the end."""
+    """Track `frames` frames; return peak memory and session state after frame 20 and at the end."""
     session = load("nano", device=device).session([Box(1, disk_box(SIZE_HW))])
     settled, last = 0, 0
     for result in session.run(moving_frames(frames, SIZE_HW)):
@@ -60,7 +60,7 @@ def run_ours(frames: int, device: str = "cpu") -> dict[str, float]:
 
 
 def run_official(frames: int) -> dict[str, float]:
-    """The same clip and weights through `SAM2VideoPredictor`."""
+    """Track the same clip with the same weights through `SAM2VideoPredictor`."""
     net: Any = load("nano", device="cpu").model.net
     net.__class__ = OfficialNano  # same parts and weights, the official methods on top
     neck = net.get_submodule("image_encoder.neck")
@@ -87,7 +87,7 @@ def measure(who: str, frames: int, device: str = "cpu") -> dict[str, float]:
 
 
 def on_the_gpu(short_frames: int, long_frames: int) -> None:
-    """The rows of a CUDA device."""
+    """Return the rows of a CUDA device."""
     short, long = measure("ours", short_frames, "cuda"), measure("ours", long_frames, "cuda")
     rows = [
         f"| {frames} | {case['peak_mb']:.0f} | {case['device_mb']:.0f} |"

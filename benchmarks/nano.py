@@ -1,4 +1,4 @@
-"""How good the embedded model is: held-out generated clips, and real DAVIS-2016 sequences.
+"""Score the embedded model: held-out generated clips, and real DAVIS-2016 sequences.
 
     python -m benchmarks.nano --davis ROOT       # ROOT holds JPEGImages/<sequence> and
     Annotations/<sequence>
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.common import described, score_table, weights_of, write_result
+from benchmarks.common import describe_tracker, list_weights, score_table, write_result
 from vos.api import Tracker
 from vos.io.write.mask_png import read_label_png
 from vos.loading import load
@@ -29,14 +29,17 @@ KINDS = ("box", "mask", "clicks:1")
 
 
 def tight_box(object_id: int, mask: np.ndarray) -> Box:
-    """The box around a mask, corners inclusive."""
+    """Return the box around a mask, corners inclusive."""
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     x1, x2 = float(columns[0]), float(columns[-1])
     return Box(object_id, (x1, float(rows[0]), x2, float(rows[-1])))
 
 
 def score_sequence(tracker: Tracker, images: Path, labels: Path, kind: str) -> tuple[float, float]:
-    """Mean J and F of one sequence. kind: "mask" or "box"."""
+    """Return mean J and F of one sequence.
+
+    kind: "mask" or "box".
+    """
     truth = [read_label_png(path) > 0 for path in sorted(labels.glob("*.png"))]
     masks = [result.masks[1] for result in tracker.track(images, [_prompt(truth[0], kind)])]
     pairs = list(zip(truth, masks, strict=True))[1:-1]
@@ -47,7 +50,7 @@ def score_sequence(tracker: Tracker, images: Path, labels: Path, kind: str) -> t
 
 
 def mean_score(tracker: Tracker, root: Path, kind: str) -> tuple[float, float]:
-    """Mean J and F of the sequences under `root`."""
+    """Return mean J and F of the sequences under `root`."""
     labels = sorted((root / "Annotations").iterdir())
     pairs = [score_sequence(tracker, root / "JPEGImages" / x.name, x, kind) for x in labels]
     j, f = np.mean(pairs, axis=0)
@@ -59,7 +62,7 @@ def _prompt(mask: np.ndarray, kind: str) -> Prompt:
 
 
 def generated_table(tracker: Tracker) -> str:
-    """Mean J per prompt kind on the held-out generated clips."""
+    """Make a table of mean J per prompt kind on the held-out generated clips."""
     size_px = tracker.model.image_size
     lines = [
         "| first-frame prompt | mean J | frame 0 | frame 1 | frame 7 | frame 15 |",
@@ -74,7 +77,7 @@ def generated_table(tracker: Tracker) -> str:
 
 
 def davis_table(tracker: Tracker, root: Path) -> str:
-    """J, F and J&F per real sequence, from the first mask and from the first box."""
+    """Make a table of J, F and J&F per real sequence, from the first mask and the first box."""
     columns = ("sequence", "mask J", "mask F", "mask J&F", "box J", "box F", "box J&F")
     rows = []
     for labels in sorted((root / "Annotations").iterdir()):
@@ -98,7 +101,7 @@ def main() -> None:
     tracker = load(args.model, refiner=args.refiner)
     parts = [
         "# The embedded model\n",
-        described(tracker),
+        describe_tracker(tracker),
         f"Command: `python -m benchmarks.nano --refiner {args.refiner} --davis ROOT`\n",
         "## Held-out generated clips (100 x 16 frames, fixed seeds)\n",
         generated_table(tracker) + "\n",
@@ -111,7 +114,7 @@ def main() -> None:
             "dense optical flow carried forward 42.9.",
         ]
     suffix = "" if args.refiner == "none" else "-refined"
-    write_result(f"nano{suffix}.md", "\n".join(parts) + "\n", weights_of(tracker))
+    write_result(f"nano{suffix}.md", "\n".join(parts) + "\n", list_weights(tracker))
 
 
 if __name__ == "__main__":

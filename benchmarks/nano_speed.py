@@ -1,4 +1,4 @@
-"""The embedded model on a CPU: how fast at which size, shape and arithmetic, and what that costs.
+"""Time the embedded model on a CPU by size, shape and arithmetic, and score what that costs.
 
     python -m benchmarks.nano_speed [--clips 40]
 
@@ -47,7 +47,7 @@ KINDS = {"fp32": torch.float32, "bf16": torch.bfloat16, "int8": torch.float32}
 
 
 def build(name: str, kind: str, size_px: int) -> Sam2Model:
-    """A shape whose image encoder is as `kind` wants them, at an input size."""
+    """Build a shape whose image encoder is as `kind` wants it, at an input size."""
     net = build_nano(N32) if name == "n32" else load(name, device="cpu", refiner="none").model.net
     if kind == "int8":
         with warnings.catch_warnings():
@@ -58,7 +58,7 @@ def build(name: str, kind: str, size_px: int) -> Sam2Model:
 
 
 def in_turns(cases: dict[tuple[str, int, str], Sam2Model]) -> dict[tuple[str, int, str], float]:
-    """Median milliseconds per frame of each case."""
+    """Measure median milliseconds per frame of each case, in turns."""
     sessions = {
         key: Session(
             model,
@@ -80,7 +80,7 @@ def in_turns(cases: dict[tuple[str, int, str], Sam2Model]) -> dict[tuple[str, in
 
 
 def box_j(model: Sam2Model, kind: str, clips: int) -> float:
-    """Mean J on held-out clips."""
+    """Return mean J on held-out clips."""
     dtype = KINDS[kind]
     with torch.autocast(model.device.type, dtype, enabled=dtype != torch.float32):
         frames = evaluate(model, size_px=model.image_size, clips=clips)

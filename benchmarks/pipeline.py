@@ -1,4 +1,4 @@
-"""A whole `vos track` on 1080p footage: does anything but the model set its pace, and its memory?
+"""Run a whole `vos track` on 1080p footage: does anything but the model set pace and memory?
 
     python -m benchmarks.pipeline                # nano; --models tiny large adds SAM 2.1's
     python -m benchmarks.pipeline --device cuda --models tiny small base-plus large
@@ -66,8 +66,14 @@ ALONE_SHARE = 4
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """frames/s of the model alone and of the command; MB once loaded, and at the highest; median
-    ms and kB of a checkpoint.
+    """One model on one clip.
+
+    model_only: frames/s of the model alone.
+    command: frames/s of the command.
+    loaded_mb: memory once loaded.
+    peak_mb: memory at its highest.
+    save_ms: median time of a checkpoint.
+    save_kb: median size of a checkpoint.
     """
 
     model_only: float
@@ -104,16 +110,16 @@ def measure(model: str, clip: Path, output: Path, frames: int, device: str) -> C
         seen["loaded"] = resident_mb()
         return tracker
 
-    with watched_saves() as saves:
-        outcome = run(job, say=quiet, warn=quiet, load=load)
+    with time_saves() as saves:
+        outcome = run(job, say=ignore, warn=ignore, load=load)
     assert outcome.frames_per_s is not None
     ms, kb = (float(np.median(column)) for column in zip(*saves, strict=True))
     return Case(seen["alone"], outcome.frames_per_s, seen["loaded"], peak_rss_mb(), ms, kb)
 
 
 @contextmanager
-def watched_saves() -> Iterator[list[tuple[float, float]]]:
-    """Milliseconds and kB of every checkpoint that is written meanwhile."""
+def time_saves() -> Iterator[list[tuple[float, float]]]:
+    """Measure milliseconds and kB of every checkpoint that is written meanwhile."""
     saves: list[tuple[float, float]] = []
     sizes: list[int] = []
     keep, save = OutputFolder.save, ResumableRun._save
@@ -122,25 +128,25 @@ def watched_saves() -> Iterator[list[tuple[float, float]]]:
         sizes.append(keep(*args))
         return sizes[-1]
 
-    def timed(work: ResumableRun) -> None:
+    def time_save(work: ResumableRun) -> None:
         began = time.monotonic()
         save(work)
         saves.append((1000 * (time.monotonic() - began), sizes[-1] / 1e3))
 
-    with patch.object(OutputFolder, "save", kept), patch.object(ResumableRun, "_save", timed):
+    with patch.object(OutputFolder, "save", kept), patch.object(ResumableRun, "_save", time_save):
         yield saves
 
 
 def alone(tracker: Tracker, frames: int) -> float:
-    """Frames/s of the session on pictures in memory."""
+    """Return frames/s of the session on images in memory."""
     side = tracker.model.image_size
-    pictures = [
+    images = [
         replace(frame, resized=resize_image(frame.image, side))
         for frame in moving_frames(2, SIZE_HW)
     ]
     session = tracker.session(list(boxes()))
     count = STEADY_FRAME + frames
-    stream = ((replace(pictures[index % 2], frame_idx=index), None) for index in range(count))
+    stream = ((replace(images[index % 2], frame_idx=index), None) for index in range(count))
     began = 0.0
     for frame, _, following in with_following(stream, session.look_ahead):
         if frame.frame_idx == STEADY_FRAME:
@@ -150,22 +156,22 @@ def alone(tracker: Tracker, frames: int) -> float:
 
 
 def resident_mb() -> float:
-    """Resident memory now."""
+    """Return the resident memory now."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-def quiet(_text: str) -> None:
-    """Say nothing."""
+def ignore(_text: str) -> None:
+    """Print nothing."""
 
 
-def case_of(model: str, clip: Path, output: Path, frames: int, device: str) -> Case:
+def measure_case(model: str, clip: Path, output: Path, frames: int, device: str) -> Case:
     one = ("--one", model, clip, output)
     return Case(**in_fresh_process("pipeline", "--frames", frames, "--device", device, *one))
 
 
 def random_weights(name: str, place: Path) -> Path:
-    """A weight file of SAM 2.1 of this size."""
+    """Write a weight file of SAM 2.1 of this size."""
     entry = registry.get(f"sam2.1-{name}")
     assert entry.config is not None
     file = place / f"{name}.pt"
@@ -198,7 +204,7 @@ def main() -> None:
             clip = place / f"{frames}.mp4"
             if not clip.exists():
                 make_clip(clip, frames)
-            case = case_of(model, clip, place / "out", frames, args.device)
+            case = measure_case(model, clip, place / "out", frames, args.device)
             rows.append(
                 f"| {label} | {frames} | {case.model_only:.2f} | {case.command:.2f} "
                 f"| {100 * case.command / case.model_only:.0f} % | {case.loaded_mb:.0f} "

@@ -43,7 +43,7 @@ NOW = 26  # index of the steady frame
 
 
 def entries(side: int) -> list[MemoryEntry]:
-    """Memories of frame 0 and of the 15 frames before NOW, oldest first."""
+    """Return memories of frame 0 and of the 15 frames before NOW, oldest first."""
     rand = torch.Generator().manual_seed(0)
     return [
         MemoryEntry(
@@ -58,7 +58,7 @@ def entries(side: int) -> list[MemoryEntry]:
 
 
 def official_step(net: Any, memories: list[MemoryEntry], image: torch.Tensor) -> torch.Tensor:
-    """What `propagate_in_video` does per object and frame, without its book-keeping."""
+    """Do what `propagate_in_video` does per object and frame, without its book-keeping."""
     features = net.forward_image(image)
     _, vision, positions, sizes = net._prepare_backbone_features(features)
     space = net.memory_encoder.position_encoding(memories[0].spatial)
@@ -142,7 +142,7 @@ def tiny_rows(rounds: int, size: int) -> list[str]:
 
 
 def restore_allocator() -> None:
-    """glibc's default thresholds, as a program without our setting has them."""
+    """Set glibc's default thresholds, as a program without our setting has them."""
     import ctypes
 
     libc = ctypes.CDLL(None)
@@ -178,7 +178,7 @@ def nano_rows(frames: int, objects: int) -> list[str]:
 
 
 def clip_line(path: str, frames: int) -> str:
-    """Mean and lowest IoU of nano's faster masks with its exact ones on real footage."""
+    """Return mean and lowest IoU of nano's faster masks with its exact ones on real footage."""
     masks: dict[str, list[np.ndarray]] = {}
     for name, options in {
         "exact": {"exact": True, "dtype": "float32"},

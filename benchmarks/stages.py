@@ -1,4 +1,4 @@
-"""What a 1080p frame costs beside the model: reading it, making it small, its mask, its overlay.
+"""Measure what a 1080p frame costs beside the model: reading, resizing, its mask, its overlay.
 
 python -m benchmarks.stages
 """
@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.common import machine, write_result
-from vos.bench.stages import Stage, stages_beside_the_model
+from vos.bench.stages import Stage, measure_stages
 
 
 def main() -> None:
@@ -19,7 +19,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=1024, help="of the model's input, in pixels")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        stages = stages_beside_the_model(args.frames, args.side, Path(name))
+        stages = measure_stages(args.frames, args.side, Path(name))
     table = "\n".join(map(_row, stages))
     write_result(
         "stages.md",
@@ -39,7 +39,7 @@ Command: `python -m benchmarks.stages`. The calling thread's own time bounds how
 def _row(stage: Stage) -> str:
     kilobytes = "" if stage.kilobytes is None else f"{stage.kilobytes:.1f}"
     return (
-        f"| {stage.name} | {stage.where} | {stage.together_ms:.1f} | {stage.own_ms:.1f} "
+        f"| {stage.name} | {stage.where} | {stage.all_threads_ms:.1f} | {stage.own_ms:.1f} "
         f"| {kilobytes} |"
     )
 

@@ -1,4 +1,4 @@
-"""How long the page waits for frames: 8,000 small ones, and 4K far from a key frame.
+"""Measure how long the page waits for frames: 8,000 small ones, and 4K far from a key frame.
 
     python -m benchmarks.studio                # generates both clips: some minutes
 
@@ -29,6 +29,14 @@ STEPS = 20
 
 @dataclass(frozen=True, slots=True)
 class Clip:
+    """One generated clip.
+
+    name: for the table.
+    size_hw: of its frames.
+    frames: how many.
+    bit_rate: in bits per second.
+    """
+
     name: str
     size_hw: tuple[int, int]
     frames: int
@@ -43,7 +51,12 @@ CLIPS = (
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Of one kind of request, in ms: wall clock, and CPU time of all threads."""
+    """The times of one kind of request.
+
+    kind: of request.
+    wall_ms: by the clock, per request.
+    cpu_ms: of all threads, per request.
+    """
 
     kind: str
     wall_ms: list[float]
@@ -56,7 +69,7 @@ class Times:
 
 
 def measure(path: Path, seeks: int) -> tuple[float, list[Times]]:
-    """Seconds of indexing, and the times once that is over."""
+    """Return the seconds of indexing, and the times once that is over."""
     with open_source(path) as source:
         thumbnails = Thumbnails(source.info.frame_count)
         began = time.monotonic()
@@ -76,16 +89,16 @@ def measure(path: Path, seeks: int) -> tuple[float, list[Times]]:
             def frame(frame_idx: int) -> object:
                 return jpeg(frames.read(frame_idx))
 
-            times = [timed(kind, frame, where) for kind, where in places]
+            times = [time_requests(kind, frame, where) for kind, where in places]
             everywhere = [dice.randrange(count) for _ in range(seeks)]
-            return indexing, [timed("thumbnail", thumbnails.get, everywhere), *times]
+            return indexing, [time_requests("thumbnail", thumbnails.get, everywhere), *times]
 
 
-def timed(kind: str, ask: Callable[[int], object], places: Sequence[int]) -> Times:
+def time_requests(kind: str, request: Callable[[int], object], places: Sequence[int]) -> Times:
     wall_ms, cpu_ms = [], []
     for place in places:
         wall, cpu = time.perf_counter(), time.process_time()
-        ask(place)
+        request(place)
         cpu_ms.append(1000 * (time.process_time() - cpu))
         wall_ms.append(1000 * (time.perf_counter() - wall))
     return Times(kind, wall_ms, cpu_ms)

@@ -1,4 +1,4 @@
-"""Speed and peak memory of our session and the official predictor: same weights, clip and run.
+"""Compare speed and peak memory of our session and the official predictor, on equal terms.
 
     python -m benchmarks.track                   # tiny at 512 and 1024 px, 1 and 3 objects, fp32
 
@@ -41,7 +41,7 @@ SIZE_HW = (360, 640)
 
 
 def boxes(objects: int) -> list[tuple[float, float, float, float]]:
-    """The disk's box, shifted a little per object."""
+    """Return the disk's box, shifted a little per object."""
     x1, y1, x2, y2 = disk_box(SIZE_HW)
     return [(x1 - 8 * i, y1, x2 - 8 * i, y2) for i in range(objects)]
 
@@ -86,7 +86,7 @@ def run_case(who: str, image_size: int, objects: int, frames: int) -> dict[str, 
 
 
 def measure(who: str, image_size: int, objects: int, frames: int) -> dict[str, float]:
-    """One program in a fresh process."""
+    """Measure one program in a fresh process."""
     case = (who, image_size, objects, frames)
     return in_fresh_process("track", "--case", *case, is_quiet=True)
 

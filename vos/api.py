@@ -36,10 +36,14 @@ from vos.track.step import Engine
 
 @dataclass(frozen=True, slots=True)
 class Tracker:
-    """A loaded model with its refiner; tracks any number of videos.
+    """A loaded model with its refiner, which tracks any number of videos.
 
-    model_info: name, file, sha256 and input size of the weights. refiner_info: the refiner's file,
-    None where it has none.
+    model: the network's verbs.
+    model_info: name, file, sha256 and input size of the weights.
+    refiner: improves the masks.
+    dtype: float32, or bfloat16 for mixed precision.
+    policy: manages the memories.
+    refiner_info: the refiner's file, None where it has none.
     """
 
     model: Sam2Model
@@ -59,8 +63,9 @@ class Tracker:
     ) -> Session:
         """Begin a stream, for frames you bring yourself (a camera, another decoder).
 
-        reverse, frame_count: see `Session`. banks: what is remembered of objects that are tracked
-        already; None for none.
+        prompts: any mix of objects and frames.
+        reverse, frame_count: see `Session`.
+        banks: what is remembered of objects that are tracked already; None for none.
         """
         return Session(
             self.model,
@@ -75,11 +80,11 @@ class Tracker:
 
     @property
     def engine(self) -> Engine:
-        """The model with its refiner, its policy and its precision."""
+        """Return the model with its refiner, its policy and its precision."""
         return Engine(self.model, self.refiner, self.policy, self.dtype)
 
     def image(self, image: str | os.PathLike[str] | np.ndarray) -> ImageSegmenter:
-        """One image to click on; it is encoded here, once.
+        """Open one image to click on; it is encoded here, once.
 
         image: path of an image file, or uint8 H x W x 3, RGB.
 
@@ -101,12 +106,15 @@ class Tracker:
         decoder: Decoder = "pyav",
         scene_cuts: SceneCuts = "off",
     ) -> Iterator[FrameResult]:
-        """One result per frame of a video file, image folder, glob or image, in presentation order.
+        """Yield one result per frame of a video file, image folder, glob or image, in order.
 
-        prompts: at least one. start (inclusive), end (exclusive): frame index, or seconds as a
-        Fraction. direction: "forward" from each object's first prompt; "backward" from its last
-        one towards the start; "both" covers every frame. scene_cuts: look for them ("mark", and
-        `is_scene_cut` of a result says so), "stop" there, or "reset" the memory to prompted frames.
+        prompts: at least one.
+        start (inclusive), end (exclusive): frame index, or seconds as a Fraction.
+        direction: "forward" from each object's first prompt; "backward" from its last one towards
+            the start; "both" covers every frame.
+        decoder: reads videos.
+        scene_cuts: "mark" them (`is_scene_cut` of a result is true there), "stop" there, or
+            "reset" the memory to prompted frames.
 
         Raises: InputError if the input cannot be read, PromptError if a prompt does not fit it.
         """
@@ -133,7 +141,7 @@ class Tracker:
         scene_cuts: SceneCuts = "off",
         on_backward: Callable[[], None] = lambda: None,
     ) -> Iterator[tuple[Frame, FrameResult]]:
-        """As `track`, over an open source, with the frame beside each result for sinks that draw.
+        """Yield results as `track`, over an open source, each with its frame for sinks that draw.
 
         on_backward: called after each frame of the backward pass, which comes before any result.
         """

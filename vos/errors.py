@@ -38,11 +38,11 @@ class VosError(Exception):
         self.parts = parts
 
     def __str__(self) -> str:
-        return self.spelled(str)
+        return self.spell(str)
 
-    def spelled(self, spell: Callable[[Parameter], str]) -> str:
-        """Return the text with each parameter as `spell` writes it."""
-        return "".join(spell(p) if isinstance(p, Parameter) else p for p in self.parts)
+    def spell(self, write: Callable[[Parameter], str]) -> str:
+        """Return the text with each parameter as `write` gives it."""
+        return "".join(write(p) if isinstance(p, Parameter) else p for p in self.parts)
 
 
 class UsageError(VosError):

@@ -1,4 +1,4 @@
-"""From names and numbers to a tracker."""
+"""Make a tracker from names and numbers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _EARLIER_NAMES = {"compiled": "compile", "size_px": "size"}
 def load(options: ModelOptions | str = "auto", **changes: Any) -> Tracker:
     """Load a model and its refiner.
 
-    options: those of the model, or just which model; `ModelOptions` says what there are.
+    options: those of the model (see `ModelOptions`), or just which model.
     changes: options to set, by their names, such as `refiner="none", device="cpu", size=512`.
 
     Raises: ModelError, CheckpointError (no such model or refiner, wrong file, another base),

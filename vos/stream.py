@@ -1,4 +1,4 @@
-"""One video through a tracker, in a form that can be left and taken up again between two frames."""
+"""One video through a tracker, in a form that can be left and resumed between two frames."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from vos.track.session import Session
 from vos.track.snapshot import from_bytes, to_bytes
 
 RESIZED_AHEAD = 4
-"""Pictures made small for the model at once: one takes longer than a GPU takes for its frame."""
+"""Frames resized for the model at once: resizing takes longer than a GPU takes for a frame."""
 
 
 class SessionMaker(Protocol):
-    """What a stream needs of a tracker: its model, and a session for each of the two passes."""
+    """The part of a tracker that a stream needs: its model, and a session for each pass."""
 
     @property
     def model(self) -> Sam2Model: ...
@@ -47,21 +47,24 @@ class SessionMaker(Protocol):
 
 
 class Stream:
-    """First the backward pass, where the direction asks for one, then the results in order.
+    """The results of one video: first the backward pass, where wanted, then the frames in order.
 
-    prompts: at least one. start (inclusive), end (exclusive): frame index, or seconds as a
-    Fraction. scene_cuts: whether to look for them and what to do there: "mark" only says so, "stop"
-    ends at the first one behind the last prompted frame, "reset" forgets all but prompted frames.
-    spool: file for what the backward pass leaves; None for a temporary one. resume: what
-    `checkpoint` returned in a run with the same tracker, source and arguments, and the same
-    `spool`; the results are those of that run from the checkpoint on, to the last bit.
+    prompts: at least one.
+    start (inclusive), end (exclusive): frame index, or seconds as a Fraction.
+    direction: "forward", "backward" or "both".
+    scene_cuts: whether to look for them and what to do there: "mark" only notes them, "stop" ends
+        at the first one behind the last prompted frame, "reset" forgets all but prompted frames.
+    spool: file for what the backward pass leaves; None for a temporary one.
+    resume: what `checkpoint` returned in a run with the same tracker, source and arguments, and the
+        same `spool`; the results are those of that run from the checkpoint on, to the last bit.
 
-    cuts: the scene cuts of the results so far, and where one ended the stream. frame_idx: of the
-    frame done last in this pass, None at its start. steps: frames done in both passes. frames:
-    results given. All count those before `resume` too.
+    cuts: the scene cuts of the results so far, and where one ended the stream.
+    frame_idx: of the frame done last in this pass, None at its start.
+    steps: how many frames are done in both passes, those before `resume` included.
+    frames: how many results are given, those before `resume` included.
 
     Raises: PromptError without prompts, UsageError for another direction, ResumeError if the spool
-    does not hold what `resume` says.
+    is not the one that `resume` was saved with.
     """
 
     def __init__(
@@ -111,13 +114,13 @@ class Stream:
 
     @property
     def next_idx(self) -> int:
-        """Index of the frame that comes next, if there is one."""
+        """Return the index of the frame that comes next, if there is one."""
         if self.frame_idx is None:
             return 0 if self._backward is None else self._top
         return self.frame_idx + 1 if self._backward is None else max(self.frame_idx - 1, 0)
 
     def machine(self) -> dict[str, Any]:
-        """What decides the last bits of a result besides tracker, source and arguments."""
+        """Return what decides the last bits of a result besides tracker, source and arguments."""
         is_gpu = self._device.type == "cuda"
         return {
             "device": torch.cuda.get_device_name(self._device) if is_gpu else self._device.type,
@@ -126,17 +129,17 @@ class Stream:
         }
 
     def backward(self) -> Iterator[int]:
-        """Run what is left of the backward pass; yields the index of each frame done."""
+        """Run what is left of the backward pass; yield the index of each frame done."""
         if self._backward is None:
             return
-        first = _index_of(self._source, self._start)
+        first = _find_index(self._source, self._start)
         skip_to = None if self.frame_idx is None else self.frame_idx - 1
         if skip_to is None or skip_to >= first:
             source = self._source.frames_reversed(self._top, first, skip_to=skip_to)
             size = self._backward.look_ahead
             with (
                 prefetch(self._cuts_below.look(source)) as read,
-                closing(self._made_small(read, 0)) as frames,
+                closing(self._resize_ahead(read, 0)) as frames,
             ):
                 for frame, seen, following in with_following(frames, size, reverse=True):
                     if self._cuts_below.take(frame, seen):
@@ -155,7 +158,7 @@ class Stream:
         replay_from: int | None = None,
         replay: Callable[[Frame], None] = lambda _frame: None,
     ) -> Iterator[tuple[Frame, FrameResult]]:
-        """What is left of the results, after the backward pass.
+        """Yield what is left of the results, after the backward pass.
 
         replay: called first with the frames from `replay_from` on whose results an earlier run
         gave.
@@ -165,7 +168,7 @@ class Stream:
         source = self._source.frames(self._start, self._end, skip_to=skip_to)
         with (
             prefetch(self.cuts.look(source, next_idx)) as read,
-            closing(self._made_small(read, self._first_needed)) as frames,
+            closing(self._resize_ahead(read, self._first_needed_idx)) as frames,
         ):
             size = 1 if self._forward is None else self._forward.look_ahead
             for frame, seen, following in with_following(frames, size):
@@ -189,16 +192,16 @@ class Stream:
             self._forward.check_all_used()
 
     @property
-    def _first_needed(self) -> int | None:
-        """Index of the first frame of the results that meets the model; None for none."""
+    def _first_needed_idx(self) -> int | None:
+        """Return the index of the first frame of the results that meets the model, or None."""
         if self._forward is None:
             return None
         return max(self.next_idx, min(prompt.frame_idx for prompt in self._forward.prompts))
 
-    def _made_small(
+    def _resize_ahead(
         self, frames: Iterable[tuple[Frame, CutState]], from_idx: int | None
     ) -> Generator[tuple[Frame, CutState], None, None]:
-        """With `resized`, from this index on."""
+        """Fill in `resized`, from this index on."""
 
         def work(one: tuple[Frame, CutState]) -> tuple[Frame, CutState]:
             frame, seen = one
@@ -213,7 +216,7 @@ class Stream:
             session.forget_recent()
 
     def checkpoint(self) -> SavedState:
-        """Where this stream is, with the spool safe on the disk. Call it between two frames."""
+        """Return where this stream is, with the spool safe on the disk. Call it between frames."""
         session = self._backward or self._forward
         values = {
             "is_backward": self._backward is not None,
@@ -257,7 +260,7 @@ class Stream:
 
 
 def _earliest(prompts: Sequence[Prompt]) -> list[Prompt]:
-    """Each object's prompts on its first prompted frame."""
+    """Return each object's prompts on its first prompted frame."""
     first: dict[int, int] = {}
     for prompt in prompts:
         known = first.get(prompt.object_id, prompt.frame_idx)
@@ -265,7 +268,7 @@ def _earliest(prompts: Sequence[Prompt]) -> list[Prompt]:
     return [prompt for prompt in prompts if prompt.frame_idx == first[prompt.object_id]]
 
 
-def _index_of(source: Source, start: TimePoint | None) -> int:
+def _find_index(source: Source, start: TimePoint | None) -> int:
     if start is None or isinstance(start, int):
         return start or 0
     return next(source.frames(start)).frame_idx

@@ -21,7 +21,7 @@ Engine = Callable[..., Iterator[Event]]
 def ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A Ray of its own that believes in two GPUs."""
     pytest.importorskip("ray", reason="Ray is not installed (pip install 'vos[ray]')")
-    from vos_cli.batch import ray_plan
+    from vos_cli.batch.ray import plan as ray_plan
 
     ray = ray_plan._import_ray()
     with pytest.MonkeyPatch.context() as patch:
@@ -37,7 +37,7 @@ def engine(request: pytest.FixtureRequest) -> Engine:
     if request.param == "local":
         return run_local
     ray = request.getfixturevalue("ray")
-    from vos_cli.batch.ray_engine import Share, run_ray
+    from vos_cli.batch.ray.engine import Share, run_ray
 
     return partial(run_ray, ray, share=Share({"num_cpus": 1}, threads=1))
 
@@ -65,7 +65,7 @@ def test_closing_stops_the_workers(engine: Engine, tmp_path: Path):
     assert set(kinds) == {"Progressed", "Started"}
     assert kinds.count("Started") <= 2
     events.close()  # pyright: ignore[reportAttributeAccessIssue]
-    with tasks[0].folder.locked():  # no worker is left holding the folder
+    with tasks[0].folder.lock():  # no worker is left holding the folder
         pass
 
 
@@ -75,7 +75,7 @@ def test_nothing_to_do(engine: Engine):
 
 @pytest.mark.slow
 def test_ray_gives_each_worker_a_gpu_and_keeps_its_process(ray: Any, tmp_path: Path):
-    from vos_cli.batch.ray_engine import Share, run_ray
+    from vos_cli.batch.ray.engine import Share, run_ray
 
     tasks = fakes.tasks(tmp_path, *"abcdefgh")
     share = Share({"num_gpus": 1, "num_cpus": 1})
@@ -91,13 +91,13 @@ def test_ray_refuses_nodes_that_do_not_see_the_files(
     missing: str, error: type[Exception], ray: Any, tmp_path: Path, monkeypatch, capsys
 ):
     """A node cannot be made blind here, so it is asked for other paths than there are."""
-    from vos_cli.batch import ray_engine
+    from vos_cli.batch.ray import engine as ray_engine
 
     tasks = fakes.tasks(tmp_path, "a", "b")
     if missing == "token":
         monkeypatch.setattr(ray_engine, "write_atomic", lambda *_: None)
     else:
-        monkeypatch.setattr(ray_engine, "_folder_of", lambda _: tmp_path / "elsewhere")
+        monkeypatch.setattr(ray_engine, "_find_folder", lambda _: tmp_path / "elsewhere")
     share = ray_engine.Share({"num_cpus": 1})
     with pytest.raises(error, match="every node mounts at the same path"):
         list(ray_engine.run_ray(ray, tasks, jobs=2, share=share, do=fakes.work))

@@ -17,7 +17,7 @@ from vos.io.write.stats import make_rows
 from vos.model.load import ModelInfo
 from vos.model.registry import resolve
 from vos.model.sam2 import Sam2Model
-from vos.model.weights import checked_sha256
+from vos.model.weights import check_sha256
 from vos.prompts import Box
 from vos.refine.base import NoRefiner
 from vos.settings import Settings
@@ -32,7 +32,7 @@ OTHER = Box(3, (60.0, 10.0, 90.0, 50.0))
 
 def small_tracker(model: Sam2Model) -> Tracker:
     resolved = resolve("nano")
-    info = ModelInfo("nano", "nano", resolved.path, checked_sha256(resolved), 64, False)
+    info = ModelInfo("nano", "nano", resolved.path, check_sha256(resolved), 64, False)
     return Tracker(model, info, NoRefiner(), torch.float32, Fifo())
 
 

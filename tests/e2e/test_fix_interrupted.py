@@ -163,7 +163,7 @@ def _page(job: Job, tracker: Tracker) -> Iterator:
     info = result.source.info
     with RandomAccess(result.source) as frames:
         previewer = FixPreviewer(lambda: tracker, frames, lambda: fixes.result)
-        desk = StudioSession(
+        session = StudioSession(
             info=info,
             frames=frames,
             thumbnails=Thumbnails(),
@@ -174,8 +174,8 @@ def _page(job: Job, tracker: Tracker) -> Iterator:
             runs=Runs(rest_of(result, used), info, lambda: tracker),
             finish=lambda: None,
         )
-        desk.start_fixing(fixes, previewer)
-        guard = Guard(make_app(desk), Address.of(LOOPBACK), on_spent=lambda _token: None)
+        session.start_fixing(fixes, previewer)
+        guard = Guard(make_app(session), Address.of(LOOPBACK), on_spent=lambda _token: None)
         base = "http://127.0.0.1:4321"
         with TestClient(guard, base_url=base, follow_redirects=False) as client:
             assert client.get("/", params={"token": guard.token}).status_code == 303

@@ -30,9 +30,11 @@ def official_predictor(
     *,
     compiled: bool = False,
 ) -> SAM2VideoPredictor:
-    """With random weights, at this input side in pixels; arguments as `build_sam2`'s.
+    """Build the official predictor with random weights, at this input side in pixels.
 
-    compiled: every module, as the package itself does it (`vos_optimized`).
+    The arguments are those of `build_sam2`.
+
+    compiled: compile every module, as the package itself does it (`vos_optimized`).
     """
     side = image_size // 16
     overrides = [f"++model.image_size={image_size}"] + [
@@ -58,7 +60,12 @@ class Official:
     """
 
     def __init__(self, name: str, ours: Bench, folder: Path) -> None:
-        """ours: the session it takes turns with, before its first frame."""
+        """Prompt the predictor on the first frame.
+
+        name: of a registered SAM 2.
+        ours: the session it takes turns with, before its first frame.
+        folder: the clip's frames as JPEGs.
+        """
         entry = registry.REGISTRY.get(name)
         if entry is None or entry.config is None:
             raise UsageError(
@@ -83,7 +90,7 @@ class Official:
         self._frames: Iterator[Any] = predictor.propagate_in_video(state)
 
     def step(self) -> dict[int, np.ndarray]:
-        """The next frame's boolean masks per object, at the video's size."""
+        """Return the next frame's boolean masks per object, at the video's size."""
         cpu, wall = time.process_time(), now(self.device, wall=True)
         with self._context():
             index, ids, logits = next(self._frames)
@@ -102,7 +109,7 @@ class Official:
 
 @contextmanager
 def jpeg_folder(frames: Sequence[Frame]) -> Iterator[tuple[Path, list[Frame]]]:
-    """The frames as the official loader wants them, and as they read back."""
+    """Write the frames as the official loader wants them; yield them as they read back."""
     with TemporaryDirectory() as name:
         folder = Path(name)
         read: list[Frame] = []
@@ -114,7 +121,7 @@ def jpeg_folder(frames: Sequence[Frame]) -> Iterator[tuple[Path, list[Frame]]]:
 
 
 def agreement(ours: Mapping[int, np.ndarray], theirs: Mapping[int, np.ndarray]) -> float:
-    """Mean IoU over the objects; two empty masks agree."""
+    """Return the mean IoU over the objects; two empty masks agree."""
     ious: list[float] = []
     for object_id, mask in ours.items():
         other = theirs[object_id]

@@ -44,13 +44,13 @@ EMBEDDED = ModelOptions(registry.EMBEDDED, refiner="none")
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What is measured.
+    """One thing to measure.
 
     options: those of the model. A registered SAM 2 that is not on this machine runs with random
         weights, which cost the same, and a refiner preset's name means an untrained one.
     objects: how many are tracked at once.
-    frames: timed ones, from `Bench.first_timed` on.
-    official: the predictor that takes turns with it, as it is or compiled.
+    frames: how many are timed, from `Bench.first_timed` on.
+    official: the predictor that takes turns with it, as it is or compiled; None for none.
     size_hw: of the generated clip.
     """
 
@@ -62,7 +62,7 @@ class Case:
 
 
 class TimedModel(Sam2Model):
-    """Sam2Model whose verbs add to `seconds`."""
+    """A `Sam2Model` whose verbs add their time to `seconds`."""
 
     def __init__(self, model: Sam2Model):
         super().__init__(
@@ -107,7 +107,12 @@ class TimedModel(Sam2Model):
 class Bench:
     """One session over the generated clip, frame by frame, so that several can take turns.
 
-    cpu_s, wall_s: of the timed frames. stages_s: CPU seconds (wall on a GPU) per stage over them.
+    case: what is measured.
+    model: its verbs take their own time.
+    refiner: improves the masks.
+    session: tracks the clip.
+    cpu_s: CPU seconds of each timed frame.
+    wall_s: wall seconds of each timed frame.
     """
 
     case: Case
@@ -116,7 +121,7 @@ class Bench:
     session: Session
     cpu_s: list[float] = field(default_factory=list)
     wall_s: list[float] = field(default_factory=list)
-    _answers: dict[int, ObjectLogits] = field(default_factory=dict)
+    _predictions: dict[int, ObjectLogits] = field(default_factory=dict)
 
     @staticmethod
     def open(case: Case) -> Bench:
@@ -140,36 +145,42 @@ class Bench:
             refiner=refiner,
             policy=policy,
             dtype=dtype,
-            frame_count=_first_timed(case) + case.frames,
+            frame_count=_find_first_timed(case) + case.frames,
         )
         return Bench(case, model, refiner, session)
 
     @property
     def first_timed(self) -> int:
-        """Index of the first frame that counts."""
-        return _first_timed(self.case)
+        """Return the index of the first frame that counts."""
+        return _find_first_timed(self.case)
 
     def step(self, frame: Frame, following: Sequence[Frame] | None = None) -> None:
-        """Track one frame. following: as `Session.decode`'s."""
+        """Track one frame.
+
+        following: as `Session.decode` takes it.
+        """
         timed = frame.frame_idx >= self.first_timed
         if frame.frame_idx == self.first_timed:
             self.model.seconds.clear()
         cpu, wall = time.process_time(), now(self.model.device, wall=True)
-        self._answers = self.session.decode(frame, following)
-        compose(frame, self._answers)
+        self._predictions = self.session.decode(frame, following)
+        compose(frame, self._predictions)
         if timed:
             self.wall_s.append(now(self.model.device, wall=True) - wall)
             self.cpu_s.append(time.process_time() - cpu)
 
     def masks(self, size_hw: tuple[int, int]) -> dict[int, np.ndarray]:
-        """What the last frame's answer says of each object, whatever it says of the others."""
+        """Return each object's mask on the last frame, whatever the other objects claim."""
         return {
             i: (resize_to_video(one.logits, size_hw)[0, 0] > 0).cpu().numpy()
-            for i, one in self._answers.items()
+            for i, one in self._predictions.items()
         }
 
     def report(self, frame: Frame, peak_gflops: float) -> dict[str, Any]:
-        """Everything measured, as JSON values. frame: one more, whose operations are counted."""
+        """Return everything measured, as JSON values.
+
+        frame: one more, whose operations are counted.
+        """
         stages = {k: 1e3 * v / len(self.cpu_s) for k, v in self.model.seconds.items()}
         counter = FlopCounterMode(display=False)
         # Operations inside compiled functions are not seen.
@@ -209,7 +220,7 @@ class Bench:
         return report
 
     def operations(self, frame: Frame) -> str:
-        """The torch operations of one more frame, costliest first, as a table."""
+        """Return the torch operations of one more frame, costliest first, as a table."""
         activities = [ProfilerActivity.CPU]
         if self.model.device.type == "cuda":
             activities.append(ProfilerActivity.CUDA)
@@ -225,12 +236,12 @@ class Bench:
 _RSS_PER_MB = 1e6 if sys.platform == "darwin" else 1024  # bytes there, kilobytes elsewhere
 
 
-def _first_timed(case: Case) -> int:
+def _find_first_timed(case: Case) -> int:
     return COMPILED_FRAME if case.options.compile or case.official == "compiled" else STEADY_FRAME
 
 
 def now(device: torch.device, *, wall: bool = False) -> float:
-    """Seconds of this process's CPU time on a CPU unless `wall`; of finished work on a GPU."""
+    """Return seconds: this process's CPU time on a CPU unless `wall`; of finished work on a GPU."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
         return time.perf_counter()
@@ -238,7 +249,7 @@ def now(device: torch.device, *, wall: bool = False) -> float:
 
 
 def matmul_peak_gflops(device: torch.device, dtype: torch.dtype) -> float:
-    """Best of a few large square products in this dtype: what the device does at most."""
+    """Measure the best of a few large square products in this dtype: the most the device does."""
     side, repeats = (1536, 4) if device.type == "cpu" else (8192, 20)
     a = torch.randn(side, side, device=device).to(dtype)
     torch.mm(a, a)
@@ -251,7 +262,7 @@ def matmul_peak_gflops(device: torch.device, dtype: torch.dtype) -> float:
 
 
 def moving_frames(count: int, size_hw: tuple[int, int], seed: int = 0) -> Iterator[Frame]:
-    """A bright disk circling over a fixed texture, drawn one frame at a time."""
+    """Yield frames of a bright disk that circles over a fixed texture."""
     height, width = size_hw
     rng = np.random.default_rng(seed)
     coarse = rng.integers(0, 160, (height // 8 + 1, width // 8 + 1, 3), dtype=np.uint8)
@@ -265,14 +276,14 @@ def moving_frames(count: int, size_hw: tuple[int, int], seed: int = 0) -> Iterat
 
 
 def disk_centre(index: int, size_hw: tuple[int, int]) -> tuple[float, float]:
-    """Row and column of the disk's centre."""
+    """Return row and column of the disk's centre."""
     height, width = size_hw
     angle = index / 20
     return height * (0.5 + 0.2 * np.sin(angle)), width * (0.5 + 0.25 * np.cos(angle))
 
 
 def disk_boxes(objects: int, size_hw: tuple[int, int]) -> list[tuple[float, float, float, float]]:
-    """The disk's box on frame 0, once per object, each a little further left."""
+    """Return the disk's box on frame 0 for each object, each a little further left."""
     y, x = disk_centre(0, size_hw)
     radius = size_hw[0] // 6
     shifts = [i * radius / 2 / objects for i in range(objects)]
@@ -285,7 +296,7 @@ def _load(options: ModelOptions, device: torch.device) -> tuple[Sam2Model, Refin
     if entry is None or entry.config is None or registry.find(entry) is not None:
         model, info = load_model(name, device=device, **options.network)
         if refiner in presets:
-            return model, _untrained(refiner, model)
+            return model, _build_untrained(refiner, model)
         return model, load_refiner(refiner, model, info)[0]
     if refiner not in ("none", *presets):
         raise ModelError(f"{name} is not here; `vos models pull {name}` to add a trained refiner")
@@ -293,9 +304,9 @@ def _load(options: ModelOptions, device: torch.device) -> tuple[Sam2Model, Refin
     model = make_ready(build_sam2(entry.config), device=device, **options.network)
     if refiner == "none":
         return model, NoRefiner()
-    return model, _untrained(refiner, model)
+    return model, _build_untrained(refiner, model)
 
 
-def _untrained(preset: str, model: Sam2Model) -> Refiner:
-    """Costs what a trained one costs."""
+def _build_untrained(preset: str, model: Sam2Model) -> Refiner:
+    """Build an untrained refiner, which costs what a trained one costs."""
     return build_refiner(load_refiner_config(preset), model).eval()

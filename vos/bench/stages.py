@@ -1,4 +1,4 @@
-"""What a 1080p frame costs beside the model: reading it, making it small, its mask, its overlay."""
+"""What a 1080p frame costs beside the model: reading and resizing it, its mask, its overlay."""
 
 from __future__ import annotations
 
@@ -25,22 +25,28 @@ BIT_RATE = 16 * 10**6
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """CPU milliseconds per frame.
+    """CPU milliseconds per frame of one stage.
 
-    where: the threads that do it while the model works on an earlier or a later frame. together_ms:
-    of all threads. own_ms: of these in the one that calls. kilobytes: of a frame on the disk, None
-    where it leaves nothing there.
+    name: of the stage.
+    where: the threads that do it while the model works on an earlier or a later frame.
+    all_threads_ms: of all threads.
+    own_ms: of these in the thread that calls.
+    kilobytes: of a frame on the disk; None where it leaves nothing there.
     """
 
     name: str
     where: str
-    together_ms: float
+    all_threads_ms: float
     own_ms: float
     kilobytes: float | None
 
 
-def stages_beside_the_model(frames: int, side_px: int, place: Path) -> list[Stage]:
-    """Measured on a generated clip, one object; place: an empty folder. side_px: of the model."""
+def measure_stages(frames: int, side_px: int, place: Path) -> list[Stage]:
+    """Measure the stages on a generated clip with one object.
+
+    place: an empty folder.
+    side_px: of the model's input.
+    """
     clip = place / "clip.mp4"
     make_clip(clip, frames)
     with open_source(clip) as source:
@@ -56,8 +62,8 @@ def stages_beside_the_model(frames: int, side_px: int, place: Path) -> list[Stag
             resize_image(frame.image, side_px)
 
     def of(name: str, where: str, work: Callable[[], None], path: Path | None) -> Stage:
-        together, own = _cpu_ms(work, len(pairs))
-        return Stage(name, where, together, own, path and _kilobytes(path) / len(pairs))
+        all_threads, own = _cpu_ms(work, len(pairs))
+        return Stage(name, where, all_threads, own, path and _kilobytes(path) / len(pairs))
 
     return [
         of("read", "one, ahead", lambda: _read(clip), clip),
@@ -70,7 +76,7 @@ def stages_beside_the_model(frames: int, side_px: int, place: Path) -> list[Stag
 def make_clip(
     path: Path, frames: int, size_hw: tuple[int, int] = SIZE_HW, bit_rate: int = BIT_RATE
 ) -> None:
-    """A textured picture with a moving disk and fresh noise, at a camera's bit rate."""
+    """Write a clip of a moving disk with fresh noise, at a camera's bit rate."""
     rng = np.random.default_rng(0)
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=25, options={"preset": "veryfast"})
@@ -84,7 +90,7 @@ def make_clip(
 
 
 def _disk_result(frame: Frame) -> FrameResult:
-    """A mask of a disk that covers a tenth of the picture."""
+    """Make a mask of a disk that covers a tenth of the frame."""
     height, width = SIZE_HW
     y, x = np.ogrid[:height, :width]
     radius = (height * width / 10 / np.pi) ** 0.5
@@ -93,11 +99,11 @@ def _disk_result(frame: Frame) -> FrameResult:
 
 
 def _cpu_ms(work: Callable[[], None], frames: int) -> tuple[float, float]:
-    """Of all threads together, and of this one, per frame."""
-    together, own = time.process_time(), time.thread_time()
+    """Measure CPU milliseconds per frame, of all threads and of this one."""
+    all_threads, own = time.process_time(), time.thread_time()
     work()
-    together, own = time.process_time() - together, time.thread_time() - own
-    return 1e3 * together / frames, 1e3 * own / frames
+    all_threads, own = time.process_time() - all_threads, time.thread_time() - own
+    return 1e3 * all_threads / frames, 1e3 * own / frames
 
 
 def _read(clip: Path) -> None:

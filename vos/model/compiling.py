@@ -1,8 +1,8 @@
 """`torch.compile` of what has the same shapes on every frame, with CUDA graphs on a GPU.
 
-Everything is compiled once per shape, said in the log each time, and kept on disk for later runs.
-On a GPU what is compiled is recorded and replayed; a replay writes its answer where the last one
-lies, so answers are copied before anybody sees them.
+Everything is compiled once per shape, noted in the log each time, and kept on disk for later runs.
+On a GPU what is compiled is recorded and replayed; a replay writes its result where the last one
+lies, so results are copied before anybody sees them.
 """
 
 from __future__ import annotations
@@ -112,17 +112,17 @@ class Compiled(Generic[P, R]):
                 # What modules keep from their first run must not lie where replays write.
                 self._plain(*args, **kwargs)
         try:
-            answer = self._fast(*args, **kwargs)
+            result = self._fast(*args, **kwargs)
         except torch.OutOfMemoryError:
             # A recording that broke off is not to be trusted.
             self._fast = self._plain
             _log.warning("vos: warning: no memory left to compile %s; runs as it is", self._name)
             raise
-        return copy_tensors(answer) if self._replays else answer
+        return copy_tensors(result) if self._replays else result
 
 
 class CompiledStep:
-    """The step of objects whose shapes are static, whole or up to the decoder."""
+    """The compiled step of objects whose shapes are static, whole or up to the decoder."""
 
     def __init__(self, model: Sam2Model, *, replays: bool):
         step = StaticStep(model)

@@ -1,4 +1,4 @@
-"""What the mask decoder predicts, and the one mask among it that counts."""
+"""Run the mask decoder and choose the mask that counts."""
 
 from __future__ import annotations
 
@@ -162,12 +162,12 @@ def choose_mask(
 
 
 def expand_batch(features: Tensor, batch: int) -> Tensor:
-    """One image's features for every object of it; a batch of that size stays as it is."""
+    """Repeat an image's features for each of its objects; a batch of that size stays as it is."""
     return features if features.shape[0] == batch else features.expand(batch, -1, -1, -1)
 
 
 def resize_logits(logits: Tensor, size_hw: tuple[int, int], *, antialias: bool = False) -> Tensor:
-    """Bilinear and in fp32, as SAM 2 does it everywhere."""
+    """Resize bilinearly and in fp32, as SAM 2 does everywhere."""
     return F.interpolate(
         logits.float(), size=size_hw, mode="bilinear", align_corners=False, antialias=antialias
     )

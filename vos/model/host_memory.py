@@ -1,4 +1,4 @@
-"""Memory that tensors on the CPU free stays with the process, for the next frame's tensors."""
+"""Keep the memory that tensors on the CPU free with the process, for the next frame."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-
 
 # glibc's own upper bound for mappings, and what older versions accept.
 _BLOCK_LIMITS_BYTES = (1 << 30, 32 << 20)
@@ -31,8 +30,9 @@ def keep_freed_memory() -> bool:
 
 
 def to_device(tensor: Tensor, device: torch.device) -> Tensor:
-    """A tensor of the CPU on this device. A GPU is not waited for: it copies from pinned memory, in
-    the order of its other work.
+    """Copy a tensor from host memory to this device.
+
+    A GPU is not waited for: it copies from pinned memory, in the order of its other work.
     """
     if device.type != "cuda":
         return tensor.to(device)

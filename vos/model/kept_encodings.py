@@ -1,4 +1,4 @@
-"""What the sam2 modules recompute on every frame, though weights and input size alone decide it.
+"""Keep what sam2's modules compute on every frame though weights and input size decide it.
 
 Each class here gives the same bits as the one it stands in for.
 """
@@ -46,7 +46,7 @@ class _CoarsePositionEncoding(nn.Module):
 
 
 class _Hiera(Hiera):
-    """Keeps the upsampled position embedding as long as its weights and the size are the same."""
+    """A Hiera trunk that keeps its upsampled position embedding for equal weights and size."""
 
     def _get_pos_embed(self, hw: tuple[int, int]) -> Tensor:
         if torch.is_grad_enabled():
@@ -62,7 +62,7 @@ class _Hiera(Hiera):
 
 
 class MemoryRopeAttention(RoPEAttention):
-    """Rotates queries and keys in place, by a table for one map however many maps there are."""
+    """Rotary attention that turns in place, by a table for one map however many maps there are."""
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor, num_k_exclude_rope: int = 0) -> Tensor:
         q = self._separate_heads(self.q_proj(q), self.num_heads)
@@ -76,7 +76,7 @@ class MemoryRopeAttention(RoPEAttention):
         return self.out_proj(self._recombine_heads(out))
 
     def table(self, q: Tensor) -> Tensor:
-        """Unit complex numbers, tokens x channel pairs, on q's device."""
+        """Return unit complex numbers, tokens x channel pairs, on q's device."""
         tokens = q.shape[-2]
         if self.freqs_cis.shape[0] != tokens or self.freqs_cis.device != q.device:
             side = round(tokens**0.5)

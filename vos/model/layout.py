@@ -1,4 +1,4 @@
-"""Feature maps as SAM 2's transformers take them: one token per position, before the batch."""
+"""Turn feature maps into tokens as SAM 2's transformers take them, and back."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 
-def tokens_of(image: Float[Tensor, "b c h w"]) -> Float[Tensor, "n b c"]:
-    """n = h * w, row by row; a view."""
+def to_tokens(image: Float[Tensor, "b c h w"]) -> Float[Tensor, "n b c"]:
+    """View a map as n = h * w tokens, row by row."""
     return image.flatten(2).permute(2, 0, 1)
 
 
-def image_of(tokens: Float[Tensor, "n b c"], shape: Sequence[int]) -> Float[Tensor, "b c h w"]:
-    """shape: (b, c, h, w)."""
+def to_image(tokens: Float[Tensor, "n b c"], shape: Sequence[int]) -> Float[Tensor, "b c h w"]:
+    """Return tokens to a map of this shape, (b, c, h, w)."""
     return tokens.permute(1, 2, 0).reshape(shape)

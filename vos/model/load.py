@@ -1,4 +1,4 @@
-"""From a name or a path to a model that is ready to run."""
+"""Load a model by name or path, ready to run."""
 
 from __future__ import annotations
 
@@ -20,14 +20,22 @@ from vos.model.host_memory import keep_freed_memory
 from vos.model.kept_encodings import keep_encodings
 from vos.model.nano_config import NanoConfig
 from vos.model.sam2 import Sam2Model
-from vos.model.weights import checked_sha256, infer_architecture, load_metadata, load_state_dict
+from vos.model.weights import check_sha256, infer_architecture, load_metadata, load_state_dict
 
 NANO_CONFIG_KEY = "vos.nano_config"
 
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """What a manifest records of a model. is_automatic: nobody named it, "auto" chose it."""
+    """What a manifest records of a model.
+
+    name: as registered, or the file's.
+    architecture: as `infer_architecture` names it.
+    path: its weight file.
+    sha256: of that file.
+    image_size_px: side of the network's input.
+    is_automatic: whether "auto" chose it and nobody named it.
+    """
 
     name: str
     architecture: str
@@ -55,7 +63,7 @@ def load_model(
     """
     _check_options(image_size_px, exact=exact, compiled=compiled, pool_memory=pool_memory)
     resolved = registry.resolve(spec)
-    sha256 = checked_sha256(resolved)
+    sha256 = check_sha256(resolved)
     state = load_state_dict(resolved.path)
     architecture = infer_architecture(state, resolved.path)
     expected = resolved.entry.architecture if resolved.entry is not None else architecture
@@ -102,7 +110,7 @@ def make_ready(
     compiled: bool = False,
     pool_memory: int = 1,
 ) -> Sam2Model:
-    """A network with its weights as a model to run.
+    """Make a model to run of a network with its weights.
 
     image_size_px: input side; None is the model's own (1024 for SAM 2, as trained for nano). exact,
     pool_memory: see `Sam2Model`. compiled: see `compile_model`.
@@ -160,7 +168,7 @@ def _make_contiguous(_module: nn.Module, args: tuple[Tensor]) -> tuple[Tensor]:
 def _check_options(
     image_size_px: int | None, *, exact: bool, compiled: bool, pool_memory: int
 ) -> None:
-    """What can be refused before any weight is read."""
+    """Refuse what can be refused before any weight is read."""
     if image_size_px is not None and (image_size_px < 32 or image_size_px % 32):
         raise UsageError(f"input side {image_size_px}: give a multiple of 32, such as 512")
     if exact and pool_memory != 1:
@@ -180,7 +188,7 @@ def _check_options(
 
 
 def nano_config(path: Path) -> NanoConfig:
-    """The architecture a nano weight file was written with."""
+    """Read the architecture that a nano weight file was written with."""
     text = load_metadata(path).get(NANO_CONFIG_KEY)
     if text is None:
         raise CheckpointError(
@@ -201,7 +209,9 @@ def save_nano(
 
 
 def pick_device(name: str) -> torch.device:
-    """ "auto" is the first CUDA device, else Apple's GPU, else the CPU.
+    """Choose the device.
+
+    "auto" is the first CUDA device, else Apple's GPU, else the CPU.
 
     Raises: UsageError for a device torch does not know or this machine does not have.
     """
@@ -219,7 +229,9 @@ def pick_device(name: str) -> torch.device:
 
 
 def pick_dtype(name: str, device: torch.device) -> torch.dtype:
-    """ "auto" is bfloat16 on CUDA and float32 elsewhere. float16 destroys SAM 2's tracks.
+    """Choose the arithmetic.
+
+    "auto" is bfloat16 on CUDA and float32 elsewhere. float16 destroys SAM 2's tracks.
 
     Raises: UsageError for anything but auto, float32 and bfloat16.
     """

@@ -1,4 +1,4 @@
-"""The shape of the embedded model: SAM 2's architecture at a few million parameters."""
+"""The sizes of the embedded model: SAM 2's architecture at a few million parameters."""
 
 from __future__ import annotations
 
@@ -9,10 +9,17 @@ from dataclasses import dataclass
 class NanoConfig:
     """Sizes of a small SAM 2 with a three-stage Hiera trunk (strides 4, 8, 16).
 
-    image_size: input side in pixels, a multiple of 32. embed_dim: trunk width at stride 4, doubled
-    per stage. stages: blocks per stage; the last two are global. d_model: width of embedding and
-    decoder. mem_dim: width of a memory; divides d_model. memory_slots, pointer_span: as SAM 2's 7
-    and 16.
+    image_size: input side in pixels, a multiple of 32.
+    embed_dim: trunk width at stride 4, doubled per stage.
+    stages: blocks per stage; the last two are global.
+    d_model: width of embedding and decoder.
+    mem_dim: width of a memory; divides d_model.
+    memory_layers: layers of the memory attention.
+    memory_mlp_dim: width of their feed-forward nets.
+    memory_slots: spatial memories attended to; SAM 2 has 7.
+    pointer_span: how many frames object pointers reach back; SAM 2 has 16.
+    decoder_mlp_dim: width of the mask decoder's feed-forward nets.
+    decoder_heads: attention heads of the mask decoder.
     """
 
     image_size: int = 256

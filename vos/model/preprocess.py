@@ -1,4 +1,4 @@
-"""From a picture to the network's input, exactly as SAM 2 reads a folder of JPEGs."""
+"""Make a frame the network's input, exactly as SAM 2 reads a folder of JPEGs."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ STD_RGB = (0.229, 0.224, 0.225)
 
 
 def normalise(image: Float[Tensor, "*b 3 h w"]) -> Float[Tensor, "*b 3 h w"]:
-    """Subtract ImageNet's mean and divide by its deviation; values in 0-1 in."""
+    """Subtract ImageNet's mean and divide by its deviation; takes values from 0 to 1."""
     _, mean, std = _constants(image.device, image.dtype)
     return (image - mean) / std
 
 
 def resize_image(image: UInt8[np.ndarray, "h w 3"], size_px: int) -> UInt8[np.ndarray, "s s 3"]:
-    """Pillow's bicubic, antialiased; the aspect ratio is not kept.
+    """Resize by Pillow's bicubic, antialiased; the aspect ratio is not kept.
 
     Source: `sam2.utils.misc._load_img_as_tensor`.
     """
@@ -33,8 +33,7 @@ def resize_image(image: UInt8[np.ndarray, "h w 3"], size_px: int) -> UInt8[np.nd
 def to_network(
     resized: UInt8[np.ndarray, "s s 3"], device: torch.device
 ) -> Float[Tensor, "1 3 s s"]:
-    """To the device in bytes, and normalised there, to the bits that SAM 2 gets from a division in
-    float64.
+    """Copy to the device in bytes and normalise there, to the bits of a division in float64.
 
     Source: `sam2.utils.misc.load_video_frames_from_jpg_images`.
     """
@@ -46,14 +45,15 @@ def to_network(
 def image_to_input(
     image: UInt8[np.ndarray, "h w 3"], size_px: int, device: torch.device
 ) -> Float[Tensor, "1 3 s s"]:
-    """A picture of any size as the network's input of this side in pixels."""
+    """Make a frame of any size the network's input of this side in pixels."""
     return to_network(resize_image(image, size_px), device)
 
 
 @lru_cache(maxsize=8)
 def _constants(device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
-    """255, the mean and the deviation. A tensor, as a GPU multiplies by a number's inverse, which
-    rounds otherwise.
+    """Return 255, the mean and the deviation.
+
+    255 is a tensor, as a GPU multiplies by a number's inverse, which rounds otherwise.
     """
     with torch.inference_mode(False):
         most = torch.tensor(255.0, device=device, dtype=dtype)

@@ -1,4 +1,4 @@
-"""Which models exist, where their weights come from and where they are on this machine.
+"""The registered models: where their weights come from, and where they are on this machine.
 
 Nothing here imports torch or touches the network, so `vos models list` and completion stay fast.
 Sizes and SHA-256 values are those of the files Meta published; each agrees in several independent
@@ -52,8 +52,8 @@ class ResolvedModel:
     """A weight file to load.
 
     path: the file; it exists.
-    entry: the registered model it was named as; None for a path, whose tensors tell the size.
-    is_automatic: chosen by "auto", so the user should be told which one it is.
+    entry: the registered model it was named as; None for a path, whose tensors show the size.
+    is_automatic: chosen by "auto", so that the user should learn which one it is.
     """
 
     path: Path
@@ -149,12 +149,12 @@ _AUTO_ORDER = (BEST, "sam2.1-base-plus", "sam2.1-small", "sam2.1-tiny")
 
 
 def names() -> list[str]:
-    """All registered names, the embedded model first."""
+    """Return all registered names, the embedded model first."""
     return list(REGISTRY)
 
 
 def get(name: str) -> ModelEntry:
-    """The entry of that name.
+    """Return the entry of that name.
 
     Raises:
         ModelError: no such name; the message gives the nearest one.
@@ -169,13 +169,13 @@ def get(name: str) -> ModelEntry:
 
 
 def models_dir() -> Path:
-    """The folder `vos models pull` fills: `VOS_MODELS`, else `~/.cache/vos/models`."""
+    """Return the folder that `vos models pull` fills: `VOS_MODELS`, else `~/.cache/vos/models`."""
     named = os.environ.get("VOS_MODELS")
     return Path(named).expanduser() if named else Path.home() / ".cache" / "vos" / "models"
 
 
 def find(entry: ModelEntry) -> Path | None:
-    """Where this model's weight file is on this machine, or None. Its content is not checked.
+    """Find this model's weight file on this machine, or None. Its content is not checked.
 
     Looked for in the models folder first, then in the Hugging Face cache.
     """
@@ -187,7 +187,7 @@ def find(entry: ModelEntry) -> Path | None:
 
 
 def is_whole(entry: ModelEntry, path: Path) -> bool:
-    """Whether the file has the published size; True where none is published."""
+    """Tell whether the file has the published size; True where none is published."""
     return entry.size_bytes is None or path.stat().st_size == entry.size_bytes
 
 
@@ -236,7 +236,7 @@ def _require(entry: ModelEntry) -> Path:
 
 
 def _in_hub_cache(entry: ModelEntry) -> list[Path]:
-    """This entry's files in the Hugging Face cache (public layout: snapshots/COMMIT/FILE)."""
+    """List this entry's files in the Hugging Face cache (public layout: snapshots/COMMIT/FILE)."""
     assert entry.repository is not None
     home = os.environ.get("HF_HOME")
     root = Path(home).expanduser() if home else Path.home() / ".cache" / "huggingface"

@@ -28,7 +28,7 @@ from vos.model.decoding import (
     run_mask_decoder,
 )
 from vos.model.host_memory import to_device
-from vos.model.layout import image_of, tokens_of
+from vos.model.layout import to_image, to_tokens
 from vos.model.types import (
     Decoded,
     FrameFeatures,
@@ -59,7 +59,7 @@ class FastPath(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The network's large parts as functions, so that others (compiled ones) can take their place.
+    """The network's large parts as functions, so that compiled ones can take their place.
 
     image_encoder, memory_encoder: as the modules of these names.
     decoder_transformer: the mask decoder's two-way transformer.
@@ -110,22 +110,22 @@ class Sam2Model:
 
     @property
     def image_size(self) -> int:
-        """Side of the square network input in pixels."""
+        """Return the side of the square network input in pixels."""
         return self.net.image_size
 
     @property
     def stride(self) -> int:
-        """Pixels per side of one cell of the image embedding."""
+        """Return the pixels per side of one cell of the image embedding."""
         return self.net.backbone_stride
 
     @property
     def embedding_size(self) -> int:
-        """Side of the image embedding and of a memory map in cells."""
+        """Return the side of the image embedding and of a memory map in cells."""
         return self.image_size // self.stride
 
     @property
     def mask_size(self) -> int:
-        """Side of the decoder's masks in pixels."""
+        """Return the side of the decoder's masks in pixels."""
         return self.net.sam_prompt_encoder.mask_input_size[0]
 
     @property
@@ -134,14 +134,15 @@ class Sam2Model:
 
     @property
     def memory_slots(self) -> int:
-        """Spatial memories attended to: prompted frames in slot 0 plus this many minus one
-        recent.
+        """Return the number of memory slots.
+
+        Prompted frames share slot 0; the other slots are for one recent frame each.
         """
         return self.net.num_maskmem
 
     @property
     def pointer_span(self) -> int:
-        """Object pointers reach back this many frames, the current one included."""
+        """Return how many frames object pointers reach back, the current one included."""
         return self.net.max_obj_ptrs_in_encoder
 
     def encode_image(self, image: Float[Tensor, "b 3 s s"]) -> FrameFeatures:
@@ -170,22 +171,23 @@ class Sam2Model:
         Source: `SAM2Base._prepare_memory_conditioned_features`.
         """
         if not recalls:
-            current = tokens_of(features.s16)
-            return image_of(current + self.net.no_mem_embed, features.s16.shape)
+            current = to_tokens(features.s16)
+            return to_image(current + self.net.no_mem_embed, features.s16.shape)
         fast = None if prompted else self.fast_path
         if fast is not None and fast.fits(features, recalls):
             return fast.condition(features, recalls)
         b, c, h, w = features.s16.shape
         pointers, pointer_pos = self._pointer_tokens(recalls, b)
-        current, current_pos = tokens_of(features.s16), tokens_of(features.pos16).expand(-1, b, -1)
+        current, current_pos = to_tokens(features.s16), to_tokens(features.pos16).expand(-1, b, -1)
         attended = self._attention.attend(current, current_pos, recalls, pointers, pointer_pos)
-        return image_of(attended, (pointers.shape[1], c, h, w))
+        return to_image(attended, (pointers.shape[1], c, h, w))
 
     def track(
         self, features: FrameFeatures, recalls: Sequence[Recall], frame_idx: int
     ) -> tuple[Decoded, MemoryEntry] | None:
-        """Condition, decode and remember in one, without the decoder's state, where there is a
-        quicker way for that; else return None.
+        """Condition, decode and remember in one step, without the decoder's state.
+
+        Returns None where there is no quicker way for that.
         """
         if self.fast_path is None or not self.fast_path.fits(features, recalls):
             return None
@@ -200,10 +202,10 @@ class Sam2Model:
         first: bool,
         choose: ChooseMask = best_iou,
     ) -> Decoded:
-        """Mask, scores and pointer of one object from a conditioned image embedding.
+        """Predict mask, scores and pointer of one object from a conditioned image embedding.
 
-        first: the object has no memory yet. A mask prompt is taken as the answer and the decoder
-        only makes its pointer. Source: `SAM2Base._track_step`, `_forward_sam_heads`,
+        first: the object has no memory yet. A mask prompt is taken as the prediction, and the
+        decoder only makes its pointer. Source: `SAM2Base._track_step`, `_forward_sam_heads`,
         `_use_mask_as_output`.
         """
         if prompt is not None and prompt.mask is not None:
@@ -249,7 +251,10 @@ class Sam2Model:
         )
 
     def no_prompt(self, rows: int, previous: Tensor | None = None) -> PromptTokens:
-        """What the decoder is told on a tracked frame. previous: mask logits, `rows` of them."""
+        """Return the tokens for a frame without a prompt.
+
+        previous: mask logits, `rows` of them.
+        """
         points = torch.zeros(rows, 1, 2, device=self.device)
         labels = -torch.ones(rows, 1, dtype=torch.int32, device=self.device)
         return self._prompt_tokens(points, labels, previous)
@@ -327,7 +332,7 @@ class Sam2Model:
         )
 
     def _has_alternatives(self, points: int, *, first: bool) -> bool:
-        """Whether one of three masks is chosen, for a prompt of this many points."""
+        """Tell whether one of three masks is chosen, for a prompt of this many points."""
         net = self.net
         return (
             net.multimask_output_in_sam
@@ -336,7 +341,7 @@ class Sam2Model:
         )
 
     def _pointer_tokens(self, recalls: Sequence[Recall], b: int) -> tuple[Tensor, Tensor]:
-        """Tokens of the object pointers and their encodings, p x rows x m; p may be 0."""
+        """Return the object pointers' tokens and their encodings, p x rows x m; p may be 0."""
         net = self.net
         c, m = net.hidden_dim, net.mem_dim
         if not net.use_obj_ptrs_in_encoder or not recalls[0].pointers:
@@ -370,7 +375,8 @@ class Sam2Model:
 
 
 def _with_token_strides(image: Tensor) -> Tensor:
-    """To tokens and back: the same values with SAM 2's strides, which decide the convolution kernel
-    and so the last bits of its result.
+    """Turn an image into tokens and back, which gives the same values SAM 2's strides.
+
+    The strides decide the convolution kernel and so the last bits of its result.
     """
-    return image_of(tokens_of(image), image.shape)
+    return to_image(to_tokens(image), image.shape)

@@ -1,4 +1,4 @@
-"""What the five verbs exchange: frozen dataclasses of tensors.
+"""The frozen dataclasses of tensors that the five verbs exchange.
 
 Shape letters: b batch (images or objects), S model input side in pixels, h = w = S / stride, c the
 model width (256 for SAM 2), m the memory width (64 for SAM 2), n prompt points, k masks.
@@ -147,12 +147,12 @@ class Decoded(TensorFields):
 
     @property
     def output_logits(self) -> Float[Tensor, "b 1 r r"]:
-        """The logits users get: refined where there is a refiner, at whatever size it works."""
+        """Return the logits that users get: the refined ones, at any size, where there are some."""
         return self.mask_logits if self.refined_logits is None else self.refined_logits
 
     @property
     def seen_logits(self) -> Float[Tensor, "b 1 q q"]:
-        """The logits the memory encoder sees."""
+        """Return the logits that the memory encoder sees."""
         return self.mask_logits if self.memory_logits is None else self.memory_logits
 
 
@@ -231,5 +231,5 @@ class Recall:
 
     @property
     def shape(self) -> tuple[object, ...]:
-        """What must be equal for recalls to be attended to in one batch."""
+        """Return what must be equal for recalls to be attended to in one batch."""
         return tuple(slot for slot, _ in self.spatial), len(self.pointers), self.pointer_span

@@ -23,26 +23,14 @@ from vos.model.registry import ModelEntry, ResolvedModel
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["infer_architecture", "load_metadata", "load_state_dict", "sha256_of", "verify"]
-
+__all__ = ["compute_sha256", "infer_architecture", "load_metadata", "load_state_dict", "verify"]
 
 _ZIP_MAGIC = b"PK\x03\x04"
-
-
 _PICKLE_MAGIC = b"\x80"
-
-
 _MAX_SAFETENSORS_HEADER = 100_000_000  # the format's own bound
-
-
 _TRUNK_WIDTH = "image_encoder.trunk.patch_embed.proj.weight"
-
-
 _TRUNK_BLOCK = re.compile(r"image_encoder\.trunk\.blocks\.(\d+)\.")
-
-
 _SAM2_EMBED_DIM = 256
-
 
 # (trunk width, trunk blocks) -> size; from the sam2 package's configs/sam2.1/*.yaml.
 _SIZES = {(96, 12): "tiny", (96, 16): "small", (112, 24): "base-plus", (144, 48): "large"}
@@ -70,7 +58,7 @@ def load_state_dict(path: Path) -> dict[str, Tensor]:
 
 
 def load_metadata(path: Path) -> dict[str, str]:
-    """The text metadata of a safetensors file; empty for any other weight file.
+    """Read the text metadata of a safetensors file; empty for any other weight file.
 
     Raises:
         CheckpointError: as load_state_dict.
@@ -143,7 +131,7 @@ def _load_torch(path: Path, *, is_zip: bool) -> dict[str, Tensor]:
             "give a plain SAM 2 checkpoint or a safetensors file"
         ) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError) as error:
-        raise _truncated(path) from error
+        raise _truncation_error(path) from error
     state = payload.get("model", payload) if isinstance(payload, Mapping) else payload
     if not isinstance(state, Mapping) or not state or not _is_state(state):
         raise CheckpointError(
@@ -174,10 +162,10 @@ def _open_safetensors(
             keys = list(file.keys()) if want_tensors else []
             return {key: file.get_tensor(key) for key in keys}, dict(file.metadata() or {})
     except (SafetensorError, OSError, ValueError) as error:
-        raise _truncated(path) from error
+        raise _truncation_error(path) from error
 
 
-def _truncated(path: Path) -> CheckpointError:
+def _truncation_error(path: Path) -> CheckpointError:
     size = path.stat().st_size if path.exists() else 0
     return CheckpointError(
         f"{path}: truncated or damaged ({size} bytes); compare it with `vos models list` "
@@ -185,8 +173,10 @@ def _truncated(path: Path) -> CheckpointError:
     )
 
 
-def sha256_of(path: Path) -> str:
-    """Hex SHA-256 of a file. Reads it once per process, and again when its size or time changed.
+def compute_sha256(path: Path) -> str:
+    """Return the hex SHA-256 of a file.
+
+    The file is read once per process, and again when its size or time changed.
 
     Raises:
         CheckpointError: the file cannot be read.
@@ -204,14 +194,14 @@ def _digest(path: Path, _size: int, _mtime_ns: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def checked_sha256(resolved: ResolvedModel) -> str:
-    """SHA-256 of the file to load; a registered model's is checked, a path's only computed.
+def check_sha256(resolved: ResolvedModel) -> str:
+    """Return the SHA-256 of the file to load; a registered model's is checked too.
 
     Raises:
         CheckpointError: as `verify`.
     """
     if resolved.entry is None:
-        return sha256_of(resolved.path)
+        return compute_sha256(resolved.path)
     return verify(resolved.entry, resolved.path)
 
 
@@ -231,7 +221,7 @@ def verify(entry: ModelEntry, path: Path) -> str:
         raise CheckpointError(
             f"{path}: {size} bytes, {entry.name} has {entry.size_bytes}; {_get_again(entry)}"
         )
-    digest = sha256_of(path)
+    digest = compute_sha256(path)
     if entry.sha256 is not None and digest != entry.sha256:
         raise CheckpointError(
             f"{path}: SHA-256 {digest[:12]}..., {entry.name} has {entry.sha256[:12]}...; "
@@ -245,6 +235,6 @@ def _get_again(entry: ModelEntry) -> str:
 
 
 def unreadable(path: Path, error: OSError) -> CheckpointError:
-    """What to say of a weight file that the system does not let us read."""
+    """Return the error of a weight file that the system does not let us read."""
     reason = error.strerror or type(error).__name__
     return CheckpointError(f"{path}: cannot be read ({reason}); check the path and permissions")

@@ -46,7 +46,7 @@ class Refiner(Protocol):
     plain_memory: bool
 
     def augment(self, model: Sam2Model, features: FrameFeatures, frame_idx: int) -> FrameCache:
-        """Do what knows no prompt, once per frame, for all objects."""
+        """Do the work that knows no prompt, once per frame, for all objects."""
         ...
 
     def fuse(

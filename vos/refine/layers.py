@@ -1,4 +1,4 @@
-"""Small pieces several refiners are made of."""
+"""Small pieces that several refiners are made of."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from vos.model.sam2 import Sam2Model
 Layer = TypeVar("Layer", nn.Linear, nn.Conv2d)
 
 
-def zeroed(layer: Layer) -> Layer:
-    """The layer with weight and bias 0, so that a residual starts at nothing."""
+def zero_init(layer: Layer) -> Layer:
+    """Set weight and bias to 0, so that a residual starts at nothing."""
     nn.init.zeros_(layer.weight)
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)
@@ -33,12 +33,12 @@ def check_fine_levels(model: Sam2Model, refiner: str) -> None:
 
 
 def to_tokens(image: Float[Tensor, "b c h w"]) -> Float[Tensor, "b n c"]:
-    """Row-major, n = h w."""
+    """Turn a map into tokens, row by row, n = h w."""
     return image.flatten(2).transpose(1, 2)
 
 
 def to_image(tokens: Float[Tensor, "b n c"], like: Float[Tensor, "b c h w"]) -> Tensor:
-    """The inverse, at the shape of `like`."""
+    """Turn tokens back into a map of the shape of `like`."""
     return tokens.transpose(1, 2).reshape(like.shape)
 
 

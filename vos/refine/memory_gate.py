@@ -23,8 +23,8 @@ MemoryMask = Literal["refined", "coarse"]
 class MemoryGate:
     """When a refined mask may enter the memory, so that one bad refinement cannot poison the bank.
 
-    min_iou: of refined and coarse mask at model size. max_area_ratio: refined to coarse area, and
-    its inverse.
+    min_iou: of refined and coarse mask at model size.
+    max_area_ratio: refined to coarse area, and its inverse.
     """
 
     min_iou: float = 0.7
@@ -33,7 +33,7 @@ class MemoryGate:
     def agrees(
         self, refined: Float[Tensor, "b 1 s s"], coarse: Float[Tensor, "b 1 s s"]
     ) -> Bool[Tensor, " b"]:
-        """Per batch row; two empty masks agree."""
+        """Tell per batch row whether the masks agree; two empty masks do."""
         a, b = refined.flatten(1) > 0, coarse.flatten(1) > 0
         shared, area, coarse_area = (a & b).sum(1), a.sum(1), b.sum(1)
         union = area + coarse_area - shared
@@ -45,12 +45,12 @@ class MemoryGate:
 
 
 def gate_for(memory_mask: MemoryMask) -> MemoryGate | None:
-    """The gate of a config's `memory_mask`: None keeps the memory coarse."""
+    """Return the gate of a config's `memory_mask`; None keeps the memory coarse."""
     return MemoryGate() if memory_mask == "refined" else None
 
 
 def at_side(logits: Float[Tensor, "b k h w"], side: int) -> Float[Tensor, "b k s s"]:
-    """Bilinear and in fp32: the resampling SAM 2 applies before its memory encoder."""
+    """Resample bilinearly in fp32, as SAM 2 does before its memory encoder."""
     if logits.shape[-1] == side:
         return logits.float()
     return F.interpolate(
@@ -59,7 +59,7 @@ def at_side(logits: Float[Tensor, "b k h w"], side: int) -> Float[Tensor, "b k s
 
 
 def coarse_base(decoded: Decoded, side: int) -> Float[Tensor, "b 1 s s"]:
-    """What refiners add their output to: the unsuppressed coarse logits, clamped to +-4.
+    """Return what refiners add their output to: unsuppressed coarse logits, clamped to +-4.
 
     The sign is the coarse mask's; the clamp leaves a refiner room to change it. The clamp comes
     after resampling, so that an untrained refiner's mask is the base model's at model size.
@@ -72,13 +72,13 @@ def decode_fused(
     kept: Float[Tensor, "b c h w"],
     fused: Float[Tensor, "b c h w"],
 ) -> Decoded:
-    """The answer from `fused` to look at, the one from `kept` to remember.
+    """Predict the mask from `fused`, and what the memory keeps from `kept`.
 
     Nothing trains scores and pointer when a refiner changes the decoder's input: they drift, and in
     the memory the drift feeds on itself.
 
-    decode: from an embedding to the decoder's answer. kept: the very tensor `fused` where they need
-    not be told apart, which saves the second run.
+    decode: from an embedding to the decoder's prediction.
+    kept: the very tensor `fused` where both may be the same, which saves the second run.
     """
     remembered = decode(kept)
     if kept is fused:
@@ -104,15 +104,16 @@ def attach(
     error: Float[Tensor, "b 1 e e"] | None = None,
     gate: MemoryGate | None,
 ) -> Decoded:
-    """`decoded` with a refiner's answer beside the coarse one.
+    """Return `decoded` with a refiner's prediction beside the coarse one.
 
-    refined_logits: unsuppressed; -1024 is written over the rows of absent objects. aux: coarser
-    masks for a training loss. error: where the coarse mask is believed wrong. gate: None leaves the
-    memory as it was. Otherwise, in rows where the gate agrees, memory sees the refined logits at
-    the pixels whose sign the refiner changed, and the coarse ones elsewhere (their confidence is
-    what the frozen memory encoder was trained on).
+    A mask prompt taken as the prediction (`decoded.state` is None) comes back as it is.
 
-    A mask prompt taken as the answer (`decoded.state` is None) comes back as it is.
+    refined_logits: unsuppressed; -1024 is written over the rows of absent objects.
+    aux: coarser masks for a training loss.
+    error: where the coarse mask is believed wrong.
+    gate: None leaves the memory as it was. Otherwise, in rows where the gate agrees, memory sees
+        the refined logits at the pixels whose sign the refiner changed, and the coarse ones
+        elsewhere (their confidence is what the frozen memory encoder was trained on).
     """
     if decoded.state is None:
         return decoded

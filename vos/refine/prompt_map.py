@@ -1,4 +1,4 @@
-"""The dense prompt map all refiners share: clicks, strokes, outlines and a mask as an image."""
+"""The dense prompt map that refiners share: clicks, strokes, outlines and a mask as an image."""
 
 from __future__ import annotations
 
@@ -26,11 +26,13 @@ Channel = Literal["pos", "neg", "mask"]
 class PromptMapConfig:
     """How a prompt is drawn.
 
-    stride: model pixels per map cell, a divisor of 16; the map's side is S / stride. radius_px: of
-    clicks and half the width of lines, in cells of a map of side 256; scaled with the side and
-    rounded, at least 2. channels: what to draw, in this order. mask_as: the mask channel holds
-    probabilities, logits / 10 clipped to +-1, or {0, 1}. boxes: draw a box as an outline into
-    "pos". segments: draw strokes and polygon outlines.
+    stride: model pixels per map cell, a divisor of 16; the map's side is S / stride.
+    radius_px: of clicks and half the width of lines, in cells of a map of side 256; scaled with the
+        side and rounded, at least 2.
+    channels: what to draw, in this order.
+    mask_as: the mask channel holds probabilities, logits / 10 clipped to +-1, or {0, 1}.
+    boxes: draw a box as an outline into "pos".
+    segments: draw strokes and polygon outlines.
     """
 
     stride: Literal[1, 2, 4, 8, 16] = 4
@@ -48,12 +50,12 @@ class PromptMapConfig:
             )
 
     def radius_cells(self, side: int) -> int:
-        """Radius on a map of this side."""
+        """Return the radius on a map of this side."""
         return max(MIN_RADIUS_CELLS, int(self.radius_px * side / REFERENCE_SIDE + 0.5))
 
 
 class PromptMap(nn.Module):
-    """Draws prompts. No parameters; on the device of its input; deterministic.
+    """A module that draws prompts, without parameters and deterministically, on its input's device.
 
     A cell (column i, row j) is painted where its centre (i + 0.5, j + 0.5) is at most the radius
     away from a click or a line. Source: disks as SegNext (`DistMaps`, use_disks) and SAM2Refiner
@@ -73,7 +75,7 @@ class PromptMap(nn.Module):
         batch: int,
         device: torch.device,
     ) -> Float[Tensor, "b k m m"]:
-        """The map, k channels in the order of the config, float32 in [0, 1] ([-1, 1] for "logit").
+        """Draw the map: k channels in the config's order, float32 in [0, 1] ([-1, 1] for "logit").
 
         prompt: None leaves the click channels empty, as do points labelled -1; `prompt.mask` is not
         drawn. mask_logits: the mask channel at any size, None for zeros; its gradient is kept.
@@ -104,7 +106,7 @@ class PromptMap(nn.Module):
     def _lines(
         self, prompt: ModelPrompt, batch: int, device: torch.device
     ) -> tuple[Float[Tensor, "b p 2 2"], Int[Tensor, "b p"]]:
-        """Everything to draw as line pieces; a click is a piece of no length."""
+        """Return everything to draw as line pieces; a click is a piece of no length."""
         lines = [torch.zeros(batch, 0, 2, 2, device=device)]
         labels = [torch.zeros(batch, 0, dtype=torch.int64, device=device)]
         if prompt.points_xy is not None and prompt.labels is not None:

@@ -1,4 +1,4 @@
-"""What stands for the prompt on tracked frames, which have none of their own."""
+"""Choose what stands for the prompt on tracked frames, which have none of their own."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PromptReuse = Literal["first_frame", "none", "self"]
 
 
 def check_prompt_reuse(value: str) -> None:
-    """Raises ValueError for another value."""
+    """Raise ValueError for another value."""
     if value not in get_args(PromptReuse):
         raise ValueError(f"prompt_reuse {value!r} is none of {', '.join(get_args(PromptReuse))}")
 
@@ -27,8 +27,10 @@ def standing_prompt(
     mask_logits: Float[Tensor, "b 1 h w"],
     image_size: int,
 ) -> ModelPrompt | None:
-    """This frame's prompt, else what `reuse` puts in its place: "first_frame" the prompt that
-    started the object, "none" nothing, "self" a click at the deepest point of the mask.
+    """Return this frame's prompt, else what `reuse` puts in its place.
+
+    That is the prompt that started the object for "first_frame", nothing for "none", and for "self"
+    a click at the deepest point of the mask.
     """
     if prompts.now is not None or reuse == "none":
         return prompts.now
@@ -36,8 +38,10 @@ def standing_prompt(
 
 
 def deepest_point(logits: Float[Tensor, "b 1 h w"], image_size: int) -> ModelPrompt:
-    """A positive point per row where the mask is thickest (chessboard distance; the border counts
-    as outside); padding (label -1) where the mask is empty.
+    """Return a positive point per row where the mask is thickest.
+
+    Distances are chessboard distances and the border counts as outside; rows with an empty mask get
+    padding (label -1).
     """
     inside = (logits > 0).float()
     depth = inside.clone()

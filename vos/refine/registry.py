@@ -28,25 +28,31 @@ KINDS: Mapping[str, tuple[type[RefinerConfig], Callable[..., TrainableRefiner]]]
 
 @dataclass(frozen=True, slots=True)
 class RefinerSpec:
-    """A refiner as YAML and JSON hold it. options: the fields of the kind's config."""
+    """A refiner as YAML and JSON hold it.
+
+    kind: as registered.
+    options: the fields of the kind's config.
+    """
 
     kind: str
     options: dict[str, Any] = field(default_factory=dict)
 
 
 def build_refiner(config: RefinerConfig, model: Sam2Model) -> TrainableRefiner:
-    """An untrained refiner for this base, on its device, in eval mode. It changes no mask yet."""
-    _, make = KINDS[kind_of(config)]
+    """Build an untrained refiner for this base, in eval mode. It changes no mask yet."""
+    _, make = KINDS[find_kind(config)]
     return make(config, model).to(model.device).eval()
 
 
-def kind_of(config: RefinerConfig) -> str:
-    """The name under which this config's class is registered."""
+def find_kind(config: RefinerConfig) -> str:
+    """Find the name under which this config's class is registered."""
     return next(kind for kind, (declared, _) in KINDS.items() if declared is type(config))
 
 
 def config_from(spec: RefinerSpec, where: str) -> RefinerConfig:
-    """The typed config. where: how errors name the place.
+    """Make the typed config.
+
+    where: how errors name the place.
 
     Raises: ConfigError for an unknown kind, or options that do not fit it.
     """
@@ -59,12 +65,12 @@ def config_from(spec: RefinerSpec, where: str) -> RefinerConfig:
 
 
 def config_as_data(config: RefinerConfig) -> dict[str, Any]:
-    """What `RefinerSpec` reads back, as JSON values."""
-    return {"kind": kind_of(config), "options": asdict(config)}
+    """Return what `RefinerSpec` reads back, as JSON values."""
+    return {"kind": find_kind(config), "options": asdict(config)}
 
 
 def load_refiner_config(name_or_path: str) -> RefinerConfig:
-    """The config of a shipped preset, or of a YAML file where the text ends in .yaml.
+    """Load the config of a shipped preset, or of a YAML file where the text ends in .yaml.
 
     Raises: ConfigError for an unknown preset, or a file that does not fit.
     """

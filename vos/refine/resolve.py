@@ -1,4 +1,4 @@
-"""From `--refiner` to a file: names, headers, the base it was trained for. No torch here."""
+"""Turn `--refiner` into a file: names, headers, the base it was trained for. No torch here."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 
 from vos.errors import CheckpointError, ModelError, Parameter
 from vos.model.registry import models_dir
-from vos.model.weights import sha256_of, unreadable
+from vos.model.weights import compute_sha256, unreadable
 
 AUTO = "auto"
 NONE = "none"
@@ -27,10 +27,15 @@ _LENGTH_BYTES = 8
 
 @dataclass(frozen=True, slots=True)
 class RefinerInfo:
-    """What a refiner file says of itself.
+    """A refiner file's own description.
 
-    name: the file's name without its suffix. kind, options: its configuration. base_name,
-    base_sha256: the weights it was trained on; it fits no others. sha256: of the refiner file.
+    name: the file's name without its suffix.
+    path: the file.
+    sha256: of the file.
+    kind: as registered.
+    options: the fields of the kind's config.
+    base_name: the weights it was trained on; it fits no others.
+    base_sha256: of these weights.
     """
 
     name: str
@@ -43,14 +48,14 @@ class RefinerInfo:
 
 
 def header_text(kind: str, options: Mapping[str, Any], base_name: str, base_sha256: str) -> str:
-    """The value of HEADER_KEY in the file's metadata; `resolve_refiner` reads it."""
+    """Write the value of HEADER_KEY in the file's metadata; `resolve_refiner` reads it."""
     base = {"name": base_name, "sha256": base_sha256}
     header = {"format": FORMAT, "kind": kind, "options": dict(options), "base": base}
     return json.dumps(header, sort_keys=True)
 
 
 def resolve_refiner(spec: str, base_name: str, base_sha256: str) -> RefinerInfo | None:
-    """The file that `spec` means for this base; None for no refiner. Tensors are not read.
+    """Find the file that `spec` means for this base; None for no refiner. Tensors are not read.
 
     spec: "none"; "auto", the embedded refiner where it was trained for exactly this base, else
     none; a name (NAME.safetensors in the package or in the models folder) or a path, which must
@@ -94,7 +99,7 @@ def _find(spec: str) -> Path:
 
 
 def read_info(path: Path) -> RefinerInfo:
-    """What the file says of itself, whichever base it is for. Tensors are not read.
+    """Read a file's own description, whichever base it is for. Tensors are not read.
 
     Raises: CheckpointError for a file that is truncated, foreign or of a later format.
     """
@@ -112,11 +117,11 @@ def read_info(path: Path) -> RefinerInfo:
         base_name, base_sha256 = str(base["name"]), str(base["sha256"])
     except (ValueError, TypeError, KeyError) as error:
         raise _foreign(path) from error
-    return RefinerInfo(path.stem, path, sha256_of(path), kind, options, base_name, base_sha256)
+    return RefinerInfo(path.stem, path, compute_sha256(path), kind, options, base_name, base_sha256)
 
 
 def _read_metadata(path: Path) -> dict[str, str]:
-    """The metadata of a safetensors file, whose length is checked against its header."""
+    """Read the metadata of a safetensors file, whose length is checked against its header."""
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
@@ -129,7 +134,7 @@ def _read_metadata(path: Path) -> dict[str, str]:
         with safe_open(path, framework="numpy") as file:
             return dict(file.metadata() or {})
     except (SafetensorError, OSError, ValueError) as error:
-        raise _truncated(path, size) from error
+        raise _truncation_error(path, size) from error
 
 
 def _foreign(path: Path) -> CheckpointError:
@@ -138,5 +143,5 @@ def _foreign(path: Path) -> CheckpointError:
     )
 
 
-def _truncated(path: Path, size: int) -> CheckpointError:
+def _truncation_error(path: Path, size: int) -> CheckpointError:
     return CheckpointError(f"{path}: truncated or damaged ({size} bytes); get the file again")

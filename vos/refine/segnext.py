@@ -1,5 +1,6 @@
-"""SegNext-style refiner (after arXiv 2404.00741): the dense prompt map meets the image embedding
-before the decoder.
+"""SegNext-style refiner (after arXiv 2404.00741): the prompt map meets the image embedding.
+
+They meet before the decoder.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 from vos.model.sam2 import MASK_PROMPT_LOGIT, Sam2Model
 from vos.model.types import Decoded, FrameFeatures, ModelPrompt
 from vos.refine.base import FrameCache, PromptHistory
-from vos.refine.layers import to_image, to_tokens, zeroed
+from vos.refine.layers import to_image, to_tokens, zero_init
 from vos.refine.memory_gate import MemoryMask
 from vos.refine.prompt_map import PromptMap, PromptMapConfig
 from vos.refine.prompt_reuse import PromptReuse, check_prompt_reuse
@@ -28,10 +29,13 @@ _CHANNELS = ("mask", "pos", "neg")
 
 @dataclass(frozen=True, slots=True)
 class SegNextConfig:
-    """blocks: self-attention blocks over the sum (the paper's SAx1, SAx2). radius_px: of clicks and
-    lines at a map of side 256; the default is SegNext's 5 px at 1024. prompt_reuse: what tracked
-    frames see: "first_frame" the map of the object's first prompt, "none" nothing, so that they are
-    left to the base; "self" needs a mask, which does not exist before decoding, and is "none".
+    """The options of the SegNext-style refiner.
+
+    blocks: self-attention blocks over the sum (the paper's SAx1, SAx2).
+    radius_px: of clicks and lines at a map of side 256; the default is SegNext's 5 px at 1024.
+    prompt_reuse: what tracked frames see: "first_frame" the map of the object's first prompt,
+        "none" nothing, so that they are left to the base; "self" needs a mask, which does not exist
+        before decoding, and is "none".
     memory_mask: "coarse" keeps what the memory sees free of the fusion, "refined" does not.
 
     Raises: ValueError for another `prompt_reuse`.
@@ -47,15 +51,17 @@ class SegNextConfig:
 
 
 class SegNextStyle(nn.Module):
-    """Map at full resolution -> 16x16 patches -> added to the embedding -> ViT blocks -> residual.
+    """A refiner that adds a prompt map to the embedding, runs ViT blocks and returns a residual.
+
+    The map is drawn at full resolution and cut into 16x16 patches.
 
     All kinds of prompt become one map: clicks disks, boxes and polygons outlines, strokes lines,
-    masks (the previous answer, or a mask prompt seen again on tracked frames) probabilities.
+    masks (the previous prediction, or a mask prompt seen again on tracked frames) probabilities.
 
-    Not a reproduction. SegNext trains a ViT-B of width 768 end to end with an all-MLP head; here
-    image encoder and mask decoder are SAM 2's, frozen, the width is the base's, and what the blocks
-    say is a residual on the decoder's input, of which the memory sees nothing. Ours, too: SAM's
-    position encoding on queries and keys, 8 heads, a last projection that starts at zero.
+    This is no reproduction. SegNext trains a ViT-B of width 768 end to end with an all-MLP head;
+    here image encoder and mask decoder are SAM 2's, frozen, the width is the base's, and what the
+    blocks give is a residual on the decoder's input, of which the memory sees nothing. Ours, too:
+    SAM's position encoding on queries and keys, 8 heads, a last projection that starts at zero.
     """
 
     name = "segnext"
@@ -73,19 +79,20 @@ class SegNextStyle(nn.Module):
         self.patches = nn.Conv2d(len(_CHANNELS), dim, PATCH, PATCH)
         self.blocks = nn.ModuleList(_Block(dim) for _ in range(config.blocks))
         self.norm = nn.LayerNorm(dim)
-        self.out = zeroed(nn.Linear(dim, dim))
+        self.out = zero_init(nn.Linear(dim, dim))
         # In a tuple, so that the frozen encoding does not become part of this module.
         self._position: tuple[PositionEmbeddingRandom] = (model.net.sam_prompt_encoder.pe_layer,)
 
     def augment(self, model: Sam2Model, features: FrameFeatures, frame_idx: int) -> FrameCache:
-        """Nothing: all of the work depends on the prompt."""
+        """Do nothing: all of the work depends on the prompt."""
         return {}
 
     def fuse(
         self, embedding: Float[Tensor, "b c h w"], cache: FrameCache, prompts: PromptHistory
     ) -> Float[Tensor, "b c h w"]:
-        """The embedding plus a residual. It comes back untouched where a mask is the answer, and
-        where there is no prompt to fuse.
+        """Add a residual to the embedding.
+
+        It stays untouched where a mask is the prediction, and where there is no prompt to fuse.
         """
         prompt = prompts.now
         if prompt is None and self.config.prompt_reuse == "first_frame":
@@ -113,7 +120,7 @@ class SegNextStyle(nn.Module):
     def refine(
         self, decoded: Decoded, features: FrameFeatures, cache: FrameCache, prompts: PromptHistory
     ) -> Decoded:
-        """The decoder's own answer: the frozen decoder is the head."""
+        """Return the decoder's own prediction: the frozen decoder is the head."""
         return decoded
 
 
@@ -136,7 +143,7 @@ class _Block(nn.Module):
 
 
 def _known_mask(prompt: ModelPrompt, before: Decoded | None) -> Float[Tensor, "b 1 h w"] | None:
-    """Logits of the latest mask known before decoding; None at first."""
+    """Return the logits of the latest mask known before decoding; None at first."""
     if prompt.previous is not None:
         return prompt.previous
     if before is not None:

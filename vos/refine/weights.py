@@ -26,8 +26,9 @@ from vos.refine.resolve import HEADER_KEY, RefinerInfo, header_text, resolve_ref
 def save_refiner(
     path: Path, refiner: TrainableRefiner, base: ModelInfo, card: Mapping[str, str] | None = None
 ) -> None:
-    """Write weights (fp16), configuration and the base's name and SHA-256. card: provenance, free
-    text by name, added to the header.
+    """Write weights (fp16), configuration and the base's name and SHA-256.
+
+    card: provenance, free text by name, added to the header.
     """
     halves = {
         name: tensor.detach().to("cpu", torch.float16).contiguous()
@@ -41,7 +42,7 @@ def save_refiner(
 def load_refiner(
     spec: str, model: Sam2Model, base: ModelInfo
 ) -> tuple[Refiner, RefinerInfo | None]:
-    """The refiner that `spec` means, on the model's device, in eval mode.
+    """Load the refiner that `spec` means, on the model's device, in eval mode.
 
     spec: as `resolve_refiner`. base: the model's. Returns: NoRefiner and None for no refiner.
 

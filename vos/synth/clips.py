@@ -30,22 +30,17 @@ from vos.synth.textures import backdrops, natural_pool, texture_pool
 
 __all__ = ["RICH", "ClipConfig", "Clips", "generate_clips"]
 
-
 _POOL = 16
-
 
 _SEEDS_PER_POOL = 64
 """Consecutive seeds share a pool of textures, which costs as much as a batch of clips to make;
 clips roll, mix and tint it.
 """
 
-
 _POOLS_KEPT = 8
 """Training asks in turns for several sizes and two configs."""
 
-
 _ATTEMPTS = 12
-
 
 _NOTHING = Body(
     [Part(-1, (0.0, 0.0), 0.0, 0.0, (0.0, 0.0), 0)],

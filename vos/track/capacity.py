@@ -1,4 +1,4 @@
-"""How much of a frame's work is on the device at once, and what to do when that is too much."""
+"""Limit how much of a frame's work is on the device at once, and shrink it when needed."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Capacity:
 
     @staticmethod
     def of(model: Sam2Model) -> Capacity:
-        """What suits the model's device and input size."""
+        """Return the capacity that suits the model's device and input size."""
         tokens = _CPU_TOKENS if model.device.type == "cpu" else _GPU_TOKENS
         batch = max(1, tokens // model.embedding_size**2)
         if model.exact or model.device.type == "cpu":
@@ -47,7 +47,7 @@ class Capacity:
         return Capacity(batch, look_ahead=4 if model.image_size <= _SMALL_IMAGE else 2)
 
     def run(self, work: Callable[[], T], *, objects: int, frame_idx: int) -> T:
-        """Do a frame's work; on out of memory shrink, say so in the log, and do it again.
+        """Do a frame's work; on out of memory shrink, log it, and do it again.
 
         work: reads this capacity anew each time. objects: how many are tracked now.
 

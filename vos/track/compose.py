@@ -1,4 +1,4 @@
-"""From the model's logits to masks at the video's size."""
+"""Compose masks at the video's size from the model's logits."""
 
 from __future__ import annotations
 
@@ -20,18 +20,21 @@ _log = logging.getLogger("vos")
 
 @dataclass(frozen=True, slots=True)
 class ObjectLogits:
-    """One object's answer on one frame, at the model's mask size, off the device's graph."""
+    """One object's prediction on one frame, without gradients.
+
+    logits: at the model's mask size, or a refiner's.
+    scores: predicted IoU and object score.
+    """
 
     logits: Float[Tensor, "1 1 r r"]
     scores: ObjectResult
 
 
 def compose(frame: Frame, objects: Mapping[int, ObjectLogits]) -> FrameResult:
-    """Logits to the video's size (bilinear, fp32), then one label per pixel: the highest logit
-    wins.
+    """Resize logits to the video's size and label each pixel: the highest logit wins.
 
-    Background where all are <= 0; on a tie the lowest id wins. Where a GPU has no memory for masks
-    of that size they are made on the CPU, which the log says.
+    A pixel is background where all are <= 0; on a tie the lowest id wins. Where a GPU has no memory
+    for masks of that size they are made on the CPU, which the log notes.
     """
     logits = {i: o.logits for i, o in objects.items()}
     try:
@@ -55,7 +58,7 @@ def compose(frame: Frame, objects: Mapping[int, ObjectLogits]) -> FrameResult:
 def label_map(
     logits: Mapping[int, Float[Tensor, "1 1 r r"]], size_hw: tuple[int, int]
 ) -> UInt8[np.ndarray, "h w"]:
-    """Palette labels at `size_hw` from per-object logits of any size."""
+    """Make palette labels at `size_hw` from per-object logits of any size."""
     best: Tensor | None = None
     labels: Tensor | None = None
     for object_id in sorted(logits):
@@ -75,20 +78,21 @@ def label_map(
 def resize_to_video(
     logits: Float[Tensor, "1 1 r r"], size_hw: tuple[int, int]
 ) -> Float[Tensor, "1 1 h w"]:
-    """Source: `SAM2VideoPredictor._get_orig_video_res_output`."""
+    """Resize bilinearly. Source: `SAM2VideoPredictor._get_orig_video_res_output`."""
     if tuple(logits.shape[-2:]) == size_hw:
         return logits.float()
     return F.interpolate(logits.float(), size=size_hw, mode="bilinear", align_corners=False)
 
 
-def detach_results(answers: Mapping[int, Decoded]) -> dict[int, ObjectLogits]:
-    """What users get of the objects' answers (batch 1 each). A GPU is waited for once."""
-    if not answers:
+def detach_results(predictions: Mapping[int, Decoded]) -> dict[int, ObjectLogits]:
+    """Detach what users get of predictions (batch 1 each), waiting for a GPU once only."""
+    if not predictions:
         return {}
-    scores = torch.stack([torch.cat([a.iou_pred[0], a.object_score[0]]) for a in answers.values()])
+    decoded = predictions.values()
+    scores = torch.stack([torch.cat([one.iou_pred[0], one.object_score[0]]) for one in decoded])
     return {
-        object_id: ObjectLogits(answer.output_logits, ObjectResult(iou_pred, object_score))
-        for (object_id, answer), (iou_pred, object_score) in zip(
-            answers.items(), scores.tolist(), strict=True
+        object_id: ObjectLogits(prediction.output_logits, ObjectResult(iou_pred, object_score))
+        for (object_id, prediction), (iou_pred, object_score) in zip(
+            predictions.items(), scores.tolist(), strict=True
         )
     }

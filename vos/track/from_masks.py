@@ -1,6 +1,6 @@
-"""Memories made from masks that an earlier run left, so that tracking can begin in its middle.
+"""Make memories from masks that an earlier run left, so that tracking can begin in its middle.
 
-A mask says what the tracker saw, so its memory can be made again: the frame and the mask are
+A mask shows what the tracker saw, so its memory can be made again: the frame and the mask are
 encoded as for a mask prompt, and kept as what they were, a prompted frame or a recent one. Stored
 masks are binary and cut where objects overlap, so what follows is close to the earlier run, not
 equal (tests/unit/track/test_from_masks.py has the tolerance).
@@ -26,10 +26,10 @@ from vos.track.step import EncodedFrame, Engine
 
 @dataclass(frozen=True, slots=True)
 class KnownMask:
-    """What an object was on one frame, as a run left it.
+    """An object's mask on one frame, as an earlier run left it.
 
     mask: at the video's size, maybe empty.
-    scores: predicted IoU and object score of then.
+    scores: its predicted IoU and object score.
     """
 
     mask: Bool[np.ndarray, "h w"]

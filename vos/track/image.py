@@ -1,4 +1,4 @@
-"""One image with prompts again and again: it is encoded once, every prompt costs a decoder pass.
+"""Segment one image by prompts: it is encoded once, every prompt costs a decoder pass.
 
 An image is a stream of one frame, so a first prompt gives exactly what `Session` gives there.
 """
@@ -28,7 +28,11 @@ from vos.track.step import EncodedFrame, Engine, decode_group, encode_frame, fin
 
 @dataclass(frozen=True, slots=True)
 class _Prediction:
-    """The last prompts of an object, and what the model made of them."""
+    """The last prompts of an object, and what the model predicted.
+
+    prompt: all of them.
+    decoded: the prediction.
+    """
 
     prompt: ObjectPrompt
     decoded: Decoded
@@ -70,7 +74,7 @@ class ImageSegmenter:
 
     @property
     def size_hw(self) -> tuple[int, int]:
-        """Height and width of the image in pixels."""
+        """Return height and width of the image in pixels."""
         return self.image.shape[0], self.image.shape[1]
 
     def segment(self, prompts: Sequence[Prompt]) -> FrameResult:
@@ -114,7 +118,7 @@ class ImageSegmenter:
         return decode_group(self._engine, self._frame, [one])[0]
 
     def _join(self, prompts: Sequence[Prompt]) -> Mapping[int, tuple[ObjectPrompt, Decoded | None]]:
-        """Per object with new prompts: all of them, and the prediction they correct."""
+        """Return per object with new prompts all of them, and the prediction they correct."""
         for prompt in prompts:
             if prompt.frame_idx != 0:
                 raise PromptError(
@@ -152,7 +156,7 @@ def _same(one: ObjectPrompt, other: ObjectPrompt) -> bool:
 
 
 def _corrects(known: ObjectPrompt, prompt: ObjectPrompt) -> bool:
-    """Whether points come on top of the prompts before."""
+    """Tell whether points come on top of the prompts before."""
     if prompt.mask is not None:
         return False
     return known.mask is not None or _points(known) <= _points(prompt)

@@ -1,4 +1,4 @@
-"""From frames and prompts to what the model takes."""
+"""Turn frames and prompts into what the model takes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from vos.refine.base import Refiner
 def to_inputs(
     image: UInt8[np.ndarray, "h w 3"], model: Sam2Model, refiner: Refiner
 ) -> tuple[Float[Tensor, "1 3 s s"], Float[Tensor, "1 3 s2 s2"] | None]:
-    """The network's input, and the same at twice the side where the refiner asks for it."""
+    """Return the network's input, and that at twice the side where the refiner wants it."""
     double = to_double_input(image, model, refiner)
     return image_to_input(image, model.image_size, model.device), double
 
@@ -26,7 +26,7 @@ def to_inputs(
 def to_double_input(
     image: UInt8[np.ndarray, "h w 3"], model: Sam2Model, refiner: Refiner
 ) -> Float[Tensor, "1 3 s2 s2"] | None:
-    """What a refiner that wants `image_2x` gets."""
+    """Return what a refiner that wants `image_2x` gets."""
     if not refiner.wants_image_2x:
         return None
     return image_to_input(image, 2 * model.image_size, model.device)
@@ -35,7 +35,7 @@ def to_double_input(
 def to_model_prompt(
     prompt: ObjectPrompt, size_hw: tuple[int, int], model: Sam2Model
 ) -> ModelPrompt:
-    """Video pixels to model pixels, in the order of operations of
+    """Turn video pixels into model pixels, in the order of operations of
     `SAM2VideoPredictor.add_new_*`.
     """
     size, device = model.image_size, model.device

@@ -1,4 +1,4 @@
-"""Logits of a backward pass, kept on disk until the frames come by in presentation order."""
+"""Keep the logits of a backward pass on disk until the frames come in presentation order."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ _HEADER = struct.Struct("<qqqdd")  # frame index, object id, side, predicted IoU
 
 
 class SpoolFile(Protocol):
-    """Where the spool writes: bytes added at the end, read anywhere. `length`: bytes so far."""
+    """A file to which bytes are added at the end and which is read anywhere.
+
+    length: its bytes so far.
+    """
 
     length: int
 
@@ -42,15 +45,15 @@ class LogitSpool:
             offset += _HEADER.size + side * side * 2
 
     def put(self, frame_idx: int, objects: Mapping[int, ObjectLogits]) -> None:
-        """Keep one frame's answers."""
-        for object_id, answer in objects.items():
-            side, scores = answer.logits.shape[-1], answer.scores
+        """Keep one frame's predictions."""
+        for object_id, prediction in objects.items():
+            side, scores = prediction.logits.shape[-1], prediction.scores
             head = _HEADER.pack(frame_idx, object_id, side, scores.iou_pred, scores.object_score)
-            values = answer.logits.to("cpu", torch.float16).numpy().tobytes()
+            values = prediction.logits.to("cpu", torch.float16).numpy().tobytes()
             self._offsets.setdefault(frame_idx, []).append(self._file.append(head + values))
 
     def get(self, frame_idx: int) -> dict[int, ObjectLogits]:
-        """What was kept of that frame; empty if nothing was."""
+        """Return what was kept of that frame; empty if nothing was."""
         found = {}
         for offset in self._offsets.get(frame_idx, []):
             head = _HEADER.unpack(self._file.read(offset, _HEADER.size))

@@ -1,4 +1,4 @@
-"""Images of a file encoded several at once: a GPU is fuller with four than with one.
+"""Encode several images of a file at once: a GPU is fuller with four than with one.
 
 Groups begin at frame numbers that their size divides, a frame's row is its place in the group, and
 rows of frames that are not at hand stay empty. So a frame is rounded alike wherever a run starts or
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 class GroupEncoder:
-    """Encodes frames group by group; holds the features of one group."""
+    """An encoder that goes group by group and holds the features of one group."""
 
     def __init__(self) -> None:
         self._kept: dict[int, FrameFeatures] = {}
@@ -30,7 +30,7 @@ class GroupEncoder:
     def encode(
         self, model: Sam2Model, frame: Frame, following: Sequence[Frame] | None, size: int
     ) -> FrameFeatures:
-        """The features of `frame`, batch 1.
+        """Return the features of `frame`, batch 1.
 
         following: what comes after it in its group, as far as the stream goes; None for a stream
         that does not know. size: frames of a group; 1 encodes this one alone.
@@ -54,7 +54,7 @@ class GroupEncoder:
 def with_following(
     frames: Iterator[tuple[Frame, T]], size: int, *, reverse: bool = False
 ) -> Iterator[tuple[Frame, T, tuple[Frame, ...]]]:
-    """Each frame with those that come after it in its group of `size`.
+    """Yield each frame with those that come after it in its group of `size`.
 
     frames: of consecutive indices, descending if `reverse`; read on to the end of a group. An error
     in it is raised after the frames that came before.

@@ -12,7 +12,7 @@ from vos.model.types import MemoryEntry, ModelPrompt
 
 @dataclass(frozen=True, slots=True)
 class PolicyState(TensorFields):
-    """Base of what a memory policy notes down about one object, as tensors and plain values.
+    """The base class of a memory policy's notes on one object: tensors and plain values.
 
     It lives in the bank, so that undo, checkpoints and branches keep it. A policy with notes
     derives a frozen dataclass of its own.
@@ -21,7 +21,7 @@ class PolicyState(TensorFields):
 
 @dataclass(frozen=True, slots=True)
 class MemoryBank:
-    """What is remembered of one object.
+    """All that is remembered of one object.
 
     Immutable: pushing returns a new bank that shares its tensors, so undo and branching are free.
 

@@ -16,7 +16,7 @@ from vos.track.memory_bank import MemoryBank
 
 @dataclass(frozen=True, slots=True)
 class StreamPosition:
-    """Where in the stream one frame is.
+    """The place of one frame in its stream.
 
     frame_idx: 0-based, presentation order.
     reverse: whether tracking runs towards frame 0.
@@ -38,7 +38,7 @@ class MemoryPolicy(Protocol):
 
     @property
     def chooses_best(self) -> bool:
-        """Whether `choose` is `best_iou` whatever it is given, which lets frames take the fast
+        """Tell whether `choose` is `best_iou` whatever it is given, which lets frames take the fast
         path.
         """
         ...
@@ -131,10 +131,10 @@ class Fifo:
 
 @dataclass(frozen=True, slots=True)
 class Visible(Fifo):
-    """Frames without the object are forgotten, so a hidden one is known again when it comes back.
+    """A policy that forgets frames without the object, so that it is known when it comes back.
 
     Slots and distances count the kept frames, not the stream's. SAM 3 selects by the same measure
-    but always keeps the very last frame, which tells a small model that the object is gone.
+    but always keeps the very last frame, by which a small model believes that the object is gone.
 
     least_worth: a frame is kept if `iou_pred * (2 * sigmoid(object_score) - 1)` exceeds this.
     Source: `use_memory_selection` of SAM 3's tracker.
@@ -158,6 +158,6 @@ class Visible(Fifo):
         return Fifo.select(self, replace(bank, recent=consecutive), at)
 
     def _is_worth_keeping(self, entry: MemoryEntry) -> bool:
-        """In a batch of videos: worth keeping for one of them."""
+        """Tell whether a frame is worth keeping for any video of a batch."""
         presence = 2 * torch.sigmoid(entry.object_score) - 1
         return bool((entry.iou_pred * presence > self.least_worth).any())

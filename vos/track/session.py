@@ -1,4 +1,4 @@
-"""A stream of frames in, a stream of masks out, in memory that does not grow."""
+"""Track a stream of frames in memory that does not grow."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from vos.track.step import Engine, look_at, track_frame
 
 @dataclass(slots=True)
 class Session:
-    """Tracks the prompted objects of one video, one frame after the other.
+    """A tracker of one video's prompted objects, one frame after the other.
 
     Its state is one immutable bank per object and the prompts that wait for their frame.
 
@@ -56,7 +56,7 @@ class Session:
 
     @property
     def engine(self) -> Engine:
-        """The model with its refiner, its policy and its precision."""
+        """Return the model with its refiner, its policy and its precision."""
         return Engine(self.model, self.refiner, self.policy, self.dtype)
 
     def run(self, frames: Iterable[Frame]) -> Iterator[FrameResult]:
@@ -74,7 +74,7 @@ class Session:
 
     @property
     def look_ahead(self) -> int:
-        """How many images are encoded at once, where the following ones are given to `decode`."""
+        """Return how many images are encoded at once, if `decode` gets the following ones."""
         return self._room().look_ahead
 
     @torch.inference_mode()
@@ -141,10 +141,10 @@ class Session:
         if self._by_frame is None and self.prompts:
             missed = sorted({prompt.frame_idx for prompt in self.prompts})
         if missed:
-            raise _not_included(missed[0])
+            raise _outside_error(missed[0])
 
     def snapshot(self) -> SessionState:
-        """What the next frame depends on. Costs nothing: banks are immutable."""
+        """Return what the next frame depends on. Costs nothing: banks are immutable."""
         waiting = None
         if self._by_frame is not None:
             waiting = tuple(
@@ -172,7 +172,7 @@ class Session:
         return resumed
 
     def state_bytes(self) -> int:
-        """Bytes of tensors held between two frames."""
+        """Return the bytes of tensors held between two frames."""
         return sum(bank.state_bytes() for bank in self.banks.values())
 
     def _room(self) -> Capacity:
@@ -187,10 +187,10 @@ class Session:
         return collect(prompts, size_hw, direction=direction, known=self.banks)
 
     def _check_none_passed(self, first_idx: int) -> None:
-        """A stream that starts behind a prompted frame will never reach it."""
+        """Raise PromptError if the stream starts behind a prompted frame and never reaches it."""
         for idx in sorted(self._by_frame or {}):
             if idx > first_idx if self.reverse else idx < first_idx:
-                raise _not_included(idx)
+                raise _outside_error(idx)
 
     def _take_prompts(self, frame: Frame) -> dict[int, ObjectPrompt]:
         if self._by_frame is None:
@@ -200,7 +200,7 @@ class Session:
         return self._by_frame.pop(frame.frame_idx, {})
 
 
-def _not_included(frame_idx: int) -> PromptError:
+def _outside_error(frame_idx: int) -> PromptError:
     return PromptError(
         f"prompt on frame {frame_idx}: the frames tracked do not include it; "
         "give a frame inside the video and inside ",

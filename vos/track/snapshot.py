@@ -1,4 +1,4 @@
-"""Turns what a session holds between two frames into bytes and back, to the last bit."""
+"""Turn what a session holds between two frames into bytes and back, to the last bit."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def to_bytes(state: SessionState) -> bytes:
     buffer = io.BytesIO()
     torch.save(
         {
-            "banks": {object_id: _packed(bank) for object_id, bank in state.banks.items()},
+            "banks": {object_id: _pack(bank) for object_id, bank in state.banks.items()},
             "waiting": None if state.waiting is None else [list(pair) for pair in state.waiting],
         },
         buffer,
@@ -47,34 +47,34 @@ def from_bytes(data: bytes, device: torch.device) -> SessionState:
     content = torch.load(io.BytesIO(data), map_location=device, weights_only=True)
     waiting = content["waiting"]
     return SessionState(
-        banks={object_id: _unpacked(bank) for object_id, bank in content["banks"].items()},
+        banks={object_id: _unpack(bank) for object_id, bank in content["banks"].items()},
         waiting=None if waiting is None else tuple((idx, who) for idx, who in waiting),
     )
 
 
-def _packed(value: Any) -> Any:
+def _pack(value: Any) -> Any:
     if isinstance(value, Tensor):
         return value.detach().clone()  # a view would bring all of its storage along
     if isinstance(value, tuple):
-        return [_packed(item) for item in value]
+        return [_pack(item) for item in value]
     if type(value).__name__ in _kinds():
-        items = {field.name: _packed(getattr(value, field.name)) for field in fields(value)}
+        items = {field.name: _pack(getattr(value, field.name)) for field in fields(value)}
         return {_KIND: type(value).__name__, **items}
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     raise TypeError(f"{type(value).__name__}: a memory bank holds tensors and plain values only")
 
 
-def _unpacked(value: Any) -> Any:
+def _unpack(value: Any) -> Any:
     if isinstance(value, list):
-        return tuple(_unpacked(item) for item in value)
+        return tuple(_unpack(item) for item in value)
     if isinstance(value, dict):
-        items = {name: _unpacked(item) for name, item in value.items() if name != _KIND}
+        items = {name: _unpack(item) for name, item in value.items() if name != _KIND}
         return _kinds()[value[_KIND]](**items)
     return value
 
 
 def _kinds() -> dict[str, type[Any]]:
-    """The dataclasses that a bank may hold, by name; a policy's notes join by deriving."""
+    """Return the dataclasses that a bank may hold, by name; a policy's notes join by deriving."""
     kinds = (MemoryBank, MemoryEntry, ModelPrompt, *PolicyState.__subclasses__())
     return {kind.__name__: kind for kind in kinds}

@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """What is the same on every frame of a stream.
+    """The model and what goes with it, the same on every frame of a stream.
 
     model: the network's verbs.
     refiner: improves the masks.
@@ -87,7 +87,7 @@ class Tracked:
 
     @property
     def history(self) -> PromptHistory:
-        """What the user prompted, as refiners take it."""
+        """Return what the user prompted, as refiners take it."""
         return PromptHistory(self.prompt, self.bank.first_prompt, self.before)
 
 
@@ -104,7 +104,7 @@ def encode_frame(
 
 
 def look_at(engine: Engine, features: FrameFeatures, at: StreamPosition) -> EncodedFrame:
-    """Let the refiner do its part of an encoded image that knows no prompt."""
+    """Let the refiner do its part that knows no prompt, on an encoded image."""
     return EncodedFrame(features, engine.refiner.augment(engine.model, features, at.frame_idx), at)
 
 
@@ -169,7 +169,7 @@ def decode_group(
     prompt = group[0].prompt
     recalls = [one.recall for one in group if one.recall is not None]
     histories = [one.history for one in group]
-    choose = _chooser(engine, [one.bank for one in group], frame.at)
+    choose = _make_chooser(engine, [one.bank for one in group], frame.at)
     takes_mask = prompt is not None and prompt.mask is not None
     if takes_mask:
         plain = features.s16
@@ -195,7 +195,7 @@ def decode_group(
     decoded = on_decoded(decode_fused(decode, kept, fused))
     return [
         refiner.refine(row, features, frame.cache, history)
-        for row, history in zip(_rows(decoded, len(group)), histories, strict=True)
+        for row, history in zip(_split_rows(decoded, len(group)), histories, strict=True)
     ]
 
 
@@ -209,10 +209,10 @@ def _track_group(
         tracked = model.track(frame.features, recalls, frame_idx)
         if tracked is not None:
             decoded, entry = tracked
-            return _rows(decoded, len(group)), entry.rows()
+            return _split_rows(decoded, len(group)), entry.rows()
     predictions = decode_group(engine, frame, group)
     entry = model.encode_memory(frame.features, MemoryInput.of(*predictions), frame_idx)
-    # One object may be a batch of several videos, which stays together.
+    # One object may be a batch of several videos, which is not split.
     return predictions, [entry] if len(group) == 1 else entry.rows()
 
 
@@ -223,7 +223,7 @@ def _batches(
     prompts: Mapping[int, ModelPrompt],
     batch_size: int,
 ) -> Iterator[list[Tracked]]:
-    """Prompted objects alone, then the others by the shape of their recalls."""
+    """Yield prompted objects alone, then the others by the shape of their recalls."""
     is_one_video = frame.features.s16.shape[0] == 1
     size = batch_size if is_one_video and not engine.model.exact else 1
     by_shape: dict[tuple[object, ...], list[Tracked]] = {}
@@ -239,8 +239,8 @@ def _batches(
             yield group[begin : begin + size]
 
 
-def _chooser(engine: Engine, banks: Sequence[MemoryBank], at: StreamPosition) -> ChooseMask:
-    """The policy's choice, of a group's rows each by its own bank."""
+def _make_chooser(engine: Engine, banks: Sequence[MemoryBank], at: StreamPosition) -> ChooseMask:
+    """Return the policy's choice, made for each row of a group by its own bank."""
     policy = engine.policy
     if policy.chooses_best:
         return best_iou
@@ -255,8 +255,8 @@ def _chooser(engine: Engine, banks: Sequence[MemoryBank], at: StreamPosition) ->
     return choose
 
 
-def _rows(decoded: Decoded, count: int) -> list[Decoded]:
-    """One prediction per object; that of a single object as it is."""
+def _split_rows(decoded: Decoded, count: int) -> list[Decoded]:
+    """Yield one prediction per object; that of a single object as it is."""
     return [decoded] if count == 1 else [decoded.row(i) for i in range(count)]
 
 

@@ -29,7 +29,13 @@ _CROPS = 10
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """One set. images, masks: below the root; JPEG images, PNG masks of the same name."""
+    """One of the seven sets.
+
+    name: as HQ-SAM has it.
+    images: folder of JPEG images, below the root.
+    masks: folder of PNG masks of the same names, below the root.
+    count: how many pairs it has.
+    """
 
     name: str
     images: str
@@ -55,7 +61,11 @@ FOLDERS = (
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """An image and its mask; the mask is 0 to 255."""
+    """An image and its mask.
+
+    image: a JPEG.
+    mask: a PNG from 0 to 255.
+    """
 
     image: Path
     mask: Path
@@ -63,8 +73,12 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """image: RGB in [0, 1]. target: in [0, 1], antialiased. empty: masks without an object that
-    were passed over to get here.
+    """One pair as a batch takes it.
+
+    image: RGB in [0, 1].
+    target: in [0, 1], antialiased.
+    name: of the image's file.
+    empty: masks without an object that were passed over to get here.
     """
 
     image: Float[Tensor, "3 s s"]
@@ -76,7 +90,7 @@ class Sample:
 def find_hqseg(
     root: Path, *, allow_partial: bool = False, folders: tuple[Folder, ...] = FOLDERS
 ) -> list[Pair]:
-    """All pairs under HQ-SAM's `data` folder, in the order of the sets and then by name.
+    """Find all pairs under HQ-SAM's `data` folder, in the order of the sets and then by name.
 
     allow_partial: take what is there; otherwise every set must be complete.
 
@@ -111,7 +125,7 @@ def find_hqseg(
 
 
 def read_pair(pair: Pair) -> tuple[Float[Tensor, "3 h w"], Float[Tensor, "1 h w"]]:
-    """Image and mask in [0, 1] at their own size. Of a colour mask the first channel counts.
+    """Read image and mask in [0, 1] at their own size. Of a colour mask the first channel counts.
 
     Raises: InputError for an unreadable file, or two sizes.
     """
@@ -125,13 +139,14 @@ def read_pair(pair: Pair) -> tuple[Float[Tensor, "3 h w"], Float[Tensor, "1 h w"
     return image, mask[:1]
 
 
-def jittered(
+def jitter(
     image: Float[Tensor, "3 h w"], mask: Float[Tensor, "1 h w"], size: int, rng: Random
 ) -> tuple[Float[Tensor, "3 s s"], Float[Tensor, "1 s s"]]:
-    """Mirrored half of the time, scaled to 0.1 to 2.0 of `size` keeping the aspect ratio, cropped
-    at random and padded at the right and bottom (image 128 of 255, mask 0).
+    """Mirror half of the time, scale, crop and pad a pair at random.
 
-    A crop that misses the object is drawn again; after ten, the whole picture is taken.
+    It is scaled to 0.1 to 2.0 of `size` keeping the aspect ratio, and padded at the right and
+    bottom (image 128 of 255, mask 0). A crop that misses the object is drawn again; after ten, the
+    whole image is taken.
     """
     if rng.random() < 0.5:
         image, mask = image.flip(-1), mask.flip(-1)
@@ -146,7 +161,7 @@ def jittered(
 
 
 class HqSegSamples:
-    """Samples by (epoch, position), whichever process asks: order and jitter depend on the seed."""
+    """The samples by (epoch, position); order and jitter depend on the seed, not the process."""
 
     def __init__(self, pairs: list[Pair], size_px: int, seed: int):
         self.pairs, self.size_px, self.seed = pairs, size_px, seed
@@ -155,12 +170,14 @@ class HqSegSamples:
         return len(self.pairs)
 
     def order(self, epoch: int) -> list[int]:
-        """The pairs' order in one epoch."""
+        """Return the order of the pairs in one epoch."""
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
         return torch.randperm(len(self.pairs), generator=generator).tolist()
 
     def __getitem__(self, key: tuple[int, int]) -> Sample:
-        """key: epoch and index of the pair. A pair with an empty mask gives way to the next one.
+        """Read one sample; a pair with an empty mask gives way to the next one.
+
+        key: epoch and index of the pair.
 
         Raises: InputError as `read_pair`, or if all masks are empty.
         """
@@ -173,7 +190,7 @@ class HqSegSamples:
             if int((mask > 0.5).sum()) < _MIN_VISIBLE_PX:
                 empty.append(str(pair.mask))
                 continue
-            image, mask = jittered(image, mask, self.size_px, rng)
+            image, mask = jitter(image, mask, self.size_px, rng)
             return Sample(image, mask, str(pair.image), tuple(empty))
         raise InputError(
             f"{self.pairs[0].mask}: this and all {len(self.pairs)} masks are empty; "
@@ -194,8 +211,8 @@ def _crop(both: Tensor, size: int, scale: float, rng: Random) -> Tensor:
 
 def _read(path: Path) -> Float[Tensor, "3 h w"]:
     try:
-        with Image.open(path) as picture:
-            pixels = np.array(picture.convert("RGB"))
+        with Image.open(path) as opened:
+            pixels = np.array(opened.convert("RGB"))
     except (OSError, UnidentifiedImageError) as error:
         reason = getattr(error, "strerror", None) or "not a readable image"
         raise InputError(f"{path}: {reason}; get the file again") from error

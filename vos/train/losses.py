@@ -13,7 +13,7 @@ from torch import Tensor
 def dice_loss(
     logits: Float[Tensor, "b h w"], target: Float[Tensor, "b h w"]
 ) -> Float[Tensor, " b"]:
-    """1 - soft Dice with +1 smoothing. Source: HQ-SAM `loss_mask.dice_loss`."""
+    """Return 1 - soft Dice with +1 smoothing. Source: HQ-SAM `loss_mask.dice_loss`."""
     prob = logits.sigmoid().flatten(1)
     truth = target.flatten(1)
     overlap = 2 * (prob * truth).sum(-1)
@@ -21,18 +21,18 @@ def dice_loss(
 
 
 def mask_bce(logits: Float[Tensor, "b h w"], target: Float[Tensor, "b h w"]) -> Float[Tensor, " b"]:
-    """Binary cross-entropy, mean over pixels."""
+    """Return the binary cross-entropy, mean over pixels."""
     loss = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
     return loss.flatten(1).mean(-1)
 
 
 def mask_iou(logits: Float[Tensor, "b h w"], target: Float[Tensor, "b h w"]) -> Float[Tensor, " b"]:
-    """IoU of the thresholded mask with the target; 1 for two empty masks."""
+    """Return the IoU of the thresholded mask with the target; 1 for two empty masks."""
     return iou(logits > 0, target > 0.5)
 
 
 def iou(mask: Bool[Tensor, "b h w"], truth: Bool[Tensor, "b h w"]) -> Float[Tensor, " b"]:
-    """Intersection over union; 1 for two empty masks.
+    """Return intersection over union; 1 for two empty masks.
 
     Counted in float32, exact up to 4096 x 4096 pixels: sums of booleans are slow on a CPU.
     """
@@ -46,8 +46,13 @@ def iou(mask: Bool[Tensor, "b h w"], truth: Bool[Tensor, "b h w"]) -> Float[Tens
 class LossWeights:
     """How much each part counts in the sum.
 
+    dice: of the masks' dice.
+    bce: of the masks' cross-entropy.
+    iou: of the predicted IoU.
+    score: of the object score.
     absent: of a frame without the object, in the score's part. Calling it present costs the whole
-    frame; calling a frame absent on which the score is in doubt costs a mask that is seldom good.
+        frame; calling a frame absent on which the score is in doubt costs a mask that is seldom
+        good.
     """
 
     dice: float = 2.0
@@ -57,7 +62,7 @@ class LossWeights:
     absent: float = 4.0
 
 
-def answer_loss(
+def prediction_loss(
     all_logits: Float[Tensor, "b k h w"],
     all_iou_pred: Float[Tensor, "b k"],
     object_score: Float[Tensor, "b 1"],
@@ -66,7 +71,7 @@ def answer_loss(
     alternatives: bool,
     weights: LossWeights,
 ) -> Float[Tensor, ""]:
-    """Loss of one decoder answer against the full-size target.
+    """Return the loss of one decoder prediction against the full-size target.
 
     Row 0 is always trained; with `alternatives` the best of the other rows too (SAM's rule for a
     single click). Masks count only where the object is visible; the object score counts
@@ -100,8 +105,12 @@ def answer_loss(
 
 @dataclass(frozen=True, slots=True)
 class PointConfig:
-    """points: per mask. oversample: candidates per point. uncertain: share of the points that are
-    the candidates nearest to logit 0; the rest are anywhere.
+    """The points at which masks are compared.
+
+    points: per mask.
+    oversample: candidates per point.
+    uncertain: share of the points that are the candidates nearest to logit 0; the rest are
+        anywhere.
     """
 
     points: int = 112 * 112
@@ -112,7 +121,7 @@ class PointConfig:
 def sample_at(
     plane: Float[Tensor, "b 1 h w"], points: Float[Tensor, "b p 2"]
 ) -> Float[Tensor, "b p"]:
-    """Bilinear values at points (x, y) in [0, 1]."""
+    """Sample bilinear values at points (x, y) in [0, 1]."""
     grid = 2 * points[:, :, None] - 1
     return F.grid_sample(plane.float(), grid, padding_mode="border", align_corners=False)[
         :, 0, :, 0
@@ -123,7 +132,7 @@ def sample_at(
 def uncertain_points(
     logits: Float[Tensor, "b 1 h w"], generator: torch.Generator, config: PointConfig
 ) -> Float[Tensor, "b p 2"]:
-    """Points (x, y) in [0, 1] to compare a mask at."""
+    """Choose points (x, y) in [0, 1] to compare a mask at."""
     b, device = logits.shape[0], logits.device
     candidates = torch.rand(
         b, config.points * config.oversample, 2, generator=generator, device=device
@@ -142,21 +151,21 @@ def point_loss(
     config: PointConfig,
     dice: float = 1.0,
 ) -> Float[Tensor, " b"]:
-    """BCE (mean over points) plus dice (+1 smoothing) of each mask.
+    """Return BCE (mean over points) plus dice (+1 smoothing) of each mask.
 
     dice: weight of the latter. target: in [0, 1], of any size; sampled bilinearly at the same
     points.
     """
     points = uncertain_points(logits, generator, config)
-    answer, truth = sample_at(logits, points), sample_at(target, points)
-    bce = F.binary_cross_entropy_with_logits(answer, truth, reduction="none").mean(1)
-    return bce + dice * dice_loss(answer[:, None], truth[:, None])
+    prediction, truth = sample_at(logits, points), sample_at(target, points)
+    bce = F.binary_cross_entropy_with_logits(prediction, truth, reduction="none").mean(1)
+    return bce + dice * dice_loss(prediction[:, None], truth[:, None])
 
 
 def dense_loss(
     logits: Float[Tensor, "b 1 h w"], target: Float[Tensor, "b 1 H W"], dice: float = 1.0
 ) -> Float[Tensor, " b"]:
-    """BCE (mean over pixels) plus dice of each mask, at the mask's own size.
+    """Return BCE (mean over pixels) plus dice of each mask, at the mask's own size.
 
     dice: weight of the latter. target: in [0, 1], of any size; averaged down, or resampled
     bilinearly, to that size.
@@ -166,5 +175,5 @@ def dense_loss(
         truth = F.interpolate(
             truth, logits.shape[-2:], mode="bilinear", align_corners=False, antialias=True
         )
-    answer = logits[:, 0].float()
-    return mask_bce(answer, truth[:, 0]) + dice * dice_loss(answer, truth[:, 0])
+    prediction = logits[:, 0].float()
+    return mask_bce(prediction, truth[:, 0]) + dice * dice_loss(prediction, truth[:, 0])

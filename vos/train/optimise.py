@@ -1,4 +1,4 @@
-"""Matrix products of fp32 training in bf16 tiles, on CPUs that have them (AMX).
+"""Optimise: matrix products in bf16 tiles where CPUs have them (AMX), and groups of parameters.
 
 Values stay fp32; oneDNN rounds a product's inputs to bf16 and sums in fp32. Attention keeps fp32
 products: its own are too small for tiles, and three times slower in them.
@@ -19,8 +19,9 @@ from torch.overrides import TorchFunctionMode
 
 @contextmanager
 def bf16_products(enabled: bool) -> Iterator[None]:
-    """Within: fp32 matrix products go through bf16 tiles where the CPU has them. enabled: off is a
-    no-op.
+    """Send fp32 matrix products through bf16 tiles where the CPU has them.
+
+    enabled: off does nothing.
     """
     if not (enabled and torch.cpu._is_amx_tile_supported()):
         yield
@@ -53,7 +54,7 @@ class _AttentionInFp32(TorchFunctionMode):
 
 
 class _Attention(torch.autograd.Function):
-    """`scaled_dot_product_attention` without mask or dropout, in fp32 both ways."""
+    """An `scaled_dot_product_attention` without mask or dropout, in fp32 both ways."""
 
     @staticmethod
     def forward(ctx: FunctionCtx, q: Tensor, k: Tensor, v: Tensor) -> Tensor:  # pyright: ignore
@@ -72,9 +73,7 @@ class _Attention(torch.autograd.Function):
 
 
 def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Decay on the weights of convolutions, linear layers and embeddings; none on biases and
-    norms.
-    """
+    """Group parameters: decay on convolutions, linear layers and embeddings, not on biases."""
     wide = [p for p in module.parameters() if p.ndim >= 2]
     flat = [p for p in module.parameters() if p.ndim < 2]
     return [

@@ -11,7 +11,7 @@ from vos.model.types import ModelPrompt
 
 
 def boxes_from_masks(masks: Bool[Tensor, "b h w"]) -> Float[Tensor, "b 4"]:
-    """Tight x1, y1, x2, y2 with inclusive corners; the whole frame for an empty mask."""
+    """Return tight x1, y1, x2, y2 with inclusive corners; the whole frame for an empty mask."""
     _, h, w = masks.shape
     columns, rows = masks.any(1), masks.any(2)
     x1 = columns.float().argmax(1)
@@ -24,7 +24,7 @@ def boxes_from_masks(masks: Bool[Tensor, "b h w"]) -> Float[Tensor, "b 4"]:
 def sample_box(
     masks: Bool[Tensor, "b h w"], generator: torch.Generator, jitter: float = 0.1
 ) -> ModelPrompt:
-    """A user's box: tight, each side off by up to `jitter` of the box's size."""
+    """Draw a user's box: tight, each side off by up to `jitter` of the box's size."""
     box = boxes_from_masks(masks)
     extent = (box[:, 2:] - box[:, :2] + 1).repeat(1, 2)
     noise = _uniform(box.shape, generator, box.device) * 2 - 1
@@ -37,7 +37,7 @@ def sample_box(
 def sample_points(
     region: Bool[Tensor, "b h w"], count: int, generator: torch.Generator
 ) -> Float[Tensor, "b n 2"]:
-    """`count` random pixels (x, y) per row, drawn from the region (anywhere if it is empty)."""
+    """Draw `count` random pixels (x, y) per row from the region (anywhere if it is empty)."""
     w = region.shape[2]
     weight = region.flatten(1).float()
     weight = torch.where(weight.sum(1, keepdim=True) > 0, weight, torch.ones_like(weight))
@@ -46,7 +46,7 @@ def sample_points(
 
 
 def interior(masks: Bool[Tensor, "b h w"], radius: int = 2) -> Bool[Tensor, "b h w"]:
-    """The masks eroded by `radius`, or as they are where nothing would be left."""
+    """Return the masks eroded by `radius`, or as they are where nothing would be left."""
     size = 2 * radius + 1
     eroded = -F.max_pool2d(-masks.float()[:, None], size, stride=1, padding=radius)[:, 0] > 0.5
     return torch.where(eroded.flatten(1).any(1)[:, None, None], eroded, masks)
@@ -55,7 +55,7 @@ def interior(masks: Bool[Tensor, "b h w"], radius: int = 2) -> Bool[Tensor, "b h
 def sample_clicks(
     masks: Bool[Tensor, "b h w"], count: int, generator: torch.Generator
 ) -> ModelPrompt:
-    """Positive clicks inside the object."""
+    """Draw positive clicks inside the object."""
     points = sample_points(interior(masks), count, generator)
     return ModelPrompt(points_xy=points, labels=_ones(points))
 
@@ -66,8 +66,10 @@ def sample_correction(
     generator: torch.Generator,
     before: ModelPrompt | None = None,
 ) -> ModelPrompt:
-    """One click where the mask is wrong: positive on missed, negative on false parts, the larger
-    wins. Where nothing is wrong: positive on the object, negative anywhere if it is absent.
+    """Draw one click where the mask is wrong, in the larger of missed and false parts.
+
+    It is positive on missed parts. Where nothing is wrong: positive on the object, negative
+    anywhere if it is absent.
 
     before: earlier points of the same frame, which are kept. The current logits go along as
     `previous`.
@@ -92,7 +94,10 @@ def sample_correction(
 def sample_prompt(
     masks: Bool[Tensor, "b h w"], kind: str, generator: torch.Generator
 ) -> ModelPrompt:
-    """kind: "box", "mask", or "clicks:N"."""
+    """Draw a prompt.
+
+    kind: "box", "mask", or "clicks:N".
+    """
     if kind == "box":
         return sample_box(masks, generator)
     if kind == "mask":

@@ -12,12 +12,13 @@ _RATE_WINDOW_S = 60.0
 
 
 class Board:
-    """What every view shows. Give it every event.
+    """The numbers that every view shows. Give it every event.
 
-    frames: about how many each clip of this run has, 0 where unknown. failed: clips that failed
-    before anything was tracked.
-
-    clips: to do in this run. done: of these, failed ones included. working: what each worker is at.
+    frames: about how many each clip of this run has, 0 where unknown.
+    clips: how many there are to do in this run.
+    done: how many of them are done, failed ones included.
+    failed: how many failed, those included that failed before anything was tracked.
+    working: what each worker is at.
     """
 
     def __init__(self, frames: Mapping[str, int], *, failed: int):
@@ -56,14 +57,14 @@ class Board:
             self.is_stopping = True
 
     def rate(self) -> float | None:
-        """Frames a second over the last minute, all workers together; None before the first."""
+        """Return frames a second over the last minute, of all workers; None before the first."""
         if len(self._recent) < 2:
             return None
         (first, frames), (last, more) = self._recent[0], self._recent[-1]
         return (more - frames) / (last - first) if last > first else None
 
     def remaining_s(self) -> float | None:
-        """Seconds to go at this rate; None where unknown."""
+        """Return the seconds to go at this rate; None where unknown."""
         rate = self.rate()
         if not rate:
             return None
@@ -75,7 +76,7 @@ class Board:
         return left / rate
 
     def _free(self, name: str) -> Progressed | None:
-        """Take the clip from the worker that has it, which may have died; how far it was."""
+        """Take the clip from the worker that has it, which may have died; return how far it was."""
         held = [worker for worker, one in self.working.items() if one.name == name]
         return self.working.pop(held[0]) if held else None
 

@@ -1,4 +1,4 @@
-"""From rows to clips: a name of its own for each, its options, and where its prompts are."""
+"""Clips made from rows: a name for each, its options, and where its prompts are."""
 
 from __future__ import annotations
 
@@ -25,8 +25,11 @@ _NO_PROMPTS = {name: None if name == "prompts" else () for name in PROMPT_OPTION
 class Clip:
     """One clip of a batch.
 
-    name: of its folder, log and status; unique, also where upper and lower case are one. source:
-    absolute path or pattern. problem: why it cannot be tracked, as far as its row tells.
+    name: of its folder, log and status; unique, also where upper and lower case are one.
+    place: the row it comes from, for messages.
+    source: absolute path or pattern.
+    flags: its options.
+    problem: why it cannot be tracked, as far as its row shows; None where nothing is wrong.
     """
 
     name: str
@@ -37,11 +40,13 @@ class Clip:
 
 
 def make_clips(rows: Sequence[Row], base: TrackFlags, prompts_from: str | None) -> list[Clip]:
-    """The clips of all rows, in order.
+    """Make the clips of all rows, in order.
 
-    base: the command line's options. prompts_from: "sidecar", a folder, or one prompt file for all;
-    None is "sidecar" where the command line has no prompts. A row's own prompts come first, then
-    those found there, then the command line's.
+    A row's own prompts come first, then those found at `prompts_from`, then the command line's.
+
+    base: the command line's options.
+    prompts_from: "sidecar", a folder, or one prompt file for all; None is "sidecar" where the
+        command line has no prompts.
 
     Raises UsageError if `prompts_from` names nothing.
     """
@@ -70,7 +75,7 @@ def make_clips(rows: Sequence[Row], base: TrackFlags, prompts_from: str | None) 
 
 
 def prompt_files(source: Path, place: Path | None) -> list[Path]:
-    """Where a clip's prompts may be, best first: beside it, in `place`, or `place` itself."""
+    """List where a clip's prompts may be, best first: beside it, in `place`, or `place`."""
     if place is not None and not place.is_dir():
         return [place]
     folder = source.parent if place is None else place
@@ -81,15 +86,15 @@ def prompt_files(source: Path, place: Path | None) -> list[Path]:
     return [folder / name for name in names]
 
 
-def unnamed(text: str, source: str) -> str:
-    """What is said of a clip, without its file in front: whoever shows it names the clip."""
+def strip_name(text: str, source: str) -> str:
+    """Remove the file in front of a clip's message: whoever shows it names the clip."""
     for name in (source, os.path.basename(source)):  # noqa: PTH119
         text = text.removeprefix(f"{display_name(name)}: ")
     return text
 
 
 def _own(row: Row, base: TrackFlags) -> TrackFlags:
-    """The command line's options with the row's over them; prompts are never mixed."""
+    """Lay the row's options over the command line's; prompts are never mixed."""
     if any(name in row.options for name in PROMPT_OPTIONS):
         base = replace(base, **_NO_PROMPTS)
     return replace(base, **row.options)
@@ -106,7 +111,7 @@ def _flags(row: Row, base: TrackFlags, place: Path | None) -> TrackFlags:
 
 
 def _names(rows: Sequence[Row]) -> list[str]:
-    """A name per row that depends on the row alone unless two would be equal.
+    """Name each row by itself alone, unless two names would be equal.
 
     Equal ones all get the checksum of what tells them apart, so their order does not matter.
     """
@@ -119,14 +124,14 @@ def _names(rows: Sequence[Row]) -> list[str]:
 
 
 def _label(row: Row) -> str:
-    """The relative path for a folder's clip, the last part of the path for a manifest's."""
+    """Label a folder's clip by its relative path, a manifest's by the path's last part."""
     if row.source and row.source.endswith(os.sep + row.place):
         return "__".join(Path(row.place).parts)
     return Path(row.source).name or row.place
 
 
 def _tidy(text: str) -> str:
-    """`text` as one visible, printable file name; what had to change is told by a checksum."""
+    """Make `text` a visible, printable file name, with a checksum where it had to change."""
     kept = "".join(c if c.isprintable() and c not in '/\\:*?"<>|' else "_" for c in text)
     kept = kept.encode("utf-8", "replace")[:_LONGEST].decode("utf-8", "ignore").strip()
     kept = kept.lstrip(".") or "clip"

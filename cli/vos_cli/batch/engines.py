@@ -16,7 +16,10 @@ CORES_PER_JOB = 4
 
 
 class Plan(Protocol):
-    """An engine that is ready to run. jobs: most clips at once."""
+    """An engine that is ready to run.
+
+    jobs: how many clips it runs at once at most.
+    """
 
     @property
     def jobs(self) -> int: ...
@@ -30,8 +33,9 @@ class Plan(Protocol):
 class LocalPlan:
     """Worker processes on this machine.
 
-    devices: dealt out to the workers in turn; empty for the settings' own. threads: of each worker;
-    None leaves that to the libraries.
+    jobs: how many workers there are.
+    devices: dealt out to the workers in turn; empty for the settings' own.
+    threads: of each worker; None leaves that to the libraries.
     """
 
     jobs: int
@@ -43,7 +47,7 @@ class LocalPlan:
 
 
 def local_plan(jobs: int | None, device: str) -> LocalPlan:
-    """One worker per GPU where "auto" finds some; on a CPU one per four cores, threads divided.
+    """Plan one worker per GPU where "auto" finds some; on a CPU one per four cores.
 
     Raises UsageError for a CUDA device that is not here.
     """
@@ -59,14 +63,14 @@ def local_plan(jobs: int | None, device: str) -> LocalPlan:
 
 
 def threads_each(cores: int, workers: int) -> int:
-    """Threads for one of several workers; never more than OMP_NUM_THREADS asks for."""
-    asked = os.environ.get("OMP_NUM_THREADS", "")
-    most = int(asked) if asked.isdecimal() and int(asked) > 0 else cores
+    """Return the threads for one of several workers, at most what OMP_NUM_THREADS says."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    most = int(wanted) if wanted.isdecimal() and int(wanted) > 0 else cores
     return max(1, min(most, cores // workers))
 
 
 def core_count() -> int:
-    """Cores this process may use."""
+    """Count the cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -81,7 +85,7 @@ def _check_cuda(device: str) -> None:
 
 
 def gpu_count() -> int:
-    """CUDA devices torch can use."""
+    """Count the CUDA devices torch can use."""
     import torch
 
     return torch.cuda.device_count()

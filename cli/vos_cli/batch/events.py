@@ -1,4 +1,4 @@
-"""What an engine tells while it works."""
+"""The events of an engine at work."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from vos_cli.batch.folder import ClipResult
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A worker took a clip."""
+    """A worker took a clip.
+
+    name: of the clip.
+    worker: its name.
+    """
 
     name: str
     worker: str
@@ -17,8 +21,14 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Progressed:
-    """Frames of a clip so far; total is None where the input does not say. skipped: those of them
-    that an earlier run did."""
+    """A clip has come this far.
+
+    name: of the clip.
+    worker: the name of the worker that has it.
+    frames: done so far.
+    total: how many there are; None where the input does not say.
+    skipped: how many of `frames` an earlier run did.
+    """
 
     name: str
     worker: str
@@ -29,7 +39,10 @@ class Progressed:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A clip is done or has failed for good."""
+    """A clip is done or has failed for good.
+
+    result: how it went.
+    """
 
     result: ClipResult
 

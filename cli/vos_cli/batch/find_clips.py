@@ -20,13 +20,12 @@ VIDEO_SUFFIXES = frozenset(
     )
 )  # fmt: skip
 
-
 PROMPTS_SUFFIX = ".prompts.json"
-"""Of a prompt file beside its clip, which no pattern takes for a clip."""
+"""The ending of a prompt file beside its clip, which no pattern takes for a clip."""
 
 
 def find_rows(folder: Path, *, recursive: bool, match: str | None, leave_out: Path) -> list[Row]:
-    """The clips directly in `folder`, or anywhere below it; hidden entries are left out.
+    """List the clips directly in `folder`, or anywhere below it, without hidden entries.
 
     match: a pattern for the names of files and folders, in place of the known suffixes. leave_out:
     the output, which may lie inside. Finished outputs of vos are left out too.
@@ -73,7 +72,7 @@ def _walk(folder: Path, recursive: bool, match: str | None, leave_out: Path) -> 
 
 
 def _holds(folder: Path, suffixes: frozenset[str]) -> bool:
-    """Whether a still is in the folder, and no video: videos there are clips of their own."""
+    """Tell whether a still is in the folder, and no video: videos are clips of their own."""
     try:
         names = [name for name in os.listdir(folder) if not name.startswith(".")]  # noqa: PTH208
     except OSError:

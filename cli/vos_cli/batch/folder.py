@@ -34,10 +34,20 @@ State = Literal["done", "failed"]
 class ClipResult:
     """How one clip went.
 
-    reason: one line, for a failed one. was_there: finished by an earlier run and left alone.
+    name: of the clip.
+    state: "done" or "failed".
+    reason: why it failed, one line; None for a clip that is done.
+    exit_code: that of `vos track` for this failure, 0 for a clip that is done.
+    was_there: whether an earlier run finished it and it was left alone.
+    frames: how many its output has.
     seconds: of the run that made it, loading included; None where nothing was tracked, or that run
-    was killed before it could tell. frames_per_s: of tracking alone. low_scores: one line per
-    stretch of frames to look at. attempts: 2 where a worker died once, and so on.
+        was killed before it could write them down.
+    frames_per_s: of tracking alone; None where nothing was tracked.
+    warnings: what went less than well, a line each.
+    low_scores: one line per stretch of frames to look at.
+    model: the name of the model that made it.
+    worker: the name of the worker that had it.
+    attempts: 2 where a worker died once, and so on.
     """
 
     name: str
@@ -57,7 +67,11 @@ class ClipResult:
 
 @dataclass(frozen=True, slots=True)
 class BatchFolder:
-    """The output folder. shard: 0-based index and count, None for a whole batch."""
+    """The output folder of a batch.
+
+    root: where it is.
+    shard: 0-based index and count, None for a whole batch.
+    """
 
     root: Path
     shard: tuple[int, int] | None = None
@@ -79,7 +93,7 @@ class BatchFolder:
 
     @property
     def workers_lock(self) -> Path:
-        """Held, shared, by every worker of this batch for as long as it lives."""
+        """Return the lock file that every worker of this batch holds, shared, while it lives."""
         return self.root / f".workers{self._part}.lock"
 
     @property
@@ -95,7 +109,7 @@ class BatchFolder:
                 check_inside(self.root, self.root / name)
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
+    def lock(self) -> Iterator[None]:
         """Hold the folder against other batches; shards of one batch do not shut each other out.
 
         Waits for workers that a killed batch left behind to stop.
@@ -113,7 +127,7 @@ class BatchFolder:
             yield
 
     def free_bytes(self) -> int:
-        """Room left where the folder is, or would be."""
+        """Return the room left where the folder is, or would be."""
         place = next(place for place in (self.root, *self.root.parents) if place.exists())
         return shutil.disk_usage(place).free
 
@@ -122,7 +136,7 @@ class BatchFolder:
         write_atomic(self.status(result.name), text.encode("utf-8", "surrogateescape"))
 
     def read_result(self, name: str) -> ClipResult | None:
-        """What is known of a clip; None where nothing is, or nothing this version understands."""
+        """Read how a clip went; None where nothing is known, or this version cannot read it."""
         try:
             values = json.loads(self.status(name).read_text("utf-8", "surrogateescape"))
             values["warnings"] = tuple(values["warnings"])
@@ -133,7 +147,7 @@ class BatchFolder:
 
 
 def check_inside(root: Path, path: Path) -> None:
-    """Raises OutputError if `path`, below `root`, is or goes through a symbolic link."""
+    """Raise OutputError if `path`, below `root`, is or goes through a symbolic link."""
     for place in (path, *path.parents):
         if place == root:
             return

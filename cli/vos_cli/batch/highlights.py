@@ -1,4 +1,4 @@
-"""What a report shows of a finished clip: a strip of thumbnails and where scores were low."""
+"""Highlights of a finished clip for the report: thumbnails, and where scores were low."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MOST_SPANS = 5
 
 
 def low_score_spans(stats: Path) -> tuple[str, ...]:
-    """One line per object and stretch of 3 frames or more where the track may be lost.
+    """Return a line per object and stretch of 3 frames or more where the track may be lost.
 
     Lost: the model says the object is absent (score <= 0), or predicts an IoU below 0.5.
     """
@@ -49,7 +49,7 @@ def low_score_spans(stats: Path) -> tuple[str, ...]:
 
 
 def _spans(frames: list[int]) -> Iterator[tuple[int, int]]:
-    """First and last frame of each stretch; gaps of a few frames are part of it."""
+    """Yield first and last frame of each stretch; gaps of a few frames are part of it."""
     if not frames:
         return
     first = frames[0]
@@ -62,20 +62,20 @@ def _spans(frames: list[int]) -> Iterator[tuple[int, int]]:
 
 
 def thumbnail_strip(output: Path) -> bytes | None:
-    """A JPEG of six moments of an output side by side; None where nothing can be shown.
+    """Draw six moments of an output side by side, as a JPEG; None where nothing can be shown.
 
-    From the overlay; without one, from the masks in their colours.
+    They come from the overlay; without one, from the masks in their colours.
     """
     if (output / OVERLAY_NAME).exists():
-        pictures = list(_overlay_pictures(output / OVERLAY_NAME))
+        frames = list(_overlay_frames(output / OVERLAY_NAME))
     else:
-        pictures = list(_mask_pictures(output / MASKS_NAME))
-    if not pictures:
+        frames = list(_mask_frames(output / MASKS_NAME))
+    if not frames:
         return None
-    small = [_small(picture) for picture in pictures]
-    strip = Image.new("RGB", (sum(one.width + 2 for one in small) - 2, _HEIGHT_PX))
+    tiles = [_fit(frame) for frame in frames]
+    strip = Image.new("RGB", (sum(one.width + 2 for one in tiles) - 2, _HEIGHT_PX))
     left = 0
-    for one in small:
+    for one in tiles:
         strip.paste(one, (left, 0))
         left += one.width + 2
     data = io.BytesIO()
@@ -83,7 +83,7 @@ def thumbnail_strip(output: Path) -> bytes | None:
     return data.getvalue()
 
 
-def _overlay_pictures(path: Path) -> Iterator[Image.Image]:
+def _overlay_frames(path: Path) -> Iterator[Image.Image]:
     import av
 
     with av.open(str(path)) as container:
@@ -100,7 +100,7 @@ def _overlay_pictures(path: Path) -> Iterator[Image.Image]:
                 yield frame.to_image()
 
 
-def _mask_pictures(folder: Path) -> Iterator[Image.Image]:
+def _mask_frames(folder: Path) -> Iterator[Image.Image]:
     paths = sorted(folder.glob("*.png"))
     for number in np.unique(np.linspace(0, len(paths) - 1, THUMBNAILS).round().astype(int)):
         if paths:
@@ -108,8 +108,8 @@ def _mask_pictures(folder: Path) -> Iterator[Image.Image]:
                 yield image.convert("RGB")
 
 
-def _small(picture: Image.Image) -> Image.Image:
-    width = max(1, round(picture.width * _HEIGHT_PX / picture.height))
-    small = picture.resize((width, _HEIGHT_PX), Image.Resampling.LANCZOS)
+def _fit(frame: Image.Image) -> Image.Image:
+    width = max(1, round(frame.width * _HEIGHT_PX / frame.height))
+    tile = frame.resize((width, _HEIGHT_PX), Image.Resampling.LANCZOS)
     spare = max(0, width - _WIDEST_PX) // 2
-    return small.crop((spare, 0, width - spare, _HEIGHT_PX))
+    return tile.crop((spare, 0, width - spare, _HEIGHT_PX))

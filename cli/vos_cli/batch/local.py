@@ -18,7 +18,7 @@ from typing import Any
 
 from vos_cli.batch.events import Event, Finished, Progressed, Started, Stopping
 from vos_cli.batch.folder import ATTEMPTS, hold_shared
-from vos_cli.batch.worker import Task, Work, given_up, run_task
+from vos_cli.batch.worker import Task, Work, give_up, run_task
 from vos_cli.console.errors import Interrupted
 
 _STOP_S = 60.0
@@ -27,8 +27,14 @@ _SPAWN = multiprocessing.get_context("spawn")
 
 @dataclass(frozen=True, slots=True)
 class WorkerSetup:
-    """What one worker is given. device: overrides an "auto" device; None leaves it. threads: that
-    its arithmetic may use; None leaves that to the libraries."""
+    """The setup of one worker.
+
+    name: of the worker.
+    device: overrides an "auto" device; None leaves it.
+    threads: that its arithmetic may use; None leaves that to the libraries.
+    lock: the file it holds, shared, while it lives.
+    do: does one clip.
+    """
 
     name: str
     device: str | None
@@ -50,8 +56,10 @@ def run_local(
     A worker that dies is replaced and its clip tried again, three times in all. Workers that are
     stopped leave their clips resumable.
 
-    jobs: number of workers. devices: dealt out to them in turn; empty for the settings' own.
-    threads: as in `WorkerSetup`. do: what is done with a task; a function of a module.
+    jobs: number of workers.
+    devices: dealt out to them in turn; empty for the settings' own.
+    threads: as in `WorkerSetup`.
+    do: does one clip; a function of a module.
     """
     if not tasks:
         return
@@ -91,7 +99,10 @@ def _stop(crew: list[_Worker]) -> None:
 
 
 class _Worker:
-    """One process as the batch sees it. task: what it works on, None when idle."""
+    """One process as the batch sees it.
+
+    task: what it works on, None when idle.
+    """
 
     def __init__(self, setup: WorkerSetup):
         self._setup = setup
@@ -116,8 +127,8 @@ class _Worker:
         return Started(task.name, self._setup.name)
 
     def events(self, queue: deque[Task]) -> Iterator[Event]:
-        """What it has said. A dead one is replaced, its task put back into the queue's front."""
-        has_died = not self.process.is_alive()  # asked first: what it said before is still read
+        """Yield its events. A dead one is replaced, its task put back into the queue's front."""
+        has_died = not self.process.is_alive()  # checked first: events sent before are still read
         try:
             while self.connection.poll():
                 event = self.connection.recv()
@@ -139,7 +150,7 @@ class _Worker:
         if task is not None and task.attempt < ATTEMPTS:
             queue.appendleft(replace(task, attempt=task.attempt + 1))
         elif task is not None:
-            yield Finished(given_up(task, self._setup.name, _how(code)))
+            yield Finished(give_up(task, self._setup.name, _how(code)))
         self.process, self.connection = self._start()
 
     def ask_to_stop(self) -> None:
@@ -151,14 +162,14 @@ class _Worker:
 
 
 def _how(code: int) -> str:
-    """How a process ended, from its exit code."""
+    """Describe how a process ended, from its exit code."""
     if code == -signal.SIGKILL:
         return "killed by signal 9; out of memory is the usual reason"
     return f"killed by signal {-code}" if code < 0 else f"exit code {code}"
 
 
 def _work(connection: Any, setup: WorkerSetup) -> None:
-    """A worker's life. Ctrl-C reaches only the batch, which asks workers to stop by SIGTERM."""
+    """Run a worker. Ctrl-C reaches only the batch, which stops workers by SIGTERM."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if setup.threads is not None:
@@ -174,15 +185,21 @@ def _work(connection: Any, setup: WorkerSetup) -> None:
                     return
                 if setup.device is not None:
                     task = _on_device(task, setup.device)
-
-                tell = _Tell(connection, task.name, setup.name)
-                connection.send(Finished(setup.do(task, setup.name, tell)))
+                on_progress = _SendProgress(connection, task.name, setup.name)
+                connection.send(Finished(setup.do(task, setup.name, on_progress)))
     except (KeyboardInterrupt, Interrupted, EOFError, BrokenPipeError):
         return
 
 
 @dataclass(frozen=True, slots=True)
-class _Tell:
+class _SendProgress:
+    """Send a clip's progress to the batch.
+
+    connection: to the batch.
+    name: of the clip.
+    worker: its name.
+    """
+
     connection: Any
     name: str
     worker: str

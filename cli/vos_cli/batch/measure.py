@@ -1,4 +1,4 @@
-"""How long a batch will take and how much disk: tracked for a moment, then multiplied."""
+"""Estimate how long a batch takes and how much disk: track for a moment, then multiply."""
 
 from __future__ import annotations
 
@@ -18,8 +18,12 @@ MEASURED_FRAMES = 24
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """seconds, size_bytes: of the whole batch. frames_per_s: of one worker, with `jobs` at work.
+    """How long a batch will take, and how large it will be.
 
+    seconds: of the whole batch.
+    size_bytes: of the whole batch.
+    frames_per_s: of one worker, with `jobs` at work.
+    jobs: how many workers there are.
     measured: the clip that was tracked for this.
     """
 
@@ -35,7 +39,7 @@ def estimate(
 ) -> Estimate | None:
     """Track 24 frames of the middle-sized clip on every worker at once.
 
-    None where nothing could be measured, which `warn` is told.
+    Returns None where nothing could be measured; `warn` is then called with the reason.
     """
     todo = [(frames_to_track(one) or 0, one) for one in probes if one.job is not None]
     todo = [(frames, one) for frames, one in todo if frames and not one.has_output]
@@ -72,7 +76,7 @@ def estimate(
 
 
 def _task(one: Probe, frames: int, name: str, folder: BatchFolder) -> Task:
-    """The first moments of a clip after its first prompt, with everything it saves."""
+    """Make a task of a clip's first moments after its first prompt, with all that it saves."""
     assert one.job is not None
     first = min(prompt.frame_idx for prompt in one.job.prompts)
     prompts = tuple(prompt for prompt in one.job.prompts if prompt.frame_idx == first)

@@ -1,4 +1,4 @@
-"""Before any model is loaded: open every clip, check its prompts, say what will not work."""
+"""Open every clip and check its prompts before any model is loaded."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from vos.io.read.scan import scan_video
 from vos.io.read.source import SourceInfo
 from vos.io.results.manifest import fingerprint_input, read_manifest
 from vos.model import registry
-from vos_cli.batch.clips import Clip, unnamed
+from vos_cli.batch.clips import Clip, strip_name
 from vos_cli.batch.folder import BatchFolder, check_inside
 from vos_cli.console.errors import report
-from vos_cli.console.notices import silent
+from vos_cli.console.notices import stay_silent
 from vos_cli.console.progress import PLAIN_PERIOD_S
 from vos_cli.job import run as tracking
 from vos_cli.job.check import check_prompts
@@ -36,9 +36,16 @@ _SCAN_LIMIT_BYTES = 256 * 10**6
 class Probe:
     """What is known of a clip before it is tracked.
 
-    job: what to do; None where `problem` says why not. exit_code: of the problem. frames: in the
-    whole file, exact where its packets were counted. has_output: an output of this very input is
-    there; whether its settings are the same is found out when its turn comes.
+    clip: the clip.
+    job: what to do; None where `problem` says why not.
+    problem: why it cannot be tracked, one line.
+    exit_code: of the problem.
+    info: what the input says about itself; None where it cannot be opened.
+    frames: in the whole file, exact where its packets were counted.
+    is_vfr: whether the intervals between frames vary; None where unknown.
+    notes: what was noticed about the input, a line each.
+    has_output: whether an output of this very input is there; whether its settings are the same is
+        found out when its turn comes.
     """
 
     clip: Clip
@@ -52,7 +59,7 @@ class Probe:
     has_output: bool = False
 
     def as_json(self) -> dict[str, Any]:
-        """What a report tells of the input."""
+        """Return the input's part of a report as JSON values."""
         info = self.info
         if info is None:
             return {}
@@ -74,10 +81,12 @@ def probe_all(
     clips: Sequence[Clip],
     folder: BatchFolder,
     progress: str | None,
-    tell: Callable[[str], None] = silent,
+    on_notice: Callable[[str], None] = stay_silent,
 ) -> list[Probe]:
-    """Every clip's probe, in order; several are read at once. tell: told how far it is, every ten
-    seconds."""
+    """Probe every clip, several at once; return the probes in order.
+
+    on_notice: called every ten seconds with how far it is.
+    """
     probes: list[Probe] = []
     last = time.monotonic()
     with (
@@ -88,12 +97,12 @@ def probe_all(
             probes.append(one)
             if time.monotonic() - last >= PLAIN_PERIOD_S:
                 last = time.monotonic()
-                tell(f"{len(probes)}/{len(clips)} clips looked at")
+                on_notice(f"{len(probes)}/{len(clips)} clips looked at")
     return probes
 
 
 def probe(clip: Clip, folder: BatchFolder, progress: str | None) -> Probe:
-    """Look at one clip; what is wrong with it is in the answer."""
+    """Look at one clip; what is wrong with it is in the result."""
     if clip.problem is not None:
         return Probe(clip, None, f"{clip.place}: {clip.problem}", exit_code=2)
     info = frames = is_vfr = None
@@ -117,7 +126,7 @@ def probe(clip: Clip, folder: BatchFolder, progress: str | None) -> Probe:
         text = io.StringIO()
         code = report(error, verbose=False, stream=text)
         reason = text.getvalue().strip().removeprefix("vos: ").removeprefix("error: ")
-        reason = unnamed(reason, clip.source)
+        reason = strip_name(reason, clip.source)
         return Probe(clip, None, reason, code, info, frames, is_vfr, notes)
 
 
@@ -136,7 +145,7 @@ def _job(clip: Clip, output: Path, progress: str | None) -> Job:
 
 
 def _length(info: SourceInfo) -> tuple[int | None, bool | None]:
-    """Frames and whether their intervals vary; from the packets unless the file is very large."""
+    """Count frames and see whether their intervals vary, by packets unless the file is huge."""
     if info.kind != "video":
         return info.frame_count, None
     if info.path.stat().st_size > _SCAN_LIMIT_BYTES:
@@ -154,14 +163,14 @@ def _has_output(output: Path, source: Path) -> bool:
 
 
 def frames_to_track(one: Probe) -> int | None:
-    """About how many frames are worked on; None where the input does not say."""
+    """Estimate how many frames are worked on; None where the input does not say."""
     if one.job is None or one.info is None:
         return None
     return tracking.frames_to_come(one.job, replace(one.info, frame_count=one.frames))
 
 
 def table(probes: Sequence[Probe]) -> list[list[str]]:
-    """Rows for people, a header first."""
+    """Return rows for people, a header first."""
     rows = [["clip", "codec", "size", "frames", "seconds", "turned", "rate", "objects", "state"]]
     for one in probes:
         known = one.as_json()

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from vos.io.disk import write_atomic
 from vos.version import __version__
-from vos_cli.batch.clips import unnamed
+from vos_cli.batch.clips import strip_name
 from vos_cli.batch.folder import BatchFolder, ClipResult
 from vos_cli.batch.preflight import Probe
 from vos_cli.console.progress import clock
@@ -26,12 +26,18 @@ _SECTIONS = {
     "noted": "Done, worth a look",
     "done": "Done",
 }
-"""What a clip is, and its heading, in the order of the page."""
+"""The sections of the page and their headings, in order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What is told of the run as a whole. state: "finished", "interrupted" or "stopped"."""
+    """The run as a whole.
+
+    state: "finished", "interrupted" or "stopped".
+    jobs: how many workers there were.
+    seconds: how long it took.
+    started: when it began, in seconds since 1970.
+    """
 
     state: str
     jobs: int
@@ -41,7 +47,11 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One clip of the report; result is None for one that is left."""
+    """One clip of the report.
+
+    probe: what was known before it was tracked.
+    result: how it went; None for a clip that is left.
+    """
 
     probe: Probe
     result: ClipResult | None
@@ -52,7 +62,7 @@ class Entry:
 
 
 def report_json(entries: Sequence[Entry], run: Run, folder: BatchFolder) -> dict[str, Any]:
-    """The whole report as JSON values."""
+    """Return the whole report as JSON values."""
     done = [e.result for e in entries if e.result is not None and e.result.state == "done"]
     made = [result for result in done if not result.was_there]
     frames = sum(result.frames for result in made)
@@ -79,7 +89,7 @@ def report_json(entries: Sequence[Entry], run: Run, folder: BatchFolder) -> dict
 
 
 def write_reports(entries: Sequence[Entry], run: Run, folder: BatchFolder) -> dict[str, Any]:
-    """Write both files; returns what the JSON one holds. Raises OutputError."""
+    """Write both files and return what the JSON one holds. Raises OutputError."""
     content = report_json(entries, run, folder)
     text = json.dumps(content, indent=1)
     write_atomic(folder.report(".json"), text.encode())
@@ -118,9 +128,9 @@ def _clip_json(entry: Entry, folder: BatchFolder) -> dict[str, Any]:
 
 
 def _warnings(entry: Entry, result: ClipResult) -> list[str]:
-    """What was noticed before and while tracking, once each, without the file's name in front."""
+    """List what was noticed before and while tracking, once each, without the file's name."""
     lines = (*entry.probe.notes, *result.warnings)
-    return list(dict.fromkeys(unnamed(line, entry.probe.clip.source) for line in lines))
+    return list(dict.fromkeys(strip_name(line, entry.probe.clip.source) for line in lines))
 
 
 def _page(content: dict[str, Any], folder: BatchFolder) -> str:
@@ -143,7 +153,7 @@ def _page(content: dict[str, Any], folder: BatchFolder) -> str:
 
 
 def _kind(clip: dict[str, Any]) -> str:
-    """Of the four sections of the page, the one that a clip is in."""
+    """Return the section of the page that a clip is in."""
     is_noted = clip["state"] == "done" and (clip["warnings"] or clip["low_scores"])
     return "noted" if is_noted else clip["state"]
 
@@ -224,7 +234,7 @@ def _card(clip: dict[str, Any], folder: BatchFolder) -> str:
 
 
 def _facts(clip: dict[str, Any]) -> tuple[str, str]:
-    """Two lines: of the input, and of the tracking."""
+    """Return two lines: about the input, and about the tracking."""
     known = clip["input"]
     source: list[str] = []
     if known:

@@ -29,10 +29,13 @@ _MASK = re.compile(r"(\d{1,3}:)?(.+)", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One clip as it was asked for.
+    """One clip as the user listed it.
 
-    place: where that was said, for messages. source: absolute path or pattern. name: the name it
-    asks for. options: fields of TrackFlags that this row sets. problem: why it cannot be used.
+    place: where it is listed, for messages.
+    source: absolute path or pattern.
+    name: the name that the row gives it, None for one of our own.
+    options: fields of TrackFlags that this row sets.
+    problem: why it cannot be used; None where nothing is wrong.
     """
 
     place: str
@@ -43,7 +46,7 @@ class Row:
 
 
 def read_rows(manifest: str) -> list[Row]:
-    """The rows of a manifest file, or of stdin for "-".
+    """Read the rows of a manifest file, or of stdin for "-".
 
     Paths in it are relative to its folder, on stdin to the current one. Lines that start with `#`
     are comments. A bad row has a `problem`; the others are not touched by it.
@@ -151,7 +154,7 @@ def _row(place: str, values: Mapping[str, Any] | str, folder: Path) -> Row:
 
 
 def _in_folder(folder: Path, source: str) -> str:
-    """`source` from `folder` on; only `source` may be a pattern."""
+    """Resolve `source` from `folder` on; only `source` may be a pattern."""
     path = folder / source
     if glob.has_magic(source) and not os.path.lexists(path):
         return str(Path(glob.escape(str(folder))) / source)
@@ -190,7 +193,7 @@ def _mask_in(folder: Path, text: str) -> str:
 
 
 def _check_name(name: object) -> None:
-    """Raises UsageError for a name that is no single, visible, printable file name."""
+    """Raise UsageError for a name that is no single, visible, printable file name."""
     is_plain = (
         isinstance(name, str)
         and name.isprintable()

@@ -21,7 +21,7 @@ from vos_cli.console.errors import Interrupted
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What is run and when to stop.
+    """Which clips are run, and when to stop.
 
     only_failed: of what an earlier run tried, only the failures. most_failures: stop at that many;
     None never.
@@ -84,7 +84,7 @@ def run_batch(
 
 
 def _problems(probes: Sequence[Probe], folder: BatchFolder) -> dict[str, ClipResult]:
-    """The clips that have failed before anything is tracked."""
+    """Return the clips that have failed before anything is tracked."""
     known: dict[str, ClipResult] = {}
     for one in probes:
         if one.problem is not None:
@@ -95,7 +95,7 @@ def _problems(probes: Sequence[Probe], folder: BatchFolder) -> dict[str, ClipRes
 
 
 def _tasks(probes: Sequence[Probe], folder: BatchFolder, *, only_failed: bool) -> list[Task]:
-    """What is to do, the longest first, so that no worker is left with a long one alone."""
+    """Make the tasks, the longest first, so that no worker is left with a long one alone."""
     tasks = [
         Task(one.clip.name, one.job, folder, frames_to_track(one))
         for one in probes

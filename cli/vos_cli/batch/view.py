@@ -1,4 +1,4 @@
-"""The batch as it goes, on stderr: a live view on a terminal, lines or JSON lines elsewhere."""
+"""Views of a running batch, on stderr: live on a terminal, lines or JSON lines elsewhere."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _STOPPING = "stopping; half-done clips are saved first, Ctrl-C again does not wa
 
 
 class View(Protocol):
-    """A context manager that is told of every event after the board took it."""
+    """A context manager that shows every event after the board took it."""
 
     def __enter__(self) -> Self: ...
 
@@ -37,7 +37,7 @@ class View(Protocol):
 
 
 def open_view(mode: Mode, board: Board) -> View:
-    """The view of that form: "auto" is the live one on a terminal and plain lines elsewhere."""
+    """Open the view of that form; "auto" is the live one on a terminal, else plain lines."""
     stream = sys.stderr
     mode = form_on(stream, mode)
     if mode == "rich":
@@ -50,7 +50,7 @@ def open_view(mode: Mode, board: Board) -> View:
 
 
 class _Quiet:
-    """Says nothing; the forms of lines build on it."""
+    """A view that prints nothing; the forms of lines build on it."""
 
     def __init__(self, board: Board, stream: TextIO):
         self._board = board
@@ -119,7 +119,7 @@ class _JsonLines(_Quiet):
 class _Live(_Quiet):
     """A line for each worker and one for the whole; finished clips scroll by above.
 
-    Drawn when something happens, by this thread: no other one writes to the terminal.
+    It is drawn when something happens, by this thread: no other one writes to the terminal.
     """
 
     def __init__(self, board: Board, stream: TextIO):
@@ -155,9 +155,9 @@ class _Live(_Quiet):
             self._console.print(finished_text(event), style=style, markup=False, highlight=False)
         period_s = {Started: _SOONEST_S, Stopping: 0.0}.get(type(event), _DRAW_PERIOD_S)
         if self._is_time(period_s):
-            self._live.update(self._picture(), refresh=True)
+            self._live.update(self._table(), refresh=True)
 
-    def _picture(self) -> RenderableType:
+    def _table(self) -> RenderableType:
         from rich.console import Group
         from rich.progress_bar import ProgressBar
         from rich.table import Table
@@ -181,15 +181,15 @@ class _Live(_Quiet):
                 Text(display_name(one.name)),
             )
         whole = Table.grid(padding=(0, 1))
-        said = _STOPPING if board.is_stopping else totals_text(board)
-        whole.add_row(ProgressBar(max(board.clips, 1), board.done, width=bar), Text(said))
+        text = _STOPPING if board.is_stopping else totals_text(board)
+        whole.add_row(ProgressBar(max(board.clips, 1), board.done, width=bar), Text(text))
         more = len(at_work) - most
         cut = [Text(f"and {more} workers more", "dim")] if more > 0 else []
         return Group(workers, *cut, whole)
 
 
 def finished_text(event: Finished) -> str:
-    """One line about a finished clip."""
+    """Return one line about a finished clip."""
     result = event.result
     name = display_name(result.name)
     if result.state == "failed":
@@ -202,7 +202,7 @@ def finished_text(event: Finished) -> str:
 
 
 def totals_text(board: Board) -> str:
-    """One line about the whole batch."""
+    """Return one line about the whole batch."""
     rate, left = board.rate(), board.remaining_s()
     text = f"{board.done}/{board.clips} clips, {board.failed} failed"
     if rate is not None:

@@ -1,4 +1,4 @@
-"""One clip in a worker, whatever kind of worker that is: track it, log it, say how it went."""
+"""Do one clip in a worker of any kind: track it, log it, write down how it went."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from vos.io.results.folder import discard_part
 from vos.io.results.layout import STATS_NAME
 from vos.model.options import ModelOptions
 from vos.settings import Settings
-from vos_cli.batch.clips import unnamed
+from vos_cli.batch.clips import strip_name
 from vos_cli.batch.folder import BatchFolder, ClipResult, check_inside
 from vos_cli.batch.highlights import low_score_spans, thumbnail_strip
 from vos_cli.console.errors import Interrupted, one_line, report
@@ -30,19 +30,26 @@ from vos_cli.job.job import Job
 if TYPE_CHECKING:
     from vos.api import Tracker
 
-TELL_PERIOD_S = 0.5
+PROGRESS_PERIOD_S = 0.5
 _BUSY_WAIT_S = 30.0
 
 
-class Tell(Protocol):
-    """Told twice a second how far a clip is, as `Progressed` has it."""
+class OnProgress(Protocol):
+    """A function that is called twice a second with how far a clip is, as in `Progressed`."""
 
     def __call__(self, frames: int, total: int | None, skipped: int = 0) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One clip for a worker. attempt: 1 for the first. frames: about how many, None if unknown."""
+    """One clip for a worker.
+
+    name: of the clip.
+    job: what to do.
+    folder: the batch's folder.
+    frames: about how many it has, None if unknown.
+    attempt: 1 for the first.
+    """
 
     name: str
     job: Job
@@ -51,11 +58,11 @@ class Task:
     attempt: int = 1
 
 
-Work = Callable[[Task, str, Tell], ClipResult]
-"""Does one clip, given the worker's name and whom to tell of its progress."""
+Work = Callable[[Task, str, OnProgress], ClipResult]
+"""A function that does one clip, given the worker's name and what to call with its progress."""
 
 
-def run_task(task: Task, worker: str, tell: Tell) -> ClipResult:
+def run_task(task: Task, worker: str, on_progress: OnProgress) -> ClipResult:
     """Do one clip and write its log, its status and its thumbnails.
 
     Whatever goes wrong with the clip is in the result, be it that the disk is too full for the log.
@@ -63,22 +70,22 @@ def run_task(task: Task, worker: str, tell: Tell) -> ClipResult:
     """
     try:
         with output_errors(task.folder.root):
-            return _logged(task, worker, tell)
+            return _run_logged(task, worker, on_progress)
     except OutputError as error:
         reason = _reason(error, task.job.source)
-        return _failed(task, worker, reason, OutputError.exit_code)
+        return _make_failure(task, worker, reason, OutputError.exit_code)
 
 
-def _logged(task: Task, worker: str, tell: Tell) -> ClipResult:
-    """As `run_task`. Raises OutputError where the log or the status cannot be written."""
+def _run_logged(task: Task, worker: str, on_progress: OnProgress) -> ClipResult:
+    """Do the work of `run_task`. Raises OutputError where log or status cannot be written."""
     folder, started = task.folder, time.monotonic()
     before = folder.read_result(task.name)
-    result = _failed(task, worker)
+    result = _make_failure(task, worker)
     with _log(folder.log(task.name)) as log:
         _line(log, f"worker {worker}, attempt {task.attempt}: {task.job.source}")
         try:
             check_inside(folder.root, task.job.output)
-            outcome = _track(task, log, tell)
+            outcome = _track(task, log, on_progress)
         except (KeyboardInterrupt, Interrupted):
             _line(log, "interrupted")
             raise
@@ -109,14 +116,16 @@ def _logged(task: Task, worker: str, tell: Tell) -> ClipResult:
     return result
 
 
-def given_up(task: Task, worker: str, how: str) -> ClipResult:
+def give_up(task: Task, worker: str, how: str) -> ClipResult:
     """Write and return the result of a clip whose workers died, the last one as `how` says."""
-    result = _failed(task, worker, f"its worker died {task.attempt} times ({how}); see the log", 1)
+    result = _make_failure(
+        task, worker, f"its worker died {task.attempt} times ({how}); see the log", 1
+    )
     task.folder.write_result(result)
     return result
 
 
-def _failed(task: Task, worker: str, reason: str | None = None, code: int = 0) -> ClipResult:
+def _make_failure(task: Task, worker: str, reason: str | None = None, code: int = 0) -> ClipResult:
     return ClipResult(
         task.name,
         "failed",
@@ -127,7 +136,7 @@ def _failed(task: Task, worker: str, reason: str | None = None, code: int = 0) -
     )
 
 
-def _track(task: Task, log: TextIO, tell: Tell) -> tracking.Outcome:
+def _track(task: Task, log: TextIO, on_progress: OnProgress) -> tracking.Outcome:
     """Track, waiting for a worker that died on another machine to let go of the part folder."""
     until = time.monotonic() + _BUSY_WAIT_S
     while True:
@@ -137,7 +146,7 @@ def _track(task: Task, log: TextIO, tell: Tell) -> tracking.Outcome:
                 say=lambda text: _line(log, text),
                 warn=lambda text: _line(log, f"warning: {text}"),
                 load=_load,
-                show=lambda _mode, total: _Told(total, tell),
+                show=lambda _mode, total: _ClipProgress(total, on_progress),
             )
         except BusyError:
             if time.monotonic() > until:
@@ -146,26 +155,26 @@ def _track(task: Task, log: TextIO, tell: Tell) -> tracking.Outcome:
 
 
 def _load(chosen: Settings) -> Tracker | None:
-    """The tracker for these settings; the last one used stays loaded."""
-    return _loaded(chosen.model_options)
+    """Return the tracker for these settings; the last one used stays loaded."""
+    return _load_kept(chosen.model_options)
 
 
 @lru_cache(maxsize=1)
-def _loaded(options: ModelOptions) -> Tracker | None:
+def _load_kept(options: ModelOptions) -> Tracker | None:
     return tracking.load_tracker(options)
 
 
 def _drop_models() -> None:
     import torch
 
-    _loaded.cache_clear()
+    _load_kept.cache_clear()
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
 
 
 def _with_highlights(result: ClipResult, task: Task, log: TextIO) -> ClipResult:
-    """The result with low scores, thumbnails written; a clip never fails because of them."""
+    """Add low scores and write thumbnails; a clip never fails because of them."""
     try:
         strip = thumbnail_strip(task.job.output)
         if strip is not None:
@@ -182,13 +191,13 @@ def _with_highlights(result: ClipResult, task: Task, log: TextIO) -> ClipResult:
 def _reason(error: Exception, source: str) -> str:
     text = io.StringIO()
     report(error, verbose=False, stream=text)
-    said = text.getvalue().strip().removeprefix("vos: error: ").removeprefix("vos: ")
-    return unnamed(said, source)
+    reason = text.getvalue().strip().removeprefix("vos: error: ").removeprefix("vos: ")
+    return strip_name(reason, source)
 
 
 @contextlib.contextmanager
 def _log(path: Path) -> Iterator[TextIO]:
-    """The clip's log, continued; what libraries print on stdout and stderr goes there too."""
+    """Continue the clip's log; what libraries print on stdout and stderr goes there too."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
     with output_errors(path):
         handle = os.open(path, flags, 0o666)
@@ -208,18 +217,22 @@ def _line(log: TextIO, text: str) -> None:
     log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {one_line(text)}\n")
 
 
-class _Told:
-    """A progress report that tells the batch."""
+class _ClipProgress:
+    """The progress of one clip, reported to the batch.
 
-    def __init__(self, total: int | None, tell: Tell):
+    total: frames to come, None when unknown.
+    on_progress: called with it.
+    """
+
+    def __init__(self, total: int | None, on_progress: OnProgress):
         self.done = 0
         self._total = total
-        self._tell = tell
+        self._on_progress = on_progress
         self._skipped = 0
         self._last = 0.0
 
     def __enter__(self) -> Self:
-        self._say()
+        self._report()
         return self
 
     def __exit__(
@@ -228,19 +241,19 @@ class _Told:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._say()
+        self._report()
 
     def skip(self, frames: int) -> None:
         self.done += frames
         self._skipped += frames
-        self._say()
+        self._report()
 
     def advance(self) -> None:
         self.done += 1
         now = time.monotonic()
-        if now - self._last >= TELL_PERIOD_S:
+        if now - self._last >= PROGRESS_PERIOD_S:
             self._last = now
-            self._say()
+            self._report()
 
-    def _say(self) -> None:
-        self._tell(self.done, self._total, self._skipped)
+    def _report(self) -> None:
+        self._on_progress(self.done, self._total, self._skipped)

@@ -1,4 +1,4 @@
-"""`vos batch`: the flags, and what is printed."""
+"""`vos batch`: its flags and its output."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from vos_cli.batch.preflight import Probe, frames_to_track, probe_all, table
 from vos_cli.batch.rows import Row, read_rows
 from vos_cli.batch.run import Limits, run_batch
 from vos_cli.console.errors import one_line
-from vos_cli.console.notices import say, silent, warn
+from vos_cli.console.notices import notify, stay_silent, warn
 from vos_cli.console.progress import clock
 from vos_cli.console.tables import print_table
 from vos_cli.options import track as options
@@ -169,9 +169,9 @@ def batch(
     if folder.shard is not None:
         index, count = folder.shard
         clips = clips[index::count]
-    tell = silent if quiet else say
+    on_notice = stay_silent if quiet else notify
     if dry_run:
-        probes = probe_all(clips, folder, form, tell)
+        probes = probe_all(clips, folder, form, on_notice)
         guess = None
         if ray_address is None:
             guess = estimate(probes, local_plan(jobs, chosen.device), warn=warn)
@@ -181,9 +181,9 @@ def batch(
         return
     with _plan(engine, ray_address, jobs, chosen.device) as plan:
         folder.make()
-        with folder.locked():
-            probes = probe_all(clips, folder, form, tell)
-            tell(_summary(probes))
+        with folder.lock():
+            probes = probe_all(clips, folder, form, on_notice)
+            on_notice(_summary(probes))
             for one in probes:
                 if one.problem is not None:
                     warn(f"{one.clip.name}: {one.problem}")
@@ -197,13 +197,13 @@ def batch(
     counts = content["counts"]
     page = folder.report(".html")
     print(json.dumps(content) if as_json else page)
-    tell(f"{counts['done']} done, {counts['failed']} failed, {counts['left']} left; {page}")
+    on_notice(f"{counts['done']} done, {counts['failed']} failed, {counts['left']} left; {page}")
     if counts["failed"]:
         raise typer.Exit(EXIT_SOME_FAILED)
 
 
 def _check_flags(flags: TrackFlags, model: str, output: Path) -> None:
-    """Refuse at once what each clip would be refused for."""
+    """Refuse at once what every clip would be refused for."""
     flags.job_without_prompts("", output, progress=None)
     flags.all_prompts()
     registry.resolve(model)
@@ -227,11 +227,11 @@ def _check_engine(engine: str, ray_address: str | None) -> None:
 
 @contextmanager
 def _plan(engine: str, ray_address: str | None, jobs: int | None, device: str) -> Iterator[Plan]:
-    """The chosen engine, ready to run."""
+    """Make the chosen engine ready to run."""
     if engine == "local":
         yield local_plan(jobs, device)
         return
-    from vos_cli.batch.ray_plan import ray_plan
+    from vos_cli.batch.ray.plan import ray_plan
 
     with ray_plan(jobs, ray_address, device) as plan:
         yield plan

@@ -14,7 +14,6 @@ from vos_cli.console.tables import print_table
 if TYPE_CHECKING:
     from vos.bench.session import Bench, Case
 
-
 _PROFILED_FRAMES = 8
 
 
@@ -118,16 +117,16 @@ def _run(case: Case, ours: Bench, *, profile: bool) -> dict[str, Any]:
 
 
 def _beside_the_model(side_px: int) -> str:
-    """A table of what other threads do."""
+    """Print a table of what other threads do."""
     from pathlib import Path
     from tempfile import TemporaryDirectory
 
-    from vos.bench.stages import stages_beside_the_model
+    from vos.bench.stages import measure_stages
 
     with TemporaryDirectory() as name:
-        stages = stages_beside_the_model(_PROFILED_FRAMES, side_px, Path(name))
+        stages = measure_stages(_PROFILED_FRAMES, side_px, Path(name))
     lines = ["A 1080p frame beside the model", f"{'':<20}{'CPU ms':>8}  threads beside the model's"]
-    lines += [f"{one.name:<20}{one.together_ms:>8.1f}  {one.where}" for one in stages]
+    lines += [f"{one.name:<20}{one.all_threads_ms:>8.1f}  {one.where}" for one in stages]
     return "\n".join(lines)
 
 

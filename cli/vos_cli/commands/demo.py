@@ -1,4 +1,4 @@
-"""`vos demo`: a clip the package draws itself, tracked through the same code as `vos track`."""
+"""`vos demo`: draw a clip and track it through the same code as `vos track`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vos.errors import OutputError
 from vos.io.results.layout import MASKS_NAME, OVERLAY_NAME
 from vos.prompts import Box
 from vos.settings import Settings
-from vos_cli.console.notices import say, silent, warn
+from vos_cli.console.notices import notify, stay_silent, warn
 from vos_cli.job.job import Job
 from vos_cli.job.run import run
 from vos_cli.options.takes import takes
@@ -45,10 +45,10 @@ def demo(
     Uses the embedded model, so it needs no download. The score is J, the overlap with the masks
     the clip was drawn from, averaged over the frames after the prompted one.
     """
-    tell = silent if quiet else say
+    on_notice = stay_silent if quiet else notify
     if output.exists() and not output.is_dir():
         raise OutputError(f"{output}: is a file; the demo makes a folder: choose another -o")
-    tell(f"drawing a clip of {_FRAMES} frames, {_SIDE_PX} x {_SIDE_PX} pixels")
+    on_notice(f"drawing a clip of {_FRAMES} frames, {_SIDE_PX} x {_SIDE_PX} pixels")
     frames, truth = _draw()
     clip = output / CLIP_NAME
     _encode(clip, frames)
@@ -65,7 +65,7 @@ def demo(
         ),
         overwrite=True,
     )
-    outcome = run(job, say=tell, warn=warn)
+    outcome = run(job, say=on_notice, warn=warn)
     score = _mean_jaccard(job.output / MASKS_NAME, truth)
     overlay = job.output / OVERLAY_NAME
     if as_json:
@@ -74,12 +74,14 @@ def demo(
     else:
         print(f"overlay: {overlay}")
         print(f"mean J: {score:.3f} over the {_FRAMES - 1} frames after the prompted one")
-    tell(outcome.summary())
-    tell(f"the same by hand: vos track {clip} --box {','.join(f'{v:g}' for v in box)} --model nano")
+    on_notice(outcome.summary())
+    on_notice(
+        f"the same by hand: vos track {clip} --box {','.join(f'{v:g}' for v in box)} --model nano"
+    )
 
 
 def _draw() -> tuple[np.ndarray, np.ndarray]:
-    """The clip, uint8 T x H x W x 3 RGB, and its object's visible pixels, bool T x H x W."""
+    """Draw the clip, uint8 T x H x W x 3 RGB, and its object's visible pixels, bool T x H x W."""
     from vos.synth.clips import ClipConfig, generate_clips
 
     # One object of middling size that stays in view, among scenery and look-alikes.
@@ -112,15 +114,15 @@ def _encode(path: Path, frames: np.ndarray) -> None:
                 stream = container.add_stream("libx264", rate=_RATE, options={"crf": "15"})
                 stream.height, stream.width = frames.shape[1:3]
                 stream.pix_fmt = "yuv420p"
-                for picture in _pictures(frames):
-                    container.mux(stream.encode(picture))
+                for frame in _video_frames(frames):
+                    container.mux(stream.encode(frame))
                 container.mux(stream.encode())
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)
 
 
-def _pictures(frames: np.ndarray) -> Iterator:
+def _video_frames(frames: np.ndarray) -> Iterator:
     import av
 
     for image in frames:
@@ -128,7 +130,7 @@ def _pictures(frames: np.ndarray) -> Iterator:
 
 
 def _box_around(mask: np.ndarray) -> tuple[float, float, float, float]:
-    """x1, y1, x2, y2 in pixels: the outer edges of the mask."""
+    """Return x1, y1, x2, y2 in pixels: the outer edges of the mask."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)
 

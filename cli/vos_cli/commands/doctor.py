@@ -29,14 +29,11 @@ from vos_cli.console.tables import print_table
 
 State = Literal["ok", "note", "fail"]
 
-
 # Below this, long runs with overlays are likely to fill the disk.
 _LITTLE_DISK_BYTES = 2e9
 
-
 # The frames/s a user may expect are reported, not judged; this only catches a hung machine.
 _SLOW_SELF_TEST_S = 20.0
-
 
 # A plain square on a plain ground; a model with the right weights does far better.
 _LEAST_IOU = 0.5
@@ -44,7 +41,12 @@ _LEAST_IOU = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One line of the report. `detail` of a failure carries the next step."""
+    """One line of the report.
+
+    name: what was checked.
+    state: how that went.
+    detail: what was found; for a failure, with the next step.
+    """
 
     name: str
     state: State
@@ -61,7 +63,7 @@ def doctor(
 
     Exits with 8 if something does not work.
     """
-    checks = [_guarded(name, check, verbose) for name, check in _CHECKS.items()]
+    checks = [_run_check(name, check, verbose) for name, check in _CHECKS.items()]
     if as_json:
         report = {"schema": 1, "version": __version__, "checks": [asdict(c) for c in checks]}
         print(json.dumps(report))
@@ -77,8 +79,8 @@ def _print(checks: list[Check]) -> None:
     print_table(rows, {"ok": "green", "note": "yellow", "fail": "red"})
 
 
-def _guarded(name: str, check: Callable[[], tuple[State, str]], verbose: bool) -> Check:
-    """A check that raises is a failed check; the others still run."""
+def _run_check(name: str, check: Callable[[], tuple[State, str]], verbose: bool) -> Check:
+    """Run a check; one that raises is a failed check, and the others still run."""
     try:
         state, detail = check()
     except Exception as error:
@@ -184,21 +186,14 @@ _CHECKS: dict[str, Callable[[], tuple[State, str]]] = {
     "self-test": _self_test,
 }
 
-
 _SIDE_PX = 128
-
-
 _SQUARE_PX = 48
-
-
 _STEP_PX = 4
-
-
 _FRAMES = 8
 
 
 def track_square() -> tuple[int, float]:
-    """Returns the number of frames and the mean IoU with the true square after the first frame."""
+    """Track a square; return the frame count and the mean IoU with it after the first frame."""
     left, top, right, bottom = _box(0)
     session = load("nano", device="cpu").session([Box(1, (left, top, right, bottom))])
     overlaps: list[float] = []
@@ -222,7 +217,7 @@ def _truth(index: int) -> np.ndarray:
 
 
 def _frame(index: int) -> Frame:
-    """An orange square on a green gradient, so that it stands out without being alone."""
+    """Draw an orange square on a green gradient, so that it stands out without being alone."""
     image = np.empty((_SIDE_PX, _SIDE_PX, 3), dtype=np.uint8)
     image[:] = (30, 70, 40)
     image[..., 1] += np.arange(_SIDE_PX, dtype=np.uint8)[:, None] // 2

@@ -1,4 +1,4 @@
-"""`vos eval images`: one object per image, asked by a box, by points or by a simulated clicker."""
+"""`vos eval images`: one object per image, prompted by a box, points or a simulated clicker."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def _box(tracker: Tracker, sets: list[ImageSet], advance: Callable[[], None]) ->
     scores = []
     for one in sets:
         found = []
-        for pair, label in _labelled(one, LABEL_THRESHOLD, advance):
+        for pair, label in _read_labels(one, LABEL_THRESHOLD, advance):
             box = box_prompt(label)
             prompts = [] if box is None else [Box(_OBJECT, box)]
             mask = _probability(_open(tracker, pair.image, label), prompts) > 0.5
@@ -142,12 +142,12 @@ def _box(tracker: Tracker, sets: list[ImageSet], advance: Callable[[], None]) ->
 def _points(
     tracker: Tracker, sets: list[ImageSet], advance: Callable[[], None]
 ) -> dict[str, list[SetScore]]:
-    """One row per point count: the mean over the seeds of each set's scores."""
+    """Return one row per point count: the mean over the seeds of each set's scores."""
     found: dict[tuple[int, int], list[list[ImageScore]]] = {
         (count, seed): [[] for _ in sets] for count in POINT_COUNTS for seed in POINT_SEEDS
     }
     for index, one in enumerate(sets):
-        for pair, label in _labelled(one, LABEL_THRESHOLD, advance):
+        for pair, label in _read_labels(one, LABEL_THRESHOLD, advance):
             image = _open(tracker, pair.image, label)
             for (count, seed), scores in found.items():
                 points = point_prompts(label, count, seed)
@@ -175,7 +175,7 @@ def _points(
 def _clicks(tracker: Tracker, sets: list[ImageSet], advance: Callable[[], None]) -> ClickScore:
     curves = []
     for one in sets:
-        for pair, label in _labelled(one, 0, advance):
+        for pair, label in _read_labels(one, 0, advance):
             image = _open(tracker, pair.image, label)
 
             def predict(clicks: Sequence[Click], image: ImageSegmenter = image) -> np.ndarray:
@@ -187,10 +187,10 @@ def _clicks(tracker: Tracker, sets: list[ImageSet], advance: Callable[[], None])
     return click_score(curves)
 
 
-def _labelled(
+def _read_labels(
     one: ImageSet, threshold: int, advance: Callable[[], None]
 ) -> Iterator[tuple[ImagePair, np.ndarray]]:
-    """The pairs with their labels; black labels are left out, with a warning.
+    """Yield the pairs with their labels; black labels are left out, with a warning.
 
     Raises:
         EvalError: a label is neither black nor has a pixel above `threshold`; or all are black.
@@ -230,7 +230,10 @@ def _open(tracker: Tracker, path: Path, label: np.ndarray) -> ImageSegmenter:
 
 
 def _probability(image: ImageSegmenter, prompts: Sequence[Prompt]) -> np.ndarray:
-    """float H x W at the image's size; zero without prompts. Further clicks see the mask before."""
+    """Predict float H x W at the image's size; zero without prompts.
+
+    Further clicks see the mask before.
+    """
     if not prompts:
         return np.zeros(image.size_hw)
     from vos.track.compose import resize_to_video

@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from vos_cli.console.errors import one_line
-from vos_cli.console.notices import complain, say, warn
+from vos_cli.console.notices import complain, notify, warn
 from vos_cli.console.tables import print_table
 from vos_eval.errors import EvalError
 from vos_eval.evaluate import evaluate
@@ -40,7 +40,7 @@ Jobs = Annotated[
 
 
 def default_jobs() -> int:
-    """One process per core we may use."""
+    """Return one process per core we may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -111,7 +111,7 @@ def score_and_print(
     csv: Path | None,
     html: Path | None,
 ) -> None:
-    """Score, write the files asked for, and print; on failure name every problem and exit."""
+    """Score, write the files that are wanted, and print; on failure name every problem and exit."""
     try:
         result = evaluate(protocol, gt, pred, options)
         if csv is not None:
@@ -121,7 +121,7 @@ def score_and_print(
             from vos_eval.report.html import write_report
 
             page = write_report(result, gt, pred, options, html)
-            say(f"report: {page}")
+            notify(f"report: {page}")
     except EvalError as error:
         fail(protocol, error, as_json=as_json)
     for note in result.notes:
@@ -133,7 +133,7 @@ def score_and_print(
 
 
 def fail(protocol: Protocol, error: EvalError, *, as_json: bool) -> NoReturn:
-    """Name every problem on stderr, as JSON on stdout too if asked for, and exit.
+    """Name every problem on stderr, as JSON on stdout too with `as_json`, and exit.
 
     Raises:
         typer.Exit: with the error's exit code, always.
@@ -176,5 +176,5 @@ def _values(item: ObjectScore) -> dict[str, str]:
 
 
 def _cell(value: float) -> str:
-    """Percent with one decimal, as papers print it."""
+    """Format as percent with one decimal, as papers print it."""
     return f"{100 * value:.1f}"

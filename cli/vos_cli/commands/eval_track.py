@@ -20,7 +20,7 @@ from vos.prompts import MaskPrompt
 from vos.version import __version__
 from vos_cli.commands.eval_score import Csv, Html, Jobs, Json, default_jobs, fail, score_and_print
 from vos_cli.console.errors import one_line
-from vos_cli.console.notices import say
+from vos_cli.console.notices import notify
 from vos_cli.console.progress import open_progress
 from vos_cli.options.takes import takes
 from vos_cli.options.track import MODEL_OPTIONS, TrackFlags, parse_shard
@@ -186,19 +186,19 @@ def _evaluate(
     left = [task.video for task in tasks if not (predictions / task.video).is_dir()]
     if left:
         message = f"{len(left)} of {len(tasks)} videos are not tracked yet (other shards): no score"
-        say(message)
+        notify(message)
         if as_json:
             print(json.dumps(failure_json(protocol, [message])))
         return
     names = frozenset(task.video for task in tasks) if len(tasks) < len(run.tasks) else None
     if names is not None:
-        say(f"scoring {len(tasks)} of {len(run.tasks)} videos (--limit)")
+        notify(f"scoring {len(tasks)} of {len(run.tasks)} videos (--limit)")
     options = Options(split=run.split, jobs=jobs, only_videos=names)
     score_and_print(protocol, run.gt, predictions, options, as_json=as_json, csv=csv, html=html)
 
 
 def _track_all(run: _Run, tasks: list[TrackingTask]) -> Path:
-    """Track this shard's videos that are not there yet; returns the folder of predictions."""
+    """Track this shard's videos that are not there yet; return the folder of predictions."""
     from vos.loading import load
 
     tracker = load(run.chosen.model_options)
@@ -208,7 +208,7 @@ def _track_all(run: _Run, tasks: list[TrackingTask]) -> Path:
     todo = [task for task in tasks[index::count] if not (predictions / task.video).is_dir()]
     done = len(tasks[index::count]) - len(todo)
     if done:
-        say(f"{done} finished videos kept in {predictions}")
+        notify(f"{done} finished videos kept in {predictions}")
     with open_progress(run.chosen.progress, sum(len(task.frames) for task in todo)) as progress:
         for task in todo:
             _track_video(tracker, task, predictions, progress.advance)
@@ -230,7 +230,7 @@ def describe(tracker: Tracker, options: ModelOptions) -> dict[str, Any]:
 
 
 def _record(run: _Run, tracker: Tracker) -> None:
-    """Say in the output folder what makes these predictions; refuse to mix two kinds."""
+    """Write down in the output folder what makes these predictions; refuse to mix two kinds."""
     wanted = {"schema": 1, "vos": __version__, **run.parameters, **describe(tracker, run.chosen)}
     path = run.output / RUN_NAME
     if path.is_file() and not run.overwrite:

@@ -1,4 +1,4 @@
-"""`vos fix`: corrections of a result, from the command line; `fixing` does the work."""
+"""`vos fix`: corrections of a result, from the command line; `vos_cli.fix` does the work."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from vos.prompts.file import NamedPrompts, check_size
 from vos.settings import Settings
 from vos.suspicious import Suspicion
 from vos_cli.console.errors import Interrupted
-from vos_cli.console.notices import say, silent, warn
+from vos_cli.console.notices import notify, stay_silent, warn
 from vos_cli.console.progress import Mode, open_progress
 from vos_cli.console.tables import print_table
 from vos_cli.fix.edit import Edit, plan
@@ -65,25 +65,25 @@ def fix(
     Without one a page opens to make some on, or to continue an interrupted track. An ID that the
     result does not have begins a new object. Prints the result's path.
     """
-    asked = flags.all_prompts()
-    if sum((bool(asked.prompts), undo, listing)) > 1:
+    drawn = flags.all_prompts()
+    if sum((bool(drawn.prompts), undo, listing)) > 1:
         raise UsageError("prompts, --undo and --list contradict each other; give one of them")
     form = form_of_progress(progress, quiet=quiet)
     open_again = partial(open_result, result, source=source)
     opened = open_again()
-    check_size(asked.size_hw, opened.source.info.size_hw)
-    tell = silent if quiet else say
+    check_size(drawn.size_hw, opened.source.info.size_hw)
+    on_notice = stay_silent if quiet else notify
     if listing:
         if not opened.is_finished:
-            tell(f"interrupted after frame {opened.frames[-1]}; this is what there is so far")
+            on_notice(f"interrupted after frame {opened.frames[-1]}; this is what there is so far")
         _print_listing(opened, as_json=as_json)
         return
-    is_page = not asked.prompts and not undo
+    is_page = not drawn.prompts and not undo
     if host is not None and not is_page:
         raise UsageError("--host is for the page: leave out the correction, or --host")
     if undo:
         number = undo_last(opened)
-        told: dict[str, Any] = {"undone": number}
+        change: dict[str, Any] = {"undone": number}
         report = settings.resolve({"progress": form}).progress
         summary = f"correction {number} is taken back"
     else:
@@ -96,32 +96,32 @@ def fix(
         )
         report = used.progress
         if is_page:
-            told, summary = _on_page(opened, open_again, used, host)
+            change, summary = _on_page(opened, open_again, used, host)
         else:
-            edit = _correct(opened, asked, used, tell)
-            told, summary = edit.as_json(), _summary(edit)
+            edit = _correct(opened, drawn, used, on_notice)
+            change, summary = edit.as_json(), _summary(edit)
     warnings = _redraw(_finished_again(open_again), report, summary)
     for text in warnings:
         warn(text)
-    answer = {"schema": 1, "output": str(result), **told, "warnings": warnings}
-    print(json.dumps(answer) if as_json else result)
-    tell(summary)
+    values = {"schema": 1, "output": str(result), **change, "warnings": warnings}
+    print(json.dumps(values) if as_json else result)
+    on_notice(summary)
 
 
 def _on_page(
     result: Result, open_again: Callable[[], Result], used: Settings, host: str | None
 ) -> tuple[dict[str, Any], str]:
-    """Correct it on a page, until that is closed; what to tell of it."""
+    """Correct it on a page, until that is closed; return its JSON values and a summary."""
     from vos_cli.studio.serve import serve
 
     if not result.is_finished:
-        say(f"interrupted after frame {result.frames[-1]}: Continue on the page does the rest")
+        notify(f"interrupted after frame {result.frames[-1]}: Continue on the page does the rest")
     serve(
         source=result.source,
         settings=used,
         drawn=NamedPrompts(),
         tool="point",
-        say=say,  # the link is what this is about, so that not even --quiet silences it
+        notify=notify,  # the link is the point, so that not even --quiet silences it
         host=host,
         job=None if result.is_finished else rest_of(result, used),
         result=open_again,
@@ -133,7 +133,7 @@ def _on_page(
 
 
 def _finished_again(open_again: Callable[[], Result]) -> Result:
-    """As it is by now. Raises Interrupted where the rest of it is still to be done."""
+    """Open the result as it is by now. Raises Interrupted where the rest is still to be done."""
     now = open_again()
     if not now.is_finished:
         raise Interrupted(
@@ -143,24 +143,27 @@ def _finished_again(open_again: Callable[[], Result]) -> Result:
     return now
 
 
-def _correct(result: Result, asked: NamedPrompts, used: Settings, tell: Say) -> Edit:
-    plan(result, asked.prompts)  # refuses what it can before the model is loaded
-    tell(model_line(used))
+def _correct(result: Result, drawn: NamedPrompts, used: Settings, on_notice: Say) -> Edit:
+    plan(result, drawn.prompts)  # refuses what it can before the model is loaded
+    on_notice(model_line(used))
     tracker = load_tracker(used)
     assert tracker is not None  # a result without a model is refused when it is opened
     progress = open_progress(used.progress, None)
     with progress:
         return make_edit(
             result,
-            asked.prompts,
+            drawn.prompts,
             tracker,
-            names=asked.names,
+            names=drawn.names,
             on_frame=lambda _idx: progress.advance(),
         )
 
 
 def _redraw(result: Result, report: Mode, done: str) -> list[str]:
-    """done: what to say was done before this, where it is interrupted."""
+    """Draw the overlay again; return warnings.
+
+    done: what was done before this, for the message where it is interrupted.
+    """
     progress = open_progress(report, len(result.frames))
     try:
         with progress:
@@ -173,14 +176,14 @@ def _redraw(result: Result, report: Mode, done: str) -> list[str]:
 
 
 def _summary(edit: Edit) -> str:
-    """One line for people."""
+    """Return one line for people."""
     spans = _spans(edit.as_json()["spans"])
     new = "".join(f", object {i} is new" for i in edit.new_objects)
     return f"correction {edit.number}: {len(edit.frames)} masks changed ({spans}){new}"
 
 
 def _spans(spans: Iterable[Mapping[str, Any]]) -> str:
-    """As the manifest has them, in words."""
+    """Put the manifest's spans into words."""
     return ", ".join(f"object {one['object_id']} {one['first']}-{one['last']}" for one in spans)
 
 

@@ -192,7 +192,7 @@ def _download(entry: ModelEntry, folder: Path) -> Path:
 
 
 def _is_local(error: Exception, folder: Path) -> bool:
-    """Whether the models folder is at fault, not the network."""
+    """Tell whether the models folder is at fault, not the network."""
     name = getattr(error, "filename", None)
     return (
         isinstance(error, OSError)

@@ -12,7 +12,7 @@ from vos.io.results.folder import locate_part
 from vos.io.results.layout import PROMPTS_NAME
 from vos.prompts.file import NamedPrompts, load_named_prompts
 from vos_cli.console.errors import Interrupted
-from vos_cli.console.notices import say, warn
+from vos_cli.console.notices import notify, warn
 from vos_cli.fix.overlay import redraw_overlay
 from vos_cli.fix.result import open_result
 from vos_cli.job.job import Job, Outcome, Say
@@ -47,45 +47,47 @@ def pick(
     """
     path = default_file(source) if output is None else output
     drawn = load_named_prompts(path) if path.exists() else NamedPrompts()
-    desk = serve(
+    session = serve(
         source=source,
         settings=flags.settings(),
         drawn=drawn,
         tool="box",
-        say=say,
+        notify=notify,
         host=host,
         save_to=path,
     )
-    if desk.saved_version < 0:
+    if session.saved_version < 0:
         raise Interrupted(f"closed before anything was saved, {path} is as it was")
     print(path)
 
 
 def pick_and_track(
-    source: str, job: Job, drawn: NamedPrompts, *, tool: str, host: str | None, say: Say
+    source: str, job: Job, drawn: NamedPrompts, *, tool: str, host: str | None, notify: Say
 ) -> Outcome:
-    """Draw prompts on a page and track them from there; the last finished run's outcome.
+    """Draw prompts on a page and track them from there; return the last finished run's outcome.
 
-    drawn: what is there already. tool: the page's first. host: to listen at, None for the
-    loopback address. say: told the link.
+    drawn: prompts that are there already.
+    tool: the name of the tool that the page starts with.
+    host: to listen at, None for the loopback address.
+    notify: called with lines for the terminal, the link among them.
 
     Raises VosError of every kind. Interrupted: nothing was tracked to its end.
     """
-    desk = serve(
+    session = serve(
         source=source,
         settings=job.settings,
         drawn=drawn,
         tool=tool,
-        say=say,
+        notify=notify,
         host=host,
         job=job,
     )
     corrections = 0
-    if desk.fixes is not None:
-        corrections = len(desk.fixes.result.corrections())
+    if session.fixes is not None:
+        corrections = len(session.fixes.result.corrections())
         for text in redraw_overlay(open_result(job.output)):
             warn(text)
-    if desk.runs.outcome is None:
+    if session.runs.outcome is None:
         file = locate_part(job.output.resolve()) / PROMPTS_NAME
         if file.exists():
             raise Interrupted(
@@ -93,10 +95,10 @@ def pick_and_track(
                 f"`vos track {source} --prompts {file} -o {job.output}` continues it"
             )
         raise Interrupted(f"closed before anything was tracked, {job.output} is not made")
-    return replace(desk.runs.outcome, corrections=corrections)
+    return replace(session.runs.outcome, corrections=corrections)
 
 
 def default_file(source: str) -> Path:
-    """`INPUT.prompts.json` beside the input, where `vos batch` looks for it."""
+    """Return `INPUT.prompts.json` beside the input, where `vos batch` looks for it."""
     path = Path(source)
     return path.with_name(f"{path.name}.prompts.json")

@@ -1,4 +1,4 @@
-"""`vos track`: one video; `tracking` does the work."""
+"""`vos track`: one video; `vos_cli.job` does the work."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from vos.errors import UsageError
-from vos_cli.console.notices import say, silent, warn
+from vos_cli.console.notices import notify, stay_silent, warn
 from vos_cli.job.job import Outcome, default_output
 from vos_cli.job.run import run
 from vos_cli.options import track as options
@@ -48,22 +48,24 @@ def track(
     flags = replace(flags, **values)
     folder = default_output(source) if output is None else output
     form = form_of_progress(progress, quiet=quiet)
-    tell = silent if quiet else say
+    on_notice = stay_silent if quiet else notify
     if tool is None:
         if host is not None:
             raise UsageError("--host is for the page: give --box without a value, or no --host")
-        outcome = run(flags.job(source, folder, progress=form), say=tell, warn=warn)
+        outcome = run(flags.job(source, folder, progress=form), say=on_notice, warn=warn)
     else:
         from vos_cli.commands.pick import pick_and_track
 
         job = flags.job_without_prompts(source, folder, progress=form)
         # The link is what this is about, so that not even --quiet silences it.
-        outcome = pick_and_track(source, job, flags.all_prompts(), tool=tool, host=host, say=say)
+        outcome = pick_and_track(
+            source, job, flags.all_prompts(), tool=tool, host=host, notify=notify
+        )
     print_outcome(outcome, as_json=as_json)
     if not quiet:
-        say(outcome.summary())
+        notify(outcome.summary())
 
 
 def print_outcome(outcome: Outcome, *, as_json: bool) -> None:
-    """The result on stdout: the folder, or one JSON object."""
+    """Print the result on stdout: the folder, or one JSON object."""
     print(json.dumps(outcome.as_json()) if as_json else outcome.output)

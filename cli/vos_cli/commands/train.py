@@ -13,7 +13,7 @@ import typer
 from vos.config import load_yaml, preset_or_file
 from vos.errors import OutputError
 from vos_cli.console.errors import Interrupted
-from vos_cli.console.notices import say, warn
+from vos_cli.console.notices import notify, warn
 from vos_cli.options.takes import takes
 
 if TYPE_CHECKING:
@@ -92,16 +92,16 @@ def refiner(
     trainer = RefinerTrainer(
         chosen, folder, data=data, device=device, minutes=minutes, start_from=start_from
     )
-    speaks = trainer.fabric.is_global_zero  # one of the processes that train together
-    say = _Reporter(quiet or not speaks)
-    say.start(chosen, folder, trainer.info.name, trainer.step)
+    reports = trainer.fabric.is_global_zero  # one of the processes that train together
+    reporter = _Reporter(quiet or not reports)
+    reporter.start(chosen, folder, trainer.info.name, trainer.step)
     try:
-        outcome = trainer.run(say.progress)
+        outcome = trainer.run(reporter.progress)
     except KeyboardInterrupt:
         raise Interrupted(
             f"{folder}: stopped at step {trainer.step}; the same command goes on from there"
         ) from None
-    if not speaks:
+    if not reports:
         return
     if outcome.empty:
         warn(f"{outcome.empty[0]}: no object in it; masks skipped so: {len(outcome.empty)}")
@@ -126,25 +126,25 @@ class _Reporter:
 
     def start(self, config: RefinerTrainConfig, folder: Path, base: str, step: int) -> None:
         begins = f"going on at step {step}" if step else "beginning"
-        self._say(f"{config.refiner} on {base}, {config.steps} steps into {folder}, {begins}")
+        self._report(f"{config.refiner} on {base}, {config.steps} steps into {folder}, {begins}")
 
     def progress(self, progress: Progress) -> None:
         at = f"step {progress.step}/{progress.steps}, loss {progress.loss:.3f}"
         if progress.scores is not None:
             box, points = progress.scores.box, progress.scores.points
             tracked = progress.scores.tracked
-            self._say(
+            self._report(
                 f"{at}; held out: box mIoU {box.miou:.3f} mBIoU {box.mbiou:.3f}, "
                 f"5 points {points.miou:.3f} {points.mbiou:.3f}, "
                 f"tracked {tracked.miou:.3f} {tracked.mbiou:.3f}"
             )
         elif time.monotonic() - self._last >= _PERIOD_S:
-            self._say(at)
+            self._report(at)
 
-    def _say(self, text: str) -> None:
+    def _report(self, text: str) -> None:
         self._last = time.monotonic()
         if not self._quiet:
-            say(text)
+            notify(text)
 
 
 def _as_json(outcome: TrainOutcome) -> dict[str, object]:

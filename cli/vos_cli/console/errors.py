@@ -1,4 +1,4 @@
-"""Exceptions to one line of text and an exit code. The only place that does it.
+"""Turn exceptions into one line of text and an exit code. The only place that does it.
 
 Exit codes: 0 done, 1 our bug, 2 usage, 3 input unreadable, 4 some items failed, 6 model missing or
 wrong, 7 out of memory, 8 verification failed, 130 interrupted.
@@ -34,7 +34,7 @@ class Interrupted(VosError):
 
 
 class Carried(Exception):
-    """Takes an exception past Typer, which has its own ideas about some kinds."""
+    """A wrapper that takes an exception past Typer, which handles some kinds itself."""
 
     def __init__(self, error: BaseException):
         super().__init__(str(error))
@@ -43,7 +43,7 @@ class Carried(Exception):
 
 @contextmanager
 def carry_errors() -> Iterator[None]:
-    """Wrap whatever a command raises, except what Typer itself raises to steer or to complain."""
+    """Wrap whatever a command raises, except what Typer itself raises."""
     try:
         yield
     except (typer.Exit, typer.Abort, SystemExit, GeneratorExit):
@@ -79,7 +79,7 @@ def one_line(text: str) -> str:
 
 def message(error: BaseException) -> str:
     """Return an error's text with parameters as the command line spells them."""
-    return error.spelled(_flag) if isinstance(error, VosError) else str(error)
+    return error.spell(_flag) if isinstance(error, VosError) else str(error)
 
 
 def _flag(parameter: Parameter) -> str:
@@ -117,7 +117,7 @@ def _describe(error: BaseException, *, verbose: bool) -> tuple[str, int]:
 
 
 def _usage_text(error: BaseException) -> str | None:
-    """What Typer says of a wrong command line, or None for any other error.
+    """Return what Typer says of a wrong command line, or None for any other error.
 
     Typer's own usage errors have `format_message` and `ctx`; their class is not public.
     """

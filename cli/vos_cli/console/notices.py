@@ -1,4 +1,4 @@
-"""Single lines on stderr."""
+"""Print single lines on stderr."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import sys
 from vos_cli.console.errors import one_line
 
 
-def say(text: str) -> None:
+def notify(text: str) -> None:
     print(f"vos: {one_line(text)}", file=sys.stderr, flush=True)
 
 
 def warn(text: str) -> None:
-    say(f"warning: {text}")
+    notify(f"warning: {text}")
 
 
 def complain(text: str) -> None:
-    """One of several errors; a single one is raised."""
-    say(f"error: {text}")
+    """Print one of several errors; a single one is raised."""
+    notify(f"error: {text}")
 
 
-def silent(_text: str) -> None:
-    """In place of `say`."""
+def stay_silent(_text: str) -> None:
+    """Print nothing; stands in for `notify`."""

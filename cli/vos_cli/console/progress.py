@@ -17,9 +17,9 @@ JSON_PERIOD_S = 1.0
 
 
 class Progress(Protocol):
-    """A context manager that is told of every finished frame.
+    """A context manager that counts every finished frame.
 
-    done: frames so far.
+    done: how many frames are done so far.
     """
 
     done: int
@@ -34,16 +34,16 @@ class Progress(Protocol):
     ) -> None: ...
 
     def advance(self) -> None:
-        """One more frame is done."""
+        """Count one more frame."""
         ...
 
     def skip(self, frames: int) -> None:
-        """So many frames were done by an earlier run: they count, but not for the speed."""
+        """Count frames that an earlier run did; they do not count for the speed."""
         ...
 
 
 def open_progress(mode: Mode, total: int | None) -> Progress:
-    """The progress report of that form.
+    """Open the progress report of that form.
 
     mode: "auto" is a Rich bar on a terminal and plain lines elsewhere.
     total: frames to come, None when unknown; it may be an estimate.
@@ -60,7 +60,7 @@ def open_progress(mode: Mode, total: int | None) -> Progress:
 
 
 def form_on(stream: TextIO, mode: Mode) -> Mode:
-    """`mode`, with "auto" settled by whether the stream is a terminal that can draw."""
+    """Return `mode`, with "auto" settled by whether the stream is a terminal that can draw."""
     if mode != "auto":
         return mode
     is_terminal = stream.isatty() and os.environ.get("TERM") != "dumb"
@@ -68,7 +68,7 @@ def form_on(stream: TextIO, mode: Mode) -> Mode:
 
 
 def memory_mb() -> int:
-    """Memory this process holds now, in MB (10^6 bytes): on the GPU where one is used, else RSS."""
+    """Return the memory this process holds in MB (10^6 bytes): the GPU's if used, else RSS."""
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
         return round(torch.cuda.memory_allocated() / 1e6)
@@ -84,7 +84,11 @@ def memory_mb() -> int:
 
 
 class Counter:
-    """Counts and says nothing; the other forms build on it. total: as in `open_progress`."""
+    """A counter that prints nothing; the other forms build on it.
+
+    total: as in `open_progress`.
+    done: how many frames are done so far.
+    """
 
     def __init__(self, total: int | None):
         self.total = total
@@ -112,12 +116,12 @@ class Counter:
         self._skipped += frames
 
     def rate(self) -> float:
-        """Frames per second since the start."""
+        """Return frames per second since the start."""
         elapsed = time.monotonic() - self._started
         return (self.done - self._skipped) / elapsed if elapsed > 0 else 0.0
 
     def remaining_s(self) -> float | None:
-        """Seconds to go at this rate; None where unknown."""
+        """Return the seconds to go at this rate; None where unknown."""
         rate = self.rate()
         if self.total is None or rate == 0:
             return None
@@ -140,7 +144,7 @@ class _Periodic(Counter, ABC):
 
     @abstractmethod
     def line(self) -> str:
-        """What is said now."""
+        """Return the line to print now."""
 
 
 class _Lines(_Periodic):
@@ -206,7 +210,7 @@ class _Bar(Counter):
 
 
 def clock(seconds: float) -> str:
-    """h:mm:ss"""
+    """Format as h:mm:ss."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}"

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 
 def print_table(rows: Sequence[Sequence[str]], styles: Mapping[str, str] | None = None) -> None:
-    """Aligned columns; cells whose text is a key of `styles` are coloured on a terminal."""
+    """Print aligned columns; cells whose text is a key of `styles` are coloured on a terminal."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     if not sys.stdout.isatty():
         for row in rows:

@@ -33,7 +33,7 @@ def settings_like(
     chosen = settings.resolve({"device": device, "progress": progress})
     name = _model_of(manifest) if model is None else model
     resolved = registry.resolve(name)
-    sha256 = weight_file.checked_sha256(resolved)
+    sha256 = weight_file.check_sha256(resolved)
     refined = AUTO if refiner is None else refiner
     if refiner is None and sha256 == manifest["model_sha256"]:
         refined = str(was["refiner"])
@@ -44,7 +44,7 @@ def settings_like(
 def model_line(used: Settings) -> str:
     """One line for people. Raises ModelError."""
     resolved = registry.resolve(used.model)
-    info = resolve_refiner(used.refiner, resolved.name, weight_file.checked_sha256(resolved))
+    info = resolve_refiner(used.refiner, resolved.name, weight_file.check_sha256(resolved))
     return f"model {resolved.name}" + ("" if info is None else f", refiner {info.name}")
 
 
@@ -56,7 +56,7 @@ def _model_of(manifest: Mapping[str, Any]) -> str:
             is_it = entry.sha256 == wanted
         else:
             path = registry.find(entry)
-            is_it = path is not None and weight_file.sha256_of(path) == wanted
+            is_it = path is not None and weight_file.compute_sha256(path) == wanted
         if is_it:
             return entry.name
     raise ModelError(

@@ -67,7 +67,7 @@ def check(job: Job) -> Prepared:
     with ExitStack() as stack:
         source = stack.enter_context(open_source(job.source, decoder=job.settings.decoder))
         check_prompts(job, source.info)
-        sha256 = weight_file.checked_sha256(model)
+        sha256 = weight_file.check_sha256(model)
         refiner = resolve_refiner(job.settings.refiner, model.name, sha256)
         parameters = _parameters(job, source.info, refiner)
         fingerprint = Fingerprint(fingerprint_input(source.info.path), parameters, sha256)

@@ -19,13 +19,8 @@ from vos.settings import Settings
 if TYPE_CHECKING:
     from vos.refine.resolve import RefinerInfo
 
-
 DIRECTIONS: tuple[str, ...] = get_args(Direction)
-
-
 SAVES = tuple(SINKS)
-
-
 Say = Callable[[str], None]
 
 

@@ -31,7 +31,7 @@ class BareOptionsCommand(TyperCommand):
 
 
 def mark_bare(words: Sequence[str]) -> list[str]:
-    """The words of a command line, with `BARE` as the value of options that have none."""
+    """Return a command line's words, with `BARE` as the value of options that have none."""
     marked: list[str] = []
     for position, word in enumerate(words):
         if word == "--":
@@ -43,7 +43,7 @@ def mark_bare(words: Sequence[str]) -> list[str]:
 
 
 def take_bare(values: Mapping[str, Sequence[str]]) -> tuple[dict[str, tuple[str, ...]], str | None]:
-    """The options' values without the marks, and the picker's tool if an option was bare.
+    """Return the options' values without marks, and the picker's tool if one was bare.
 
     values: by the tool's name.
     """

@@ -21,7 +21,7 @@ def takes(
     """Give a command the options of a dataclass, as its parameter `flags`, and --verbose.
 
     Typer sees one option per field where the command has `flags`; it need not have it. The command
-    itself is not told of --verbose: the error handler reads it from the command line, since it must
+    itself does not get --verbose: the error handler reads it from the command line, since it must
     work before any command is known.
 
     flags: a dataclass whose fields are annotated as Typer options; a tuple of texts is an option

@@ -1,4 +1,4 @@
-"""The options of `vos track`, which `vos batch` takes too, and what they say together."""
+"""The options of `vos track`, which `vos batch` takes too, and the job they describe."""
 
 from __future__ import annotations
 
@@ -272,7 +272,7 @@ class TrackFlags:
     ] = False
 
     def all_prompts(self) -> NamedPrompts:
-        """Every prompt these flags name, with the names of the prompt file. Raises PromptError."""
+        """Read every prompt these flags name, with the prompt file's names. Raises PromptError."""
         read = NamedPrompts() if self.prompts is None else load_named_prompts(self.prompts)
         prompts = (
             *read.prompts,
@@ -292,18 +292,18 @@ class TrackFlags:
         return settings.resolve({**given, **off, "progress": progress})
 
     def job(self, source: str, output: Path, *, progress: str | None) -> Job:
-        """The job of tracking `source` into `output`. Raises UsageError of every kind."""
+        """Make the job of tracking `source` into `output`. Raises UsageError of every kind."""
         job = self.job_without_prompts(source, output, progress=progress)
-        asked = self.all_prompts()
-        if not asked.prompts:
+        drawn = self.all_prompts()
+        if not drawn.prompts:
             raise PromptError(
                 "no prompt: something must say what to track; give --box x1,y1,x2,y2, --point x,y, "
                 "--mask FILE.png or --prompts FILE.json, or --box alone to draw one"
             )
-        return replace(job, prompts=asked.prompts, names=asked.names, drawn_on=asked.size_hw)
+        return replace(job, prompts=drawn.prompts, names=drawn.names, drawn_on=drawn.size_hw)
 
     def job_without_prompts(self, source: str, output: Path, *, progress: str | None) -> Job:
-        """As `job`, for prompts that are yet to come."""
+        """Make the job for prompts that are yet to come."""
         return Job.checked(
             source=source,
             output=output,
@@ -317,14 +317,14 @@ class TrackFlags:
 
 
 def form_of_progress(progress: str | None, *, quiet: bool) -> str | None:
-    """What --progress and --quiet ask for together. Raises UsageError if they contradict."""
+    """Join --progress and --quiet to one form. Raises UsageError if they contradict."""
     if quiet and progress not in (None, "none"):
         raise UsageError(f"--quiet and --progress {progress} contradict each other; give one")
     return "none" if quiet else progress
 
 
 def parse_shard(text: str) -> tuple[int, int]:
-    """The 0-based index and the count of `i/n`. Raises UsageError."""
+    """Parse `i/n` to a 0-based index and a count. Raises UsageError."""
     first, _, count = text.partition("/")
     if not (first.isdecimal() and count.isdecimal() and 1 <= int(first) <= int(count)):
         raise UsageError(f"--shard {text}: expected i/n with 1 <= i <= n, such as 1/4")

@@ -18,8 +18,10 @@ _NOWHERE = ("192.0.2.1", 9)  # of the documentation network; nothing is sent the
 class Address:
     """One address of this machine, or all of them. Made with `of`.
 
-    numeric: what to bind to. names: what a Host header may say, besides the address at which a
-    connection arrives where the server listens at all of them; lower case, IPv6 without brackets.
+    numeric: what to bind to.
+    family: IPv4 or IPv6.
+    names: what a Host header may say, besides the address at which a connection arrives where the
+        server listens at all of them; lower case, IPv6 without brackets.
     shown: the name in the link.
     """
 
@@ -30,7 +32,7 @@ class Address:
 
     @classmethod
     def of(cls, host: str) -> Self:
-        """The address a `--host` means. Raises UsageError for one that is not found."""
+        """Resolve what `--host` names. Raises UsageError for a host that is not found."""
         try:
             found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
@@ -49,11 +51,11 @@ class Address:
 
     @property
     def is_loopback(self) -> bool:
-        """Whether only this machine can connect."""
+        """Tell whether only this machine can connect."""
         return self.names == _LOOPBACK_NAMES
 
     def listen(self) -> socket.socket:
-        """A free port, already taking connections. Raises UsageError."""
+        """Open a socket on a free port that takes connections at once. Raises UsageError."""
         listener = socket.socket(self.family, socket.SOCK_STREAM)
         try:
             listener.bind((self.numeric, 0))
@@ -67,12 +69,12 @@ class Address:
         return listener
 
     def link(self, port: int) -> str:
-        """The page's URL, without a token."""
+        """Return the page's URL, without a token."""
         name = f"[{self.shown}]" if ":" in self.shown else self.shown
         return f"http://{name}:{port}/"
 
     def is_named(self, host: str, server: tuple[str, int] | None) -> bool:
-        """Whether a Host header means this server.
+        """Tell whether a Host header means this server.
 
         server: address and port at which the connection arrived. On loopback any port will do, as
         a tunnel has another one; elsewhere it must be the server's.
@@ -92,7 +94,7 @@ class Address:
 
 
 def _outward() -> str | None:
-    """The address by which this machine reaches others, None where it has no network."""
+    """Return the address by which this machine reaches others, None without a network."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(_NOWHERE)

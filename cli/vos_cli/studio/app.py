@@ -1,4 +1,4 @@
-"""What the page can ask of the server. Frames are named by number only: no path comes in."""
+"""The server's routes. Frames are named by number only: no path comes in."""
 
 from __future__ import annotations
 
@@ -25,30 +25,40 @@ _KEEP = {"Cache-Control": "private, max-age=86400, immutable"}
 
 
 class Change(BaseModel):
-    """version: of the document that the page shows."""
+    """A change of the document.
+
+    version: of the document that the page shows.
+    """
 
     version: int = Field(ge=0)
 
 
 class Edit(Change):
-    """The whole document as the page would have it; prompts as in a prompt file."""
+    """The whole document as the page would have it.
+
+    prompts: as in a prompt file.
+    objects: names by object id.
+    """
 
     prompts: list[dict[str, Any]] = Field(max_length=20_000)
     objects: dict[str, str] = Field(max_length=255)
 
 
 class Start(BaseModel):
-    """overwrite: replace an earlier output of vos."""
+    """A start of tracking.
+
+    overwrite: replace an earlier output of vos.
+    """
 
     overwrite: bool = False
 
 
-def make_app(desk: StudioSession) -> FastAPI:
-    """The server's answers; `Guard` decides who gets them."""
+def make_app(session: StudioSession) -> FastAPI:
+    """Make the server of one session; `Guard` decides who may use it."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
-    app.add_exception_handler(VosError, _refused)
-    app.add_exception_handler(RequestValidationError, _malformed)
+    app.add_exception_handler(VosError, _refuse)
+    app.add_exception_handler(RequestValidationError, _refuse_malformed)
 
     @app.get("/")
     def page() -> Response:
@@ -56,58 +66,60 @@ def make_app(desk: StudioSession) -> FastAPI:
 
     @app.get("/api/clip")
     def clip() -> dict[str, Any]:
-        return desk.clip()
+        return session.clip()
 
     @app.get("/api/status")
     def status() -> dict[str, Any]:
-        return desk.status()
+        return session.status()
 
     @app.get("/api/document")
     def document() -> dict[str, Any]:
-        return desk.history.as_json()
+        return session.history.as_json()
 
     @app.put("/api/document")
     def edit(sent: Edit) -> dict[str, Any]:
-        drawn = read_document(sent.prompts, sent.objects, desk.info.size_hw)
-        return desk.edit(sent.version, drawn).as_json()
+        drawn = read_document(sent.prompts, sent.objects, session.info.size_hw)
+        return session.edit(sent.version, drawn).as_json()
 
     @app.post("/api/undo")
     def undo(sent: Change) -> dict[str, Any]:
-        return desk.undo(sent.version).as_json()
+        return session.undo(sent.version).as_json()
 
     @app.post("/api/redo")
     def redo(sent: Change) -> dict[str, Any]:
-        return desk.redo(sent.version).as_json()
+        return session.redo(sent.version).as_json()
 
     @app.get("/api/prompts.json")
     def prompt_file() -> Response:
         headers = {"Content-Disposition": 'attachment; filename="prompts.json"'}
-        return Response(desk.prompt_file(), media_type="application/json", headers=headers)
+        return Response(session.prompt_file(), media_type="application/json", headers=headers)
 
     @app.get("/api/frames/{frame_idx:int}.jpg")
     def frame(frame_idx: int) -> Response:
-        return Response(jpeg(desk.frames.read(frame_idx)), media_type="image/jpeg", headers=_KEEP)
+        return Response(
+            jpeg(session.frames.read(frame_idx)), media_type="image/jpeg", headers=_KEEP
+        )
 
     @app.get("/api/frames/{frame_idx:int}.png")
     def exact_frame(frame_idx: int) -> Response:
-        return Response(png(desk.frames.read(frame_idx)), media_type="image/png", headers=_KEEP)
+        return Response(png(session.frames.read(frame_idx)), media_type="image/png", headers=_KEEP)
 
     @app.get("/api/thumbnails/{frame_idx:int}.jpg")
     def thumbnail(frame_idx: int) -> Response:
-        small = desk.thumbnails.get(frame_idx)
+        small = session.thumbnails.get(frame_idx)
         if small is None:
             return Response(status_code=204)
         return Response(small, media_type="image/jpeg", headers=_KEEP)
 
     @app.post("/api/encode/{frame_idx:int}")
     def encode(frame_idx: int) -> dict[str, Any]:
-        desk.previewer.encode(frame_idx)
+        session.previewer.encode(frame_idx)
         return {}
 
     @app.get("/api/masks/{frame_idx:int}.png")
     def mask(frame_idx: int) -> Response:
-        history = desk.history
-        preview = desk.previewer.masks(frame_idx, history.now.prompts)
+        history = session.history
+        preview = session.previewer.masks(frame_idx, history.now.prompts)
         about = {
             "version": history.version,
             "scores": {
@@ -120,82 +132,82 @@ def make_app(desk: StudioSession) -> FastAPI:
         headers = {"X-Vos-Mask": json.dumps(about)}
         return Response(mask_png(preview.label_map), media_type="image/png", headers=headers)
 
-    if desk.save_to is not None:
+    if session.save_to is not None:
 
         @app.post("/api/save")
         def save() -> dict[str, Any]:
-            desk.save()
-            return desk.status()
+            session.save()
+            return session.status()
 
-    if (runs := desk.runs) is not None:
+    if (runs := session.runs) is not None:
 
         @app.post("/api/track")
         def track(sent: Start) -> dict[str, Any]:
-            if desk.fixes is not None:
+            if session.fixes is not None:
                 raise UsageError("this result is being corrected; reload the page")
-            if not desk.history.now.prompts:
+            if not session.history.now.prompts:
                 raise PromptError("nothing is drawn yet: draw a box around an object first")
-            runs.start(desk.history, overwrite=sent.overwrite)
-            return desk.status()
+            runs.start(session.history, overwrite=sent.overwrite)
+            return session.status()
 
         @app.post("/api/correct")
         def correct() -> dict[str, Any]:
-            desk.correct()
-            return desk.status()
+            session.correct()
+            return session.status()
 
         @app.post("/api/continue")
         def carry_on() -> dict[str, Any]:
-            desk.carry_on()
-            return desk.status()
+            session.carry_on()
+            return session.status()
 
     @app.post("/api/stop")
     def stop() -> dict[str, Any]:
-        if desk.work is not None:
-            desk.work.stop()
-        return desk.status()
+        if session.active is not None:
+            session.active.stop()
+        return session.status()
 
     @app.get("/api/results/{frame_idx:int}.png")
     def result(frame_idx: int) -> Response:
-        labels = None if desk.work is None else desk.work.mask(frame_idx)
+        labels = None if session.active is None else session.active.mask(frame_idx)
         if labels is None:
             return Response(status_code=204)
         return Response(mask_png(labels), media_type="image/png")
 
     @app.get("/api/timeline")
     def timeline() -> dict[str, Any]:
-        return _fixes(desk).timeline()
+        return _fixes(session).timeline()
 
     @app.post("/api/fix")
     def fix() -> dict[str, Any]:
-        now = desk.history.now
-        _fixes(desk).start(now.prompts, now.objects)
-        return desk.status()
+        now = session.history.now
+        _fixes(session).start(now.prompts, now.objects)
+        return session.status()
 
     @app.post("/api/fix/undo")
     def undo_fix() -> dict[str, Any]:
-        _fixes(desk).undo()
-        return desk.status()
+        _fixes(session).undo()
+        return session.status()
 
     @app.post("/api/fix/redo")
     def redo_fix() -> dict[str, Any]:
-        _fixes(desk).redo(desk.history.now.objects)
-        return desk.status()
+        _fixes(session).redo(session.history.now.objects)
+        return session.status()
 
     @app.post("/api/finish")
     def finish() -> dict[str, Any]:
-        desk.finish()
+        session.finish()
         return {}
 
     return app
 
 
-def _fixes(desk: StudioSession) -> Fixes:
-    if desk.fixes is None:
+def _fixes(session: StudioSession) -> Fixes:
+    if session.fixes is None:
         raise UsageError("there is no result to correct here: track first")
-    return desk.fixes
+    return session.fixes
 
 
-def _refused(_request: Request, error: Exception) -> Response:
+def _refuse(_request: Request, error: Exception) -> Response:
     code = 422 if isinstance(error, UsageError) else 500
     if isinstance(error, StaleError):
         code = 409
@@ -204,7 +216,7 @@ def _refused(_request: Request, error: Exception) -> Response:
     return JSONResponse({"error": message(error)}, code)
 
 
-def _malformed(_request: Request, error: Exception) -> Response:
+def _refuse_malformed(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     place = ".".join(map(str, first["loc"]))

@@ -14,7 +14,10 @@ State = Literal["none", "running", "done", "stopped", "failed"]
 
 
 class Background:
-    """What runs and fixes have in common. state: of the work that was started last."""
+    """Work in a thread, one piece after the other; what runs and fixes have in common.
+
+    state: of the work that was started last.
+    """
 
     def __init__(self) -> None:
         self.state: State = "none"
@@ -28,12 +31,12 @@ class Background:
         self._stop.set()
 
     def wait(self) -> None:
-        """Until nothing is under way."""
+        """Wait until nothing is under way."""
         if self._thread is not None:
             self._thread.join()
 
     def _begin(self, name: str, work: Callable[[], None]) -> None:
-        """Do it in a thread of that name. Interrupted means that it was stopped."""
+        """Do the work in a thread of that name. Interrupted means that it was stopped."""
         self._stop.clear()
         self._error = None
         self.state = "running"
@@ -52,7 +55,7 @@ class Background:
 
 
 class InternalError(VosError):
-    """A bug of ours, for the page; its traceback goes with the exception."""
+    """A bug of ours, worded for the page; its traceback goes with the exception."""
 
     def __init__(self, error: BaseException) -> None:
         super().__init__(f"internal error: {type(error).__name__}: {error}")

@@ -12,7 +12,7 @@ from vos.errors import UsageError
 
 
 def has_browser(environ: Mapping[str, str]) -> bool:
-    """Whether a browser with a window can be opened on this machine.
+    """Tell whether a browser with a window can be opened on this machine.
 
     BROWSER counts; over SSH a window would open on the wrong machine, if at all.
     """
@@ -26,12 +26,12 @@ def has_browser(environ: Mapping[str, str]) -> bool:
 
 
 def is_remote(environ: Mapping[str, str]) -> bool:
-    """Whether this is an SSH session."""
+    """Tell whether this is an SSH session."""
     return "SSH_CONNECTION" in environ or "SSH_TTY" in environ
 
 
 def tunnel_line(environ: Mapping[str, str], port: int) -> str | None:
-    """The `ssh -L` command to type where the user sits, None outside SSH."""
+    """Return the `ssh -L` command to type where the user sits, None outside SSH."""
     if not is_remote(environ):
         return None
     parts = environ.get("SSH_CONNECTION", "").split()
@@ -41,7 +41,7 @@ def tunnel_line(environ: Mapping[str, str], port: int) -> str | None:
 
 
 def require_reachable(environ: Mapping[str, str]) -> None:
-    """Raises UsageError where nobody on this machine could see the page or its link."""
+    """Raise UsageError where nobody on this machine could see the page or its link."""
     if has_browser(environ) or sys.stderr.isatty() or sys.stdin.isatty():
         return
     raise UsageError(

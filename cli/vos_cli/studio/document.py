@@ -1,4 +1,4 @@
-"""What is drawn on the page: prompts and the objects they belong to, with every earlier state."""
+"""Prompts that are drawn on the page and the objects they belong to, with earlier states."""
 
 from __future__ import annotations
 
@@ -19,7 +19,11 @@ class StaleError(PromptError):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """prompts: in the order drawn. objects: id -> name, "" where it has none; ascending."""
+    """Prompts and the objects they belong to.
+
+    prompts: in the order drawn.
+    objects: id -> name, "" where it has none; ascending.
+    """
 
     prompts: tuple[Prompt, ...] = ()
     objects: Mapping[int, str] = field(default_factory=dict)
@@ -32,33 +36,40 @@ class Document:
 
     @property
     def names(self) -> dict[int, str]:
-        """The names of objects that have one and a prompt, for the prompt file."""
+        """Return the names of objects that have a name and a prompt, for the prompt file."""
         used = {prompt.object_id for prompt in self.prompts}
         return {i: name for i, name in self.objects.items() if name and i in used}
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """A document, what it was and what it was to become. version: counts every change."""
+    """A document with its earlier states, and those that were taken back.
+
+    now: the document as it is.
+    past: earlier states, oldest first.
+    future: states that were taken back, the next one first.
+    version: counts every change.
+    """
 
     now: Document = field(default_factory=Document)
     past: tuple[Document, ...] = ()
     future: tuple[Document, ...] = ()
     version: int = 0
 
-    def edited(self, now: Document) -> History:
+    def edit(self, now: Document) -> History:
+        """Make `now` the document; what was taken back is gone."""
         past = (*self.past, self.now)[-_UNDO_STEPS:]
         return History(now, past, (), self.version + 1)
 
-    def undone(self) -> History:
-        """One step back; itself where there is none."""
+    def undo(self) -> History:
+        """Go one step back; return itself where there is none."""
         if not self.past:
             return self
         future = (self.now, *self.future)
         return History(self.past[-1], self.past[:-1], future, self.version + 1)
 
-    def redone(self) -> History:
-        """One step forward again; itself where there is none."""
+    def redo(self) -> History:
+        """Go one step forward again; return itself where there is none."""
         if not self.future:
             return self
         past = (*self.past, self.now)
@@ -79,13 +90,13 @@ class History:
         }
 
     def check(self, version: int) -> None:
-        """Raises StaleError unless a change was made to this very version."""
+        """Raise StaleError unless a change was made to this very version."""
         if version != self.version:
             raise StaleError("the prompts have changed in another tab; they are shown now")
 
 
-def added(drawn: Sequence[Prompt], known: Sequence[Prompt]) -> tuple[Prompt, ...]:
-    """What was drawn on top of `known`; of clicks that go on from known ones, the new ones."""
+def select_new(drawn: Sequence[Prompt], known: Sequence[Prompt]) -> tuple[Prompt, ...]:
+    """Return what was drawn on top of `known`, and only the new clicks of known points."""
     return tuple(_beyond(prompt, known) for prompt in drawn if prompt not in known)
 
 
@@ -106,8 +117,8 @@ def _place(prompt: Prompt) -> tuple[int, int]:
     return prompt.object_id, prompt.frame_idx
 
 
-def document_of(prompts: Sequence[Prompt], names: Mapping[int, str]) -> Document:
-    """A document with every object that has a prompt or a name, at least object 1."""
+def make_document(prompts: Sequence[Prompt], names: Mapping[int, str]) -> Document:
+    """Make a document with every object that has a prompt or a name, at least object 1."""
     ids = {prompt.object_id for prompt in prompts} | set(names) or {1}
     return Document(tuple(prompts), {i: names.get(i, "") for i in sorted(ids)})
 
@@ -115,18 +126,18 @@ def document_of(prompts: Sequence[Prompt], names: Mapping[int, str]) -> Document
 def read_document(
     prompts: Sequence[Any], objects: Mapping[str, Any], size_hw: tuple[int, int]
 ) -> Document:
-    """What the page sent, checked. Raises PromptError; reads no file."""
+    """Check what the page sent and make a document of it. Raises PromptError; reads no file."""
     check_names(objects)
     names = {int(object_id): name for object_id, name in objects.items()}
     drawn = prompts_from_json(prompts)
     check_drawn(drawn, size_hw)
     if not objects:
         raise PromptError("no object is left; a document has one or more: add one")
-    return document_of(drawn, names)
+    return make_document(drawn, names)
 
 
 def check_drawn(prompts: Sequence[Prompt], size_hw: tuple[int, int]) -> None:
-    """Raises PromptError where prompts do not fit the frame or each other.
+    """Raise PromptError where prompts do not fit the frame or each other.
 
     Objects may still start with negative points only: the positive one comes with the next click.
     """

@@ -1,4 +1,4 @@
-"""The model's answer to a correction, at once: it remembers the result's mask of the frame before.
+"""Masks for a correction, at once, from the memory of the result's mask on the frame before.
 
 What recomputing gives comes from more memory, so it may differ a little.
 """
@@ -25,14 +25,15 @@ if TYPE_CHECKING:
     from vos.api import Tracker
     from vos.track.memory_bank import MemoryBank
 
-
 _TAKEN = "all of it is part of another object: draw a prompt for that one here too"
 
 
 class FixPreviewer(Previewer):
-    """Masks of single frames of a result, with what is drawn on them and not yet made part of it.
+    """Masks of single frames of a result, with what is drawn on them and not yet part of it.
 
-    result: gives it as it is now.
+    load: makes the tracker.
+    frames: the input's frames, by index.
+    result: returns the result as it is now.
     """
 
     def __init__(
@@ -41,13 +42,13 @@ class FixPreviewer(Previewer):
         super().__init__(load, frames)
         self._result = result
         self._banks: dict[int, MemoryBank] = {}
-        self._banks_of: tuple[int, int] | None = None
+        self._banks_key: tuple[int, int] | None = None
 
     def encode(self, frame_idx: int) -> None:
-        """Have the frame's memory ready."""
+        """Prepare the memory for this frame, so that prompts on it are quick."""
         tracker, result = self.tracker(), self._result()
         if frame_idx in result.frames:
-            with self._asking:
+            with self._using_model:
                 self._remember(tracker, result, frame_idx)
 
     def masks(self, frame_idx: int, prompts: Sequence[Prompt]) -> Preview:
@@ -60,14 +61,14 @@ class FixPreviewer(Previewer):
         if not drawn:
             return Preview(labels, scores, {})
         tracker = self.tracker()
-        with self._asking:
+        with self._using_model:
             try:
-                return self._answer(tracker, result, frame_idx, drawn, labels, scores)
+                return self._predict(tracker, result, frame_idx, drawn, labels, scores)
             except PromptError as error:
                 notes = {prompt.object_id: message(error) for prompt in drawn}
                 return Preview(labels, scores, notes)
 
-    def _answer(
+    def _predict(
         self,
         tracker: Tracker,
         result: Result,
@@ -95,9 +96,9 @@ class FixPreviewer(Previewer):
         return Preview(both, scores | {i: one.scores for i, one in decoded.items()}, notes)
 
     def _remember(self, tracker: Tracker, result: Result, frame_idx: int) -> dict[int, MemoryBank]:
-        """What every object was on the frame before, or on the one after the first."""
+        """Remember every object's mask on the frame before, or on the one after the first."""
         version = len(result.history())
-        if self._banks_of == (version, frame_idx):
+        if self._banks_key == (version, frame_idx):
             return self._banks
         from vos.track.from_masks import KnownMask, remember_masks
 
@@ -108,7 +109,7 @@ class FixPreviewer(Previewer):
             known = {i: KnownMask(labels == i, one) for i, one in _scores(result, near).items()}
             frame = self._frame_at(near)
             banks = remember_masks(tracker.engine, banks, frame, known, prompted=True)
-        self._banks, self._banks_of = banks, (version, frame_idx)
+        self._banks, self._banks_key = banks, (version, frame_idx)
         return self._banks
 
     def _frame_at(self, frame_idx: int) -> Frame:

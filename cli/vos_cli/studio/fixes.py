@@ -19,7 +19,7 @@ from vos_cli.console.progress import Counter
 from vos_cli.fix.edit import Edit, Plan, fix, plan, undo
 from vos_cli.fix.result import Result
 from vos_cli.studio.background import Background
-from vos_cli.studio.document import Document, added
+from vos_cli.studio.document import Document, select_new
 
 if TYPE_CHECKING:
     from vos.api import Tracker
@@ -28,8 +28,10 @@ if TYPE_CHECKING:
 class Fixes(Background):
     """One result, and one correction of it after the other.
 
-    result: as it is now. open_again: what is on the disk. tracker: waits for the loaded model.
-    on_fixed: told the prompts that are part of the result now.
+    result: the result as it is now.
+    open_again: reads the result from the disk.
+    tracker: waits for the loaded model and returns it.
+    on_fixed: called with the prompts that have become part of the result.
     """
 
     def __init__(
@@ -44,17 +46,17 @@ class Fixes(Background):
         self.on_fixed: Callable[[Sequence[Prompt]], None] = lambda _prompts: None
 
     def document(self, drawn: Document) -> Document:
-        """What the page starts with: the result's objects, and what was drawn on top of it."""
+        """Return what the page starts with: the result's objects, and what was drawn on top."""
         names = self.result.names
-        prompts = added(drawn.prompts, self.result.prompts)
-        called = {one.object_id: drawn.objects.get(one.object_id, "") for one in prompts}
-        called |= {i: names.get(i, "") for i in self.result.timeline()}
-        return Document(prompts, {i: called[i] for i in sorted(called)})
+        prompts = select_new(drawn.prompts, self.result.prompts)
+        objects = {one.object_id: drawn.objects.get(one.object_id, "") for one in prompts}
+        objects |= {i: names.get(i, "") for i in self.result.timeline()}
+        return Document(prompts, {i: objects[i] for i in sorted(objects)})
 
     def start(self, prompts: Sequence[Prompt], names: Mapping[int, str]) -> None:
-        """Correct with these; does nothing while that is under way. Raises PromptError.
+        """Correct with these prompts, unless a correction is under way. Raises PromptError.
 
-        names: what objects are called that the result does not have yet.
+        names: of objects that the result does not have yet.
         """
         with self._changing:
             if self.state == "running":
@@ -69,21 +71,22 @@ class Fixes(Background):
         with self._changing:
             if self.state == "running":
                 raise UsageError("a correction is being computed: wait for it, or stop it")
-            with self._reopened():
+            with self._reopen_after():
                 undo(self.result)
             self.state, self._error = "none", None
 
     def redo(self, names: Mapping[int, str]) -> None:
-        """Compute again what was taken back last; `names` as for `start`. Raises UsageError if
-        there is nothing.
+        """Compute again what was taken back last; `names` as for `start`.
+
+        Raises UsageError if nothing was taken back.
         """
-        taken_back = undone(self.result.history())
+        taken_back = find_undone(self.result.history())
         if not taken_back:
             raise UsageError("nothing was taken back, so nothing can be made again")
         self.start(prompts_from_json(taken_back[-1]["prompts"]), names)
 
     def mask(self, frame_idx: int) -> np.ndarray | None:
-        """The label map; None where the result has none."""
+        """Return the label map of a frame; None where the result has none."""
         if frame_idx not in self.result.frames:
             return None
         try:
@@ -93,11 +96,11 @@ class Fixes(Background):
 
     @property
     def version(self) -> int:
-        """Counts the changes of the masks, over all sessions."""
+        """Return how often the masks were changed, over all sessions."""
         return len(self.result.history())
 
     def as_json(self) -> dict[str, Any]:
-        """As of `Runs`; id is the masks' version."""
+        """Return the state with the keys that `Runs` has; id is the masks' version."""
         progress, edit = self._progress, self._edit
         return {
             "state": self.state if self.result.is_finished else "interrupted",
@@ -112,12 +115,12 @@ class Fixes(Background):
             "newest": None if self.result.is_finished else self.result.frames[-1],
             "has_masks": True,
             "can_undo": bool(self.result.corrections()),
-            "can_redo": bool(undone(self.result.history())),
+            "can_redo": bool(find_undone(self.result.history())),
             "edit": None if edit is None else edit.as_json(),
         }
 
     def timeline(self) -> dict[str, Any]:
-        """All that is shown over time, and the history."""
+        """Return all that is shown over time, and the history."""
         result = self.result
         in_force = {entry["edit"] for entry in result.corrections()}
         return {
@@ -138,9 +141,9 @@ class Fixes(Background):
         }
 
     def _fix(self, prompts: tuple[Prompt, ...], names: Mapping[int, str]) -> None:
-        """Stopped, it leaves the result as it was."""
+        """Correct; what is stopped leaves the result as it was."""
         tracker = self._tracker()
-        with self._progress, self._reopened():
+        with self._progress, self._reopen_after():
             self._edit = fix(
                 self.result,
                 prompts,
@@ -152,16 +155,16 @@ class Fixes(Background):
         self.on_fixed(prompts)
 
     @contextmanager
-    def _reopened(self) -> Iterator[None]:
-        """Opens the result again afterwards: an error may mean that it is another one by now."""
+    def _reopen_after(self) -> Iterator[None]:
+        """Open the result again afterwards: an error may mean that it is another one by now."""
         try:
             yield
         finally:
             self.result = self._open_again()
 
 
-def undone(history: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The corrections that were taken back and can be made again; the next one last."""
+def find_undone(history: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the corrections that were taken back and can be made again, the next one last."""
     in_force: list[Mapping[str, Any]] = []
     taken_back: list[Mapping[str, Any]] = []
     for entry in history:
@@ -177,7 +180,7 @@ def undone(history: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 
 def _most_frames(planned: Plan) -> int:
-    """How many frames are computed at most."""
+    """Return how many frames are computed at most."""
     return sum(
         max(one.high for one in group) - min(one.low for one in group) + 1
         for group in planned.courses
@@ -185,7 +188,7 @@ def _most_frames(planned: Plan) -> int:
 
 
 def _series(series: ObjectSeries) -> dict[str, Any]:
-    """Rounded columns without gaps, from the frame `first` on; null where there is no number."""
+    """Return rounded columns without gaps, from frame `first` on; null for no number."""
     first, last = int(series.frame_idx[0]), int(series.frame_idx[-1])
     at = series.frame_idx - first
     columns: dict[str, Any] = {"first": first}
@@ -201,7 +204,7 @@ def _series(series: ObjectSeries) -> dict[str, Any]:
 
 
 def _without_masks(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """A mask prompt's picture is nothing to send again and again."""
+    """Leave out the PNGs of mask prompts, which are large and do not change."""
     prompts = [
         {name: value for name, value in prompt.items() if name != "png_base64"}
         for prompt in entry["prompts"]

@@ -38,10 +38,11 @@ App = Callable[..., Awaitable[None]]
 
 
 class Guard:
-    """ASGI middleware; `token` is what the next link must carry.
+    """ASGI middleware that lets only the page's own user through.
 
-    address: where the server listens. on_spent: called with the token of the next link when one
-    that was used is opened elsewhere.
+    address: where the server listens.
+    on_spent: called with the token of the next link when a link that was used is opened elsewhere.
+    token: what the next link must carry.
     """
 
     def __init__(self, app: App, address: Address, on_spent: Callable[[str], None]) -> None:
@@ -59,7 +60,7 @@ class Guard:
         if scope["type"] != "http":  # no web sockets here
             return
         headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
-        answer = self._refusal(scope, headers)
+        refusal = self._refuse_request(scope, headers)
 
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -75,13 +76,13 @@ class Guard:
                 ]
             await send(message)
 
-        await (self._app if answer is None else answer)(scope, receive, send_guarded)
+        await (self._app if refusal is None else refusal)(scope, receive, send_guarded)
 
-    def _refusal(self, scope: Any, headers: dict[str, str]) -> Response | None:
-        """What to say instead of the page's own answer; None lets the request through."""
+    def _refuse_request(self, scope: Any, headers: dict[str, str]) -> Response | None:
+        """Return the response to send in place of the page's own; None lets the request through."""
         host = headers.get("host", "")
         if not self._address.is_named(host, scope.get("server")):
-            return _refused(421, "this server does not go by that name")
+            return _refuse(421, "this server does not go by that name")
         cookie = f"vos-{host.rpartition(':')[2]}"
         if not self._knows(headers.get("cookie", ""), cookie):
             return self._exchange(scope, cookie)
@@ -90,13 +91,13 @@ class Guard:
         if scope["method"] in _SAFE:
             return None
         if headers.get("origin") != f"http://{host}":
-            return _refused(403, "changes come from the page itself only")
+            return _refuse(403, "changes come from the page itself only")
         length = headers.get("content-length", "")
         is_known = length.isascii() and length.isdigit()
         if not is_known or "transfer-encoding" in headers:  # chunks would go over any length
-            return _refused(411, "the length of the request must be given")
+            return _refuse(411, "the length of the request must be given")
         if int(length) > MAX_BODY_BYTES:
-            return _refused(413, f"more than {MAX_BODY_BYTES} bytes are not taken")
+            return _refuse(413, f"more than {MAX_BODY_BYTES} bytes are not taken")
         return None
 
     def _knows(self, cookies: str, name: str) -> bool:
@@ -108,15 +109,15 @@ class Guard:
         return any(compare_digest(given.encode(), known.encode()) for known in self._sessions)
 
     def _exchange(self, scope: Any, cookie: str) -> Response:
-        """The cookie for the token; the next link needs another one."""
+        """Give a cookie for the token; the next link needs another one."""
         query = parse_qs(scope["query_string"].decode("latin-1"))
         given = query.get("token", [""])[0]
         if scope["path"] != "/" or scope["method"] != "GET" or not given:
-            return _refused(403, "open the link that the terminal shows")
+            return _refuse(403, "open the link that the terminal shows")
         if not compare_digest(given.encode(), self.token.encode()):
             if given in self._spent:
                 self._on_spent(self.token)
-            return _refused(403, "this link was used; the terminal shows a new one")
+            return _refuse(403, "this link was used; the terminal shows a new one")
         self._spent.add(self.token)
         self.token = secrets.token_urlsafe(24)
         session = secrets.token_urlsafe(24)
@@ -126,5 +127,5 @@ class Guard:
         return response
 
 
-def _refused(code: int, why: str) -> Response:
+def _refuse(code: int, why: str) -> Response:
     return PlainTextResponse(f"vos: {why}\n", code)

@@ -18,14 +18,14 @@ _THUMBNAIL_BITS_PER_PIXEL = 2  # with much detail
 
 
 def jpeg(image: np.ndarray, quality: int = _JPEG_QUALITY) -> bytes:
-    """For looking at; uint8 H x W x 3."""
+    """Encode uint8 H x W x 3 for looking at."""
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, format="JPEG", quality=quality)
     return buffer.getvalue()
 
 
 class Thumbnails:
-    """Small pictures of all frames, to show until a frame is decoded.
+    """Small JPEGs of all frames, to show until a frame is decoded.
 
     frames: about how many will come; None where that is not known. They are the larger the fewer
     there are: 1280 to 192 pixels wide, some 200 to 5 kB each. Past 128 MiB no more are taken.
@@ -33,11 +33,11 @@ class Thumbnails:
 
     def __init__(self, frames: int | None = None) -> None:
         self._side_px = _side_px(frames)
-        self._pictures: dict[int, bytes] = {}
+        self._jpegs: dict[int, bytes] = {}
         self._room = _THUMBNAIL_BYTES
 
     def add(self, frame_idx: int, image: np.ndarray) -> None:
-        """Takes uint8 H x W x 3."""
+        """Keep a small copy of a frame, uint8 H x W x 3."""
         if self._room <= 0:
             return
         # Every n-th pixel: a proper reduction takes longer than decoding. Half the frame's size at
@@ -45,12 +45,12 @@ class Thumbnails:
         width = max(image.shape)
         step = max(1, width // min(self._side_px, max(width // 2, _THUMBNAIL_SIDES_PX[-1])))
         small = np.ascontiguousarray(image[step // 2 :: step, step // 2 :: step])
-        self._pictures[frame_idx] = jpeg(small, _THUMBNAIL_QUALITY)
-        self._room -= len(self._pictures[frame_idx])
+        self._jpegs[frame_idx] = jpeg(small, _THUMBNAIL_QUALITY)
+        self._room -= len(self._jpegs[frame_idx])
 
     def get(self, frame_idx: int) -> bytes | None:
-        """A JPEG; None where there is none (yet)."""
-        return self._pictures.get(frame_idx)
+        """Return a JPEG; None where there is none (yet)."""
+        return self._jpegs.get(frame_idx)
 
 
 def _side_px(frames: int | None) -> int:
@@ -63,14 +63,14 @@ def _side_px(frames: int | None) -> int:
 
 
 def png(image: np.ndarray) -> bytes:
-    """To the last bit; uint8 H x W x 3."""
+    """Encode uint8 H x W x 3 to the last bit."""
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, format="PNG", compress_level=1)
     return buffer.getvalue()
 
 
 def mask_png(label_map: np.ndarray) -> bytes:
-    """Each object in its colour, the background transparent; uint8 H x W of ids."""
+    """Draw each object in its colour on a transparent background; uint8 H x W of ids."""
     picture = Image.fromarray(np.ascontiguousarray(label_map))
     picture.putpalette(screen_colours().tobytes())
     buffer = io.BytesIO()
@@ -80,5 +80,5 @@ def mask_png(label_map: np.ndarray) -> bytes:
 
 @functools.cache
 def colours() -> list[str]:
-    """CSS colours by object id, those of `mask_png`."""
+    """Return CSS colours by object id, those of `mask_png`."""
     return ["#" + bytes(rgb).hex() for rgb in screen_colours()]

@@ -1,7 +1,7 @@
-"""The model's answer to what is drawn on one frame, at once: the image is encoded only once.
+"""Masks for what is drawn on one frame, at once: the frame is encoded only once.
 
-It is what tracking gives on an object's first prompted frame: the tracker's memory of other frames
-plays no part here.
+They are what tracking gives on an object's first prompted frame: the tracker's memory of other
+frames plays no part here.
 """
 
 from __future__ import annotations
@@ -32,7 +32,12 @@ Drawn = dict[int, tuple[Prompt, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """label_map: uint8 H x W of object ids. notes: why an object has no mask, by its id."""
+    """The masks that are shown for one frame.
+
+    label_map: uint8 H x W of object ids.
+    scores: by object id.
+    notes: why an object has no mask, by its id.
+    """
 
     label_map: np.ndarray
     scores: dict[int, ObjectResult]
@@ -41,16 +46,22 @@ class Preview:
 
 @dataclass(slots=True)
 class _Encoded:
-    """A frame the model has seen, and the prompts whose masks it remembers."""
+    """A frame that the model has encoded.
+
+    segmenter: keeps the features and the masks.
+    masked: the prompts that its masks are of, by object id.
+    """
 
     segmenter: ImageSegmenter
-    answered: Drawn = field(default_factory=dict)
+    masked: Drawn = field(default_factory=dict)
 
 
 class Previewer:
     """Masks of single frames. The tracker loads in a thread, as that takes seconds.
 
-    load: makes the tracker. error: why there is none, one line; None as long as it may come.
+    load: makes the tracker.
+    frames: the input's frames, by index.
+    error: why there is no tracker, one line; None as long as it may come.
     """
 
     def __init__(self, load: Callable[[], Tracker], frames: RandomAccess) -> None:
@@ -58,7 +69,7 @@ class Previewer:
         self._frames = frames
         self._tracker: Tracker | None = None
         self._loaded = threading.Event()
-        self._asking = threading.Lock()
+        self._using_model = threading.Lock()
         self._encoded: OrderedDict[int, _Encoded] = OrderedDict()
         self.error: BaseException | None = None
         threading.Thread(target=self._fetch, name="model", daemon=True).start()
@@ -72,20 +83,20 @@ class Previewer:
         return None if self._tracker is None else self._tracker.model_info.name
 
     def tracker(self) -> Tracker:
-        """Waits until it is loaded. Raises what loading raised."""
+        """Wait until the tracker is loaded, and return it. Raises what loading raised."""
         self._loaded.wait()
         if self._tracker is None:
             raise self.error or RuntimeError("no model")
         return self._tracker
 
     def encode(self, frame_idx: int) -> None:
-        """Have the frame ready for prompts."""
+        """Encode the frame, so that prompts on it are quick."""
         tracker = self.tracker()
-        with self._asking:
+        with self._using_model:
             self._frame(tracker, frame_idx)
 
     def masks(self, frame_idx: int, prompts: Sequence[Prompt]) -> Preview:
-        """What the model makes of the prompts that lie on this frame.
+        """Predict the masks of the prompts that lie on this frame.
 
         Raises UsageError if there is no such frame, or what loading the model raised.
         """
@@ -97,7 +108,7 @@ class Previewer:
             )
         }
         tracker = self.tracker()
-        with self._asking:
+        with self._using_model:
             frame = self._frame(tracker, frame_idx)
             notes = _bring_up_to_date(frame, drawn)
             result = frame.segmenter.segment([])
@@ -116,26 +127,26 @@ class Previewer:
     def _fetch(self) -> None:
         try:
             self._tracker = self._load()
-        except BaseException as error:  # raised again where a mask is asked for
+        except BaseException as error:  # raised again where a mask is wanted
             self.error = error
         finally:
             self._loaded.set()
 
 
 def _bring_up_to_date(frame: _Encoded, drawn: Drawn) -> dict[int, str]:
-    """Ask again for each object whose prompts changed; says which have no answer, and why."""
+    """Predict each object anew whose prompts changed; return why an object has no mask."""
     notes: dict[int, str] = {}
-    for object_id in {*frame.answered, *drawn}:
-        if frame.answered.get(object_id) == drawn.get(object_id):
+    for object_id in {*frame.masked, *drawn}:
+        if frame.masked.get(object_id) == drawn.get(object_id):
             continue
         # From the start, so that undo and redo give what the same prompts gave before.
         frame.segmenter.forget(object_id)
-        frame.answered.pop(object_id, None)
+        frame.masked.pop(object_id, None)
         if object_id not in drawn:
             continue
         try:
             frame.segmenter.decode(drawn[object_id])
-            frame.answered[object_id] = drawn[object_id]
+            frame.masked[object_id] = drawn[object_id]
         except PromptError as error:
             notes[object_id] = message(error)
     return notes

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class _Watched(Counter):
-    """Counts frames and cancels the run once the page asks for it."""
+    """A counter of frames that cancels the run once the page stops it."""
 
     def __init__(self, total: int | None, stop: threading.Event) -> None:
         super().__init__(total)
@@ -44,8 +44,11 @@ class _Watched(Counter):
 class Runs(Background):
     """One run after the other, each into the same output folder.
 
-    job: what to do, but for the prompts. tracker: waits for the loaded model. outcome: of the last
-    run that was finished. version: of the document that was tracked last, -1 before that.
+    job: what to do, but for the prompts.
+    info: what the input says about itself.
+    tracker: waits for the loaded model and returns it.
+    outcome: of the last run that was finished.
+    version: of the document that was tracked last, -1 before that.
     """
 
     def __init__(self, job: Job, info: SourceInfo, tracker: Callable[[], Tracker]) -> None:
@@ -76,7 +79,7 @@ class Runs(Background):
         self._begin("track", partial(self._track, job))
 
     def mask(self, frame_idx: int) -> np.ndarray | None:
-        """The label map that the newest run gave for a frame; None where there is none (yet)."""
+        """Return the label map that the newest run gave for a frame; None where there is none."""
         names = self._info.names
         if names is not None and not 0 <= frame_idx < len(names):
             return None
@@ -106,7 +109,7 @@ class Runs(Background):
         }
 
     def _newest(self) -> int | None:
-        """Index of the last frame whose mask is there; None unless a run is under way."""
+        """Return the index of the last frame with a mask; None unless a run is under way."""
         if self.state != "running":
             return None
         names = self._info.names
@@ -122,7 +125,7 @@ class Runs(Background):
         return [] if self.outcome is None else [output]
 
     def _track(self, job: Job) -> None:
-        """Stopped, it can be continued."""
+        """Track; what is stopped can be continued."""
         outcome = run(
             job,
             say=lambda _text: None,

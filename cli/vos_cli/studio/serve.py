@@ -1,4 +1,4 @@
-"""The page's server: loopback only unless told otherwise, until the page or Ctrl-C ends it."""
+"""The page's server: loopback only by default, until the page or Ctrl-C ends it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from vos.api import Tracker
     from vos_cli.fix.result import Result
 
-Say = Callable[[str], None]
+Notify = Callable[[str], None]
 
 
 def serve(
@@ -34,18 +34,24 @@ def serve(
     settings: Settings,
     drawn: NamedPrompts,
     tool: str,
-    say: Say,
+    notify: Notify,
     host: str | None = None,
     save_to: Path | None = None,
     job: Job | None = None,
     result: Callable[[], Result] | None = None,
 ) -> Any:
-    """Show the page for `source` until the user is through; returns what it worked on.
+    """Show the page for `source` until the user is through; return its `StudioSession`.
 
-    drawn: what is there already. host: address or name to listen at, None for the loopback
-    address. save_to: the prompt file to write. job: what to track with the prompts. result: opens
-    what to correct. One of the three is given, or `result` of an interrupted track and the `job`
-    that continues it.
+    One of `save_to`, `job` and `result` is given, or the `result` of an interrupted track and the
+    `job` that continues it.
+
+    drawn: prompts that are there already.
+    tool: the name of the tool that the page starts with.
+    notify: called with lines for the terminal.
+    host: address or name to listen at, None for the loopback address.
+    save_to: the prompt file to write.
+    job: what to track with the prompts.
+    result: opens what to correct.
 
     Raises:
         UsageError: no browser and no terminal, no such host, or the extra is missing. InputError.
@@ -64,7 +70,7 @@ def serve(
             f"the page needs the package {error.name}; install it with `pip install 'vos[studio]'`,"
             " or give --box x1,y1,x2,y2"
         ) from error
-    from vos_cli.studio.document import History, check_drawn, document_of
+    from vos_cli.studio.document import History, check_drawn, make_document
     from vos_cli.studio.fix_preview import FixPreviewer
     from vos_cli.studio.fixes import Fixes
     from vos_cli.studio.pictures import Thumbnails
@@ -80,12 +86,12 @@ def serve(
         thumbnails = Thumbnails(opened.info.frame_count)
         with RandomAccess(opened, thumbnails.add) as frames:
             previewer = Previewer(partial(_model, settings), frames)
-            desk = StudioSession(
+            session = StudioSession(
                 info=opened.info,
                 frames=frames,
                 thumbnails=thumbnails,
                 previewer=previewer,
-                history=History(document_of(drawn.prompts, drawn.names)),
+                history=History(make_document(drawn.prompts, drawn.names)),
                 tool=tool,
                 save_to=save_to,
                 runs=None if job is None else Runs(job, opened.info, previewer.tracker),
@@ -94,10 +100,10 @@ def serve(
             if result is not None:
                 fixes = Fixes(result(), result, previewer.tracker)
                 preview = FixPreviewer(previewer.tracker, frames, lambda: fixes.result)
-                desk.start_fixing(fixes, preview)
+                session.start_fixing(fixes, preview)
             link = address.link(listener.getsockname()[1])
             guard = Guard(
-                make_app(desk), address, on_spent=lambda token: say(f"{link}?token={token}")
+                make_app(session), address, on_spent=lambda token: notify(f"{link}?token={token}")
             )
             config = uvicorn.Config(
                 guard,
@@ -108,17 +114,17 @@ def serve(
             )
             server = uvicorn.Server(config)
             with suppress(KeyboardInterrupt):
-                _announce(address, link, guard.token, say)
+                _announce(address, link, guard.token, notify)
                 server.run(sockets=[listener])
-            if desk.work is not None:
-                desk.work.stop()
-                desk.work.wait()
-            if desk.is_drawing_unused:
+            if session.active is not None:
+                session.active.stop()
+                session.active.wait()
+            if session.is_drawing_unused:
                 warn("what was drawn last was not used, and is gone with the page")
-            return desk
+            return session
 
 
-def _announce(address: Address, link: str, token: str, say: Say) -> None:
+def _announce(address: Address, link: str, token: str, notify: Notify) -> None:
     url = f"{link}?token={token}"
     tunnel = tunnel_line(os.environ, int(link.rstrip("/").rpartition(":")[2]))
     if not address.is_loopback:
@@ -127,13 +133,13 @@ def _announce(address: Address, link: str, token: str, say: Say) -> None:
             "see the footage and change what is drawn, and nothing is encrypted on the way; an SSH "
             "tunnel needs no --host"
         )
-        say("open this link, once; Ctrl-C ends the page")
+        notify("open this link, once; Ctrl-C ends the page")
     elif tunnel is not None:
-        say(f"on the machine you sit at, run: {tunnel}")
-        say("then open this link there, once; Ctrl-C ends the page")
+        notify(f"on the machine you sit at, run: {tunnel}")
+        notify("then open this link there, once; Ctrl-C ends the page")
     else:
-        say("open this link, once; Ctrl-C ends the page")
-    say(url)
+        notify("open this link, once; Ctrl-C ends the page")
+    notify(url)
     if has_browser(os.environ):
         open_browser(url)
 

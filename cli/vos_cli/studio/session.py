@@ -16,7 +16,7 @@ from vos.io.read.source import SourceInfo
 from vos.prompts import Prompt, check_frame_range, prompts_text, save_prompts
 from vos_cli.console.errors import message
 from vos_cli.fix.result import open_result
-from vos_cli.studio.document import Document, History, document_of
+from vos_cli.studio.document import Document, History, make_document
 from vos_cli.studio.fix_preview import FixPreviewer
 from vos_cli.studio.fixes import Fixes
 from vos_cli.studio.pictures import Thumbnails, colours
@@ -28,11 +28,20 @@ from vos_cli.studio.runs import Runs
 class StudioSession:
     """One input, the prompts on it, and what can be done with them.
 
-    tool: the one the page starts with. save_to: the prompt file of `vos pick`, else None. runs:
-    the tracking of `vos track`, or of the rest of an interrupted result, else None. fixes: the
-    corrections of `vos fix`, or of what was tracked here; what is drawn is not part of the result
-    yet. saved_version: of the document in the file, -1 if none was written. session: tells this
-    page's pictures from another's in a browser's cache. finish: ends the server.
+    info: what the input says about itself.
+    frames: the input's frames, by index.
+    thumbnails: small JPEGs that stand in for frames that are not decoded yet.
+    previewer: predicts masks for what is drawn on one frame.
+    history: the document of prompts and objects, with its earlier states.
+    tool: the name of the tool that the page starts with.
+    save_to: the prompt file of `vos pick`, else None.
+    runs: the tracking of `vos track`, or of the rest of an interrupted result, else None.
+    finish: ends the server.
+    fixes: the corrections of `vos fix`, or of what was tracked here; what is drawn is not part of
+        the result yet. None while nothing is corrected.
+    saved_version: version of the document in the prompt file, -1 if none was written.
+    page_id: tells this page's frames from another's in a browser's cache.
+    changing: held while the document or what computes masks is replaced.
     """
 
     info: SourceInfo
@@ -46,15 +55,15 @@ class StudioSession:
     finish: Callable[[], None]
     fixes: Fixes | None = None
     saved_version: int = -1
-    session: str = field(default_factory=lambda: secrets.token_hex(4))
+    page_id: str = field(default_factory=lambda: secrets.token_hex(4))
     changing: threading.Lock = field(default_factory=threading.Lock)
 
     def clip(self) -> dict[str, Any]:
-        """What never changes."""
+        """Return what never changes, as JSON values."""
         height, width = self.info.size_hw
         rate = self.info.average_rate
         return {
-            "session": self.session,
+            "session": self.page_id,
             "name": self.info.path.name,
             "width": width,
             "height": height,
@@ -67,10 +76,10 @@ class StudioSession:
         }
 
     def status(self) -> dict[str, Any]:
-        """What changes by itself, asked for again and again."""
+        """Return what changes by itself and is polled, as JSON values."""
         error = self.previewer.error
         return {
-            "session": self.session,
+            "session": self.page_id,
             "version": self.history.version,
             "saved_version": self.saved_version,
             "frames": {"count": self.frames.count, "is_complete": self.frames.is_complete},
@@ -79,12 +88,12 @@ class StudioSession:
                 "name": self.previewer.model_name,
                 "error": None if error is None else message(error),
             },
-            "run": None if self.work is None else self.work.as_json(),
+            "run": None if self.active is None else self.active.as_json(),
         }
 
     @property
     def is_drawing_unused(self) -> bool:
-        """Whether prompts were drawn here that are in no file and no result."""
+        """Tell whether prompts were drawn here that are in no file and no result."""
         history = self.history
         if not history.now.prompts or not history.version:
             return False
@@ -93,32 +102,32 @@ class StudioSession:
         return self.runs.version != history.version
 
     @property
-    def work(self) -> Runs | Fixes | None:
-        """What computes the masks that are shown."""
+    def active(self) -> Runs | Fixes | None:
+        """Return what computes the masks that are shown."""
         return self.fixes or self.runs
 
     def start_fixing(self, fixes: Fixes, previewer: FixPreviewer) -> None:
-        """From now on the page corrects this result, with what was drawn on top of it."""
-        fixes.on_fixed = self._fixed
+        """Make this a page that corrects a result, with what was drawn on top of it."""
+        fixes.on_fixed = self._on_fixed
         with self.changing:
             document = fixes.document(self.history.now)
             self.history = History(document, version=self.history.version + 1)
             self.fixes, self.previewer, self.tool = fixes, previewer, "point"
-            self.session = secrets.token_hex(4)
+            self.page_id = secrets.token_hex(4)
 
     def carry_on(self) -> None:
-        """Track the rest of what was interrupted; the page is one of tracking from now on.
+        """Track the rest of an interrupted result, and make this a page that tracks.
 
-        Raises UsageError where nothing was.
+        Raises UsageError where nothing was interrupted.
         """
         with self.changing:
             if self.fixes is None or self.runs is None or self.fixes.result.is_finished:
                 raise UsageError("nothing here was interrupted; reload the page")
             result, tracker = self.fixes.result, self.previewer.tracker
-            drawn = document_of(result.prompts, result.names)
+            drawn = make_document(result.prompts, result.names)
             self.history = History(drawn, version=self.history.version + 1)
             self.fixes, self.previewer = None, Previewer(tracker, self.frames)
-            self.tool, self.session = "box", secrets.token_hex(4)
+            self.tool, self.page_id = "box", secrets.token_hex(4)
             self.runs.start(self.history, overwrite=False)
 
     def correct(self) -> None:
@@ -132,21 +141,24 @@ class StudioSession:
             self.start_fixing(fixes, FixPreviewer(tracker, self.frames, lambda: fixes.result))
 
     def edit(self, version: int, document: Document) -> History:
-        """Raises StaleError unless the document is still at `version`, PromptError past the end."""
+        """Replace the document.
+
+        Raises StaleError unless it is still at `version`, PromptError past the last frame.
+        """
         if self.frames.is_complete:
             check_frame_range(document.prompts, self.frames.count)
-        return self._change(version, lambda history: history.edited(document))
+        return self._change(version, lambda history: history.edit(document))
 
     def undo(self, version: int) -> History:
-        """Raises StaleError."""
-        return self._change(version, History.undone)
+        """Take back the last change. Raises StaleError."""
+        return self._change(version, History.undo)
 
     def redo(self, version: int) -> History:
-        """Raises StaleError."""
-        return self._change(version, History.redone)
+        """Make the change again that was taken back last. Raises StaleError."""
+        return self._change(version, History.redo)
 
     def prompt_file(self) -> str:
-        """The prompts as a portable file's text."""
+        """Return the text of a portable prompt file."""
         now = self.history.now
         return prompts_text(now.prompts, size_hw=self.info.size_hw, names=now.names)
 
@@ -162,8 +174,8 @@ class StudioSession:
         )
         self.saved_version = history.version
 
-    def _fixed(self, prompts: Sequence[Prompt]) -> None:
-        """These are part of the result now; what was drawn meanwhile stays."""
+    def _on_fixed(self, prompts: Sequence[Prompt]) -> None:
+        """Remove prompts that are part of the result now; what was drawn meanwhile stays."""
         with self.changing:
             now = self.history.now
             left = tuple(prompt for prompt in now.prompts if prompt not in prompts)

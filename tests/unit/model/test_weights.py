@@ -156,7 +156,7 @@ def test_sha256_and_verify(tmp_path: Path):
     path = tmp_path / "abc"
     path.write_bytes(b"abc")
     digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    assert checkpoint.sha256_of(path) == digest
+    assert checkpoint.compute_sha256(path) == digest
     good = registry.ModelEntry("m", "nano", "c", "r", "abc", 3, digest)
     assert checkpoint.verify(good, path) == digest
     with pytest.raises(CheckpointError, match="3 bytes, m has 4"):
@@ -245,8 +245,8 @@ def test_a_file_is_hashed_once_until_it_changes(tmp_path, monkeypatch):
     monkeypatch.setattr(
         weight_file.hashlib, "file_digest", lambda *a: hashed.append(1) or original(*a)
     )
-    first = weight_file.sha256_of(path)
-    assert weight_file.sha256_of(path) == first
+    first = weight_file.compute_sha256(path)
+    assert weight_file.compute_sha256(path) == first
     assert len(hashed) == 1
     path.write_bytes(b"other")
-    assert weight_file.sha256_of(path) != first
+    assert weight_file.compute_sha256(path) != first

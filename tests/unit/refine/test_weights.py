@@ -18,7 +18,7 @@ from small_nano import small_nano
 from vos.errors import CheckpointError, ModelError
 from vos.model.load import ModelInfo
 from vos.model.sam2 import Sam2Model
-from vos.model.weights import sha256_of
+from vos.model.weights import compute_sha256
 from vos.refine import resolve
 from vos.refine.base import NoRefiner
 from vos.refine.registry import KINDS, build_refiner
@@ -202,4 +202,4 @@ def test_the_shipped_refiner_is_of_the_shipped_model():
     assert set(shipped) == {"nano.safetensors", "nano-refiner.safetensors"}
     assert sum(shipped.values()) < 15e6
     info = resolve.read_info(resolve.WEIGHTS_DIR / "nano-refiner.safetensors")
-    assert info.base_sha256 == sha256_of(resolve.WEIGHTS_DIR / "nano.safetensors")
+    assert info.base_sha256 == compute_sha256(resolve.WEIGHTS_DIR / "nano.safetensors")

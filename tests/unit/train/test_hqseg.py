@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from vos.errors import InputError, UsageError
-from vos.train.hqseg import FOLDERS, HqSegSamples, find_hqseg, jittered, read_pair
+from vos.train.hqseg import FOLDERS, HqSegSamples, find_hqseg, jitter, read_pair
 from vos.train.refiner import data as refiner_data
 from vos.train.refiner.config import LossConfig, RefinerTrainConfig
 from vos.train.refiner.data import Share, batches, find_data
@@ -128,7 +128,7 @@ def test_jitter_keeps_image_and_mask_together_and_pads_as_hqsam(root):
     image, mask = read_pair(find_hqseg(root, folders=SMALL)[0])
     paddings, mirrored, areas = 0, 0, []
     for seed in range(40):
-        seen, target = jittered(image, mask, 64, Random(seed))
+        seen, target = jitter(image, mask, 64, Random(seed))
         assert seen.shape == (3, 64, 64)
         assert target.shape == (1, 64, 64)
         inside = target[0] > 0.95

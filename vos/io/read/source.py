@@ -21,7 +21,6 @@ from vos.io.timecode import format_time
 
 Decoder = Literal["pyav", "decord"]
 
-
 TimePoint = int | Fraction
 """A frame index (int) or seconds since the first frame's zero (Fraction)."""
 

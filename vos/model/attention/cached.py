@@ -1,4 +1,4 @@
-"""Attending to recalled memories, objects of one image together: SAM 2's memory attention up to
+"""Attend to recalled memories, all objects of one image in a batch: SAM 2's attention up to
 rounding, with less work.
 
 What depends on one memory alone is computed once and kept as long as the memory: its keys and
@@ -31,8 +31,11 @@ LARGEST_KEPT_MAP = 1024
 
 @dataclass(frozen=True, slots=True)
 class _Projected:
-    """One memory map of t tokens. tokens: before projecting. keys, values: per layer; no values
-    where they are projected after attending.
+    """One memory map of t tokens, projected.
+
+    tokens: before projecting.
+    keys: per layer.
+    values: per layer; none where they are projected after attending.
     """
 
     tokens: Float[Tensor, "b t m"]
@@ -61,7 +64,7 @@ class CachedMemoryAttention:
         pointers: Float[Tensor, "p r m"],
         pointer_pos: Float[Tensor, "p r m"],
     ) -> Float[Tensor, "n r c"]:
-        """Image tokens that have seen the memories, a row per object.
+        """Return image tokens that have seen the memories, a row per object.
 
         recalls: of equal `shape`. One recall may instead hold a batch, one row per row of
         `current`. pointers: tokens of the object pointers, p may be 0. Source:
@@ -70,7 +73,7 @@ class CachedMemoryAttention:
         attention = self._net.memory_attention
         x, position = current.transpose(0, 1), position.transpose(0, 1)
         pointers, pointer_pos = (t.transpose(0, 1).contiguous() for t in (pointers, pointer_pos))
-        memories = [[self._projected(entry) for _, entry in r.spatial] for r in recalls]
+        memories = [[self._project_entry(entry) for _, entry in r.spatial] for r in recalls]
         slots = [slot for slot, _ in recalls[0].spatial]
         folded = None
         if not memories[0][0].values:
@@ -79,7 +82,7 @@ class CachedMemoryAttention:
             )
             folded = torch.cat([folded, pointers], dim=1)
         in_maps = sum(one.tokens.shape[1] for one in memories[0])
-        bias = pooled_bias(self._pool, in_maps, pointers)
+        bias = make_pooled_bias(self._pool, in_maps, pointers)
         if attention.pos_enc_at_input:
             x = x + 0.1 * position
         for index, layer in enumerate(attention.layers):
@@ -87,11 +90,11 @@ class CachedMemoryAttention:
             if len(x) != len(pointers):
                 x = x.expand(len(pointers), -1, -1)
             cross = layer.cross_attn_image
-            q = heads_of(cross.q_proj(layer.norm2(x)), cross.num_heads)
+            q = split_heads(cross.q_proj(layer.norm2(x)), cross.num_heads)
             rotate(q, self._table(cross, round(q.shape[2] ** 0.5), 1, q.device))
             k = _join(
                 [[one.keys[index] for one in row] for row in memories],
-                heads_of(cross.k_proj(pointers + pointer_pos), cross.num_heads),
+                split_heads(cross.k_proj(pointers + pointer_pos), cross.num_heads),
                 [self._slot_key(index, slot, memories[0][0]) for slot in slots],
             )
             if folded is not None:
@@ -99,14 +102,14 @@ class CachedMemoryAttention:
             else:
                 v = _join(
                     [[one.values[index] for one in row] for row in memories],
-                    heads_of(cross.v_proj(pointers), cross.num_heads),
+                    split_heads(cross.v_proj(pointers), cross.num_heads),
                 )
                 seen = attend_in_heads(q, k, v, bias)
             x = x + cross.out_proj(seen)
             x = x + layer.linear2(layer.activation(layer.linear1(layer.norm3(x))))
         return attention.norm(x).transpose(0, 1)
 
-    def _projected(self, entry: MemoryEntry) -> _Projected:
+    def _project_entry(self, entry: MemoryEntry) -> _Projected:
         spatial = entry.map_on(self._net.device)
         kept = self._kept.get(spatial)
         if kept is None or kept.keys[0].dtype != self._precision():
@@ -116,7 +119,7 @@ class CachedMemoryAttention:
         return kept
 
     def _precision(self) -> torch.dtype:
-        """Of what is projected now."""
+        """Return the type that projections made now have."""
         kind = self._net.device.type
         if torch.is_autocast_enabled(kind):
             return torch.get_autocast_dtype(kind)
@@ -131,22 +134,22 @@ class CachedMemoryAttention:
         keys, values = [], []
         for layer in self._net.memory_attention.layers:
             cross = layer.cross_attn_image
-            key = heads_of(cross.k_proj(tokens + positions), cross.num_heads)
+            key = split_heads(cross.k_proj(tokens + positions), cross.num_heads)
             rotate(key, self._table(cross, spatial.shape[-1], self._pool, key.device))
             keys.append(key)
-            if not folds(cross, key):
-                values.append(heads_of(cross.v_proj(tokens), cross.num_heads))
+            if not should_fold(cross, key):
+                values.append(split_heads(cross.v_proj(tokens), cross.num_heads))
         return _Projected(tokens, tuple(keys), tuple(values))
 
     def _slot_key(self, index: int, slot: int, like: _Projected) -> Tensor:
-        """What the encoding of a slot adds to every key of a layer: heads x t x c."""
+        """Return what the encoding of a slot adds to every key of a layer: heads x t x c."""
         key = like.keys[index]
         name = (index, slot, key.shape[2], key.dtype)
         if name not in self._slot_keys:
             net = self._net
             cross = net.memory_attention.layers[index].cross_attn_image
             encoding = net.maskmem_tpos_enc[net.num_maskmem - slot - 1].reshape(1, 1, -1)
-            added = heads_of(F.linear(encoding, cross.k_proj.weight), cross.num_heads)
+            added = split_heads(F.linear(encoding, cross.k_proj.weight), cross.num_heads)
             added = added.expand(-1, -1, key.shape[2], -1).contiguous()
             side = self._pool * round(key.shape[2] ** 0.5)
             rotate(added, self._table(cross, side, self._pool, key.device))
@@ -158,12 +161,12 @@ class CachedMemoryAttention:
     ) -> Complex[Tensor, "tokens pairs"]:
         key = side, pool, device
         if key not in self._tables:
-            self._tables[key] = rotations(cross, side, pool).to(device)
+            self._tables[key] = make_rotations(cross, side, pool).to(device)
         return self._tables[key]
 
 
-def rotations(cross: RoPEAttention, side: int, pool: int) -> Complex[Tensor, "tokens pairs"]:
-    """For a map of this side before pooling, at the centres of the squares.
+def make_rotations(cross: RoPEAttention, side: int, pool: int) -> Complex[Tensor, "tokens pairs"]:
+    """Make rotations for a map of this side before pooling, at the centres of the squares.
 
     Source: `sam2.modeling.position_encoding.compute_axial_cis`.
     """
@@ -176,15 +179,15 @@ def rotations(cross: RoPEAttention, side: int, pool: int) -> Complex[Tensor, "to
     return torch.polar(torch.ones_like(angles), angles)
 
 
-def folds(cross: RoPEAttention, key: Tensor) -> bool:
-    """The chunked form is written for one head, and pays where arithmetic in fp32 is dear."""
+def should_fold(cross: RoPEAttention, key: Tensor) -> bool:
+    """Tell whether to attend in chunks: written for one head, it pays where fp32 is dear."""
     return cross.num_heads == 1 and key.device.type == "cpu" and key.dtype == torch.float32
 
 
-def pooled_bias(
+def make_pooled_bias(
     pool: int, in_maps: int, pointers: Float[Tensor, "r p m"]
 ) -> Float[Tensor, " tokens"] | None:
-    """Added to the attention logits, so that a pooled token counts for all of its parts; None where
+    """Make the bias by which a pooled token counts for all of its parts; None where
     none is pooled. in_maps: tokens of all maps of an object; those of its pointers come after them.
     """
     if pool == 1:
@@ -193,14 +196,14 @@ def pooled_bias(
     return torch.cat([spatial, pointers.new_zeros(pointers.shape[1])])
 
 
-def heads_of(tokens: Tensor, heads: int) -> Tensor:
+def split_heads(tokens: Tensor, heads: int) -> Tensor:
     return tokens.unflatten(-1, (heads, -1)).transpose(1, 2)
 
 
 def _join(
     maps: Sequence[Sequence[Tensor]], pointers: Tensor, added: Sequence[Tensor] | None = None
 ) -> Float[Tensor, "r heads k c"]:
-    """Tokens of all maps of an object, then those of its pointers, a row per object."""
+    """Join the tokens of all maps of an object and those of its pointers, a row per object."""
     first = maps[0][0]
     b, heads, t, c = first.shape
     count = len(maps[0])
@@ -222,7 +225,7 @@ def attend_in_heads(
     v: Float[Tensor, "b heads k v"],
     bias: Float[Tensor, " k"] | None,
 ) -> Float[Tensor, "b n heads*v"]:
-    """With torch's own kernel; heads side by side. bias: added to the logits of each key."""
+    """Attend with torch's own kernel, heads side by side. bias: added to the logits of each key."""
     mask = None if bias is None else bias.to(q.dtype).expand(1, 1, q.shape[2], -1)
     seen = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
     return seen.transpose(1, 2).flatten(2)
@@ -234,7 +237,7 @@ def attend_in_chunks(
     v: Float[Tensor, "b k m"],
     bias: Float[Tensor, " k"] | None = None,
 ) -> Float[Tensor, "b n m"]:
-    """One head. The CPU's own attention kernels want values as wide as keys.
+    """Attend with one head. The CPU's own attention kernels want values as wide as keys.
 
     bias: added to the logits of each key.
     """

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from sam2.modeling.sam2_base import SAM2Base
 from torch import Tensor
 
-from vos.model.layout import tokens_of
+from vos.model.layout import to_tokens
 from vos.model.types import Recall
 
 
@@ -28,7 +28,7 @@ class ExactMemoryAttention:
         pointers: Float[Tensor, "p b m"],
         pointer_pos: Float[Tensor, "p b m"],
     ) -> Float[Tensor, "n b c"]:
-        """As `MemoryReader.attend`, of one recall.
+        """Attend as `CachedMemoryAttention.attend` does, to one recall.
 
         Source: `SAM2Base._prepare_memory_conditioned_features`.
         """
@@ -37,8 +37,8 @@ class ExactMemoryAttention:
         memories, positions = [], []
         for slot, entry in recall.spatial:
             spatial = entry.map_on(net.device)
-            memories.append(tokens_of(spatial))
-            space = tokens_of(self._encoding(spatial)).expand(-1, len(spatial), -1)
+            memories.append(to_tokens(spatial))
+            space = to_tokens(self._encoding(spatial)).expand(-1, len(spatial), -1)
             positions.append(space + net.maskmem_tpos_enc[net.num_maskmem - slot - 1])
         if len(pointers):
             memories.append(pointers)

@@ -1,4 +1,4 @@
-"""Object pointers as memory attention reads them."""
+"""Encode how far away object pointers are, for memory attention."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 def pointer_places(
     net: SAM2Base, distances: Num[Tensor, "x y"], span: int, like: Tensor
 ) -> Float[Tensor, "x y m"]:
-    """Encodings of how many frames away pointers are; zeros in `like`'s type where the net has
+    """Encode how many frames away pointers are; zeros in `like`'s type where the net has
     none.
 
     span: pointers reach back this many frames. Source:

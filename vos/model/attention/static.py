@@ -1,4 +1,4 @@
-"""A tracked frame once every shape is fixed, as functions of tensors, to be compiled.
+"""Functions of tensors that track a frame once every shape is fixed, to be compiled.
 
 From 15 frames after an object's last prompt on, only values change from frame to frame: slots and
 distances of its memories come in as tensors, never as Python numbers, and nothing is kept inside.
@@ -21,14 +21,14 @@ from torch import Tensor
 from vos.model.attention.cached import (
     QUERIES_PER_CHUNK,
     attend_in_heads,
-    folds,
-    heads_of,
-    pooled_bias,
-    rotations,
+    make_pooled_bias,
+    make_rotations,
+    should_fold,
+    split_heads,
 )
 from vos.model.attention.pointers import pointer_places
 from vos.model.host_memory import to_device
-from vos.model.layout import image_of, tokens_of
+from vos.model.layout import to_image, to_tokens
 from vos.model.tensor_fields import TensorFields
 from vos.model.types import Decoded, FrameFeatures, MemoryEntry, MemoryInput, PromptTokens, Recall
 
@@ -50,7 +50,7 @@ class Memories(TensorFields):
 
 
 def has_static_shapes(recall: Recall, net: SAM2Base) -> bool:
-    """Whether every recent slot is filled, so that shapes stay until the next prompt."""
+    """Tell whether every recent slot is filled, so that shapes stay until the next prompt."""
     prompted = sum(slot == 0 for slot, _ in recall.spatial)
     return (
         net.use_obj_ptrs_in_encoder
@@ -61,7 +61,7 @@ def has_static_shapes(recall: Recall, net: SAM2Base) -> bool:
 
 
 def stack_recalls(recalls: Sequence[Recall], device: torch.device) -> Memories:
-    """Recalls of equal `shape`, one object each."""
+    """Stack recalls of equal `shape`, one object each."""
     maps = [torch.cat([entry.map_on(device) for _, entry in r.spatial]) for r in recalls]
     pointers = [torch.cat([entry.obj_ptr.to(device) for _, entry in r.pointers]) for r in recalls]
     distances = [[float(distance) for distance, _ in r.pointers] for r in recalls]
@@ -74,7 +74,10 @@ def stack_recalls(recalls: Sequence[Recall], device: torch.device) -> Memories:
 
 
 class StaticMemoryAttention:
-    """Memory attention of `net` at its present input size. pool: as `MemoryReader`'s."""
+    """Memory attention of `net` at its present input size.
+
+    pool: as `CachedMemoryAttention` has it.
+    """
 
     def __init__(self, net: SAM2Base, pool: int):
         self._net, self._pool = net, pool
@@ -83,7 +86,7 @@ class StaticMemoryAttention:
         like = torch.zeros(1, net.mem_dim, side, side, device=net.device)
         self._space = self._tokens(net.memory_encoder.position_encoding(like).float())
         self._query_turns, self._key_turns = (
-            torch.view_as_real(rotations(cross, side, step).to(net.device)).clone()
+            torch.view_as_real(make_rotations(cross, side, step).to(net.device)).clone()
             for step in (1, pool)
         )
 
@@ -91,9 +94,9 @@ class StaticMemoryAttention:
         """Attend as `Sam2Model.condition` does, for objects of one image."""
         net = self._net
         attention = net.memory_attention
-        x = tokens_of(features.s16).transpose(0, 1)
+        x = to_tokens(features.s16).transpose(0, 1)
         if attention.pos_enc_at_input:
-            x = x + 0.1 * tokens_of(features.pos16).transpose(0, 1)
+            x = x + 0.1 * to_tokens(features.pos16).transpose(0, 1)
         r, k = memories.maps.shape[:2]
         places = self._space + net.maskmem_tpos_enc[net.num_maskmem - memories.slots - 1][:, 0]
         tokens = self._tokens(memories.maps.flatten(0, 1).float()).unflatten(0, (r, k))
@@ -101,7 +104,7 @@ class StaticMemoryAttention:
         values = torch.cat([tokens.flatten(1, 2), pointers], dim=1)
         keys = torch.cat([(tokens + places).flatten(1, 2), pointers + pointer_places], dim=1)
         in_maps = k * self._space.shape[1]
-        bias = pooled_bias(self._pool, in_maps, pointers)
+        bias = make_pooled_bias(self._pool, in_maps, pointers)
         for layer in attention.layers:
             alone = layer.norm1(x)
             own = self._attend(layer.self_attn, alone, alone, alone, alone.shape[1], None)
@@ -117,7 +120,7 @@ class StaticMemoryAttention:
             x = x + seen
             x = x + layer.linear2(layer.activation(layer.linear1(layer.norm3(x))))
         shape = (r, *features.s16.shape[1:])
-        return image_of(attention.norm(x).transpose(0, 1), shape)
+        return to_image(attention.norm(x).transpose(0, 1), shape)
 
     def _attend(
         self,
@@ -128,15 +131,20 @@ class StaticMemoryAttention:
         turned: int,
         bias: Float[Tensor, " t"] | None,
     ) -> Float[Tensor, "r n c"]:
-        """turned: tokens from the first on whose keys are rotated."""
-        q = rotate_real(heads_of(attention.q_proj(queries), attention.num_heads), self._query_turns)
-        k = heads_of(attention.k_proj(keys), attention.num_heads)
+        """Attend in one layer.
+
+        turned: how many tokens, from the first on, have keys that are rotated.
+        """
+        q = rotate_real(
+            split_heads(attention.q_proj(queries), attention.num_heads), self._query_turns
+        )
+        k = split_heads(attention.k_proj(keys), attention.num_heads)
         table = self._query_turns if keys is queries else self._key_turns
         k = torch.cat([rotate_real(k[:, :, :turned], table), k[:, :, turned:]], dim=2)
         q = q.expand(len(k), -1, -1, -1)
-        if folds(attention, k) and values.shape[-1] < k.shape[-1]:
+        if should_fold(attention, k) and values.shape[-1] < k.shape[-1]:
             return attention.out_proj(attention.v_proj(_in_chunks(q[:, 0], k[:, 0], values, bias)))
-        v = heads_of(attention.v_proj(values), attention.num_heads)
+        v = split_heads(attention.v_proj(values), attention.num_heads)
         return attention.out_proj(attend_in_heads(q, k, v, bias))
 
     def _tokens(self, maps: Float[Tensor, "b m h w"]) -> Float[Tensor, "b t m"]:
@@ -145,7 +153,7 @@ class StaticMemoryAttention:
         return maps.flatten(2).transpose(1, 2)
 
     def _pointers(self, memories: Memories) -> tuple[Tensor, Tensor]:
-        """Tokens of the pointers and their encodings, r x tokens x m.
+        """Return the pointers' tokens and their encodings, r x tokens x m.
 
         Source: `SAM2Base._prepare_memory_conditioned_features`.
         """
@@ -162,21 +170,24 @@ class StaticStep:
     """Attending, decoding and remembering in one function, of unprompted objects of one image."""
 
     def __init__(self, model: Sam2Model):
-        """At the model's present input size."""
+        """Prepare for the model's present input size."""
         self._model = model
         self.attention = StaticMemoryAttention(model.net, model.pool_memory)
 
     def __call__(
         self, memories: Memories, features: FrameFeatures, tokens: PromptTokens
     ) -> tuple[Decoded, MemoryEntry]:
-        """A row per object. tokens: of `Sam2Model.no_prompt`. The entry's frame index is 0."""
+        """Track a frame, a row per object; the entry's frame index is 0.
+
+        tokens: of `Sam2Model.no_prompt`.
+        """
         embedding = self.attention(memories, features)
         decoded = self._model.decode_unprompted(embedding, features, tokens)
         return decoded, self._model.encode_memory(features, MemoryInput.of(decoded), 0)
 
 
 def rotate_real(x: Float[Tensor, "b heads t c"], table: Float[Tensor, "u d 2"]) -> Tensor:
-    """`vos.model.kept_encodings.rotate` in real numbers, not in place; t is a multiple of u."""
+    """Rotate as `vos.model.kept_encodings.rotate` in real numbers, not in place; u divides t."""
     pairs = x.float().unflatten(-1, (-1, 2)).unflatten(2, (-1, len(table)))
     cos, sin = table.unbind(-1)
     even, odd = pairs.unbind(-1)
@@ -190,7 +201,7 @@ def _in_chunks(
     v: Float[Tensor, "r t m"],
     bias: Tensor | None,
 ) -> Float[Tensor, "r n m"]:
-    """`attend_in_chunks`, all objects at once."""
+    """Attend as `attend_in_chunks` does, all objects at once."""
     keys = k.transpose(1, 2)
     scale = q.shape[-1] ** -0.5
     parts: list[Tensor] = []

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from vos.model.sam2 import Sam2Model
 from vos.model.types import FrameFeatures
-from vos.refine.layers import to_image, to_tokens, zeroed
+from vos.refine.layers import to_image, to_tokens, zero_init
 
 POOLS = (2, 4, 8)
 HEADS = 8
@@ -21,22 +21,24 @@ HEADS = 8
 
 @dataclass(frozen=True, slots=True)
 class LocalizationAugmentConfig:
-    """source: "input" enlarges quarters of the network input (the paper); "native" takes the
-    quarters of the frame at twice the side, which adds real pixels where the video has them.
+    """The crops of Localization Augment.
+
+    source: "input" enlarges quarters of the network input (the paper); "native" takes the quarters
+        of the frame at twice the side, which adds real pixels where the video has them.
     """
 
     source: Literal["input", "native"] = "input"
 
 
 def image2patches(image: Float[Tensor, "b c h2 w2"]) -> Float[Tensor, "b4 c h w"]:
-    """Quarters in the order top left, top right, bottom left, bottom right, image by image."""
+    """Cut quarters in the order top left, top right, bottom left, bottom right, image by image."""
     b, c, height, width = image.shape
     split = image.reshape(b, c, 2, height // 2, 2, width // 2)
     return split.permute(0, 2, 4, 1, 3, 5).reshape(4 * b, c, height // 2, width // 2)
 
 
 def patches2image(patches: Float[Tensor, "b4 c h w"]) -> Float[Tensor, "b c h2 w2"]:
-    """The inverse of `image2patches`."""
+    """Undo `image2patches`."""
     b4, c, height, width = patches.shape
     split = patches.reshape(b4 // 4, 2, 2, c, height, width)
     return split.permute(0, 3, 1, 4, 2, 5).reshape(b4 // 4, c, 2 * height, 2 * width)
@@ -61,11 +63,13 @@ class LocalizationAugment(nn.Module):
         self.norm_local = nn.LayerNorm(dim)
         self.attention = Attention(dim, HEADS)
         self.norm_ffn = nn.LayerNorm(dim)
-        zeroed(self.attention.out_proj)
-        self.ffn = nn.Sequential(nn.Linear(dim, hidden), nn.GELU(), zeroed(nn.Linear(hidden, dim)))
+        zero_init(self.attention.out_proj)
+        self.ffn = nn.Sequential(
+            nn.Linear(dim, hidden), nn.GELU(), zero_init(nn.Linear(hidden, dim))
+        )
 
     def forward(self, model: Sam2Model, features: FrameFeatures) -> Float[Tensor, "b c h w"]:
-        """The residual. The frozen image encoder runs once, on the 4 b crops, without gradients.
+        """Return the residual. The image encoder runs once, on the 4 b crops, without gradients.
 
         Raises: ValueError if source is "native" and `features.image_2x` is missing.
         """
@@ -76,7 +80,7 @@ class LocalizationAugment(nn.Module):
     def attend(
         self, model: Sam2Model, features: FrameFeatures, local: Float[Tensor, "b c h2 w2"]
     ) -> Float[Tensor, "b c h w"]:
-        """The residual from the crops' embeddings, put together at twice the embedding's side."""
+        """Return the residual from the crops' embeddings, joined at twice the embedding's side."""
         position = model.net.sam_prompt_encoder.pe_layer
         pooled = [F.avg_pool2d(local, k, ceil_mode=True) for k in POOLS]
         with torch.no_grad():
@@ -91,7 +95,7 @@ class LocalizationAugment(nn.Module):
         return to_image(delta, features.s16)
 
     def crops(self, features: FrameFeatures) -> Float[Tensor, "b4 3 s s"]:
-        """What the image encoder sees: the four quarters, each at the full input side."""
+        """Return what the image encoder sees: the four quarters, each at the full input side."""
         side = features.image.shape[-1]
         if self.source == "input":
             quarters = image2patches(features.image)

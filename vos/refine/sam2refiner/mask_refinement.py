@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from vos.model.sam2 import Sam2Model
 from vos.model.types import FrameFeatures
-from vos.refine.layers import ChannelNorm, check_fine_levels, zeroed
+from vos.refine.layers import ChannelNorm, check_fine_levels, zero_init
 from vos.refine.memory_gate import at_side
 
 CACHED = ("mr_lateral16", "mr_lateral8", "mr_lateral4", "mr_stem")
@@ -21,10 +21,13 @@ CACHED = ("mr_lateral16", "mr_lateral8", "mr_lateral4", "mr_stem")
 
 @dataclass(frozen=True, slots=True)
 class MaskRefinementConfig:
-    """features: image maps at strides 8 and 4, "fpn" before SAM 2's skip projections (width c each)
-    or "sam" after them. out_stride: 2 leaves out the full-resolution half, which costs most on a
-    CPU. logit_residual: add to the clamped coarse logits, starting at nothing; without it (the
-    paper's form) the output is the mask.
+    """The shape of Mask Refinement.
+
+    features: image maps at strides 8 and 4, "fpn" before SAM 2's skip projections (width c each) or
+        "sam" after them.
+    out_stride: 2 leaves out the full-resolution half, which costs most on a CPU.
+    logit_residual: add to the clamped coarse logits, starting at nothing; without it (the paper's
+        form) the output is the mask.
     """
 
     features: Literal["fpn", "sam"] = "fpn"
@@ -69,12 +72,12 @@ class MaskRefinement(nn.Module):
         )
         last = nn.Conv2d(top, 1, 3, padding=1)
         if config.logit_residual:
-            zeroed(last)
+            zero_init(last)
         self.head = nn.Sequential(ChannelNorm(top), nn.GELU(), last)
         self.aux = nn.ModuleList(nn.Conv2d(width, 1, 1) for width in (wide, half, quarter))
 
     def look(self, features: FrameFeatures) -> dict[str, Float[Tensor, "b _ _ _"]]:
-        """The object-independent part, once per frame: laterals and stem, batch first."""
+        """Do the object-independent part, once per frame: laterals and stem, batch first."""
         of_sam = self.config.features == "sam"
         maps = (
             self.lateral16(features.s16),
@@ -90,7 +93,7 @@ class MaskRefinement(nn.Module):
         cache: Mapping[str, Tensor],
         coarse: Float[Tensor, "b 1 s s"],
     ) -> tuple[Float[Tensor, "b 1 s s"], list[Float[Tensor, "b 1 _ _"]]]:
-        """Mask logits at the side of `coarse`, and in training mode those of strides 16, 8, 4.
+        """Return mask logits at the side of `coarse`; in training those of strides 16, 8, 4 too.
 
         embedding: the object's, at stride 16. cache: of `look`; batch 1 serves all objects.
         """

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from vos.model.sam2 import Sam2Model
 from vos.model.types import DecoderState, ModelPrompt
 from vos.refine.base import PromptHistory
-from vos.refine.layers import ChannelNorm, to_image, to_tokens, zeroed
+from vos.refine.layers import ChannelNorm, to_image, to_tokens, zero_init
 from vos.refine.prompt_map import PromptMap, PromptMapConfig
 from vos.refine.prompt_reuse import PromptReuse, standing_prompt
 
@@ -24,8 +24,11 @@ _CLICKS = 2  # channels of the map before the mask
 
 @dataclass(frozen=True, slots=True)
 class PromptRetargetingConfig:
-    """radius_px: of click disks, at a map of side 256. click_dropout, mask_dropout: how often
-    training clears the click channels (as on tracked frames) or the mask channel of a row.
+    """The options of Prompt Retargeting.
+
+    radius_px: of click disks, at a map of side 256.
+    click_dropout: how often training clears a row's click channels, as on tracked frames.
+    mask_dropout: how often training clears a row's mask channel.
     """
 
     radius_px: float = 3.0
@@ -74,7 +77,7 @@ class PromptRetargeting(nn.Module):
         reuse: PromptReuse,
         image_size: int,
     ) -> Float[Tensor, "b c h w"]:
-        """The object's embedding, told where the prompt is.
+        """Return the object's embedding with the prompt's place in it.
 
         mask_logits: of this very pass, unsuppressed; no gradient goes there. reuse: what stands for
         the prompt on tracked frames: "first_frame" (the paper) its disks and its sparse tokens,
@@ -94,7 +97,7 @@ class PromptRetargeting(nn.Module):
             device=mask_logits.device,
         )
         if self.training:
-            drawn = self._dropped(drawn)
+            drawn = self._drop_channels(drawn)
         keys = self.field(state.embedding) + self.dense(drawn)
         _, refined = self.attention(
             queries=tokens,
@@ -105,9 +108,7 @@ class PromptRetargeting(nn.Module):
         return to_image(refined, keys)
 
     def _with_prompt(self, state: DecoderState, prompt: ModelPrompt) -> tuple[Tensor, Tensor]:
-        """Tokens of a tracked frame with the sparse tokens of an earlier prompt in place of the
-        padding that the decoder saw.
-        """
+        """Put an earlier prompt's sparse tokens in place of the padding that the decoder saw."""
         (encoder,) = self._prompt_encoder
         sparse, _ = encoder(points=(prompt.points_xy, prompt.labels), boxes=None, masks=None)
         n = self._output_tokens
@@ -116,7 +117,7 @@ class PromptRetargeting(nn.Module):
             torch.cat([state.token_pe[:, :n], sparse], dim=1),
         )
 
-    def _dropped(self, drawn: Float[Tensor, "b 3 m m"]) -> Float[Tensor, "b 3 m m"]:
+    def _drop_channels(self, drawn: Float[Tensor, "b 3 m m"]) -> Float[Tensor, "b 3 m m"]:
         draw = torch.rand(2, drawn.shape[0], 1, 1, 1, device=drawn.device)
         clicks = drawn[:, :_CLICKS] * (draw[0] >= self.config.click_dropout)
         mask = drawn[:, _CLICKS:] * (draw[1] >= self.config.mask_dropout)
@@ -141,8 +142,8 @@ class _ReceptiveField(nn.Module):
             )
             for n in BRANCHES
         )
-        self.fuse = zeroed(nn.Conv2d(len(BRANCHES) * narrow, dim, 1))
-        self.shortcut = zeroed(nn.Conv2d(dim, dim, 1))
+        self.fuse = zero_init(nn.Conv2d(len(BRANCHES) * narrow, dim, 1))
+        self.shortcut = zero_init(nn.Conv2d(dim, dim, 1))
         nn.init.dirac_(self.shortcut.weight)
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from vos.model.sam2 import Sam2Model
 from vos.model.types import Decoded, FrameFeatures
 from vos.refine.base import FrameCache, PromptHistory
-from vos.refine.layers import ChannelNorm, zeroed
+from vos.refine.layers import ChannelNorm, zero_init
 from vos.refine.memory_gate import MemoryMask, at_side, attach, coarse_base, gate_for
 from vos.refine.prompt_reuse import PromptReuse
 from vos.refine.sam2refiner.localization_augment import (
@@ -26,9 +26,12 @@ _KEYFRAME = "keyframe:"
 
 @dataclass(frozen=True, slots=True)
 class SAM2RefinerVideo:
-    """la: frames that localization augment runs on: "every", "off", or "keyframe:K", those whose
-    index K divides. prompt_reuse: see PromptRetargeting. memory_mask: what the memory sees,
-    "refined" where the gate agrees, or "coarse".
+    """How SAM2Refiner works over the frames of a video.
+
+    la: frames that localization augment runs on: "every", "off", or "keyframe:K", those whose index
+        K divides.
+    prompt_reuse: see PromptRetargeting.
+    memory_mask: what the memory sees, "refined" where the gate agrees, or "coarse".
 
     Raises: ValueError for another `la`.
     """
@@ -41,7 +44,7 @@ class SAM2RefinerVideo:
         self.la_every()
 
     def la_every(self) -> int:
-        """Frames from one run of localization augment to the next; 0 for none at all."""
+        """Return the frames from one run of localization augment to the next; 0 for none at all."""
         if self.la in ("every", "off"):
             return int(self.la == "every")
         count = self.la.removeprefix(_KEYFRAME)
@@ -52,9 +55,14 @@ class SAM2RefinerVideo:
 
 @dataclass(frozen=True, slots=True)
 class SAM2RefinerConfig:
-    """Any of the three parts may be None; with only `la`, masks stay the decoder's own.
+    """The parts of SAM2Refiner; with only `la`, masks stay the decoder's own.
 
-    Raises: ValueError if all three are None.
+    la: localization augment, None without it.
+    pr: prompt retargeting, None without it.
+    mr: mask refinement, None without it.
+    video: how they work over frames.
+
+    Raises: ValueError if all three parts are None.
     """
 
     la: LocalizationAugmentConfig | None = field(default_factory=LocalizationAugmentConfig)
@@ -91,7 +99,7 @@ class SAM2Refiner(nn.Module):
         self._gate = gate_for(config.video.memory_mask)
 
     def augment(self, model: Sam2Model, features: FrameFeatures, frame_idx: int) -> FrameCache:
-        """The embedding's residual (b c h w) and mask refinement's maps, all batch first."""
+        """Return the embedding's residual (b c h w) and mask refinement's maps, all batch first."""
         cache: dict[str, Tensor] = {}
         if self.la is not None and self._la_every and frame_idx % self._la_every == 0:
             cache[_DELTA] = self.la(model, features)
@@ -102,7 +110,7 @@ class SAM2Refiner(nn.Module):
     def fuse(
         self, embedding: Float[Tensor, "b c h w"], cache: FrameCache, prompts: PromptHistory
     ) -> Float[Tensor, "b c h w"]:
-        """Add the residual; a frame answered by a mask prompt keeps its embedding."""
+        """Add the residual; a mask prompt that is the prediction leaves its embedding as it is."""
         takes_mask = prompts.now is not None and prompts.now.mask is not None
         if takes_mask or _DELTA not in cache:
             return embedding
@@ -111,7 +119,7 @@ class SAM2Refiner(nn.Module):
     def refine(
         self, decoded: Decoded, features: FrameFeatures, cache: FrameCache, prompts: PromptHistory
     ) -> Decoded:
-        """Mask logits at the model's full size (b 1 S S)."""
+        """Return mask logits at the model's full size (b 1 S S)."""
         if decoded.state is None or (self.pr is None and self.mr is None):
             return decoded
         side = features.image.shape[-1]
@@ -131,10 +139,10 @@ class SAM2Refiner(nn.Module):
 
 
 def _coarse_head(dim: int) -> nn.Sequential:
-    """What stands in for mask refinement: one residual logit per stride-16 cell [ours]."""
+    """Build what stands in for mask refinement: one residual logit per stride-16 cell [ours]."""
     return nn.Sequential(
         nn.Conv2d(dim, dim // 4, 3, padding=1),
         ChannelNorm(dim // 4),
         nn.GELU(),
-        zeroed(nn.Conv2d(dim // 4, 1, 1)),
+        zero_init(nn.Conv2d(dim // 4, 1, 1)),
     )

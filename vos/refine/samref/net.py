@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from vos.model.sam2 import Sam2Model
 from vos.model.types import FrameFeatures
-from vos.refine.layers import ChannelNorm, check_fine_levels, zeroed
+from vos.refine.layers import ChannelNorm, check_fine_levels, zero_init
 
 MAP_CHANNELS = 3
 ERROR_PRIOR = 0.1
@@ -18,7 +18,7 @@ ERROR_PRIOR = 0.1
 
 
 class FusionNet(nn.Module):
-    """Image, prompt map and SAM 2's features to a mask residual and an error map.
+    """A net from image, prompt map and SAM 2's features to a mask residual and an error map.
 
     F(0) = I + D + E; F(i+1) = ResBlock(F(i)) + E (SAM-REF, section 3). Width: that of the base's
     s4 features, c/8. The mask head starts at zero, the error head at a constant below its
@@ -34,13 +34,13 @@ class FusionNet(nn.Module):
         self.look_map = _two_convs(MAP_CHANNELS, width, 1)
         self.embed = nn.Conv2d(model.net.hidden_dim, width, 1)
         self.blocks = nn.ModuleList(_ResBlock(width) for _ in range(blocks))
-        self.mask_head = zeroed(nn.Conv2d(width, 1, 3, padding=1))
-        self.error_head = zeroed(nn.Conv2d(width, 1, 3, padding=1))
+        self.mask_head = zero_init(nn.Conv2d(width, 1, 3, padding=1))
+        self.error_head = zero_init(nn.Conv2d(width, 1, 3, padding=1))
         if self.error_head.bias is not None:
             nn.init.constant_(self.error_head.bias, math.log(ERROR_PRIOR / (1 - ERROR_PRIOR)))
 
-    def encoded(self, features: FrameFeatures) -> Float[Tensor, "b w h4 w4"]:
-        """E: the embedding at stride 4 plus SAM 2's own stride-4 skip features."""
+    def encode(self, features: FrameFeatures) -> Float[Tensor, "b w h4 w4"]:
+        """Return E: the embedding at stride 4 plus SAM 2's own stride-4 skip features."""
         assert features.s4 is not None  # `check_fine_levels`
         small = self.embed(features.s16)
         size = features.s4.shape[-2:]
@@ -52,7 +52,10 @@ class FusionNet(nn.Module):
         drawn: Float[Tensor, "b 3 h w"],
         encoded: Float[Tensor, "b w h w"],
     ) -> tuple[Float[Tensor, "b 1 h w"], Float[Tensor, "b 1 h w"]]:
-        """Residual on the mask logits, and error logits. image: of `look_image`."""
+        """Return the residual on the mask logits, and error logits.
+
+        image: of `look_image`.
+        """
         x = image + self.look_map(drawn) + encoded
         for block in self.blocks:
             x = block(x) + encoded

@@ -26,11 +26,16 @@ _CLICKS = 2  # channels of the map before the mask
 
 @dataclass(frozen=True, slots=True)
 class SamRefConfig:
-    """radius_px: of click disks, at a map of side 256. blocks: residual blocks per net. local:
-    refine once more on a crop. theta: the selector's threshold on the growth of the error map
-    between two clicks. above_theta: what the crop is pasted on where it grew by more, the
-    "previous" mask or the "global" refinement; else the other. prompt_reuse: as SAM2Refiner's, on
-    tracked frames. memory_mask: what the memory sees, "refined" where the gate agrees, or "coarse".
+    """The options of SAM-REF.
+
+    radius_px: of click disks, at a map of side 256.
+    blocks: residual blocks per net.
+    local: refine once more on a crop.
+    theta: the selector's threshold on the growth of the error map between two clicks.
+    above_theta: what the crop is pasted on where it grew by more, the "previous" mask or the
+        "global" refinement; else the other.
+    prompt_reuse: as SAM2Refiner's, on tracked frames.
+    memory_mask: what the memory sees, "refined" where the gate agrees, or "coarse".
 
     Raises: ValueError for no blocks or another `prompt_reuse`.
     """
@@ -50,7 +55,7 @@ class SamRefConfig:
 
 
 class SamRef(nn.Module):
-    """Global refiner, local refiner on the region that changed, and the selector between them.
+    """A global refiner, a local one on the region that changed, and the selector between them.
 
     Both refiners blend: sigmoid(E) M' + (1 - sigmoid(E)) M, with E the error map, M the mask given
     and M' the new one. All masks are logits, and M' = M + R with the residual R starting at zero,
@@ -75,25 +80,25 @@ class SamRef(nn.Module):
         self._gate = gate_for(config.memory_mask)
 
     def augment(self, model: Sam2Model, features: FrameFeatures, frame_idx: int) -> FrameCache:
-        """What the image alone decides, at stride 4, batch first."""
+        """Return what the image alone decides, at stride 4, batch first."""
         cache = {
             _IMAGE: self.whole.look_image(features.image),
-            _ENCODED: self.whole.encoded(features),
+            _ENCODED: self.whole.encode(features),
         }
         if self.local is not None:
-            cache[_ENCODED_LOCAL] = self.local.encoded(features)
+            cache[_ENCODED_LOCAL] = self.local.encode(features)
         return cache
 
     def fuse(
         self, embedding: Float[Tensor, "b c h w"], cache: FrameCache, prompts: PromptHistory
     ) -> Float[Tensor, "b c h w"]:
-        """The embedding as it is: this refiner works after decoding."""
+        """Return the embedding as it is: this refiner works after decoding."""
         return embedding
 
     def refine(
         self, decoded: Decoded, features: FrameFeatures, cache: FrameCache, prompts: PromptHistory
     ) -> Decoded:
-        """Mask logits at the model's full size (b 1 S S) and the global error map at stride 4.
+        """Return mask logits at full size (b 1 S S) and the global error map at stride 4.
 
         The image encoder does not run. In training mode `aux_logits` holds the global mask at
         stride 4, so that the global refiner learns beside the local one.
@@ -130,8 +135,9 @@ class SamRef(nn.Module):
         encoded: Float[Tensor, "_ w h4 w4"],
         before: Decoded | None,
     ) -> Float[Tensor, "b 1 s s"]:
-        """`refined`, refined once more where it changed since `before` (at the first click: in the
-        mask's box), on the canvas that the selector chooses.
+        """Refine `refined` once more where it changed, on the canvas that the selector chooses.
+
+        That is where it changed since `before`, or at the first click the mask's box.
         """
         side, quarter = refined.shape[-1], drawn.shape[-1]
         given = refined.detach()
@@ -159,7 +165,7 @@ class SamRef(nn.Module):
         return torch.where(inside, refined + change, canvas)
 
     def keeps_previous(self, error: Float[Tensor, "b 1 h4 w4"], before: Decoded) -> Tensor:
-        """The selector, per row: paste on the previous mask (True) or on the global refinement?
+        """Tell per row whether to paste on the previous mask, rather than the global refinement.
 
         It compares the number of cells that the error maps of the two clicks call wrong. Without
         any, or where the object was absent before, the global refinement stays.

@@ -1,4 +1,4 @@
-"""Where a mask changed: connected regions, their boxes, cropping and pasting. Batched torch."""
+"""Find where a mask changed: connected regions, boxes, cropping and pasting, in batches."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from torchvision.ops import roi_align
 
 
 def largest_component(region: Bool[Tensor, "b h w"]) -> Bool[Tensor, "b h w"]:
-    """The largest 8-connected component of each row; of equals, the one that ends first in reading
-    order. Empty where the row is empty.
+    """Return the largest 8-connected component of each row, empty where the row is.
+
+    Of equals it is the one that ends first in reading order.
 
     Every cell takes the highest label around it, then the label its label's cell has: components
     merge by doubling, so long thin shapes need few rounds.
@@ -42,7 +43,7 @@ def changed_box(
     grow: float,
     min_side: float,
 ) -> Float[Tensor, "b 4"]:
-    """Left, top, right, bottom in model pixels around what changed, inside the image.
+    """Return left, top, right, bottom in model pixels around what changed, inside the image.
 
     The largest component of `mask` xor `before`; without a change or a `before`, the mask; without
     a mask, the image. grow: factor on both sides of the box. min_side: as a share of the image.
@@ -67,7 +68,7 @@ def changed_box(
 def crop(
     x: Float[Tensor, "_ c h w"], boxes: Float[Tensor, "b 4"], image_size: int, side: int
 ) -> Float[Tensor, "b c s s"]:
-    """Each row's box at `side` x `side`, averaged where that is coarser than `x`.
+    """Cut each row's box to `side` x `side`, averaged where that is coarser than `x`.
 
     x: at any stride; batch 1 serves all rows. boxes: in model pixels.
     """
@@ -81,7 +82,7 @@ def crop(
 def paste(
     x: Float[Tensor, "b c s s"], boxes: Float[Tensor, "b 4"], image_size: int
 ) -> tuple[Float[Tensor, "b c h w"], Bool[Tensor, "b 1 h w"]]:
-    """The inverse of `crop` at the full side, bilinear, and the pixels inside the boxes.
+    """Undo `crop` at the full side, bilinearly, and return the pixels inside the boxes too.
 
     Outside, the first result means nothing.
     """

@@ -31,23 +31,15 @@ from vos.synth.thin.shapes import SHAPES
 from vos.synth.thin.strokes import Painted, Stroke, cut_up, paint_pieces
 
 _POOL = 12
-
-
 _SEEDS_PER_POOL = 64
-
-
 _ATTEMPTS = 8
-
 
 _CLEAN, _CLEAN_RICH = (
     replace(clips, defocus=0, noise=0, compression=0, colour_shift=0)
     for clips in (ClipConfig(), RICH)
 )
 
-
 _CAMERA = ClipConfig(defocus=0.08)
-
-
 Placed = tuple[int, Stroke, np.ndarray, float]
 
 

@@ -19,13 +19,11 @@ TARGET = 1
 MIN_VISIBLE_PX = 64
 _AHEAD = 2
 _LOOK_UP_S = 5.0
-
-
 Batch = tuple[Tensor, Tensor]
 
 
 class ClipShape(NamedTuple):
-    """What a batch of clips looks like."""
+    """The shape of a batch of clips."""
 
     batch: int
     frames: int
@@ -33,15 +31,16 @@ class ClipShape(NamedTuple):
     config: ClipConfig = ClipConfig()
 
     def generate(self, seed: int, device: torch.device | str = "cpu") -> Clips:
-        """A batch of that shape."""
+        """Generate a batch of that shape."""
         return generate_clips(self.batch, self.frames, self.size_px, seed, device, self.config)
 
 
 class ClipFeed:
-    """Fresh clips when there are some, else recent ones seen through `augment`.
+    """A feed of fresh clips when there are some, else recent ones seen through `augment`.
 
     reuse: on a GPU, steps per generated batch; on the CPU the generating process sets the pace and
-    a step waits for it only while its shape has no batch yet. pool: batches kept per shape.
+        a step waits for it only while its shape has no batch yet.
+    pool: batches kept per shape.
     """
 
     def __init__(self, device: torch.device, *, reuse: int, pool: int):
@@ -52,7 +51,7 @@ class ClipFeed:
         self._worker = _Worker() if device.type == "cpu" else None
 
     def next(self, shape: ClipShape, seed: int, generator: torch.Generator) -> Batch:
-        """frames uint8 (b, t, 3, h, w) and labels uint8 (b, t, h, w) on the device."""
+        """Return frames uint8 (b, t, 3, h, w) and labels uint8 (b, t, h, w) on the device."""
         self._fill(shape, seed)
         self._served += 1
         pool = self._pools[shape]
@@ -69,11 +68,11 @@ class ClipFeed:
 
     def _fill(self, shape: ClipShape, seed: int) -> None:
         if self._worker is not None:
-            self._worker.ask(shape, seed)
+            self._worker.request(shape, seed)
             for made, batch in self._worker.take():
                 self._add(made, batch)
             while not self._pools[shape]:
-                self._worker.ask(shape, seed)
+                self._worker.request(shape, seed)
                 for made, batch in self._worker.take(wait_s=1.0):
                     self._add(made, batch)
         elif not self._pools[shape] or self._served % self.reuse == 0:
@@ -91,22 +90,22 @@ class _Worker:
 
     def __init__(self) -> None:
         context = multiprocessing.get_context("spawn")
-        self._asked: Queue[tuple[ClipShape, int]] = context.Queue()
+        self._requests: Queue[tuple[ClipShape, int]] = context.Queue()
         self._made: Queue[tuple[ClipShape, np.ndarray, np.ndarray]] = context.Queue(_AHEAD)
         self._pending = 0
         self._process = context.Process(
-            target=_generate_while_wanted, args=(self._asked, self._made), daemon=True
+            target=_generate_requested, args=(self._requests, self._made), daemon=True
         )
         self._process.start()
 
-    def ask(self, shape: ClipShape, seed: int) -> None:
+    def request(self, shape: ClipShape, seed: int) -> None:
         """Request batches of that shape, unless enough are under way."""
         while self._pending < _AHEAD:
-            self._asked.put((shape, seed * _AHEAD + self._pending))
+            self._requests.put((shape, seed * _AHEAD + self._pending))
             self._pending += 1
 
     def take(self, wait_s: float = 0.0) -> Iterator[tuple[ClipShape, Batch]]:
-        """What has been made by now, or within `wait_s`."""
+        """Yield what has been made by now, or within `wait_s`."""
         try:
             while True:
                 shape, frames, labels = self._made.get(block=wait_s > 0, timeout=wait_s or None)
@@ -122,14 +121,14 @@ class _Worker:
         self._process.join()
 
 
-def _generate_while_wanted(asked: Queue, made: Queue) -> None:
+def _generate_requested(requests: Queue, made: Queue) -> None:
     torch.set_num_threads(1)
     parent = multiprocessing.parent_process()
     waiting: tuple[ClipShape, np.ndarray, np.ndarray] | None = None
     while parent is not None and parent.is_alive():  # a killed parent takes this process with it
         try:
             if waiting is None:
-                shape, seed = asked.get(timeout=_LOOK_UP_S)
+                shape, seed = requests.get(timeout=_LOOK_UP_S)
                 clips = shape.generate(seed)
                 waiting = shape, clips.frames.numpy(), clips.labels.numpy()
             made.put(waiting, timeout=_LOOK_UP_S)
@@ -140,9 +139,7 @@ def _generate_while_wanted(asked: Queue, made: Queue) -> None:
 
 
 def augment(frames: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Flips, a transpose, another colour order, and time reversed where the target is there
-    last.
-    """
+    """Flip, transpose, reorder colours, and reverse time where the target is there last."""
 
     def coin() -> bool:
         return bool(torch.rand((), generator=generator, device=frames.device) < 0.5)
@@ -165,8 +162,9 @@ def augment(frames: Tensor, labels: Tensor, generator: torch.Generator) -> tuple
 def pick_objects(
     labels: Tensor, per_clip: int, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Objects visible in each clip's first frame: the target, then others at random (again the
-    target where there are none), `per_clip` per clip.
+    """Choose `per_clip` objects that are visible in each clip's first frame.
+
+    The target comes first, then others at random (again the target where there are none).
 
     labels: uint8 (b, t, h, w). Returns: clip index (r,) and masks bool (r, t, h, w), r = b *
     per_clip.

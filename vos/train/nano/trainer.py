@@ -37,17 +37,14 @@ from vos.track.step import (
     find_memories,
     track_frame,
 )
-from vos.train.losses import LossWeights, answer_loss, mask_iou
+from vos.train.losses import LossWeights, mask_iou, prediction_loss
 from vos.train.nano.clip_feed import ClipFeed, ClipShape, pick_objects
 from vos.train.nano.stages import FROM_SCRATCH, Stage, Work
 from vos.train.optimise import bf16_products, parameter_groups
 from vos.train.prompts import sample_correction, sample_prompt
 
 EVAL_SEED = 20_260_101
-
-
 EMA_EVERY = 4
-
 
 CORRECTED_WEIGHT = 3.0
 """How many frames the loss of a corrected frame counts for: there is one in a clip."""
@@ -57,8 +54,16 @@ CORRECTED_WEIGHT = 3.0
 class TrainConfig:
     """Everything a run depends on besides its length.
 
-    decay_share: last part of the budget, over which the rate falls to zero. reuse, pool: see
-    `ClipFeed`.
+    seed: of clips, prompts and weights.
+    lr: highest learning rate.
+    weight_decay: of convolutions, linear layers and embeddings.
+    warmup_steps: over which the rate rises.
+    decay_share: last part of the budget, over which the rate falls to zero.
+    clip_norm: largest norm of the gradient.
+    ema: share of the moving average that each update keeps.
+    checkpoint_s: seconds between checkpoints.
+    reuse, pool: see `ClipFeed`.
+    stages: what is trained on, and when.
     """
 
     seed: int = 1
@@ -75,7 +80,7 @@ class TrainConfig:
 
 
 class Trainer:
-    """Model, moving average, optimiser and clock of one run."""
+    """One run: its model, moving average, optimiser and clock."""
 
     def __init__(self, folder: Path, config: TrainConfig, minutes: float, device: torch.device):
         self.folder, self.config, self.minutes, self.device = folder, config, minutes, device
@@ -99,13 +104,13 @@ class Trainer:
 
     @property
     def work(self) -> Work:
-        """What the next step trains on."""
+        """Return what the next step trains on."""
         stages = self.config.stages
         stage = next((s for s in stages if self.progress < s.until), stages[-1])
         return stage.work[self.step % len(stage.work)]
 
     def run(self) -> None:
-        """Train until the minutes are spent; writes log.jsonl and checkpoint.pt."""
+        """Train until the minutes are spent; write log.jsonl and checkpoint.pt."""
         saved = time.monotonic()
         losses: list[float] = []
         while self.spent_s < 60 * self.minutes:
@@ -208,7 +213,7 @@ def _pick_kind(generator: torch.Generator, kinds: dict[str, float]) -> str:
 
 
 def _encode(model: Sam2Model, images: Tensor, rows: Tensor) -> FrameFeatures:
-    """Features once per image, repeated per object; without what only refiners read."""
+    """Encode each image once and repeat it per object, without what only refiners read."""
     found = model.encode_image(images)
     found = replace(found, image=found.image[:, :0], fpn4=None, fpn8=None)
     return found.rows(rows)
@@ -217,29 +222,29 @@ def _encode(model: Sam2Model, images: Tensor, rows: Tensor) -> FrameFeatures:
 def image_loss(
     model: Sam2Model, images: Tensor, rows: Tensor, masks: Tensor, generator: torch.Generator
 ) -> Tensor:
-    """A prompt on a still, then, half the time, a correcting click on top of the answer."""
+    """Return the loss of a prompt on a still and, half the time, of a correcting click on top."""
     kind = _pick_kind(generator, {"box": 0.55, "clicks:1": 0.2, "clicks:3": 0.25})
     prompt = sample_prompt(masks, kind, generator)
     weights = LossWeights()
     features = _encode(model, images, rows)
     embedding = model.condition(features, ())
-    answer = model.decode(embedding, features, prompt, first=True)
-    loss = answer_loss(
-        answer.all_logits,
-        answer.all_iou_pred,
-        answer.object_score,
+    prediction = model.decode(embedding, features, prompt, first=True)
+    loss = prediction_loss(
+        prediction.all_logits,
+        prediction.all_iou_pred,
+        prediction.object_score,
         masks,
         alternatives=kind == "clicks:1",
         weights=weights,
     )
     if _pick_kind(generator, {"correct": 0.5, "stop": 0.5}) == "stop":
         return loss
-    prompt = sample_correction(masks, answer.raw_logits.detach(), generator, prompt)
-    answer = model.decode(embedding, features, prompt, first=True)
-    again = answer_loss(
-        answer.all_logits,
-        answer.all_iou_pred,
-        answer.object_score,
+    prompt = sample_correction(masks, prediction.raw_logits.detach(), generator, prompt)
+    prediction = model.decode(embedding, features, prompt, first=True)
+    again = prediction_loss(
+        prediction.all_logits,
+        prediction.all_iou_pred,
+        prediction.object_score,
         masks,
         alternatives=False,
         weights=weights,
@@ -250,7 +255,7 @@ def image_loss(
 def clip_loss(
     model: Sam2Model, images: Tensor, rows: Tensor, masks: Tensor, generator: torch.Generator
 ) -> Tensor:
-    """Track a clip from a first-frame prompt; mostly, clicks correct one of the later frames."""
+    """Return the loss of tracking a clip from its first frame; mostly, clicks correct one later."""
     kind = _pick_kind(generator, {"box": 0.4, "mask": 0.4, "clicks:1": 0.05, "clicks:3": 0.15})
     frames = images.shape[1]
     correct_at = -1
@@ -269,11 +274,11 @@ def clip_loss(
         decoded, banks = track_frame(engine, frame, banks, prompts)
         if t == 0 and kind == "mask":
             continue
-        answer = decoded[1]
-        loss = answer_loss(
-            answer.all_logits,
-            answer.all_iou_pred,
-            answer.object_score,
+        prediction = decoded[1]
+        loss = prediction_loss(
+            prediction.all_logits,
+            prediction.all_iou_pred,
+            prediction.object_score,
             masks[:, t],
             alternatives=t == 0 and kind == "clicks:1",
             weights=LossWeights(),
@@ -290,13 +295,13 @@ def correcting_clicks(
     masks: Bool[Tensor, "b s s"],
     generator: torch.Generator,
 ) -> ModelPrompt:
-    """One to three clicks, each where the tracked answer, corrected by those before, is wrong."""
+    """Draw one to three clicks, each where the tracked and corrected prediction is wrong."""
     clicks = int(torch.randint(1, 4, (), generator=generator, device=generator.device))
     prompt = None
     for _ in range(clicks):
         one = find_memories(engine, frame.at, 1, bank, prompt)
-        (answer,) = decode_group(engine, frame, [one])
-        prompt = sample_correction(masks, answer.raw_logits, generator, prompt)
+        (prediction,) = decode_group(engine, frame, [one])
+        prompt = sample_correction(masks, prediction.raw_logits, generator, prompt)
     assert prompt is not None
     return prompt
 
@@ -312,7 +317,7 @@ def evaluate(
     batch: int = 10,
     refiner: Refiner | None = None,
 ) -> list[float]:
-    """Mean J per frame position on the held-out set (fixed seeds), tracked from the first frame.
+    """Return mean J per frame position on the held-out set, tracked from the first frame.
 
     kind: "box" (tight), "mask" or "clicks:N". refiner: None for the model alone. A mask prompt's
     own frame counts as J 1 by construction.
@@ -328,24 +333,24 @@ def evaluate(
                 prompts[1] = sample_prompt(masks[:, 0], kind, generator)
             frame = encode_frame(engine, images[:, t], StreamPosition(t))
             decoded, banks = track_frame(engine, frame, banks, prompts)
-            sums[t] += answer_iou(decoded[1].output_logits, masks[:, t]).sum().cpu()
+            sums[t] += prediction_iou(decoded[1].output_logits, masks[:, t]).sum().cpu()
     return (sums / clips).tolist()
 
 
 def held_out(
     device: torch.device, size_px: int, clips: int = 100, frames: int = 16, batch: int = 10
 ) -> Iterator[tuple[Float[Tensor, "b t 3 s s"], Bool[Tensor, "b t s s"], torch.Generator]]:
-    """The held-out clips in batches: network inputs, masks, and what prompts are drawn with."""
+    """Yield the held-out clips in batches: network inputs, masks, and what draws their prompts."""
     for seed in range(EVAL_SEED, EVAL_SEED + clips, batch):
         data = generate_clips(batch, frames, size_px, seed, device=str(device))
         generator = torch.Generator(device=device).manual_seed(seed)
         yield normalise(data.frames.float() / 255.0), data.masks, generator
 
 
-def answer_iou(
+def prediction_iou(
     logits: Float[Tensor, "b 1 r r"], masks: Bool[Tensor, "b s s"]
 ) -> Float[Tensor, " b"]:
-    """J of the decoder's masks at the size of the truth."""
+    """Return J of the decoder's masks at the size of the truth."""
     full = F.interpolate(logits, masks.shape[-2:], mode="bilinear", align_corners=False)
     return mask_iou(full[:, 0], masks.float())
 

@@ -1,4 +1,4 @@
-"""What a refiner's training depends on: one YAML file."""
+"""The config of a refiner's training: one YAML file."""
 
 from __future__ import annotations
 
@@ -10,13 +10,17 @@ from vos.synth.thin.stills import FineConfig
 
 @dataclass(frozen=True, slots=True)
 class LossConfig:
-    """Weights of a refiner's outputs: final and aux are SAM2Refiner's lambda_f and lambda_i
-    (section 3.4), error is for SAM-REF's error map. mode: compare masks at sampled "points", or
-    everywhere ("dense"): a base whose masks are wrong in whole regions, not along borders, gives
-    points too little to hold on to. dice: weight of dice against BCE; BCE alone leaves thin parts
-    out that are rather not there, though adding them would raise the IoU. final_points, points:
-    sampled per mask, of the final output and of the smaller ones; HQ-SAM takes 112 x 112 of a
-    256 x 256 output.
+    """Weights of a refiner's outputs.
+
+    final: of the mask, SAM2Refiner's lambda_f (section 3.4).
+    aux: of the coarser masks, SAM2Refiner's lambda_i.
+    error: of SAM-REF's error map.
+    mode: compare masks at sampled "points", or everywhere ("dense"): a base whose masks are wrong
+        in whole regions, not along borders, gives points too little to hold on to.
+    dice: weight of dice against BCE; BCE alone leaves thin parts out that are rather not there,
+        though adding them would raise the IoU.
+    final_points: sampled per mask of the final output; HQ-SAM takes 112 x 112 of 256 x 256.
+    points: sampled per mask of the smaller outputs.
     """
 
     final: float = 1.0
@@ -30,17 +34,35 @@ class LossConfig:
 
 @dataclass(frozen=True, slots=True)
 class RefinerTrainConfig:
-    """refiner: a preset of configs/refiner, or a YAML file. model: the frozen base.
+    """All that a refiner's training depends on.
 
-    image_size_px: input side; null is the base's own. data: "synthetic" stills (see `fine`), or
-    "hqseg" from its folder. allow_partial: train on what is there of HQSeg-44K. reuse: steps per
-    generated batch, each seen differently. workers: processes that read images. batch: over all
-    GPUs. decay_at: shares of the run after which the rate is multiplied by decay_factor.
-    box_jitter: share of its size by which a side of a box prompt is off. corrections: share of box
-    and point prompts that get one more click on the answer to them. tracked: share of steps whose
-    stills are answered without a prompt, from the memory of an earlier view. eval_every,
-    checkpoint_every: steps. eval_images: held-out stills. needs_gpu: refuse to start on a CPU
-    unless asked to. gpus: how many.
+    refiner: a preset of configs/refiner, or a YAML file.
+    model: the frozen base.
+    image_size_px: input side; null is the base's own.
+    data: "synthetic" stills (see `fine`), or "hqseg" from its folder.
+    allow_partial: train on what is there of HQSeg-44K.
+    fine: how synthetic stills are drawn.
+    reuse: steps per generated batch, each seen differently.
+    workers: processes that read images.
+    seed: of images, prompts and weights.
+    steps: of the whole run.
+    batch: stills per step, over all GPUs.
+    lr: highest learning rate.
+    weight_decay: of convolutions, linear layers and embeddings.
+    warmup_steps: over which the rate rises.
+    decay_at: shares of the run after which the rate is multiplied by decay_factor.
+    decay_factor: see `decay_at`.
+    clip_norm: largest norm of the gradient.
+    box_jitter: share of its size by which a side of a box prompt is off.
+    corrections: share of box and point prompts that get one more click on their prediction.
+    tracked: share of steps whose stills are predicted without a prompt, from the memory of an
+        earlier view.
+    loss: weights of the outputs.
+    eval_every: steps from one evaluation to the next.
+    eval_images: held-out stills.
+    checkpoint_every: steps from one checkpoint to the next.
+    needs_gpu: refuse to start on a CPU unless told to by `--device cpu`.
+    gpus: how many.
     """
 
     refiner: str
@@ -81,6 +103,9 @@ class RefinerTrainConfig:
             raise ValueError(f"batch {self.batch}: cannot be split over {self.gpus} GPUs")
 
     def rate_at(self, step: int, progress: float) -> float:
-        """Learning rate of a step. progress: share of the run that is done, in [0, 1]."""
+        """Return the learning rate of a step.
+
+        progress: share of the run that is done, in [0, 1].
+        """
         rate = self.lr * min(1.0, (step + 1) / max(1, self.warmup_steps))
         return rate * self.decay_factor ** sum(progress >= share for share in self.decay_at)

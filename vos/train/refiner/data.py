@@ -1,5 +1,6 @@
-"""Training batches of stills, each a function of seed, step and process alone, so that a run can
-stop at any step and go on as if it had not.
+"""Training batches of stills, each a function of seed, step and process alone.
+
+So a run can stop at any step and go on as if it had not.
 """
 
 from __future__ import annotations
@@ -22,7 +23,11 @@ from vos.train.refiner.config import RefinerTrainConfig
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """images: RGB in [0, 1]. target: the object in [0, 1], at any size. names: files or seeds.
+    """One batch of stills.
+
+    images: RGB in [0, 1].
+    target: the object in [0, 1], at any size.
+    names: files or seeds.
     empty: masks without an object that were passed over.
     """
 
@@ -34,14 +39,20 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """This process among those that train together."""
+    """This process among those that train as one.
+
+    rank: its number, from 0.
+    world: how many there are.
+    """
 
     rank: int = 0
     world: int = 1
 
 
 def find_data(config: RefinerTrainConfig, data: Path | None) -> list[Pair] | None:
-    """The pairs to train on, None where the config draws its own images. data: HQ-SAM's folder.
+    """Find the pairs to train on, None where the config draws its own images.
+
+    data: HQ-SAM's folder.
 
     Raises: UsageError for a missing or needless folder, or one that does not fill a batch;
     InputError as `find_hqseg`.
@@ -76,7 +87,7 @@ def batches(
     start: int,
     share: Share,
 ) -> Iterator[Batch]:
-    """This process's part of every batch from step `start` on, on `device`, without end."""
+    """Yield this process's part of every batch from step `start` on, on `device`, without end."""
     if pairs is None:
         return _synthetic(config, size_px, device, start, share)
     return _hqseg(HqSegSamples(pairs, size_px, config.seed), config, device, start, share)
@@ -129,7 +140,7 @@ def _hqseg(
 def _keys(
     samples: HqSegSamples, batch: int, start: int, share: Share
 ) -> Iterator[list[tuple[int, int]]]:
-    """Whole batches of one epoch after the other; the rest of an epoch is left out."""
+    """Yield whole batches of one epoch after the other; the rest of an epoch is left out."""
     per_epoch = len(samples) // batch
     order: list[int] = []
     for step in count(start):

@@ -34,7 +34,11 @@ _LIGHT = 0.15
 
 @dataclass(frozen=True, slots=True)
 class EarlierFrame:
-    """The encoded earlier views of a batch and where their objects are."""
+    """The encoded earlier views of a batch.
+
+    features: of the views.
+    target: where their objects are, in [0, 1].
+    """
 
     features: FrameFeatures
     target: Float[Tensor, "b 1 l l"]
@@ -48,12 +52,15 @@ class EarlierFrame:
         target: Float[Tensor, "b 1 l l"],
         generator: torch.Generator,
     ) -> Self:
-        """images: in [0, 1], the later frames."""
+        """Draw earlier views and encode them.
+
+        images: in [0, 1], the later frames.
+        """
         before, truth = earlier_view(images, target, generator)
         return cls(model.encode_image(normalise(before)), truth)
 
     @torch.no_grad()
-    def remembered(
+    def remember(
         self,
         model: Sam2Model,
         rows: Int[Tensor, " r"],
@@ -61,7 +68,7 @@ class EarlierFrame:
         generator: torch.Generator,
         box_jitter: float = 0.0,
     ) -> MemoryBank:
-        """The bank after these rows, as frame 0, were prompted: "mask" is the object itself."""
+        """Prompt these rows as frame 0 and return the bank; "mask" is the object itself."""
         features, target, size = self.features.rows(rows), self.target[rows], model.image_size
         if kind == "mask":
             exact = F.interpolate(target, (size, size), mode="bilinear", antialias=True)
@@ -79,19 +86,21 @@ def earlier_view(
     target: Float[Tensor, "b 1 l l"],
     generator: torch.Generator,
 ) -> tuple[Float[Tensor, "b 3 s s"], Float[Tensor, "b 1 l l"]]:
-    """Each still turned by up to 12 degrees, scaled by up to 1.2, shifted by up to 7.5 % of its
-    side and 15 % brighter or darker. A row whose object would leave the frame stays where it is.
+    """Turn, scale, shift and light each still a little, as an earlier view of it.
+
+    By up to 12 degrees, 1.2, 7.5 % of its side and 15 %. A row whose object would leave the frame
+    stays where it is.
     """
     draw = 2 * torch.rand(5, len(images), generator=generator, device=images.device) - 1
     angle, scale = _TURN * draw[0], _GROWTH ** draw[1]
     turn = torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()], -1).view(-1, 2, 2)
     theta = torch.cat([turn * scale[:, None, None], _SHIFT * draw[2:4].T[:, :, None]], dim=2)
-    gone = (_moved(target, theta) > 0.5).flatten(1).any(1).logical_not()
+    gone = (_move(target, theta) > 0.5).flatten(1).any(1).logical_not()
     theta[gone] = torch.eye(2, 3, device=images.device)
     light = (1 + _LIGHT * draw[4])[:, None, None, None]
-    return (_moved(images, theta) * light).clamp(0, 1), _moved(target, theta)
+    return (_move(images, theta) * light).clamp(0, 1), _move(target, theta)
 
 
-def _moved(x: Float[Tensor, "b c h w"], theta: Float[Tensor, "b 2 3"]) -> Float[Tensor, "b c h w"]:
+def _move(x: Float[Tensor, "b c h w"], theta: Float[Tensor, "b 2 3"]) -> Float[Tensor, "b c h w"]:
     grid = F.affine_grid(theta, list(x.shape), align_corners=False)
     return F.grid_sample(x, grid, padding_mode="reflection", align_corners=False)

@@ -1,4 +1,4 @@
-"""How good a refiner is on held-out stills: mIoU and boundary IoU at twice the image's size."""
+"""Score a refiner on held-out stills: mIoU and boundary IoU at twice the image's size."""
 
 from __future__ import annotations
 
@@ -33,7 +33,11 @@ _BATCH = 8
 
 @dataclass(frozen=True, slots=True)
 class MaskScores:
-    """Means over the images, in [0, 1]."""
+    """Means over the images, in [0, 1].
+
+    miou: of the IoU.
+    mbiou: of the boundary IoU.
+    """
 
     miou: float
     mbiou: float
@@ -41,8 +45,12 @@ class MaskScores:
 
 @dataclass(frozen=True, slots=True)
 class RefinerScores:
-    """Scores from one tight box, from five random points of the object, and without a prompt:
-    "tracked" stills are predicted from the memory of an earlier view whose mask was given.
+    """Scores from three kinds of prompt.
+
+    box: one tight box.
+    points: five random points of the object.
+    tracked: no prompt; stills are predicted from the memory of an earlier view whose mask was
+        given.
     """
 
     box: MaskScores
@@ -51,11 +59,11 @@ class RefinerScores:
 
     @property
     def overall(self) -> float:
-        """The mean boundary IoU, by which the best checkpoint is chosen."""
+        """Return the mean boundary IoU, by which the best checkpoint is chosen."""
         return (self.box.mbiou + self.points.mbiou + self.tracked.mbiou) / 3
 
     def flat(self) -> dict[str, float]:
-        """The numbers by name."""
+        """Return the numbers by name."""
         return {
             f"{field.name}_{kind}": value
             for field in fields(self)
@@ -64,7 +72,7 @@ class RefinerScores:
 
     @classmethod
     def from_flat(cls, values: Mapping[str, float]) -> Self:
-        """The inverse of `flat`."""
+        """Undo `flat`."""
         return cls(
             **{
                 field.name: MaskScores(values[f"{field.name}_miou"], values[f"{field.name}_mbiou"])
@@ -82,7 +90,7 @@ def evaluate_refiner(
     config: FineConfig | None = None,
     seed: int = EVAL_SEED,
 ) -> RefinerScores:
-    """Scores on `images` stills of fixed seeds at the model's input size.
+    """Score `images` stills of fixed seeds at the model's input size.
 
     Compare with `NoRefiner` for the base. A refiner that is a module must be in eval mode.
     """
@@ -92,26 +100,24 @@ def evaluate_refiner(
     for first in range(0, images, _BATCH):
         count = min(_BATCH, images - first)
         stills = _held_out(count, size, seed + first, str(model.device), config or FineConfig())
-        truth, pictures = stills.labels, stills.images.float() / 255
+        truth, rgb = stills.labels, stills.images.float() / 255
         generator = torch.Generator(model.device).manual_seed(seed + first)
-        features = model.encode_image(normalise(pictures))
+        features = model.encode_image(normalise(rgb))
         frame = look_at(engine, features, StreamPosition(0))
-        answers = {}
+        predictions = {}
         for name, prompt in (
             ("box", tight_box(truth)),
             ("points", positive_points(truth, POINTS, generator)),
         ):
-            answers[name] = decode_prompt(
+            predictions[name] = decode_prompt(
                 engine, frame, at_model_size(prompt, truth.shape[-1], size)
             )
-        earlier = EarlierFrame.of(model, pictures, truth[:, None].float(), generator)
-        bank = earlier.remembered(
-            model, torch.arange(count, device=model.device), "mask", generator
-        )
-        answers["tracked"] = decode_tracked(engine, frame, bank)
-        for name, answer in answers.items():
+        earlier = EarlierFrame.of(model, rgb, truth[:, None].float(), generator)
+        bank = earlier.remember(model, torch.arange(count, device=model.device), "mask", generator)
+        predictions["tracked"] = decode_tracked(engine, frame, bank)
+        for name, prediction in predictions.items():
             full = F.interpolate(
-                answer.output_logits.float(),
+                prediction.output_logits.float(),
                 size=truth.shape[-2:],
                 mode="bilinear",
                 align_corners=False,
@@ -124,7 +130,7 @@ def evaluate_refiner(
 
 
 def boundary_iou(mask: Bool[Tensor, "b h w"], truth: Bool[Tensor, "b h w"]) -> Float[Tensor, " b"]:
-    """IoU of the masks' inner borders, 2 % of the image's diagonal wide.
+    """Return the IoU of the masks' inner borders, 2 % of the image's diagonal wide.
 
     Source: Boundary IoU (arXiv 2103.16562) as in HQ-SAM; the image's border counts.
     """

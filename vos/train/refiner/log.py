@@ -1,4 +1,4 @@
-"""What a run writes down: one JSON line per step, and TensorBoard's files where it is installed."""
+"""The log of a run: one JSON line per step, and TensorBoard's files where it is installed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ _BOARD_EVERY = 10
 class RunLog:
     """The log of one run, continued: lines of steps that will be repeated are dropped.
 
-    step: where the run goes on. writes: only one of several processes does.
+    step: where the run goes on.
+    writes: whether this process is the one of several that writes.
     """
 
     def __init__(self, folder: Path, step: int, *, writes: bool):
@@ -25,11 +26,11 @@ class RunLog:
         self._board = _board(folder / BOARD, step) if writes else None
         if writes and self.path.exists():
             rows = self.path.read_text(encoding="utf-8").splitlines()
-            kept = [row for row in rows if _step_of(row) <= step]
+            kept = [row for row in rows if _read_step(row) <= step]
             self.path.write_text("".join(f"{row}\n" for row in kept), encoding="utf-8")
 
     def step(self, step: int, losses: Mapping[str, float], rate: float, empty: int) -> None:
-        """One step's losses, learning rate, and how many empty masks were met so far."""
+        """Log one step's losses, learning rate, and how many empty masks were met so far."""
         self._row({"step": step, "loss": losses, "lr": rate, "empty_masks": empty})
         if self._board is not None and step % _BOARD_EVERY == 0:
             for name, value in losses.items():
@@ -37,7 +38,10 @@ class RunLog:
             self._board.add_scalar("lr", rate, step)
 
     def scores(self, step: int, name: str, scores: RefinerScores) -> None:
-        """name: "base" or "eval"."""
+        """Log scores.
+
+        name: "base" or "eval".
+        """
         self._row({"step": step, name: scores.flat()})
         if self._board is not None:
             for key, value in scores.flat().items():
@@ -53,8 +57,8 @@ class RunLog:
                 log.write(json.dumps(row) + "\n")
 
 
-def _step_of(row: str) -> float:
-    """A line cut short by a kill counts as one to drop."""
+def _read_step(row: str) -> float:
+    """Read the step of a row; a line cut short by a kill counts as one to drop."""
     try:
         return json.loads(row)["step"]
     except ValueError:

@@ -21,8 +21,9 @@ from vos.train.refiner.prompts import KINDS, PromptKind, correcting_click, train
 
 
 class RefinerObjective(nn.Module):
-    """The module that is trained: the refiner, called through one `forward`, which is what
-    gradient synchronisation between processes needs. The base is no part of it.
+    """The module that is trained: the refiner, called through one `forward`.
+
+    That is what gradient synchronisation between processes needs. The base is no part of it.
     """
 
     def __init__(
@@ -35,7 +36,10 @@ class RefinerObjective(nn.Module):
         corrections: float = 0.0,
         tracked: float = 0.0,
     ):
-        """box_jitter, corrections, tracked: as `RefinerTrainConfig`'s."""
+        """Store what training needs.
+
+        box_jitter, corrections, tracked: as in `RefinerTrainConfig`.
+        """
         super().__init__()
         self.refiner = refiner
         self.model, self.loss = model, loss
@@ -48,11 +52,13 @@ class RefinerObjective(nn.Module):
         target: Float[Tensor, "b 1 l l"],
         generator: torch.Generator,
     ) -> dict[str, Float[Tensor, ""]]:
-        """Mean losses over the batch: "total" and its weighted parts.
+        """Return mean losses over the batch: "total" and its weighted parts.
 
         The rows are shared out at random among the three kinds of prompt, given on this very still
-        or on an earlier view of it; what a click corrects is an answer of the refiner itself,
-        without a gradient. images: in [0, 1].
+        or on an earlier view of it; what a click corrects is a prediction of the refiner itself,
+        without a gradient.
+
+        images: in [0, 1].
         """
         b, size = images.shape[0], images.shape[-1]
         with torch.no_grad():
@@ -71,16 +77,16 @@ class RefinerObjective(nn.Module):
             cache = {name: value[rows] for name, value in frame.cache.items()}
             seen = EncodedFrame(features.rows(rows), cache, frame.at)
             if earlier is None:
-                answer = self._prompted(kind, seen, truth, size, generator)
+                prediction = self._decode_prompted(kind, seen, truth, size, generator)
             else:
-                bank = earlier.remembered(self.model, rows, kind, generator, self.box_jitter)
-                answer = decode_tracked(self.engine, seen, bank)
-            for name, value in self.parts(answer, truth, generator).items():
+                bank = earlier.remember(self.model, rows, kind, generator, self.box_jitter)
+                prediction = decode_tracked(self.engine, seen, bank)
+            for name, value in self.parts(prediction, truth, generator).items():
                 parts[name] = parts.get(name, 0) + value.sum() / b
         parts["total"] = torch.stack(list(parts.values())).sum()
         return parts
 
-    def _prompted(
+    def _decode_prompted(
         self,
         kind: PromptKind,
         frame: EncodedFrame,
@@ -98,15 +104,17 @@ class RefinerObjective(nn.Module):
         return decode_prompt(self.engine, frame, prompt, before)
 
     def parts(
-        self, answer: Decoded, truth: Float[Tensor, "b 1 l l"], generator: torch.Generator
+        self, prediction: Decoded, truth: Float[Tensor, "b 1 l l"], generator: torch.Generator
     ) -> dict[str, Float[Tensor, " b"]]:
-        """Weighted losses per row. A refiner without an output of its own works before decoding:
-        then the decoder's mask is what it is trained by.
+        """Return weighted losses per row.
+
+        A refiner without an output of its own works before decoding: then it is trained by the
+        decoder's mask.
         """
         loss = self.loss
-        final, points = answer.refined_logits, loss.final_points
+        final, points = prediction.refined_logits, loss.final_points
         if final is None:
-            final, points = answer.raw_logits, loss.points
+            final, points = prediction.raw_logits, loss.points
 
         def mask_loss(logits: Tensor, target: Tensor, points: int) -> Tensor:
             if loss.mode == "dense":
@@ -114,12 +122,12 @@ class RefinerObjective(nn.Module):
             return point_loss(logits, target, generator, PointConfig(points), loss.dice)
 
         parts = {"final": loss.final * mask_loss(final, truth, points)}
-        for i, aux in enumerate(answer.aux_logits):
+        for i, aux in enumerate(prediction.aux_logits):
             parts[f"aux{i}"] = loss.aux * mask_loss(aux, truth, loss.points)
-        if answer.error_logits is not None:
+        if prediction.error_logits is not None:
             mask = F.interpolate(
-                answer.raw_logits, size=truth.shape[-2:], mode="bilinear", align_corners=False
+                prediction.raw_logits, size=truth.shape[-2:], mode="bilinear", align_corners=False
             )
             wrong = ((mask > 0) != (truth > 0.5)).float()
-            parts["error"] = loss.error * mask_loss(answer.error_logits, wrong, loss.points)
+            parts["error"] = loss.error * mask_loss(prediction.error_logits, wrong, loss.points)
         return parts

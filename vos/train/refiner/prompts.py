@@ -1,4 +1,4 @@
-"""Prompts a refiner is trained and judged with: a box, a handful of points, a coarse mask."""
+"""Prompts that a refiner is trained and judged with: a box, a handful of points, a coarse mask."""
 
 from __future__ import annotations
 
@@ -15,20 +15,10 @@ from vos.model.types import Decoded, ModelPrompt
 from vos.train.prompts import boxes_from_masks, sample_box, sample_correction, sample_points
 
 PromptKind = Literal["box", "points", "mask"]
-
-
 KINDS: tuple[PromptKind, ...] = get_args(PromptKind)
-
-
 MAX_POINTS = 10
-
-
 _POSITIVE = 0.7
-
-
 _NEAR = 0.05
-
-
 _NEAR_LIMIT_PX = 64
 
 
@@ -39,7 +29,9 @@ def training_prompt(
     generator: torch.Generator,
     box_jitter: float,
 ) -> ModelPrompt:
-    """One prompt per row in model pixels. target: in [0, 1], at any size.
+    """Draw one prompt per row in model pixels.
+
+    target: in [0, 1], at any size.
 
     "points" is 1 to 10 of them, the same number for all rows: a single one makes the decoder choose
     among three masks, more do not, and a batch is decoded one way.
@@ -56,8 +48,10 @@ def training_prompt(
 def mixed_points(
     mask: Bool[Tensor, "b l l"], count: int, generator: torch.Generator
 ) -> ModelPrompt:
-    """The first point is positive, the others with probability 0.7; half of the negative ones lie
-    within 5 % of the box's diagonal of the object. In pixels of the mask.
+    """Draw points in pixels of the mask, the first one positive.
+
+    The others are so with probability 0.7; half of the negative ones lie within 5 % of the box's
+    diagonal of the object.
     """
     device = mask.device
     inside = sample_points(mask, count, generator)
@@ -72,24 +66,25 @@ def mixed_points(
 
 
 def correcting_click(
-    answer: Decoded,
+    prediction: Decoded,
     target: Float[Tensor, "b 1 l l"],
     prompt: ModelPrompt,
     image_size: int,
     generator: torch.Generator,
 ) -> ModelPrompt:
-    """`prompt` with one more click per row, where its answer is most wrong; the decoder's own mask
-    goes along, as when a user clicks again.
+    """Add a click per row to `prompt` where its prediction is most wrong.
+
+    The decoder's own mask goes along, as when a user clicks again.
     """
     truth = F.interpolate(
         target, (image_size, image_size), mode="bilinear", align_corners=False, antialias=True
     )
-    clicked = sample_correction(truth[:, 0] > 0.5, answer.output_logits, generator, prompt)
-    return replace(clicked, previous=answer.raw_logits)
+    clicked = sample_correction(truth[:, 0] > 0.5, prediction.output_logits, generator, prompt)
+    return replace(clicked, previous=prediction.raw_logits)
 
 
 def tight_box(mask: Bool[Tensor, "b l l"]) -> ModelPrompt:
-    """HQ-SAM's evaluation box, inclusive corners, in pixels of the mask."""
+    """Return HQ-SAM's evaluation box, inclusive corners, in pixels of the mask."""
     labels = torch.tensor([2, 3], dtype=torch.int32, device=mask.device).expand(len(mask), 2)
     return ModelPrompt(points_xy=boxes_from_masks(mask).view(-1, 2, 2), labels=labels)
 
@@ -97,21 +92,21 @@ def tight_box(mask: Bool[Tensor, "b l l"]) -> ModelPrompt:
 def positive_points(
     mask: Bool[Tensor, "b l l"], count: int, generator: torch.Generator
 ) -> ModelPrompt:
-    """HQ-SAM's evaluation points: random pixels of the object, in pixels of the mask."""
+    """Draw HQ-SAM's evaluation points: random pixels of the object, in pixels of the mask."""
     points = sample_points(mask, count, generator)
     labels = torch.ones(points.shape[:2], dtype=torch.int32, device=mask.device)
     return ModelPrompt(points_xy=points, labels=labels)
 
 
 def at_model_size(prompt: ModelPrompt, side: int, image_size: int) -> ModelPrompt:
-    """Points from a square of `side` to the model's; pixel centres are whole numbers in both."""
+    """Scale points from a square of `side` to the model's; pixel centres are whole in both."""
     assert prompt.points_xy is not None
     scale = image_size / side
     return replace(prompt, points_xy=(prompt.points_xy + 0.5) * scale - 0.5)
 
 
 def _ring(mask: Bool[Tensor, "b l l"]) -> Bool[Tensor, "b l l"]:
-    """Pixels outside, within 5 % of each box's diagonal."""
+    """Return the pixels outside, within 5 % of each box's diagonal."""
     box = boxes_from_masks(mask)
     diagonal = torch.hypot(box[:, 2] - box[:, 0], box[:, 3] - box[:, 1])
     ring = torch.zeros_like(mask)
@@ -126,15 +121,13 @@ def _ring(mask: Bool[Tensor, "b l l"]) -> Bool[Tensor, "b l l"]:
 
 
 _DOWN = 8
-
-
 _CHANGED = 0.01
 
 
 def coarse_mask(
     label: Float[Tensor, "b 1 h w"], side: int, generator: torch.Generator
 ) -> Float[Tensor, "b 1 s s"]:
-    """The label at `side` pixels, noisy where an eightfold smaller copy of it would differ.
+    """Return the label at `side` pixels, noisy where an eightfold smaller copy would differ.
 
     label: in [0, 1]. Returns 0 or 1. Source: HQ-SAM `misc.masks_noise`, after Mask Transfiner.
     """
@@ -150,11 +143,11 @@ def coarse_mask(
 def coarse_mask_prompt(
     label: Float[Tensor, "b 1 h w"], side: int, generator: torch.Generator
 ) -> ModelPrompt:
-    """A coarse mask as SAM 2's prompt encoder reads it: logits of +-10 and no point.
+    """Return a coarse mask as SAM 2's prompt encoder reads it: logits of +-10 and no point.
 
     HQ-SAM feeds 0 and 255, which is out of range. The mask goes along as `previous`, because a mask
-    prompt proper is taken as the answer and never reaches the decoder. Two padding points, as many
-    as a box has corners, keep the decoder at its single mask.
+    prompt proper is taken as the prediction and never reaches the decoder. Two padding points, as
+    many as a box has corners, keep the decoder at its single mask.
     """
     logits = coarse_mask(label, side, generator) * (2 * MASK_PROMPT_LOGIT) - MASK_PROMPT_LOGIT
     b, device = label.shape[0], label.device

@@ -40,7 +40,13 @@ EXPORT = "refiner.safetensors"
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """One finished step. scores: when the refiner has just been evaluated."""
+    """One finished step.
+
+    step: how many are done.
+    steps: how many there are.
+    loss: of this step.
+    scores: where the refiner has just been evaluated, else None.
+    """
 
     step: int
     steps: int
@@ -50,8 +56,14 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class TrainOutcome:
-    """path: the exported refiner, the best one seen. base: scores without a refiner. empty: masks
-    without an object that were passed over, by this process.
+    """A finished run.
+
+    path: the exported refiner, the best one seen.
+    steps: how many were done.
+    minutes: how long it took.
+    base: scores without a refiner.
+    best: scores of the exported one.
+    empty: masks without an object that were passed over, by this process.
     """
 
     path: Path
@@ -63,7 +75,13 @@ class TrainOutcome:
 
 
 class RefinerTrainer:
-    """One run. Public state is what the checkpoint holds: step, spent_s, base, best."""
+    """One run; public state is what the checkpoint holds.
+
+    step: how many steps are done.
+    spent_s: seconds spent on them.
+    base: scores without a refiner; None until measured.
+    best: scores of the best refiner so far; None until measured.
+    """
 
     def __init__(
         self,
@@ -75,11 +93,13 @@ class RefinerTrainer:
         minutes: float | None = None,
         start_from: Path | None = None,
     ):
-        """minutes: end the schedule by then even if steps are left. start_from: a refiner file to
-        begin with, whose base may be another one; parts that it lacks, or has with other options,
-        begin untrained.
+        """Prepare the run, or continue the one in the folder.
 
-        Raises: UsageError, ConfigError, InputError, ModelError, CheckpointError: what is asked for
+        minutes: end the schedule by then even if steps are left.
+        start_from: a refiner file to begin with, whose base may be another one; parts that it
+            lacks, or has with other options, begin untrained.
+
+        Raises: UsageError, ConfigError, InputError, ModelError, CheckpointError: what is wanted
         does not fit, is not here, or the folder holds another run.
         """
         self.config, self.out, self.minutes = config, out, minutes
@@ -124,7 +144,7 @@ class RefinerTrainer:
 
     @property
     def progress(self) -> float:
-        """Share of the run that is done, in [0, 1]."""
+        """Return the share of the run that is done, in [0, 1]."""
         done = self.step / self.config.steps
         if self.minutes is not None:
             done = max(done, self.spent_s / (60 * self.minutes))
@@ -161,7 +181,7 @@ class RefinerTrainer:
         return TrainOutcome(self.out / EXPORT, self.step, self.spent_s / 60, self.base, best, empty)
 
     def train_step(self) -> float:
-        """One step of the optimiser; returns the loss."""
+        """Take one step of the optimiser and return the loss."""
         config, fabric = self.config, self.fabric
         rate = config.rate_at(self.step, self.progress)
         for group in self.optimiser.param_groups:
@@ -203,7 +223,7 @@ class RefinerTrainer:
         return scores
 
     def save(self) -> None:
-        """Write the checkpoint, at once or not at all."""
+        """Write the checkpoint in one piece."""
         if not self.fabric.is_global_zero:
             return
         part = self.out / f"{CHECKPOINT}.part"
@@ -291,7 +311,7 @@ class RefinerTrainer:
 
 
 def _tensor(value: Any) -> Tensor:
-    """`all_reduce` of a tensor is one; its annotation says more."""
+    """Return a tensor as one: `all_reduce` of a tensor is one, though its annotation says more."""
     return value
 
 
@@ -313,7 +333,7 @@ def _place(config: RefinerTrainConfig, requested: str) -> torch.device:
 
 
 def _fabric(config: RefinerTrainConfig, device: torch.device) -> Fabric:
-    """Where the run happens; bf16 autocast on a GPU only."""
+    """Set up where the run happens; bf16 autocast on a GPU only."""
     try:
         from lightning.fabric import Fabric
         from lightning.fabric.strategies.ddp import DDPStrategy

@@ -12,7 +12,7 @@ from vos.prompts import Box
 from vos.settings import Settings
 from vos_cli.batch.events import Event, Finished
 from vos_cli.batch.folder import BatchFolder, ClipResult
-from vos_cli.batch.worker import Task, Tell
+from vos_cli.batch.worker import OnProgress, Task
 from vos_cli.console.errors import Interrupted
 from vos_cli.job.job import Job
 
@@ -45,20 +45,20 @@ def results(events: Iterable[Event]) -> dict[str, ClipResult]:
     return {event.result.name: event.result for event in events if isinstance(event, Finished)}
 
 
-def work(task: Task, worker: str, tell: Tell) -> ClipResult:
+def work(task: Task, worker: str, on_progress: OnProgress) -> ClipResult:
     """Ends at once; a task called "fatal" takes its worker along, "unlucky" does so once."""
     if task.name == "fatal" or (task.name == "unlucky" and task.attempt == 1):
         os.kill(os.getpid(), signal.SIGKILL)
-    tell(1, 2)
+    on_progress(1, 2)
     result = ClipResult(task.name, "done", frames=2, worker=worker, attempts=task.attempt)
     task.folder.write_result(result)
     return result
 
 
-def endless(task: Task, worker: str, tell: Tell) -> ClipResult:
+def endless(task: Task, worker: str, on_progress: OnProgress) -> ClipResult:
     """Works until it is stopped, and then says so in the log."""
     try:
-        tell(0, None)
+        on_progress(0, None)
         while True:
             time.sleep(0.05)
     except KeyboardInterrupt:
@@ -66,13 +66,13 @@ def endless(task: Task, worker: str, tell: Tell) -> ClipResult:
         raise Interrupted("stopped") from None
 
 
-def threads(task: Task, worker: str, tell: Tell) -> ClipResult:
+def threads(task: Task, worker: str, on_progress: OnProgress) -> ClipResult:
     """Says how many threads it may use, and on which device."""
     device = task.job.settings.device
     return ClipResult(task.name, "done", reason=f"{os.environ['OMP_NUM_THREADS']} {device}")
 
 
-def gpu(task: Task, worker: str, tell: Tell) -> ClipResult:
+def gpu(task: Task, worker: str, on_progress: OnProgress) -> ClipResult:
     """Says which process it is and which GPU it was given."""
     reason = f"{os.getpid()} {os.environ['CUDA_VISIBLE_DEVICES']}"
     return ClipResult(task.name, "done", reason=reason)

@@ -15,22 +15,22 @@ from vos_cli.batch.folder import BatchFolder, ClipResult, check_inside, hold_sha
 def test_two_batches_do_not_share_a_folder(tmp_path: Path):
     folder = BatchFolder(tmp_path)
     folder.make()
-    with folder.locked():
-        with pytest.raises(OutputError, match="another vos batch"), BatchFolder(tmp_path).locked():
+    with folder.lock():
+        with pytest.raises(OutputError, match="another vos batch"), BatchFolder(tmp_path).lock():
             pass
-        with pytest.raises(OutputError, match="--shard"), BatchFolder(tmp_path, (0, 2)).locked():
+        with pytest.raises(OutputError, match="--shard"), BatchFolder(tmp_path, (0, 2)).lock():
             pass
-    with BatchFolder(tmp_path).locked():
+    with BatchFolder(tmp_path).lock():
         pass
 
 
 def test_shards_share_a_folder_but_not_a_shard(tmp_path: Path):
     first, second = BatchFolder(tmp_path, (0, 2)), BatchFolder(tmp_path, (1, 2))
     first.make()
-    with first.locked(), second.locked():
-        with pytest.raises(OutputError), BatchFolder(tmp_path, (0, 2)).locked():
+    with first.lock(), second.lock():
+        with pytest.raises(OutputError), BatchFolder(tmp_path, (0, 2)).lock():
             pass
-        with pytest.raises(OutputError), BatchFolder(tmp_path).locked():
+        with pytest.raises(OutputError), BatchFolder(tmp_path).lock():
             pass
     assert first.report(".json") != second.report(".json")
 
@@ -40,10 +40,10 @@ def test_a_batch_waits_for_workers_left_behind(tmp_path: Path, monkeypatch: pyte
     folder = BatchFolder(tmp_path)
     folder.make()
     started = time.monotonic()
-    with hold_shared(folder.workers_lock), pytest.raises(OutputError), folder.locked():
+    with hold_shared(folder.workers_lock), pytest.raises(OutputError), folder.lock():
         pass
     assert time.monotonic() - started >= 0.3
-    with folder.locked(), hold_shared(folder.workers_lock), hold_shared(folder.workers_lock):
+    with folder.lock(), hold_shared(folder.workers_lock), hold_shared(folder.workers_lock):
         pass
 
 

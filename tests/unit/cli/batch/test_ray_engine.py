@@ -14,9 +14,9 @@ from unit.cli.batch.fake_ray import FakeRay
 from vos.errors import InputError, OutputError, UsageError, VosError
 from vos.version import __version__
 from vos_cli.batch.folder import ClipResult
-from vos_cli.batch.ray_engine import _folder_of, _why, run_ray
-from vos_cli.batch.ray_plan import Share, deal, ray_plan
-from vos_cli.batch.ray_worker import NodeWorker
+from vos_cli.batch.ray.engine import _find_folder, _why, run_ray
+from vos_cli.batch.ray.plan import Share, deal, ray_plan
+from vos_cli.batch.ray.worker import NodeWorker
 from vos_cli.main import run
 
 
@@ -138,8 +138,8 @@ def test_what_each_worker_gets(monkeypatch: pytest.MonkeyPatch):
 
 def test_folders_of_footage(tmp_path: Path):
     (tmp_path / "day[1]").mkdir()
-    assert _folder_of(str(tmp_path / "day[1]/a.mov")) == tmp_path / "day[1]"
-    assert _folder_of(str(tmp_path / "day*/*.png")) == tmp_path
+    assert _find_folder(str(tmp_path / "day[1]/a.mov")) == tmp_path / "day[1]"
+    assert _find_folder(str(tmp_path / "day*/*.png")) == tmp_path
 
 
 def test_of_many_lines_the_one_that_tells():

@@ -11,11 +11,11 @@ from PIL import Image
 
 from unit.cli.batch import fakes
 from vos.settings import Settings
-from vos_cli.batch.clips import unnamed
+from vos_cli.batch.clips import strip_name
 from vos_cli.batch.worker import Task, run_task
 
 
-def tell(frames: int, total: int | None, skipped: int = 0) -> None:
+def on_progress(frames: int, total: int | None, skipped: int = 0) -> None:
     """Nobody listens."""
 
 
@@ -34,7 +34,7 @@ def task(tmp_path: Path) -> Task:
 
 
 def test_footage_that_breaks_in_the_middle_leaves_nothing_and_can_be_mended(task: Task):
-    failed = run_task(task, "w1", tell)
+    failed = run_task(task, "w1", on_progress)
     assert (failed.state, failed.exit_code) == ("failed", 3)
     assert failed.reason is not None
     assert "3.png: broken image" in failed.reason
@@ -43,9 +43,9 @@ def test_footage_that_breaks_in_the_middle_leaves_nothing_and_can_be_mended(task
 
     broken = Path(task.job.source) / "3.png"
     broken.write_bytes((broken.parent / "2.png").read_bytes())
-    done = run_task(task, "w2", tell)
+    done = run_task(task, "w2", on_progress)
     assert (done.state, done.frames) == ("done", 6)
-    assert run_task(task, "w3", tell).was_there
+    assert run_task(task, "w3", on_progress).was_there
 
     log = task.folder.log("clip").read_text()
     said = ["worker w1", "broken image", "worker w2", "6 frames", "worker w3", "already complete"]
@@ -56,29 +56,29 @@ def test_footage_that_breaks_in_the_middle_leaves_nothing_and_can_be_mended(task
 def test_a_log_that_cannot_be_written_fails_the_clip_and_not_its_worker(task: Task, tmp_path: Path):
     log = task.folder.log("clip")
     log.symlink_to(tmp_path / "elsewhere")
-    failed = run_task(task, "w1", tell)
+    failed = run_task(task, "w1", on_progress)
     assert (failed.state, failed.exit_code) == ("failed", 2)
     assert "clip.log" in str(failed.reason)
     assert not (tmp_path / "elsewhere").exists()
     log.unlink()
     log.parent.rmdir()
-    assert "cannot write" in str(run_task(task, "w1", tell).reason)
+    assert "cannot write" in str(run_task(task, "w1", on_progress).reason)
 
 
 def test_what_a_killed_run_did_not_write_down_is_found_out(task: Task):
     """Killed between the output and its status: the next run skips the clip, its scores known."""
     settings = replace(task.job.settings, save=("masks", "stats"))
     task = replace(task, job=replace(task.job, settings=settings, end=3))
-    made = run_task(task, "w1", tell)
+    made = run_task(task, "w1", on_progress)
     assert made.low_scores == ("object 1: absent on frames 0-2",)
     task.folder.status("clip").unlink()
-    found = run_task(task, "w2", tell)
+    found = run_task(task, "w2", on_progress)
     assert (found.was_there, found.frames, found.seconds) == (True, 3, None)
     assert found.low_scores == made.low_scores
 
 
 def test_a_clip_is_not_named_twice():
-    assert unnamed("a b.mp4: not a video", "/x/a b.mp4") == "not a video"
-    assert unnamed("/x/a b.mp4: not a video", "/x/a b.mp4") == "not a video"
-    assert unnamed("other.png: broken", "/x/a") == "other.png: broken"
-    assert unnamed("new\\nline.mp4: empty", "/x/new\nline.mp4") == "empty"
+    assert strip_name("a b.mp4: not a video", "/x/a b.mp4") == "not a video"
+    assert strip_name("/x/a b.mp4: not a video", "/x/a b.mp4") == "not a video"
+    assert strip_name("other.png: broken", "/x/a") == "other.png: broken"
+    assert strip_name("new\\nline.mp4: empty", "/x/new\nline.mp4") == "empty"

@@ -39,7 +39,7 @@ from vos_cli.studio.address import LOOPBACK, Address
 from vos_cli.studio.app import make_app
 from vos_cli.studio.document import Document, History
 from vos_cli.studio.fix_preview import FixPreviewer
-from vos_cli.studio.fixes import Fixes, undone
+from vos_cli.studio.fixes import Fixes, find_undone
 from vos_cli.studio.guard import Guard
 from vos_cli.studio.pictures import Thumbnails
 from vos_cli.studio.session import StudioSession
@@ -69,13 +69,13 @@ def output(tracker: Tracker, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def desk(output: Path, tracker: Tracker) -> Iterator[StudioSession]:
+def session(output: Path, tracker: Tracker) -> Iterator[StudioSession]:
     open_again = partial(open_result, output)
     fixes = Fixes(open_again(), open_again, lambda: tracker)
     source = fixes.result.source
     with RandomAccess(source) as frames:
         previewer = FixPreviewer(lambda: tracker, frames, lambda: fixes.result)
-        desk = StudioSession(
+        session = StudioSession(
             info=source.info,
             frames=frames,
             thumbnails=Thumbnails(),
@@ -86,15 +86,15 @@ def desk(output: Path, tracker: Tracker) -> Iterator[StudioSession]:
             runs=None,
             finish=lambda: None,
         )
-        desk.start_fixing(fixes, previewer)
-        yield desk
+        session.start_fixing(fixes, previewer)
+        yield session
         fixes.stop()
         fixes.wait()
 
 
 @pytest.fixture
-def page(desk: StudioSession) -> Iterator[TestClient]:
-    guard = Guard(make_app(desk), Address.of(LOOPBACK), on_spent=lambda _token: None)
+def page(session: StudioSession) -> Iterator[TestClient]:
+    guard = Guard(make_app(session), Address.of(LOOPBACK), on_spent=lambda _token: None)
     with TestClient(guard, base_url=BASE, follow_redirects=False) as client:
         assert client.get("/", params={"token": guard.token}).status_code == 303
         client.headers["Origin"] = BASE
@@ -151,20 +151,20 @@ def test_what_the_page_starts_with(page: TestClient, output: Path):
     assert (status["state"], status["can_undo"], status["can_redo"]) == ("none", False, False)
 
 
-def test_what_was_drawn_on_top_of_a_track_is_a_correction_of_it(desk: StudioSession):
-    assert desk.fixes is not None
+def test_what_was_drawn_on_top_of_a_track_is_a_correction_of_it(session: StudioSession):
+    assert session.fixes is not None
     clicks, more = Points(1, ((1, 2), (3, 4)), (1, 0), 2), Points(1, ((5, 6),), (1,), 2)
     both = Points(1, (*clicks.points_xy_px, (5, 6)), (1, 0, 1), 2)
     other = Points(7, ((1, 2), (3, 4)), (1, 0), 2)
-    desk.fixes.result = replace(desk.fixes.result, prompts=(BOX, clicks), names={1: "ball"})
+    session.fixes.result = replace(session.fixes.result, prompts=(BOX, clicks), names={1: "ball"})
     drawn = Document((BOX, both, other), {1: "renamed", 4: "not drawn", 7: "bat"})
-    started = desk.fixes.document(drawn)
+    started = session.fixes.document(drawn)
     assert started.prompts == (more, other)
     assert list(started.objects.items()) == [(1, "ball"), (7, "bat")]
-    assert desk.fixes.document(Document((BOX, clicks))).prompts == ()
+    assert session.fixes.document(Document((BOX, clicks))).prompts == ()
 
 
-def test_fix_undo_and_redo(page: TestClient, desk: StudioSession, output: Path):
+def test_fix_undo_and_redo(page: TestClient, session: StudioSession, output: Path):
     before = masks(output)
     assert draw(page, CLICK) == 200
     told = run(page)
@@ -184,8 +184,8 @@ def test_fix_undo_and_redo(page: TestClient, desk: StudioSession, output: Path):
     told = run(page, "/api/fix/redo")
     assert (told["state"], told["can_redo"]) == ("done", False)
     assert masks(output) == after
-    assert desk.fixes is not None
-    assert desk.fixes.version == 3
+    assert session.fixes is not None
+    assert session.fixes.version == 3
 
 
 def test_a_new_object_is_drawn_named_and_taken_back(page: TestClient, output: Path):
@@ -282,13 +282,13 @@ def test_another_command_changed_it_meanwhile(page: TestClient, output: Path, tr
 
 
 def test_stopping_leaves_the_result_as_it_was(
-    page: TestClient, desk: StudioSession, output: Path, monkeypatch: pytest.MonkeyPatch
+    page: TestClient, session: StudioSession, output: Path, monkeypatch: pytest.MonkeyPatch
 ):
     before = masks(output)
     draw(page, CLICK)
-    assert desk.fixes is not None
-    desk.fixes.stop()
-    monkeypatch.setattr(desk.fixes._stop, "clear", lambda: None)
+    assert session.fixes is not None
+    session.fixes.stop()
+    monkeypatch.setattr(session.fixes._stop, "clear", lambda: None)
     told = run(page)
     assert told["state"] == "stopped"
     assert masks(output) == before
@@ -298,8 +298,8 @@ def test_stopping_leaves_the_result_as_it_was(
 
 def test_what_can_be_made_again():
     one, two = {"edit": 1, "prompts": ["a"]}, {"edit": 2, "prompts": ["b"]}
-    assert undone([one, two]) == []
-    assert undone([one, two, {"undo": 2}]) == [two]
-    assert undone([one, two, {"undo": 2}, {"undo": 1}]) == [two, one]
-    assert undone([one, two, {"undo": 2}, {"undo": 1}, {**one, "edit": 3}]) == [two]
-    assert undone([one, two, {"undo": 2}, {"edit": 3, "prompts": ["c"]}]) == []
+    assert find_undone([one, two]) == []
+    assert find_undone([one, two, {"undo": 2}]) == [two]
+    assert find_undone([one, two, {"undo": 2}, {"undo": 1}]) == [two, one]
+    assert find_undone([one, two, {"undo": 2}, {"undo": 1}, {**one, "edit": 3}]) == [two]
+    assert find_undone([one, two, {"undo": 2}, {"edit": 3, "prompts": ["c"]}]) == []

@@ -18,10 +18,10 @@ from vos.settings import Settings
 from vos_cli.console.errors import Interrupted
 from vos_cli.job.job import Job, Outcome
 from vos_cli.studio import runs as module
-from vos_cli.studio.document import History, document_of
+from vos_cli.studio.document import History, make_document
 from vos_cli.studio.runs import Runs
 
-DRAWN = History(document_of([Box(1, (1, 1, 9, 9))], {1: "ball", 2: "not drawn"}), version=7)
+DRAWN = History(make_document([Box(1, (1, 1, 9, 9))], {1: "ball", 2: "not drawn"}), version=7)
 
 
 def outcome(job: Job) -> Outcome:

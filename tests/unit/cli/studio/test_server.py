@@ -30,7 +30,7 @@ from starlette.testclient import TestClient
 
 from vos_cli.studio.address import LOOPBACK, Address
 from vos_cli.studio.app import make_app
-from vos_cli.studio.document import History, document_of
+from vos_cli.studio.document import History, make_document
 from vos_cli.studio.guard import MAX_BODY_BYTES, Guard
 from vos_cli.studio.pictures import Thumbnails
 from vos_cli.studio.preview import Preview, Previewer
@@ -66,7 +66,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def desk(clip: Path, tmp_path: Path) -> Iterator[StudioSession]:
+def session(clip: Path, tmp_path: Path) -> Iterator[StudioSession]:
     thumbnails = Thumbnails()
     with open_source(clip) as source, RandomAccess(source, thumbnails.add) as frames:
         frames.read(4)
@@ -75,7 +75,7 @@ def desk(clip: Path, tmp_path: Path) -> Iterator[StudioSession]:
             frames=frames,
             thumbnails=thumbnails,
             previewer=Fake(),  # pyright: ignore[reportArgumentType]
-            history=History(document_of((), {})),
+            history=History(make_document((), {})),
             tool="box",
             save_to=tmp_path / "prompts.json",
             runs=None,
@@ -84,8 +84,8 @@ def desk(clip: Path, tmp_path: Path) -> Iterator[StudioSession]:
 
 
 @pytest.fixture
-def guard(desk: StudioSession) -> Guard:
-    return Guard(make_app(desk), Address.of(LOOPBACK), on_spent=SPENT.append)
+def guard(session: StudioSession) -> Guard:
+    return Guard(make_app(session), Address.of(LOOPBACK), on_spent=SPENT.append)
 
 
 SPENT: list[str] = []
@@ -157,13 +157,15 @@ def test_localhost_and_tunnels_are_this_machine(guard: Guard, visitor: TestClien
 @pytest.mark.parametrize(
     "origin", ["http://evil.example", "null", "http://127.0.0.1:1", "https://127.0.0.1:4321", None]
 )
-def test_changes_come_from_the_page_only(page: TestClient, desk: StudioSession, origin: str | None):
+def test_changes_come_from_the_page_only(
+    page: TestClient, session: StudioSession, origin: str | None
+):
     del page.headers["Origin"]
     headers = {} if origin is None else {"Origin": origin}
     sent = {"version": 0, "prompts": [BOX], "objects": {"1": ""}}
     assert page.put("/api/document", json=sent, headers=headers).status_code == 403
     assert page.post("/api/finish", headers=headers).status_code == 403
-    assert desk.history.version == 0
+    assert session.history.version == 0
 
 
 def test_uploads_are_limited(page: TestClient):
@@ -204,14 +206,14 @@ def test_no_path_leads_to_files(page: TestClient, path: str):
     assert page.get(path).status_code in (404, 405, 422)
 
 
-def test_a_mask_names_no_file(page: TestClient, desk: StudioSession, tmp_path: Path):
+def test_a_mask_names_no_file(page: TestClient, session: StudioSession, tmp_path: Path):
     Image.fromarray(np.ones((clips.HEIGHT, clips.WIDTH), np.uint8)).save(tmp_path / "m.png")
     for file in (str(tmp_path / "m.png"), "/etc/passwd", "../m.png"):
         mask = {"type": "mask", "object_id": 1, "frame_idx": 0, "file": file}
         answer = put(page, 0, mask)
         assert answer.status_code == 422
         assert "png_base64" in answer.json()["error"]
-    assert desk.history.version == 0
+    assert session.history.version == 0
 
 
 # Frames and masks
@@ -232,11 +234,11 @@ def test_frames_are_the_source_s(page: TestClient, clip: Path):
     assert page.get("/api/frames/-1.jpg").status_code == 404
 
 
-def test_thumbnails_are_there_once_indexed(page: TestClient, desk: StudioSession):
+def test_thumbnails_are_there_once_indexed(page: TestClient, session: StudioSession):
     answer = page.get("/api/thumbnails/4.jpg")
     small = np.array(Image.open(io.BytesIO(answer.content)))
     assert small.shape == (clips.HEIGHT, clips.WIDTH, 3)
-    assert np.abs(small.astype(int) - desk.frames.read(4)).mean() < 12
+    assert np.abs(small.astype(int) - session.frames.read(4)).mean() < 12
     assert page.get("/api/thumbnails/5.jpg").status_code == 204
     for frames, size in (
         (None, (192, 108)),
@@ -267,7 +269,7 @@ def test_a_mask_is_transparent_but_for_its_object(page: TestClient):
 
 
 def test_prompts_come_back_as_they_were_drawn(
-    page: TestClient, desk: StudioSession, tmp_path: Path
+    page: TestClient, session: StudioSession, tmp_path: Path
 ):
     polygon = {
         "type": "polygon",
@@ -294,7 +296,7 @@ def test_prompts_come_back_as_they_were_drawn(
     assert page.get("/api/prompts.json").text == file.read_text()
     assert json.loads(file.read_text())["prompts"] == drawn
     size = (clips.HEIGHT, clips.WIDTH)
-    assert tuple(load_prompts(file, size_hw=size)) == desk.history.now.prompts
+    assert tuple(load_prompts(file, size_hw=size)) == session.history.now.prompts
     assert load_named_prompts(file).names == {1: "dog", 3: "not drawn twice"}
 
 
@@ -320,15 +322,15 @@ def test_the_second_tab_does_not_overwrite_the_first(page: TestClient):
     assert page.post("/api/undo", json={"version": 0}).status_code == 409
 
 
-def test_what_was_drawn_and_not_saved_is_known(page: TestClient, desk: StudioSession):
-    desk.history = History(document_of(prompts_from_json([BOX]), {}))  # from the file
-    assert not desk.is_drawing_unused
+def test_what_was_drawn_and_not_saved_is_known(page: TestClient, session: StudioSession):
+    session.history = History(make_document(prompts_from_json([BOX]), {}))  # from the file
+    assert not session.is_drawing_unused
     put(page, 0, BOX, POINTS)
-    assert desk.is_drawing_unused
-    desk.save()
-    assert not desk.is_drawing_unused
+    assert session.is_drawing_unused
+    session.save()
+    assert not session.is_drawing_unused
     put(page, 1)
-    assert not desk.is_drawing_unused
+    assert not session.is_drawing_unused
 
 
 BAD = {
@@ -346,38 +348,38 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_bad_prompts_are_one_line(page: TestClient, desk: StudioSession, name: str):
+def test_bad_prompts_are_one_line(page: TestClient, session: StudioSession, name: str):
     answer = put(page, 0, *BAD[name])
     assert answer.status_code == 422
     error = answer.json()["error"]
     assert error
     assert "\n" not in error
-    assert desk.history.version == 0
+    assert session.history.version == 0
 
 
-def test_bad_names_and_bodies(page: TestClient, desk: StudioSession):
+def test_bad_names_and_bodies(page: TestClient, session: StudioSession):
     for objects in ({"0": ""}, {"256": ""}, {"x": ""}, {"1": "n" * 61}):
         assert put(page, 0, BOX, **objects).status_code == 422
     for body in (b"", b"[", b"[]", b"null", b'{"version": "x"}', b'{"version": NaN}'):
         headers = {"Content-Type": "application/json"}
         assert page.put("/api/document", content=body, headers=headers).status_code == 422
-    assert desk.history.version == 0
+    assert session.history.version == 0
 
 
-def test_saving_where_it_cannot_be(page: TestClient, desk: StudioSession, tmp_path: Path):
-    desk.save_to = tmp_path / "missing" / "prompts.json"
+def test_saving_where_it_cannot_be(page: TestClient, session: StudioSession, tmp_path: Path):
+    session.save_to = tmp_path / "missing" / "prompts.json"
     with pytest.raises(OutputError):
-        desk.save()
+        session.save()
     answer = page.post("/api/save")
     assert answer.status_code == 507
     assert "prompts.json" in answer.json()["error"]
-    assert desk.saved_version == -1
+    assert session.saved_version == -1
 
 
 # The model behind the preview
 
 
-def test_only_changed_objects_are_asked_again_and_undo_gives_the_same(desk: StudioSession):
+def test_only_changed_objects_are_asked_again_and_undo_gives_the_same(session: StudioSession):
     import torch
 
     from vos.loading import load
@@ -386,7 +388,7 @@ def test_only_changed_objects_are_asked_again_and_undo_gives_the_same(desk: Stud
     torch.manual_seed(0)
     calls: list[int] = []
     tracker = load("nano", size_px=128)
-    previewer = Previewer(lambda: tracker, desk.frames)
+    previewer = Previewer(lambda: tracker, session.frames)
     one, two = Box(1, (20, 16, 52, 48), 1), Box(2, (60, 5, 90, 30), 1)
     click = Points(1, ((30.5, 30.5),), (1,), 1)
     first = previewer.masks(1, [one, two, Box(1, (1, 1, 9, 9), 3)])
@@ -407,37 +409,37 @@ def test_only_changed_objects_are_asked_again_and_undo_gives_the_same(desk: Stud
     finally:
         frame.segmenter.__class__.decode = original
     assert np.array_equal(again.label_map, first.label_map)
-    expected = next(iter(tracker.session([one, two]).run(_only(desk, 1))))
+    expected = next(iter(tracker.session([one, two]).run(_only(session, 1))))
     assert np.array_equal(first.label_map, expected.label_map)
     negative = replace(click, labels=(0,), object_id=3)
     assert "object 3" in previewer.masks(1, [negative]).notes[3]
     assert previewer.masks(1, []).scores == {}
 
 
-def _only(desk: StudioSession, frame_idx: int) -> Iterator[Any]:
-    with open_source(desk.info.path) as source:
+def _only(session: StudioSession, frame_idx: int) -> Iterator[Any]:
+    with open_source(session.info.path) as source:
         yield from source.frames(frame_idx, frame_idx + 1)
 
 
-def test_a_model_that_fails_to_load_says_why(desk: StudioSession):
+def test_a_model_that_fails_to_load_says_why(session: StudioSession):
     def fail() -> Any:
         raise OutputError("no such model")
 
-    previewer = Previewer(fail, desk.frames)
+    previewer = Previewer(fail, session.frames)
     with pytest.raises(OutputError, match="no such model"):
         previewer.masks(0, [])
     assert not previewer.is_ready
     assert str(previewer.error) == "no such model"
 
 
-def test_reads_from_several_threads(desk: StudioSession):
-    expected = [desk.frames.read(idx) for idx in range(5)]
+def test_reads_from_several_threads(session: StudioSession):
+    expected = [session.frames.read(idx) for idx in range(5)]
     wrong: list[int] = []
 
     def read(offset: int) -> None:
         for step in range(20):
             idx = (offset + 3 * step) % 5
-            if not np.array_equal(desk.frames.read(idx), expected[idx]):
+            if not np.array_equal(session.frames.read(idx), expected[idx]):
                 wrong.append(idx)
 
     threads = [threading.Thread(target=read, args=(i,)) for i in range(4)]

@@ -225,7 +225,7 @@ def test_dropout_clears_channels_in_training_only(model):
     config = PromptRetargetingConfig(click_dropout=1.0, mask_dropout=0.0)
     retarget = PromptRetargeting(config, model)
     drawn = torch.ones(5, 3, 16, 16)
-    dropped = retarget._dropped(drawn)
+    dropped = retarget._drop_channels(drawn)
     assert not dropped[:, :2].any()
     assert dropped[:, 2].all()
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import vos.train.nano.trainer as nano
 from vos.model.load import load_model, set_image_size
 from vos.model.weights import infer_architecture, load_state_dict
-from vos.train.losses import LossWeights, answer_loss, dice_loss, mask_iou
+from vos.train.losses import LossWeights, dice_loss, mask_iou, prediction_loss
 from vos.train.nano.clip_feed import ClipFeed, ClipShape, augment, pick_objects
 from vos.train.prompts import boxes_from_masks, sample_correction, sample_prompt
 
@@ -45,7 +45,7 @@ def test_absent_frames_train_only_the_score():
     iou = torch.rand(2, 4, requires_grad=True)
     score = torch.zeros(2, 1, requires_grad=True)
     target = torch.zeros(2, 32, 32, dtype=torch.bool)
-    answer_loss(logits, iou, score, target, alternatives=True, weights=LossWeights()).backward()
+    prediction_loss(logits, iou, score, target, alternatives=True, weights=LossWeights()).backward()
     assert not logits.grad.any()
     assert (score.grad > 0).all()
 
@@ -55,7 +55,7 @@ def test_a_frame_without_the_object_weighs_more_in_the_score():
     target = torch.stack([disk()[0], torch.zeros_like(disk()[0])])
     logits, iou = torch.zeros(2, 1, 8, 8), torch.zeros(2, 1)
     weights = LossWeights(absent=4.0)
-    answer_loss(logits, iou, score, target, alternatives=False, weights=weights).backward()
+    prediction_loss(logits, iou, score, target, alternatives=False, weights=weights).backward()
     present, absent = score.grad[:, 0].tolist()
     assert present < 0 < absent
     assert absent == pytest.approx(-4 * present)
@@ -65,7 +65,7 @@ def test_alternatives_train_only_the_best_of_three():
     logits = torch.randn(1, 4, 8, 8)
     logits[0, 2] = torch.nn.functional.avg_pool2d(disk().float()[None], 4)[0, 0] * 20 - 10
     logits.requires_grad_()
-    answer_loss(
+    prediction_loss(
         logits,
         torch.rand(1, 4),
         torch.zeros(1, 1),

@@ -369,7 +369,7 @@ def test_a_tracked_still_is_found_through_memory(untrained):
     answers = []
     for target in (disk()[None].float(), torch.zeros(1, 1, 128, 128)):
         earlier = EarlierFrame.of(untrained, images, target, seeded())
-        bank = earlier.remembered(untrained, torch.arange(1), "mask", seeded())
+        bank = earlier.remember(untrained, torch.arange(1), "mask", seeded())
         frame = EncodedFrame(features, {}, StreamPosition(0))
         engine = Engine(untrained, NoRefiner(), Fifo())
         answers.append(decode_tracked(engine, frame, bank).raw_logits)

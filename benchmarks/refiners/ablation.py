@@ -1,7 +1,7 @@
-"""Which refiner helps, on what, at which price: the table of docs/research/refiners-on-nano.md.
+"""Measure which refiner helps, on what and at which price, for docs/research/refiners-on-nano.md.
 
     vos train refiner --config nano-refiner --out runs/ablation/pr_mr     # one run per row
-    python -m benchmarks.ablation --runs runs/ablation --images ROOT... --davis ROOT
+    python -m benchmarks.refiners.ablation --runs runs/ablation --images ROOT... --davis ROOT
 
 Every folder in --runs is a row (its refiner.safetensors), after the row without a refiner. A row's
 scores are kept in its folder (scores.json) and used again while base and refiner are the same.
@@ -26,7 +26,7 @@ from benchmarks.common import disk_box, machine, moving_frames, write_result
 from benchmarks.nano import mean_score
 from vos.api import Tracker
 from vos.loading import load
-from vos.model.weights import sha256_of
+from vos.model.weights import compute_sha256
 from vos.prompts import Box, Points, Prompt
 from vos.refine.weights import load_refiner
 from vos.train.refiner.evaluate import evaluate_refiner
@@ -39,14 +39,20 @@ GENERATED = 300
 HALF = 128
 POINTS, SEEDS = 5, (0, 1, 2)
 TIMED_FRAMES, SIZE_HW = 24, (360, 640)
-
-
 Pair = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Percentages. still scores: (mIoU, mBIoU); real_points: per seed; video: (J, F)."""
+    """Scores of one refiner in percent; those of stills are (mIoU, mBIoU), of video (J, F).
+
+    generated_box: of generated stills, from a box.
+    generated_points: the same, from points.
+    real_box: of real images, from a box.
+    real_points: the same, from points, per seed.
+    video_mask: of sequences, from the first mask.
+    video_box: the same, from the first box.
+    """
 
     generated_box: Pair
     generated_points: Pair
@@ -68,13 +74,13 @@ def score(tracker: Tracker, sets: list[ImageSet], davis: Path) -> Scores:
     )
 
 
-def kept_score(
+def score_or_read(
     name: str, file: Path, tracker: Tracker, sets: list[ImageSet], davis: Path
 ) -> Scores:
     """`score`, or what `file` holds of an earlier run with the same weights."""
     weights = [tracker.model_info.sha256]
     if name != NONE:
-        weights.append(sha256_of(file.with_name(EXPORT)))
+        weights.append(compute_sha256(file.with_name(EXPORT)))
     if file.exists():
         kept = json.loads(file.read_text())
         if kept.pop("weights") == weights:
@@ -89,7 +95,7 @@ def _percent(first: float, second: float) -> Pair:
 
 
 def _real(tracker: Tracker, sets: list[ImageSet], seed: int | None) -> Pair:
-    """mIoU and mBIoU over all objects; from the box where there is no seed."""
+    """Score all objects by mIoU and mBIoU; from the box where there is no seed."""
     found = []
     for pair in (pair for one in sets for pair in one.pairs):
         image = tracker.image(read_image(pair.image))
@@ -104,14 +110,14 @@ def _real(tracker: Tracker, sets: list[ImageSet], seed: int | None) -> Pair:
 
 
 def objects(label: np.ndarray) -> list[np.ndarray]:
-    """One label per object: an image of ids holds several, a mask of 0 to 255 is one."""
+    """Yield one label per object: an image of ids holds several, a mask of 0 to 255 is one."""
     if label.max() > HALF:
         return [label]
     return [np.where(label == i, 255, 0).astype(np.uint8) for i in np.unique(label) if i]
 
 
 def prompt_for(label: np.ndarray, seed: int | None) -> Prompt | None:
-    """The tight box where there is no seed, else points; None where nothing can be seen."""
+    """Return the tight box where there is no seed, else points; None where nothing is seen."""
     if seed is None:
         box = box_prompt(label)
         return None if box is None else Box(1, box)
@@ -122,7 +128,7 @@ def prompt_for(label: np.ndarray, seed: int | None) -> Prompt | None:
 
 
 def _milliseconds(tracker: Tracker) -> float:
-    """Median time of one tracked frame."""
+    """Measure the median time of one tracked frame."""
     session = tracker.session([Box(1, disk_box(SIZE_HW))])
     times = []
     for frame in moving_frames(TIMED_FRAMES, SIZE_HW):
@@ -170,7 +176,7 @@ def main() -> None:
         refiner, _ = load_refiner(str(file), tracker.model, tracker.model_info)
         rows.append((file.parent.name, replace(tracker, refiner=refiner), file.with_name(SCORES)))
     for name, refined, kept in rows:
-        lines.append(_line(name, refined, kept_score(name, kept, refined, sets, args.davis)))
+        lines.append(_line(name, refined, score_or_read(name, kept, refined, sets, args.davis)))
         print(lines[-1], flush=True)
     info = tracker.model_info
     count = sum(len(objects(read_label(p.label))) for one in sets for p in one.pairs)
@@ -182,7 +188,7 @@ Base sha256 {info.sha256[:16]}, {info.image_size_px} px. {machine()}
 Generated: {GENERATED} held-out stills of fine structures. Real: {count} objects on images never
 trained on; "spread" is the highest minus the lowest mBIoU over {len(SEEDS)} seeds of points.
 J and F: real sequences, from the first frame's mask and from its box. Percent.
-Command: `python -m benchmarks.ablation --runs RUNS --images ROOT... --davis ROOT`
+Command: `python -m benchmarks.refiners.ablation --runs RUNS --images ROOT... --davis ROOT`
 
 {chr(10).join(lines)}
 """,

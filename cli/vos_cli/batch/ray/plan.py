@@ -14,7 +14,7 @@ from typing import Any
 from vos.errors import UsageError
 from vos_cli.batch.engines import CORES_PER_JOB, core_count, threads_each
 from vos_cli.batch.events import Event
-from vos_cli.batch.ray_engine import Share, run_ray
+from vos_cli.batch.ray.engine import Share, run_ray
 from vos_cli.batch.worker import Task
 
 _KNOCK_S = 10.0
@@ -24,7 +24,12 @@ _STORE_BYTES = 80 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class RayPlan:
-    """Workers on a connected Ray."""
+    """Workers on a connected Ray.
+
+    ray: its module, connected.
+    jobs: how many workers there are.
+    share: what each of them gets.
+    """
 
     ray: Any
     jobs: int
@@ -57,7 +62,7 @@ def ray_plan(jobs: int | None, address: str | None, device: str) -> Iterator[Ray
 
 
 def deal(nodes: Sequence[dict[str, float]], jobs: int | None, device: str) -> tuple[int, Share]:
-    """How many workers, and what each gets: a GPU where "auto" finds some, else cores.
+    """Return how many workers there are and the share of each: a GPU, else cores.
 
     Cores are those of the smallest node, divided as for local workers: threads are the same
     everywhere, as the last bits of results depend on them.
@@ -86,7 +91,7 @@ def _import_ray() -> Any:
 
 
 def _knock(address: str) -> None:
-    """Raises OSError at once where nobody listens; Ray itself tries for minutes."""
+    """Raise OSError at once where nobody listens; Ray itself tries for minutes."""
     host, colon, port = address.rpartition(":")
     if colon:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_KNOCK_S).close()

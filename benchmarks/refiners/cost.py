@@ -1,7 +1,7 @@
-"""What each refiner part costs: parameters, GFLOPs, milliseconds, memory.
+"""Measure what each refiner part costs: parameters, GFLOPs, milliseconds, memory.
 
-    python -m benchmarks.refiner                      # nano at 256 px, tiny and large at 1024 px
-    python -m benchmarks.refiner --bases nano         # seconds
+    python -m benchmarks.refiners.cost                 # nano at 256 px, tiny and large at 1024 px
+    python -m benchmarks.refiners.cost --bases nano    # seconds
 
 Random weights (cost does not depend on them), one object, batch 1, fp32. Every row is a fresh
 process. "frame" parts run once per frame for all objects, "object" parts once per object.
@@ -51,7 +51,13 @@ CLEAR, STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """parameters: of the part. ms: median. peak_mb: see `peak_mb`."""
+    """What one part costs.
+
+    parameters: of the part.
+    gflops: of one run.
+    ms: median time of a run.
+    peak_mb: see `peak_mb`.
+    """
 
     parameters: int
     gflops: float
@@ -67,8 +73,8 @@ def build_base(name: str) -> Sam2Model:
     return Sam2Model(prepare_network(net, exact=True))
 
 
-def part_of(name: str, model: Sam2Model) -> tuple[nn.Module | None, Callable[[], object]]:
-    """The part's module and one run of it on a random image with one click."""
+def find_part(name: str, model: Sam2Model) -> tuple[nn.Module | None, Callable[[], object]]:
+    """Return the part's module and one run of it on a random image with one click."""
     size, device = model.image_size, model.device
     features = model.encode_image(torch.randn(1, 3, size, size, device=device))
     click = ModelPrompt(
@@ -80,7 +86,7 @@ def part_of(name: str, model: Sam2Model) -> tuple[nn.Module | None, Callable[[],
     def refiner(preset: str):
         return build_refiner(load_refiner_config(preset), model)
 
-    def decoded():
+    def predict():
         return model.decode(model.condition(features, ()), features, click, first=True)
 
     if name == "image encoder":
@@ -93,26 +99,26 @@ def part_of(name: str, model: Sam2Model) -> tuple[nn.Module | None, Callable[[],
         local = patches2image(model.encode_image(la.crops(features)).s16)
         return la, lambda: la.attend(model, features, local)
     if name == "PR":
-        pr, answer = refiner("pr_mr").pr, decoded()
+        pr, prediction = refiner("pr_mr").pr, predict()
         assert isinstance(pr, PromptRetargeting)
-        assert answer.state is not None
-        state = answer.state
-        return pr, lambda: pr(state, answer.raw_logits, prompts, "first_frame", size)
+        assert prediction.state is not None
+        state = prediction.state
+        return pr, lambda: pr(state, prediction.raw_logits, prompts, "first_frame", size)
     if name.startswith("MR"):
-        mr, answer = refiner("mr").mr, decoded()
+        mr, prediction = refiner("mr").mr, predict()
         assert isinstance(mr, MaskRefinement)
-        assert answer.state is not None
+        assert prediction.state is not None
         if name == "MR, frame":
             return None, lambda: mr.look(features)
-        embedding, maps = answer.state.embedding, mr.look(features)
+        embedding, maps = prediction.state.embedding, mr.look(features)
         coarse = torch.zeros(1, 1, size, size, device=device)
         return mr, lambda: mr(embedding, maps, coarse)
     if name.startswith("SAM-REF"):
-        samref, answer = refiner("samref"), decoded()
+        samref, prediction = refiner("samref"), predict()
         if name == "SAM-REF, frame":
             return None, lambda: samref.augment(model, features, 0)
         cache = samref.augment(model, features, 0)
-        return samref, lambda: samref.refine(answer, features, cache, prompts)
+        return samref, lambda: samref.refine(prediction, features, cache, prompts)
     segnext = refiner("segnext")
     cache = segnext.augment(model, features, 0)
     embedding = model.condition(features, ())
@@ -120,7 +126,7 @@ def part_of(name: str, model: Sam2Model) -> tuple[nn.Module | None, Callable[[],
 
 
 def peak_mb(run: Callable[[], object], device: torch.device) -> float:
-    """Highest memory while `run` runs, above what was held before; NaN where nobody tells."""
+    """Measure the highest memory while `run` runs, above that before; NaN where unknown."""
     if device.type == "cuda":
         torch.cuda.synchronize()
         torch.cuda.reset_peak_memory_stats()
@@ -145,7 +151,7 @@ def _resident(field: str) -> float:
 def measure(base: str, part: str, device: torch.device, repeats: int) -> Cost:
     model = build_base(base)
     model.net.to(device)
-    module, run = part_of(part, model)
+    module, run = find_part(part, model)
     memory = peak_mb(run, device)
     with FlopCounterMode(display=False) as counter:
         run()
@@ -164,9 +170,9 @@ def measure(base: str, part: str, device: torch.device, repeats: int) -> Cost:
     )
 
 
-def cost_of(base: str, part: str, device: str, repeats: int) -> Cost:
+def measure_cost(base: str, part: str, device: str, repeats: int) -> Cost:
     options = ("--device", device, "--repeats", repeats)
-    return Cost(**in_fresh_process("refiner", *options, "--one", base, part))
+    return Cost(**in_fresh_process("refiners.cost", *options, "--one", base, part))
 
 
 def main() -> None:
@@ -184,7 +190,7 @@ def main() -> None:
     for base in args.bases:
         rows = []
         for part in PARTS:
-            cost = cost_of(base, part, args.device, args.repeats)
+            cost = measure_cost(base, part, args.device, args.repeats)
             count = f"{cost.parameters / 1e6:.3f}" if cost.parameters else ""
             rows.append(
                 f"| {part} | {count} | {cost.gflops:.2f} | {cost.ms:.1f} | {cost.peak_mb:.0f} |"
@@ -200,9 +206,9 @@ def main() -> None:
         f"""# Cost of the refiners' parts
 
 Random weights, batch 1, one object with one click, fp32. {machine(args.device)}
-Command: `python -m benchmarks.refiner --device {args.device} --repeats {args.repeats}`. GFLOPs are
-2 x multiply-adds of matrix products, convolutions and attention; ms is the median; peak MB is the
-highest memory while the part runs, above what was held before. "frame" parts run once for all
+Command: `python -m benchmarks.refiners.cost --device {args.device} --repeats {args.repeats}`.
+GFLOPs are 2 x multiply-adds of matrix products, convolutions and attention; ms is the median.
+Peak MB is the highest memory while the part runs, above what was held before. "frame" parts run once for all
 objects, "object" parts per object; MR's and SAM-REF's parameters stand in the object row. One whole
 LA is its four crops plus its attention.
 

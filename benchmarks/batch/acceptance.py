@@ -1,6 +1,6 @@
-"""`vos batch` on 30 clips, of which five are broken, while workers and whole runs are killed.
+"""Run `vos batch` on 30 clips, of which five are broken, and kill workers and whole runs.
 
-    python -m benchmarks.batch_acceptance [--real DIR] [--keep DIR]
+    python -m benchmarks.batch.acceptance [--real DIR] [--keep DIR]
 
 The run is killed with SIGKILL, started again, loses a worker to SIGKILL, is interrupted with
 SIGINT, and started again. At the end 25 outputs must be, byte for byte, those of `vos track` alone
@@ -28,7 +28,7 @@ from typing import Any
 
 import psutil
 
-from benchmarks.batch_footage import BAD, GOOD, Shot, make_shots
+from benchmarks.batch.footage import BAD, GOOD, Shot, make_shots
 from benchmarks.common import NANO, NANO_REFINER, machine, write_result
 
 JOBS = 2
@@ -42,7 +42,12 @@ _VOS = (sys.executable, "-m", "vos_cli")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Folders of one acceptance run. watched: where nothing may be written."""
+    """The folders of one acceptance run.
+
+    root: holds all of them.
+    real: real videos to take part, None without.
+    watched: where nothing may be written.
+    """
 
     root: Path
     real: Path | None
@@ -72,7 +77,11 @@ class Place:
 
 
 class Checks:
-    """What was checked; failed: the names of what did not hold."""
+    """The checks that were made.
+
+    passed: how many held.
+    failed: the names of those that did not.
+    """
 
     def __init__(self) -> None:
         self.passed = 0
@@ -88,7 +97,13 @@ class Checks:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One start of the batch and how it ended."""
+    """One start of the batch and how it ended.
+
+    how: what was done to it.
+    code: its exit code.
+    seconds: how long it ran.
+    finished: clips that are done after it.
+    """
 
     how: str
     code: int
@@ -97,41 +112,44 @@ class Stage:
 
 
 def run_batch(place: Place, mark: str, checks: Checks) -> list[Stage]:
-    """The batch, three times in all: killed, interrupted, finished."""
+    """Start the batch three times in all: killed, interrupted, finished."""
     stages = []
 
     def stage(how: str, disturb: Callable[[subprocess.Popen[bytes]], None]) -> None:
         began = time.monotonic()
-        with (place.root / f"said {len(stages) + 1}.txt").open("wb") as said:
+        with (place.root / f"log {len(stages) + 1}.txt").open("wb") as log:
             command = [*_VOS, "batch", str(place.manifest), "-o", str(place.out)]
             command += ["--jobs", str(JOBS), "--model", "nano", "--device", "cpu"]
             process = subprocess.Popen(
                 [*command, "--progress", "plain"],
                 cwd=place.root / "here",
                 env=place.environ(mark),
-                stdout=said,
+                stdout=log,
                 stderr=subprocess.STDOUT,
             )
             disturb(process)
             code = process.wait(_PATIENCE_S)
-        stages.append(Stage(how, code, time.monotonic() - began, finished(place.out)))
+        stages.append(Stage(how, code, time.monotonic() - began, count_finished(place.out)))
         print(stages[-1], file=sys.stderr, flush=True)
 
     def kill(process: subprocess.Popen[bytes]) -> None:
-        wait_until(lambda: finished(place.out) >= _KILL_AT and is_in_the_middle(place.out), process)
+        wait_until(
+            lambda: count_finished(place.out) >= _KILL_AT and is_in_the_middle(place.out), process
+        )
         process.kill()
 
     def lose_a_worker_and_interrupt(process: subprocess.Popen[bytes]) -> None:
         wait_until(
-            lambda: finished(place.out) >= _LOSE_WORKER_AT and is_in_the_middle(place.out), process
+            lambda: count_finished(place.out) >= _LOSE_WORKER_AT and is_in_the_middle(place.out),
+            process,
         )
         victim = workers(process.pid)[0]
         victim.kill()
-        wait_until(lambda: finished(place.out) >= _INTERRUPT_AT, process)
+        wait_until(lambda: count_finished(place.out) >= _INTERRUPT_AT, process)
         process.send_signal(signal.SIGINT)
 
     stage("SIGKILL to the whole run", kill)
-    wait_until(lambda: not marked(mark))
+    wait_until(lambda: not find_marked(mark))
     checks.that(not (place.out / "report.json").exists(), "a killed run writes no report")
     stage("SIGKILL to a worker, then SIGINT to the run", lose_a_worker_and_interrupt)
     checks.that(stages[-1].code == 130, "an interrupted run exits with 130")
@@ -145,12 +163,12 @@ def run_batch(place: Place, mark: str, checks: Checks) -> list[Stage]:
     return stages
 
 
-def finished(out: Path) -> int:
+def count_finished(out: Path) -> int:
     return sum(1 for path in out.glob("clips/*/manifest.json") if path.parent.name[0] != ".")
 
 
 def is_in_the_middle(out: Path) -> bool:
-    """Whether a clip is half done and has been saved."""
+    """Tell whether a clip is half done and has been saved."""
     return any(
         sum(1 for _ in part.glob("masks/*.png")) >= 8 and any(part.glob(".resume/*"))
         for part in out.glob("clips/.*.part")
@@ -162,8 +180,8 @@ def workers(batch: int) -> list[psutil.Process]:
     return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
 
 
-def marked(mark: str) -> list[int]:
-    """Processes that this acceptance run started, directly or not."""
+def find_marked(mark: str) -> list[int]:
+    """List the processes that this acceptance run started, directly or not."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -175,11 +193,11 @@ def marked(mark: str) -> list[int]:
 
 
 def is_over(mark: str) -> bool:
-    """Whether no process is left; Python's own helpers end a moment after those they help."""
+    """Tell whether no process is left; Python's own helpers end a moment after those they help."""
     until = time.monotonic() + 10
-    while marked(mark) and time.monotonic() < until:
+    while find_marked(mark) and time.monotonic() < until:
         time.sleep(0.1)
-    return not marked(mark)
+    return not find_marked(mark)
 
 
 def wait_until(is_so: Callable[[], bool], process: subprocess.Popen[bytes] | None = None) -> None:
@@ -193,7 +211,7 @@ def wait_until(is_so: Callable[[], bool], process: subprocess.Popen[bytes] | Non
 
 
 def content(folder: Path) -> dict[str, str]:
-    """SHA-256 of every file below a folder, by relative path; "folder" for folders."""
+    """Return SHA-256 of every file below a folder, by relative path; "folder" for folders."""
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
         if path.is_file()
@@ -203,17 +221,17 @@ def content(folder: Path) -> dict[str, str]:
 
 
 def without_source(output: Path) -> dict[str, str]:
-    """As `content`, of a result; its input's place, which is told as seen from it, left out."""
+    """Return the content of a result without its input's path, which differs from run to run."""
     found = content(output)
     if (path := output / "manifest.json").exists():
-        said = json.loads(path.read_text())
-        del said["source"]
-        found["manifest.json"] = hashlib.sha256(json.dumps(said).encode()).hexdigest()
+        manifest = json.loads(path.read_text())
+        del manifest["source"]
+        found["manifest.json"] = hashlib.sha256(json.dumps(manifest).encode()).hexdigest()
     return found
 
 
 def track_alone(place: Place, mark: str, shot: Shot) -> tuple[int, dict[str, str]]:
-    """Exit code and output of `vos track` with the options of the shot's row."""
+    """Track with the options of the shot's row; return exit code and output of `vos track`."""
     alone = place.root / "alone" / shot.name
     command = [*_VOS, "track", str(shot.source), "-o", str(alone), "-q"]
     command += ["--model", "nano", "--device", "cpu"]
@@ -230,7 +248,7 @@ def track_alone(place: Place, mark: str, shot: Shot) -> tuple[int, dict[str, str
 
 
 def check_outputs(place: Place, shots: Sequence[Shot], mark: str, checks: Checks) -> int:
-    """Compare every output with `vos track` alone; returns the number of equal files."""
+    """Compare every output with `vos track` alone; return the number of equal files."""
     equal = 0
     report = json.loads((place.out / "report.json").read_text())
     by_name = {clip["name"]: clip for clip in report["clips"]}
@@ -248,7 +266,7 @@ def check_outputs(place: Place, shots: Sequence[Shot], mark: str, checks: Checks
 
 
 def check_report(place: Place, shots: Sequence[Shot], checks: Checks) -> dict[str, Any]:
-    """Compare the report with the disk; returns it."""
+    """Compare the report with the disk, and return it."""
     report = json.loads((place.out / "report.json").read_text())
     counts = report["counts"]
     checks.that(report["state"] == "finished", "the report says the run is finished")
@@ -288,7 +306,7 @@ def check_report(place: Place, shots: Sequence[Shot], checks: Checks) -> dict[st
 
 
 def check_rest(place: Place, checks: Checks) -> None:
-    """Nothing but the output was written, and nothing half-done stays in it."""
+    """Check that nothing but the output was written, and that nothing half-done stays in it."""
     top = {path.name for path in place.out.iterdir()}
     visible = {"clips", "logs", "status", "report.html", "report.json"}
     checks.that(
@@ -341,7 +359,7 @@ def _text(
     )
     real = sum(shot.kind == "real footage" for shot in shots)
     kinds = "; ".join(dict.fromkeys(shot.kind for shot in shots if shot.fails is None))
-    command = "python -m benchmarks.batch_acceptance" + (" --real DIR" if real else "")
+    command = "python -m benchmarks.batch.acceptance" + (" --real DIR" if real else "")
     return f"""# `vos batch` on clips that break, while runs are killed
 
 {GOOD + BAD} clips in one manifest, {real} of them real videos (40 frames each), {BAD} broken.

@@ -1,8 +1,8 @@
-"""Where a refiner helps on real images: its gain by how good the base's own mask is.
+"""Show where a refiner helps on real images: its gain by how good the base's own mask is.
 
-    python -m benchmarks.refiner_where --images ROOT...    # layouts that `vos eval images` finds
+    python -m benchmarks.refiners.where --images ROOT...    # layouts that `vos eval images` finds
 
-Each object is asked for from its tight box and from 5 points (three seeds), without and with the
+Each object is prompted by its tight box and from 5 points (three seeds), without and with the
 refiner, and put into a class by the IoU without it.
 """
 
@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.ablation import SEEDS, objects, prompt_for
-from benchmarks.common import described, weights_of, write_result
+from benchmarks.common import describe_tracker, list_weights, write_result
+from benchmarks.refiners.ablation import SEEDS, objects, prompt_for
 from vos.api import Tracker
 from vos.loading import load
 from vos.refine.base import NoRefiner
@@ -26,7 +26,7 @@ CLASSES = ((0.0, 0.3), (0.3, 0.5), (0.5, 0.7), (0.7, 1.0))
 
 
 def gains(plain: Tracker, refined: Tracker, roots: list[Path]) -> dict[str, np.ndarray]:
-    """Rows of IoU, boundary IoU without and with the refiner, per kind of prompt."""
+    """Return rows of IoU, boundary IoU without and with the refiner, per kind of prompt."""
     rows: dict[str, list[list[float]]] = {"box": [], "5 points": []}
     for pair in (pair for root in roots for one in find_sets(root) for pair in one.pairs):
         images = [tracker.image(read_image(pair.image)) for tracker in (plain, refined)]
@@ -69,10 +69,10 @@ def main() -> None:
     write_result(
         "refiner_where.md",
         "# Where the refiner helps on real images\n\n"
-        f"{described(refined)}\n"
-        "Command: `python -m benchmarks.refiner_where --images ROOT...`\n\n"
+        f"{describe_tracker(refined)}\n"
+        "Command: `python -m benchmarks.refiners.where --images ROOT...`\n\n"
         f"{table(gains(plain, refined, args.images))}\n",
-        weights_of(refined),
+        list_weights(refined),
     )
 
 

@@ -1,6 +1,6 @@
-"""The rules of a refiner on video: what stands for the prompt, and what the memory sees.
+"""Score the rules of a refiner on video: what stands for the prompt, and what memory sees.
 
-    python -m benchmarks.video_rules --davis ROOT       # ROOT/JPEGImages, ROOT/Annotations
+    python -m benchmarks.refiners.video_rules --davis ROOT       # ROOT/JPEGImages, ROOT/Annotations
 
 The same weights under other rules, from the first frame's mask and from its box. A mask given as a
 prompt has no tokens and no disks, so from a mask `first_frame` and `none` are the same.
@@ -12,7 +12,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.common import described, weights_of, write_result
+from benchmarks.common import describe_tracker, list_weights, write_result
 from benchmarks.nano import mean_score
 from vos.api import Tracker
 from vos.loading import load
@@ -32,7 +32,7 @@ RULES: tuple[tuple[PromptReuse, MemoryMask], ...] = (
 
 
 def under(tracker: Tracker, reuse: PromptReuse, memory: MemoryMask) -> Tracker:
-    """The same weights under these rules."""
+    """Return the same weights under these rules."""
     given = tracker.refiner
     assert isinstance(given, SAM2Refiner)
     video = replace(given.config.video, prompt_reuse=reuse, memory_mask=memory)
@@ -59,13 +59,13 @@ def main() -> None:
         "video_rules.md",
         f"""# A refiner's rules on video
 
-{described(tracker)}
+{describe_tracker(tracker)}
 Nine real sequences, percent.
-Command: `python -m benchmarks.video_rules --davis ROOT`
+Command: `python -m benchmarks.refiners.video_rules --davis ROOT`
 
 {chr(10).join(lines)}
 """,
-        weights_of(tracker),
+        list_weights(tracker),
     )
 
 

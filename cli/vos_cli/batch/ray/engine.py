@@ -21,8 +21,8 @@ from vos.model import registry
 from vos.version import __version__
 from vos_cli.batch.events import Event, Finished, Progressed, Started
 from vos_cli.batch.folder import ATTEMPTS
-from vos_cli.batch.ray_worker import NodeWorker
-from vos_cli.batch.worker import Task, Work, given_up, run_task
+from vos_cli.batch.ray.worker import NodeWorker
+from vos_cli.batch.worker import Task, Work, give_up, run_task
 from vos_cli.console.notices import warn
 
 _PATIENCE_S = 60.0
@@ -31,8 +31,11 @@ _PATIENCE_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What each worker gets. resources: options of a Ray actor. threads: None leaves them to the
-    libraries."""
+    """One worker's share of the cluster.
+
+    resources: options of a Ray actor.
+    threads: that its arithmetic may use; None leaves that to the libraries.
+    """
 
     resources: dict[str, float]
     threads: int | None = None
@@ -44,10 +47,11 @@ def run_ray(
     """Run the tasks on a connected Ray; closing the iterator stops every worker.
 
     A worker that dies, alone or with its node, is replaced where there is room, and its clip tried
-    again, three times in all. A node that cannot do the work is told of and gets none.
+    again, three times in all. A node that cannot do the work is warned of and gets none.
 
-    jobs: number of workers; those there is no room for wait until there is. do: what is done with a
-    task; a function of a module.
+    jobs: number of workers; those there is no room for wait until there is.
+    share: what each of them gets.
+    do: does one clip; a function of a module.
 
     Raises VosError if no node can do the work.
     """
@@ -56,26 +60,26 @@ def run_ray(
     folder = tasks[0].folder
     token = folder.root / f".visible-{uuid.uuid4().hex}"
     write_atomic(token, b"")
-    footage = sorted({str(_folder_of(task.job.source)) for task in tasks})
+    footage = sorted({str(_find_folder(task.job.source)) for task in tasks})
     hello = (__version__, str(token), str(folder.workers_lock), footage)
-    queue = deque(map(_pinned, tasks))
+    queue = deque(map(_pin_model, tasks))
     crew: list[_Worker] = []
-    told: set[str] = set()
+    reported: set[str] = set()
     try:
         for number in range(min(jobs, len(tasks))):
             crew.append(_Worker(ray, f"w{number + 1}", share, hello, do))
         while queue or any(worker.task for worker in crew):
             calls = {call: worker for worker in crew for call in worker.calls}
-            problem = _problem_of_all(crew)
+            problem = _find_problem(crew)
             patience_s = None if problem is None else _PATIENCE_S
             ready = ray.wait(list(calls), timeout=patience_s)[0] if calls else []
             if problem is not None and not ready:
                 raise problem
             for call in ready:
                 worker = calls[call]
-                yield from worker.answered(call, queue)
-                if worker.problem is not None and str(worker.problem) not in told:
-                    told.add(str(worker.problem))
+                yield from worker.take_result(call, queue)
+                if worker.problem is not None and str(worker.problem) not in reported:
+                    reported.add(str(worker.problem))
                     warn(str(worker.problem))
             for worker in crew:
                 if worker.is_idle and queue:
@@ -86,16 +90,21 @@ def run_ray(
         token.unlink(missing_ok=True)
 
 
-def _problem_of_all(crew: Sequence[_Worker]) -> VosError | None:
-    """A problem that some worker has while no other is at work; more may be on their way."""
+def _find_problem(crew: Sequence[_Worker]) -> VosError | None:
+    """Return a worker's problem where no other is at work; more may be on their way."""
     if any(worker.task or worker.is_idle for worker in crew):
         return None
     return next((worker.problem for worker in crew if worker.problem is not None), None)
 
 
 class _Worker:
-    """One actor as the batch sees it. task: what it works on. problem: why it gets no work. calls:
-    what it was asked and has not answered."""
+    """One actor as the batch sees it.
+
+    name: of the worker; its node's name is added once it has greeted.
+    task: what it works on, None when idle.
+    problem: why it gets no work.
+    calls: those that have not returned.
+    """
 
     def __init__(self, ray: Any, name: str, share: Share, hello: tuple[Any, ...], do: Work) -> None:
         self._ray, self._share, self._hello, self._do = ray, share, hello, do
@@ -125,28 +134,28 @@ class _Worker:
         self._poll = self._poll or self._actor.latest.remote()
         return Started(task.name, self.name)
 
-    def answered(self, call: Any, queue: deque[Task]) -> Iterator[Event]:
-        """What a call came to. A dead actor is replaced, its task put into the queue's front."""
+    def take_result(self, call: Any, queue: deque[Task]) -> Iterator[Event]:
+        """Yield the events of a call. A dead actor is replaced, its task put in front."""
         is_poll = call == self._poll
         if is_poll:
             self._poll = None
         else:
             self._work = None
         try:
-            answer = self._ray.get(call)
+            outcome = self._ray.get(call)
         except self._ray.exceptions.RayError as error:
             yield from self._replace(error, queue)
             return
         if is_poll:
-            yield from self._progressed(answer)
+            yield from self._poll_again(outcome)
         elif self.task is None:
-            self.name, self.problem = answer
+            self.name, self.problem = outcome
             self._has_greeted = True
         else:
             self.task = None
-            yield Finished(answer)
+            yield Finished(outcome)
 
-    def _progressed(self, latest: Progressed | None) -> Iterator[Event]:
+    def _poll_again(self, latest: Progressed | None) -> Iterator[Event]:
         if self.task is not None:
             self._poll = self._actor.latest.remote()
             if latest is not None and latest.name == self.task.name:
@@ -167,7 +176,7 @@ class _Worker:
         elif task is not None and task.attempt < ATTEMPTS:
             queue.appendleft(replace(task, attempt=task.attempt + 1))
         elif task is not None:
-            yield Finished(given_up(task, self.name, _why(error)))
+            yield Finished(give_up(task, self.name, _why(error)))
         self._start()
 
     def end(self) -> None:
@@ -176,13 +185,13 @@ class _Worker:
             self._ray.kill(self._actor)
 
 
-def _folder_of(source: str) -> Path:
-    """The nearest folder above a clip, which a pattern does not name."""
+def _find_folder(source: str) -> Path:
+    """Return the nearest folder above a clip, which a pattern does not name."""
     return next(folder for folder in Path(source).parents if folder.is_dir())
 
 
-def _pinned(task: Task) -> Task:
-    """The task with "auto" replaced by the model it means here, so that all nodes use the same."""
+def _pin_model(task: Task) -> Task:
+    """Replace "auto" by the model it means here, so that all nodes use the same."""
     chosen = task.job.settings
     if chosen.model != registry.AUTO:
         return task
@@ -191,6 +200,6 @@ def _pinned(task: Task) -> Task:
 
 
 def _why(error: Exception) -> str:
-    """What matters of Ray's many lines."""
+    """Return what matters of Ray's many lines."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return lines[-1].partition(". ")[0].strip()

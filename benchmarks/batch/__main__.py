@@ -1,4 +1,4 @@
-"""What `vos batch` costs per clip beside the model, on every engine.
+"""Measure what `vos batch` costs per clip beside the model, on every engine.
 
     python -m benchmarks.batch                   # 2,000 clips
 
@@ -47,7 +47,7 @@ def make_footage(folder: Path, clips: int) -> None:
 
 
 def run_batch(engine: str, clips: int, place: Path) -> float:
-    """Seconds for the whole command. Every clip must be done."""
+    """Return the seconds of the whole command. Every clip must be done."""
     footage, out = place / "in", place / "out"
     make_footage(footage, clips)
     command = [

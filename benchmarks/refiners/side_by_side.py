@@ -1,9 +1,9 @@
-"""A picture of what a refiner changes: held-out stills of thin structures, from a tight box.
+"""Draw what a refiner changes: held-out stills of thin structures, from a tight box.
 
-    python -m benchmarks.side_by_side --out docs/models/refiner.jpg
+    python -m benchmarks.refiners.side_by_side --out docs/models/refiner.jpg
 
 Columns: the image, the base's mask, the refined mask, the truth. Rows are the first held-out
-stills of `benchmarks.ablation` whose target is a thin structure; none is chosen.
+stills of `benchmarks.refiners.ablation` whose target is a thin structure; none is chosen.
 """
 
 from __future__ import annotations
@@ -29,8 +29,12 @@ from vos.train.refiner.prompts import at_model_size, tight_box
 TINT, STRENGTH = (255, 40, 90), 0.6
 
 
-def tinted(images: Tensor, masks: Tensor) -> Tensor:
-    """images: float (b, 3, s, s) in [0, 255]; masks: bool (b, s, s)."""
+def tint(images: Tensor, masks: Tensor) -> Tensor:
+    """Lay masks over images.
+
+    images: float (b, 3, s, s) in [0, 255].
+    masks: bool (b, s, s).
+    """
     colour = torch.tensor(TINT, dtype=torch.float32)[:, None, None]
     return torch.where(masks[:, None], torch.lerp(images, colour, STRENGTH), images)
 
@@ -56,8 +60,8 @@ def main() -> None:
         frame = look_at(engine, features, StreamPosition(0))
         logits = decode_prompt(engine, frame, prompt).output_logits
         full = F.interpolate(logits.float(), size=(size, size), mode="bilinear")
-        columns.append(tinted(images, full[:, 0] > 0))
-    columns.append(tinted(images, truth))
+        columns.append(tint(images, full[:, 0] > 0))
+    columns.append(tint(images, truth))
     rows = torch.cat(columns, dim=3).unbind()
     sheet = torch.cat(list(rows), dim=1).permute(1, 2, 0).round().byte().numpy()
     args.out.parent.mkdir(parents=True, exist_ok=True)

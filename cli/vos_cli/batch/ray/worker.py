@@ -18,15 +18,18 @@ from vos.io.paths import display_name
 from vos.version import __version__
 from vos_cli.batch.events import Progressed
 from vos_cli.batch.folder import ClipResult, hold_shared
-from vos_cli.batch.worker import TELL_PERIOD_S, Task, Work
+from vos_cli.batch.worker import PROGRESS_PERIOD_S, Task, Work
 
 
 class NodeWorker:
-    """Call `hello` first. `track` and `latest` may run at the same time."""
+    """One worker on a node. Call `hello` first; `track` and `latest` may run at the same time."""
 
     def __init__(self, name: str, threads: int | None) -> None:
-        """name: of this worker, its node's name is added. threads: for its arithmetic; None leaves
-        that to the libraries."""
+        """Prepare the process.
+
+        name: of this worker; its node's name is added.
+        threads: for its arithmetic; None leaves that to the libraries.
+        """
         if threads is not None:
             os.environ["OMP_NUM_THREADS"] = str(threads)  # read when torch is imported
         self._name = f"{os.uname().nodename}:{name}"
@@ -36,10 +39,14 @@ class NodeWorker:
     def hello(
         self, version: str, token: str, lock: str, footage: Sequence[str]
     ) -> tuple[str, VosError | None]:
-        """This worker's name, and why this node cannot do the work; None if it can.
+        """Return this worker's name, and why this node cannot do the work; None if it can.
 
-        Paths are texts, as another version's objects may not be readable here. version: of the vos
-        that asks. token: a file it made in OUT. lock: held from now on. footage: folders.
+        Paths are texts, as another version's objects may not be readable here.
+
+        version: of the vos that calls.
+        token: a file it made in OUT.
+        lock: the file to hold from now on.
+        footage: folders that the node must see.
         """
         try:
             check_node(version, token, footage)
@@ -49,24 +56,27 @@ class NodeWorker:
         return self._name, None
 
     def track(self, pickled: bytes) -> ClipResult:
-        """Do one clip. pickled: the task and the work to do on it."""
+        """Do one clip.
+
+        pickled: the task and the function that does it.
+        """
         task: Task
         work: Work
         task, work = pickle.loads(pickled)
 
-        def tell(frames: int, total: int | None, skipped: int = 0) -> None:
+        def on_progress(frames: int, total: int | None, skipped: int = 0) -> None:
             self._latest = Progressed(task.name, self._name, frames, total, skipped)
 
-        return work(task, self._name, tell)
+        return work(task, self._name, on_progress)
 
     def latest(self) -> Progressed | None:
-        """How far it is, half a second from now, so that it can be asked again at once."""
-        time.sleep(TELL_PERIOD_S)
+        """Return how far it is, half a second from now, so that it can be polled at once."""
+        time.sleep(PROGRESS_PERIOD_S)
         return self._latest
 
 
 def check_node(version: str, token: str, footage: Sequence[str]) -> None:
-    """Raises VosError unless this machine has that version of vos and sees these paths."""
+    """Raise VosError unless this machine has that version of vos and sees these paths."""
     node = os.uname().nodename
     if version != __version__:
         raise UsageError(

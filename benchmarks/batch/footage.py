@@ -1,4 +1,4 @@
-"""Footage for `benchmarks.batch_acceptance`: 25 clips of many kinds, 5 that cannot be tracked."""
+"""Footage for `benchmarks.batch.acceptance`: 25 clips of many kinds, 5 that cannot be tracked."""
 
 from __future__ import annotations
 
@@ -28,8 +28,11 @@ _ENCODER_OPTIONS = {"libx264": {"g": "12"}, "libvpx-vp9": {"cpu-used": "8"}}
 class Shot:
     """One row of the manifest.
 
-    options: of `vos track`, as the row has them. kind: what is odd about it, for people. fails:
-    what its reason has to say; None for one that can be tracked.
+    name: of the clip.
+    source: its file or folder.
+    kind: what is odd about it, for people.
+    options: of `vos track`, as the row has them.
+    fails: what its reason has to contain; None for one that can be tracked.
     """
 
     name: str
@@ -45,10 +48,10 @@ class Shot:
 def make_shots(folder: Path, real: Path | None) -> list[Shot]:
     """Make 30 clips in `folder`, a new one; up to six videos of `real` stand in for as many."""
     folder.mkdir(parents=True)
-    shots = [*_videos(folder), *_stills(folder), *_asked_differently(folder), *_real(real)]
+    shots = [*_videos(folder), *_stills(folder), *_make_variants(folder), *_real(real)]
     for number in range(GOOD - len(shots)):
         path = encode(folder / f"more {number}.mp4", 30 + number, rate=Fraction(24 + number))
-        shots.append(_boxed(path, "H.264"))
+        shots.append(_make_shot(path, "H.264"))
     return [*shots, *_broken(folder)]
 
 
@@ -78,16 +81,16 @@ def encode(
             stream.codec_context.time_base = Fraction(1, 1000)
         for frame in moving_frames(frames, size_hw):
             image = np.ascontiguousarray(np.rot90(frame.image, -turn_deg // 90))
-            picture = av.VideoFrame.from_ndarray(image, "rgb24")
+            encoded = av.VideoFrame.from_ndarray(image, "rgb24")
             if times_ms is not None:
-                picture.pts, picture.time_base = times_ms[frame.frame_idx], Fraction(1, 1000)
-            out.mux(stream.encode(picture))
+                encoded.pts, encoded.time_base = times_ms[frame.frame_idx], Fraction(1, 1000)
+            out.mux(stream.encode(encoded))
         out.mux(stream.encode())
     return path
 
 
-def _boxed(path: Path, kind: str, size_hw: tuple[int, int] = SIZE_HW) -> Shot:
-    """With a box around the disk, as far as it is in the frame."""
+def _make_shot(path: Path, kind: str, size_hw: tuple[int, int] = SIZE_HW) -> Shot:
+    """Make a shot with a box around the disk, as far as it is in the frame."""
     left, top, right, bottom = disk_box(size_hw)
     box = (left, top, min(right, size_hw[1] - 1), bottom)
     return Shot(path.name, path, kind, {"box": [_text(box)]})
@@ -104,36 +107,36 @@ def _videos(folder: Path) -> list[Shot]:
     data = cut.read_bytes()
     cut.write_bytes(data[: len(data) * 6 // 10])
     return [
-        _boxed(encode(folder / "plain.mp4", 48), "H.264, 25 frames/s"),
-        _boxed(encode(folder / "ntsc.mp4", 36, rate=NTSC), "29.97 frames/s"),
-        _boxed(encode(folder / "fast.mkv", 60, rate=Fraction(60)), "Matroska, 60 frames/s"),
-        _boxed(encode(folder / "portrait.mp4", 30, size_hw=portrait), "portrait", portrait),
-        _boxed(
+        _make_shot(encode(folder / "plain.mp4", 48), "H.264, 25 frames/s"),
+        _make_shot(encode(folder / "ntsc.mp4", 36, rate=NTSC), "29.97 frames/s"),
+        _make_shot(encode(folder / "fast.mkv", 60, rate=Fraction(60)), "Matroska, 60 frames/s"),
+        _make_shot(encode(folder / "portrait.mp4", 30, size_hw=portrait), "portrait", portrait),
+        _make_shot(
             encode(folder / "phone.mov", 30, size_hw=portrait, turn_deg=-90),
             "turned by its metadata",
             portrait,
         ),
-        _boxed(encode(folder / "upside down.mp4", 24, turn_deg=180), "turned by 180 degrees"),
-        _boxed(encode(folder / "vfr.mp4", 40, times_ms=irregular), "variable rate"),
-        _boxed(
+        _make_shot(encode(folder / "upside down.mp4", 24, turn_deg=180), "turned by 180 degrees"),
+        _make_shot(encode(folder / "vfr.mp4", 40, times_ms=irregular), "variable rate"),
+        _make_shot(
             encode(folder / "prores.mov", 16, codec="prores_ks", pixel_format="yuv422p10le"),
             "ProRes 422, 10 bit",
         ),
-        _boxed(
+        _make_shot(
             encode(folder / "odd.mkv", 20, size_hw=odd, codec="ffv1", pixel_format="yuv444p"),
             "odd width and height, FFV1",
             odd,
         ),
-        _boxed(encode(folder / "web.webm", 20, codec="libvpx-vp9"), "VP9"),
-        _boxed(encode(folder / "camera.ts", 30), "transport stream"),
-        _boxed(cut, "cut short, its index in front"),
+        _make_shot(encode(folder / "web.webm", 20, codec="libvpx-vp9"), "VP9"),
+        _make_shot(encode(folder / "camera.ts", 30), "transport stream"),
+        _make_shot(cut, "cut short, its index in front"),
     ]
 
 
 def _stills(folder: Path) -> list[Shot]:
     return [
-        _boxed(stills(folder / "jpegs", 24, "jpg"), "folder of JPEGs"),
-        _boxed(stills(folder / "pngs", 16, "png", first=1001), "folder of PNGs from 1001 on"),
+        _make_shot(stills(folder / "jpegs", 24, "jpg"), "folder of JPEGs"),
+        _make_shot(stills(folder / "pngs", 16, "png", first=1001), "folder of PNGs from 1001 on"),
         Shot(
             "some.jpg",
             folder / "jpegs" / "jpegs_000*.jpg",
@@ -151,8 +154,8 @@ def stills(folder: Path, frames: int, suffix: str, *, first: int = 0) -> Path:
     return folder
 
 
-def _asked_differently(folder: Path) -> list[Shot]:
-    """One file, asked for in four ways."""
+def _make_variants(folder: Path) -> list[Shot]:
+    """Make four shots of one file, with different options."""
     path = encode(folder / "asked.mp4", 36)
     left, top, right, bottom = box = disk_box(SIZE_HW)
     middle = _text(((left + right) / 2, (top + bottom) / 2))
@@ -172,7 +175,7 @@ def _asked_differently(folder: Path) -> list[Shot]:
 
 
 def _real(folder: Path | None) -> list[Shot]:
-    """Its first videos' first frames, with their prompt files, else a box in the middle."""
+    """Make shots of the first videos' first frames, with their prompt files, else a central box."""
     if folder is None:
         return []
     shots = []
@@ -199,14 +202,14 @@ def _broken(folder: Path) -> list[Shot]:
     image = holed / "holed_0012.png"
     image.write_bytes(image.read_bytes()[: image.stat().st_size // 2])
     return [
-        _fails(_boxed(no_index, "cut short, its index lost"), "not a video"),
-        _fails(_boxed(sound, "no video stream"), "no video stream"),
+        _fails(_make_shot(no_index, "cut short, its index lost"), "not a video"),
+        _fails(_make_shot(sound, "no video stream"), "no video stream"),
         _fails(Shot("unasked.mp4", folder / "whole.mp4", "no prompt"), "no prompt"),
         _fails(
             Shot("outside.mp4", folder / "whole.mp4", "box outside", {"box": ["900,900,950,950"]}),
             "outside",
         ),
-        _fails(_boxed(holed, "a broken image in the middle"), "broken image"),
+        _fails(_make_shot(holed, "a broken image in the middle"), "broken image"),
     ]
 
 

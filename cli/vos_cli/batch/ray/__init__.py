@@ -1,0 +1,1 @@
+"""Batches on Ray: a connection, an engine and its workers."""
