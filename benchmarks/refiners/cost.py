@@ -208,9 +208,9 @@ def main() -> None:
 Random weights, batch 1, one object with one click, fp32. {machine(args.device)}
 Command: `python -m benchmarks.refiners.cost --device {args.device} --repeats {args.repeats}`.
 GFLOPs are 2 x multiply-adds of matrix products, convolutions and attention; ms is the median.
-Peak MB is the highest memory while the part runs, above what was held before. "frame" parts run once for all
-objects, "object" parts per object; MR's and SAM-REF's parameters stand in the object row. One whole
-LA is its four crops plus its attention.
+Peak MB is the highest memory while the part runs, above what was held before. "frame" parts run
+once for all objects, "object" parts per object; MR's and SAM-REF's parameters stand in the object
+row. One whole LA is its four crops plus its attention.
 
 {(2 * chr(10)).join(tables)}
 """,

@@ -94,7 +94,7 @@ class ImageSegmenter:
         changed = self._join(prompts)
         with self._engine.autocast():
             for object_id, (prompt, before) in changed.items():
-                decoded = self._decode_object(object_id, prompt, before)
+                decoded = self._segment_object(object_id, prompt, before)
                 self._predictions[object_id] = _Prediction(prompt, decoded)
         return detach_results({i: self._predictions[i].decoded for i in sorted(self._predictions)})
 
@@ -108,7 +108,7 @@ class ImageSegmenter:
         with self._engine.autocast():
             return encode_frame(self._engine, image, StreamPosition(0), double)
 
-    def _decode_object(
+    def _segment_object(
         self, object_id: int, prompt: ObjectPrompt, before: Decoded | None
     ) -> Decoded:
         given = to_model_prompt(prompt, self.size_hw, self.model)

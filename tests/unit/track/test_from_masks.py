@@ -1,4 +1,4 @@
-"""A track taken up from masks goes on about as the run that gave them."""
+"""A track resumed from masks goes on about as the run that gave them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from vos.track.session import Session
 from vos_cli.fix.agreement import iou
 
 BOX = Box(1, (20.0, 16.0, 52.0, 48.0))
-FRAMES, TAKEN_UP_AT = 36, 18
+FRAMES, RESUMED_AT = 36, 18
 
 
 @pytest.fixture(scope="module")
@@ -47,18 +47,18 @@ def test_the_masks_that_follow_are_close_to_the_uninterrupted_run(tracker, frame
     session = tracker.session([BOX])
     session.decode(frames[0])
     banks = session.banks
-    for frame in frames[TAKEN_UP_AT - 15 : TAKEN_UP_AT]:
+    for frame in frames[RESUMED_AT - 15 : RESUMED_AT]:
         banks = remember_masks(tracker.engine, banks, frame, known(whole[frame.frame_idx]))
     session = tracker.session(banks=banks)
-    follow = [session.track(frame) for frame in frames[TAKEN_UP_AT:]]
+    follow = [session.track(frame) for frame in frames[RESUMED_AT:]]
     overlaps = [iou(a.masks[1], whole[a.frame_idx].masks[1]) for a in follow]
     assert np.mean(overlaps) > 0.95
     assert min(overlaps) > 0.9
     # The memories matter: from the first frame's alone, the masks are further off.
     session = tracker.session([BOX])
     session.decode(frames[0])
-    alone = session.track(frames[TAKEN_UP_AT]).masks[1]
-    assert iou(alone, whole[TAKEN_UP_AT].masks[1]) < overlaps[0]
+    alone = session.track(frames[RESUMED_AT]).masks[1]
+    assert iou(alone, whole[RESUMED_AT].masks[1]) < overlaps[0]
 
 
 def test_memories_are_kept_as_tracking_keeps_them(tiny_model, make_frames):
