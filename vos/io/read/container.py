@@ -46,7 +46,9 @@ _COLOR_SPACES = {  # AVColorSpace
     9: "bt2020nc",
     10: "bt2020c",
     14: "ictcp",
+    15: "ipt-c2",
 }
+_UNREADABLE_SPACES = ("ictcp", "ipt-c2")
 _TRANSFERS = {  # AVColorTransferCharacteristic
     1: "bt709",
     4: "bt470m",
@@ -109,6 +111,11 @@ class ContainerSource(Source):
             self.warn(
                 f"is HDR ({self.info.transfer}, up to {form.peak_nits:.0f} nits); tone-mapped to "
                 "SDR, bt709, by ITU-R BT.2390"
+            )
+        if self.info.color_space in _UNREADABLE_SPACES:
+            self.warn(
+                f"is coded in {self.info.color_space}, which FFmpeg converts as if it were YUV; "
+                "its colours are wrong, so convert it first"
             )
         if orientation is None:
             self.warn(
