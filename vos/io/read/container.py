@@ -14,6 +14,7 @@ from av.video.stream import VideoStream
 from vos.errors import InputError
 from vos.frame import Frame
 from vos.io.paths import display_name
+from vos.io.read import size_limits
 from vos.io.read.backward import BackwardReader
 from vos.io.read.decode import (
     Clock,
@@ -117,6 +118,8 @@ class ContainerSource(Source):
                 f"is coded in {self.info.color_space}, which FFmpeg converts as if it were YUV; "
                 "its colours are wrong, so convert it first"
             )
+        if note := size_limits.memory_note(self.info.size_hw, self.info.frame_count):
+            self.warn(note)
         if orientation is None:
             self.warn(
                 "has a display matrix that is neither a quarter turn nor a mirror (it turns by "
