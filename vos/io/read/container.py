@@ -14,6 +14,7 @@ from av.video.stream import VideoStream
 from vos.errors import InputError
 from vos.frame import Frame
 from vos.io.paths import display_name
+from vos.io.read import size_limits
 from vos.io.read.backward import BackwardReader
 from vos.io.read.decode import (
     Clock,
@@ -46,7 +47,9 @@ _COLOR_SPACES = {  # AVColorSpace
     9: "bt2020nc",
     10: "bt2020c",
     14: "ictcp",
+    15: "ipt-c2",
 }
+_UNREADABLE_SPACES = ("ictcp", "ipt-c2")
 _TRANSFERS = {  # AVColorTransferCharacteristic
     1: "bt709",
     4: "bt470m",
@@ -110,6 +113,13 @@ class ContainerSource(Source):
                 f"is HDR ({self.info.transfer}, up to {form.peak_nits:.0f} nits); tone-mapped to "
                 "SDR, bt709, by ITU-R BT.2390"
             )
+        if self.info.color_space in _UNREADABLE_SPACES:
+            self.warn(
+                f"is coded in {self.info.color_space}, which FFmpeg converts as if it were YUV; "
+                "its colours are wrong, so convert it first"
+            )
+        if note := size_limits.memory_note(self.info.size_hw, self.info.frame_count):
+            self.warn(note)
         if orientation is None:
             self.warn(
                 "has a display matrix that is neither a quarter turn nor a mirror (it turns by "

@@ -16,6 +16,7 @@ from vos.errors import InputError, UsageError
 from vos.frame import Frame
 from vos.io.paths import display_name
 from vos.io.read.container import ContainerSource
+from vos.io.read.scan import scan_video
 from vos.io.read.source import Source, TimePoint, is_before, past_the_end, video_frame_name
 
 _MICROSECONDS = 1_000_000
@@ -32,7 +33,7 @@ class DecordSource(Source):
         InputError if it cannot read `path`.
         """
         self._path = path
-        container = ContainerSource(path)
+        container = self._container = ContainerSource(path)
         self.warnings = container.warnings
         if container.info.is_mirrored:
             raise UsageError(
@@ -46,6 +47,12 @@ class DecordSource(Source):
             )
         reader = self._open()
         self.info = dataclasses.replace(container.info, frame_count=len(reader))
+        shown = scan_video(path).frame_count
+        if shown != len(reader):
+            container.warn(
+                f"decord gives {len(reader)} frames where the file shows {shown}; leave the "
+                "decoder option away to use PyAV"
+            )
 
     def _frames(
         self, start: TimePoint | None, end: TimePoint | None, skip_to: int
@@ -63,6 +70,8 @@ class DecordSource(Source):
                 raise self._error(f"stopped at frame {frame_idx} of {len(times)}", error) from None
             if frame_idx >= skip_to and not is_before(frame_idx, pts, start):
                 yield Frame(image.asnumpy(), pts, frame_idx, video_frame_name(frame_idx))
+        period = 1 / self.info.average_rate if self.info.average_rate else 0
+        self._container.check_length(times[-1] + period, len(times))
 
     def _frames_reversed(self, start: int, last: int, skip_to: int) -> Iterator[Frame]:
         top = start

@@ -16,6 +16,7 @@ from vos.errors import InputError
 from vos.frame import Frame
 from vos.io.closing import Closing
 from vos.io.paths import absolute, display_name, unreadable
+from vos.io.read import size_limits
 from vos.io.read.source import (
     Source,
     SourceInfo,
@@ -69,6 +70,8 @@ class ImageSource(Source):
         for file in files:
             self._add(file, header if file is files[0] else read_header(file), len(files))
         names = tuple(page.name for page in self._pages)
+        if note := size_limits.memory_note(self._size_hw, len(names)):
+            self.warnings.append(f"{display_name(path.name)}: {note}")
         self.info = SourceInfo(
             path=path,
             kind=kind if len(names) == 1 else "images",

@@ -10,8 +10,13 @@ from vos.io.paths import display_name
 MOST_VIDEO_PIXELS = 2**26
 """A video's frame: 8192 x 8192, twice 8K. Decoders hold a dozen at once."""
 
-MOST_STILL_PIXELS = 2**27
-"""A still: 134 million pixels. Cameras of 100 million exist."""
+MOST_STILL_PIXELS = 100 * 2**20
+"""A still: 105 million pixels. Cameras of 102 million exist."""
+
+# Measured with an overlay: frames wait in queues, and in the encoder.
+_BYTES_PER_VIDEO_PIXEL = 80
+_BYTES_PER_STILL_PIXEL = 15
+_MENTIONED_BYTES = 10**9
 
 
 def check_video_size(path: Path, size_hw: tuple[int, int]) -> None:
@@ -22,6 +27,16 @@ def check_video_size(path: Path, size_hw: tuple[int, int]) -> None:
 def check_still_size(path: Path, size_hw: tuple[int, int]) -> None:
     """Raise InputError for a still that is larger than the limit."""
     _check(path, size_hw, MOST_STILL_PIXELS, "still")
+
+
+def memory_note(size_hw: tuple[int, int], frame_count: int | None) -> str | None:
+    """Return what to say of the memory that tracking takes for its frames, None if it is little."""
+    height, width = size_hw
+    each = _BYTES_PER_STILL_PIXEL if frame_count == 1 else _BYTES_PER_VIDEO_PIXEL
+    expected = height * width * each
+    if expected < _MENTIONED_BYTES:
+        return None
+    return f"frames of {width} x {height}: tracking takes about {expected / 1e9:.1f} GB for them"
 
 
 def _check(path: Path, size_hw: tuple[int, int], limit: int, kind: str) -> None:

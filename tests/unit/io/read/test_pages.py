@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, TiffImagePlugin
 
-from contract.clips import encode, picture, read_number
+from contract.clips import encode, picture, read_number, trim_losslessly
 from vos.errors import InputError
 from vos.io.read.open import open_source
 from vos.io.read.random_access import RandomAccess
@@ -239,3 +239,19 @@ def test_a_cover_is_no_video_stream(tmp_path: Path) -> None:
         assert len(list(source.frames())) == 3
         assert source.info.video_stream_count == 1
         assert not source.warnings
+
+
+def test_decord_is_held_to_the_same_count(tmp_path: Path) -> None:
+    pytest.importorskip("decord")
+    whole = encode(tmp_path / "whole.mp4", 60)
+    with open_source(whole, decoder="decord") as source:
+        list(source.frames())
+        assert not source.warnings
+    trimmed = trim_losslessly(whole, tmp_path / "trimmed.mp4", first=20, count=35, ticks=512)
+    with open_source(trimmed, decoder="decord") as source:
+        assert any("where the file shows 35" in line for line in source.warnings)
+    cut = encode(tmp_path / "whole.mkv", 60)
+    cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])
+    with open_source(cut, decoder="decord") as source:
+        list(source.frames())
+        assert any("cut short" in line for line in source.warnings)

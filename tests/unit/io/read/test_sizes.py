@@ -121,6 +121,20 @@ def test_a_still_that_only_claims_to_be_large(tmp_path: Path) -> None:
     for side in (10_000, 13_300, 60_000):  # Pillow warns of the first and refuses the last
         path = tmp_path / f"{side}.ppm"
         path.write_bytes(b"P5 %d %d 255\n" % (side, side) + bytes(100))
-        with pytest.raises(InputError, match=r"134,217,728|broken") as caught:
+        with pytest.raises(InputError, match=r"104,857,600|broken") as caught:
             read_still(path)
         assert ("broken" in str(caught.value)) == (side == 10_000)
+
+
+def test_memory_for_large_frames_is_announced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert size_limits.memory_note((2160, 3840), None) is None
+    assert size_limits.memory_note((6000, 8000), 1) is None
+    assert "2.7 GB" in (size_limits.memory_note((4320, 7680), None) or "")
+    assert "1.5 GB" in (size_limits.memory_note((10_000, 10_000), 1) or "")
+    monkeypatch.setattr(size_limits, "_MENTIONED_BYTES", 1)
+    Image.fromarray(flat(1, 64, 48)).save(tmp_path / "a.png")
+    for path in (tmp_path / "a.png", tmp_path, encode(tmp_path.parent / "a.mp4", 3)):
+        with open_source(path) as source:
+            assert sum("GB for them" in line for line in source.warnings) == 1

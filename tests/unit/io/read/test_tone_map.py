@@ -196,3 +196,12 @@ def test_sdr_is_left_alone(tmp_path: Path) -> None:
         assert not source.info.is_hdr
         assert not source.warnings
         assert read_number(next(source.frames()).image) == read_number(picture(0)) == 0
+
+
+def test_a_space_that_is_no_yuv_is_said(tmp_path: Path) -> None:
+    def tag(stream: Any) -> None:
+        stream.codec_context.colorspace = 14
+
+    with open_source(encode(tmp_path / "odd.mp4", 2, prepare=tag)) as source:
+        assert source.info.color_space == "ictcp"
+        assert any("colours are wrong" in line for line in source.warnings)
