@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from vos.errors import PromptError
+from vos.io.inside import check_inside
 from vos.io.paths import display_name
 from vos.io.read.open import open_source
 from vos.io.read.scan import scan_video
@@ -20,7 +21,7 @@ from vos.io.read.source import SourceInfo
 from vos.io.results.manifest import fingerprint_input, read_manifest
 from vos.model import registry
 from vos_cli.batch.clips import Clip, unnamed
-from vos_cli.batch.folder import BatchFolder, check_inside
+from vos_cli.batch.folder import BatchFolder
 from vos_cli.console.errors import report
 from vos_cli.console.notices import silent
 from vos_cli.console.progress import PLAIN_PERIOD_S

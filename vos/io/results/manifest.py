@@ -19,6 +19,9 @@ from vos.io.paths import display_name
 from vos.version import __version__
 
 MANIFEST_NAME = "manifest.json"
+LOCK_NAME = ".lock"
+"""File that the run which makes an output holds; it stays behind where that run is killed."""
+
 SCHEMA = 1
 _ENDS_OF_ONE_FILE = 2**20
 _ENDS_OF_EACH_OF_MANY = 2**14
@@ -178,7 +181,7 @@ def inventory(folder: Path) -> dict[str, int]:
     """Count the files under each entry of `folder`, 1 for a file; leave the manifest out."""
     counts = {}
     for entry in sorted(folder.iterdir()):
-        if entry.name == MANIFEST_NAME or entry.name in _LITTER:
+        if entry.name in (MANIFEST_NAME, LOCK_NAME) or entry.name in _LITTER:
             continue
         if entry.is_dir() and not entry.is_symlink():
             inside = (path for path in entry.rglob("*") if path.name not in _LITTER)
