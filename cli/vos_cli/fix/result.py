@@ -15,11 +15,11 @@ from vos.io.paths import display_name
 from vos.io.read.open import open_source
 from vos.io.read.source import Source, video_frame_name
 from vos.io.results.edits import EditStore
+from vos.io.results.fingerprint import fingerprint_input
 from vos.io.results.layout import MASKS_NAME, OVERLAY_NAME, PROMPTS_NAME, STATS_NAME
 from vos.io.results.manifest import (
     MANIFEST_NAME,
     edits_in_force,
-    fingerprint_input,
     is_input,
     read_manifest,
 )

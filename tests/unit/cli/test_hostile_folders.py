@@ -101,6 +101,10 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
+def tell(frames: int, total: int | None, skipped: int = 0) -> None:
+    """Take no notice of progress."""
+
+
 def unfinished_change(result: Path, files: dict[str, str], name: str = "0001") -> None:
     """What a killed `vos fix` leaves between deciding on a change and moving its files."""
     for file, text in files.items():
@@ -213,7 +217,7 @@ def test_batch_writes_nothing_through_links(finished, planted):
         with contextlib.suppress(OutputError):
             folder.make()
             with folder.locked(), hold_shared(folder.workers_lock):
-                result = run_task(Task("shots", job, folder), "w1", lambda *_: None)
+                result = run_task(Task("shots", job, folder), "w1", tell)
                 folder.write_result(result)
                 write_reports([], Run("finished", 1, 1.0, 0.0), folder)
         assert state(outside) == before

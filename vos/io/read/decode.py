@@ -6,6 +6,7 @@ exact and strictly increasing, and nothing is believed that the header merely cl
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import Colorspace, VideoReformatter
 from av.video.stream import VideoStream
 
-from vos.errors import InputError
+from vos.errors import InputError, OutOfMemoryError
 from vos.io.paths import display_name, require_readable_file
 from vos.io.read.source import SourceInfo
 
@@ -50,6 +51,7 @@ def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         try:
             container = stack.enter_context(_open(path, stack))
         except FFmpegError as error:
+            _refuse_shortage(error, name)
             raise InputError(
                 f"{name}: not a video FFmpeg can read ({_reason(error)}); it may be cut short or "
                 "of another kind, try playing it"
@@ -72,6 +74,16 @@ def _open(path: Path, stack: ExitStack) -> InputContainer:
         handle = stack.enter_context(path.open("rb"))
         return av.open(handle, mode="r", metadata_errors="replace")
     return av.open(file, mode="r", options=_OPEN_OPTIONS, metadata_errors="replace")
+
+
+def _refuse_shortage(error: Exception, name: str) -> None:
+    """Raise OutOfMemoryError for an error that says nothing of the file, only of the machine."""
+    if isinstance(error, FFmpegError) and error.errno in (errno.EAGAIN, errno.ENOMEM):
+        raise OutOfMemoryError(
+            f"{display_name(name)}: FFmpeg got too few threads or too little memory "
+            f"({_reason(error)}); end other programs, or raise the limits that "
+            "`ulimit -a` shows"
+        ) from None
 
 
 def _reason(error: FFmpegError) -> str:
@@ -175,7 +187,8 @@ def decode_frames(
             continue
         try:
             frames = stream.codec_context.decode(packet)
-        except FFmpegError:
+        except FFmpegError as error:
+            _refuse_shortage(error, container.name)
             ledger.record_error()
             continue
         for frame in frames:
@@ -212,6 +225,7 @@ def _packets(
     except InvalidDataError:
         pass  # as at the end of some truncated files: the duration check tells
     except FFmpegError as error:
+        _refuse_shortage(error, container.name)
         name = display_name(container.name)
         raise InputError(
             f"{name}: reading failed half-way ({_reason(error)}); check the disk and copy it again"
@@ -296,6 +310,7 @@ class Converter:
                 src_colorspace=Colorspace.ITU709 if is_untagged_hd(frame) else None,
             )
         except (FFmpegError, ValueError) as error:
+            _refuse_shortage(error, f"a frame of {width}x{height}")
             raise InputError(
                 f"pixel format {frame.format.name} cannot be converted to RGB ({error}); "
                 "re-encode the video, for instance to H.264"

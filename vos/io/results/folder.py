@@ -20,6 +20,7 @@ from vos.io.disk import output_errors, sync_folder, take_lock
 from vos.io.inside import Inside, is_real_folder
 from vos.io.paths import display_name
 from vos.io.results.checkpoints import Checkpoint, CheckpointStore
+from vos.io.results.fingerprint import is_by_ends
 from vos.io.results.layout import MASKS_NAME, OVERLAY_NAME, PROMPTS_NAME, STATS_NAME
 from vos.io.results.manifest import (
     LOCK_NAME,
@@ -59,6 +60,8 @@ class OutputFolder(Closing):
     is_complete: the output is already there, made by an equal run: there is nothing to do.
     saved: what an equal run saved before it was interrupted, newest first.
     damaged: how many of its checkpoints cannot be read.
+    is_known_by_ends: what is there was made by an older vos, which knew the input by the ends of
+        its files alone, and by those it is the same.
     """
 
     def __init__(
@@ -77,6 +80,7 @@ class OutputFolder(Closing):
         self.is_complete = is_complete
         self.saved: list[Checkpoint] = []
         self.damaged = 0
+        self.is_known_by_ends = False
         self._fingerprint = fingerprint
         self._source = None if source is None else _make_relative(path, source)
         self._lock = lock
@@ -111,7 +115,9 @@ class OutputFolder(Closing):
             while True:
                 if _is_done(path, fingerprint, overwrite=overwrite):
                     _finish_swap(path)
-                    return cls(path, fingerprint, source, is_complete=True, lock=None)
+                    output = cls(path, fingerprint, source, is_complete=True, lock=None)
+                    output.is_known_by_ends = _is_known_by_ends(read_manifest(path))
+                    return output
                 path.parent.mkdir(parents=True, exist_ok=True)
                 held = _make_part(path)
                 if held is not None:
@@ -155,6 +161,7 @@ class OutputFolder(Closing):
                 )
             self.restart()
             return
+        self.is_known_by_ends = _is_known_by_ends(self.saved[0].header[IDENTITY])
         self.saved = [Checkpoint(one.header[STATE], one.parts) for one in self.saved]
 
     def restart(self) -> None:
@@ -330,6 +337,10 @@ def _is_done(path: Path, fingerprint: Fingerprint, *, overwrite: bool) -> bool:
     return True
 
 
+def _is_known_by_ends(manifest: Mapping[str, Any] | None) -> bool:
+    return manifest is not None and is_by_ends(manifest["input"])
+
+
 def _refuse_to_lose_edits(path: Path) -> None:
     manifest = read_manifest(path)
     if manifest is not None and (edits := edits_in_force(manifest)):
@@ -364,6 +375,8 @@ def _make_part(path: Path) -> tuple[int, bool] | None:
         with contextlib.suppress(FileExistsError):
             part.mkdir()
     elif not _is_leftover(part):
+        if not os.path.lexists(part):
+            return None
         raise OutputError(
             f"{display_name(part)}: is in the way and was not left by vos: move it, or choose "
             "another -o"
@@ -398,8 +411,11 @@ def _remove_part(part: Path) -> None:
 def _is_leftover(part: Path) -> bool:
     if not is_real_folder(part):
         return False
-    is_ours = os.path.lexists(part / LOCK_NAME) or read_manifest(part) is not None
-    return is_ours or not any(part.iterdir())
+    try:
+        names = os.listdir(part)  # noqa: PTH208  (one look: other runs come and go)
+    except FileNotFoundError:
+        return False
+    return not names or LOCK_NAME in names or read_manifest(part) is not None
 
 
 def _lock(part: Path, path: Path) -> int | None:
