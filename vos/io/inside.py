@@ -41,6 +41,8 @@ class Inside:
     def open(self, place: Path | str, flags: int) -> int:
         """Open a file and return its descriptor; a link in its place is refused."""
         with self._parent(place) as (folder, name):
+            if not _NO_FOLLOW:
+                self._refuse_link(name, folder, place)
             try:
                 return os.open(name, flags | _NO_FOLLOW, 0o666, dir_fd=folder)
             except OSError:

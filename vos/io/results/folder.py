@@ -244,6 +244,9 @@ class OutputFolder(Closing):
                     _remove_part(self.part)
         finally:
             os.close(lock)
+        if is_new:
+            with contextlib.suppress(OSError):  # NFS keeps a deleted file until it is closed
+                self.part.rmdir()
 
     def _move_into_place(self) -> None:
         """Swap the new output in. The lock is held until it has its name, so that no other run
