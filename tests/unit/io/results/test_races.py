@@ -197,3 +197,25 @@ def test_a_result_that_is_being_corrected_is_not_replaced(tmp_path):
     with EditStore(path).holding(), pytest.raises(BusyError, match="correcting this result"):
         make(path, TWO, "new", overwrite=True)
     assert is_whole(path, "old", ONE)
+
+
+@pytest.mark.parametrize("name", ["masks", "masks/1.png", "stats.jsonl", ".resume", ".resume/x"])
+def test_an_interrupted_run_with_links_in_it_is_not_resumed(tmp_path, name):
+    """Resuming writes to what is there, and a stranger may have put it there."""
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "file").write_text("mine")
+    path = tmp_path / "out"
+    with OutputFolder.open(path, ONE) as output:
+        output.save({"at": 1}, {})
+    place = tmp_path / ".out.part" / name
+    place.parent.mkdir(exist_ok=True)
+    if place.is_dir():
+        place.rename(tmp_path / "outside" / "moved")
+    place.symlink_to(tmp_path / "outside")
+    for overwrite in (False, True):
+        with pytest.raises(OutputError, match="is a link"):
+            OutputFolder.open(path, ONE, overwrite=overwrite)
+    assert (tmp_path / "outside" / "file").read_text() == "mine"
+    place.unlink()
+    with OutputFolder.open(path, ONE) as output:
+        assert [one.header for one in output.saved] == ([] if name == ".resume" else [{"at": 1}])
