@@ -21,34 +21,27 @@ from vos.io.inside import Inside, is_real_folder
 from vos.io.paths import display_name
 from vos.io.results.checkpoints import Checkpoint, CheckpointStore
 from vos.io.results.fingerprint import is_by_ends
-from vos.io.results.layout import MASKS_NAME, OVERLAY_NAME, PROMPTS_NAME, STATS_NAME
 from vos.io.results.manifest import (
     LOCK_NAME,
     MANIFEST_NAME,
     Fingerprint,
-    edits_in_force,
     inventory,
     manifest_text,
     read_manifest,
     versions,
 )
+from vos.io.results.swap import (
+    WORK_NAME,
+    locate_old,
+    recover_swap,
+    refuse_to_lose_edits,
+    swap_in,
+)
 
-WORK_NAME = ".resume"
 IDENTITY, STATE, SOURCE = "identity", "state", "source"
 """What the header of a checkpoint holds."""
 
 _HARMLESS_VERSION = "python"
-_OURS = {
-    LOCK_NAME,
-    WORK_NAME,
-    MANIFEST_NAME,
-    MASKS_NAME,
-    OVERLAY_NAME,
-    PROMPTS_NAME,
-    STATS_NAME,
-    "history",
-}
-"""What an output may hold; a folder named `.NAME.old` with nothing else is what is left of one."""
 
 
 class OutputFolder(Closing):
@@ -127,7 +120,7 @@ class OutputFolder(Closing):
                 path, fingerprint, source, is_complete=False, lock=lock, overwrite=overwrite
             )
             try:
-                _recover(path)
+                recover_swap(path)
                 if _is_done(path, fingerprint, overwrite=overwrite):
                     output.is_complete, output._is_open = True, False
                     output._let_go(is_new=is_new)
@@ -257,7 +250,7 @@ class OutputFolder(Closing):
         Inside(self.part).remove(WORK_NAME)
         if sys.platform == "win32":  # a folder with an open file cannot be renamed there
             self._unlock(self.part)
-        _move_into_place(self.part, self.path)
+        swap_in(self.part, self.path)
         self._is_open = False
         self._unlock(self.path)
 
@@ -291,10 +284,6 @@ def discard_part(path: Path) -> None:
             os.close(lock)
 
 
-def _locate_old(path: Path) -> Path:
-    return path.with_name(f".{path.name}.old")
-
-
 def _is_done(path: Path, fingerprint: Fingerprint, *, overwrite: bool) -> bool:
     """Tell whether an equal output is at `path`. Raises OutputError if something is in the way."""
     name = display_name(path)
@@ -313,7 +302,7 @@ def _is_done(path: Path, fingerprint: Fingerprint, *, overwrite: bool) -> bool:
     files, found = manifest["files"], inventory(path)
     differences = fingerprint.differences(manifest)
     if overwrite or differences:
-        _refuse_to_lose_edits(path)
+        refuse_to_lose_edits(path)
     if overwrite:
         for entry in sorted(found):
             if found[entry] > files.get(entry, 0):
@@ -342,17 +331,6 @@ def _is_done(path: Path, fingerprint: Fingerprint, *, overwrite: bool) -> bool:
 
 def _is_known_by_ends(manifest: Mapping[str, Any] | None) -> bool:
     return manifest is not None and is_by_ends(manifest["input"])
-
-
-def _refuse_to_lose_edits(path: Path) -> None:
-    manifest = read_manifest(path)
-    if manifest is not None and (edits := edits_in_force(manifest)):
-        raise OutputError(
-            f"{display_name(path)}: holds corrections ({len(edits)} by `vos fix`), and they are "
-            "never replaced: choose another ",
-            Parameter("output"),
-            f", or take them back with `vos fix {display_name(path)} --undo`",
-        )
 
 
 def _make_relative(path: Path, source: Path) -> str:
@@ -447,70 +425,10 @@ def _lock(part: Path, path: Path) -> int | None:
     return None
 
 
-def _move_into_place(part: Path, path: Path) -> None:
-    """Swap: the old output goes aside, the new one in, and only then is the old one deleted."""
-    old = _locate_old(path)
-    has_old = path.exists() and any(path.iterdir())
-    with contextlib.ExitStack() as stack:
-        if has_old:
-            _hold_result(path, stack)
-            _refuse_to_lose_edits(path)  # made while this run was under way
-            path.rename(old)
-        elif path.exists():
-            path.rmdir()
-        try:
-            part.rename(path)
-        except OSError:
-            if has_old:
-                with contextlib.suppress(OSError):
-                    old.rename(path)
-            raise
-        sync_folder(path.parent)
-    if has_old:
-        _remove_old(old)
-
-
-def _hold_result(path: Path, stack: contextlib.ExitStack) -> None:
-    """Keep corrections away from a result that is about to be replaced. Raises BusyError."""
-    if sys.platform == "win32":  # a folder cannot be opened there
-        return
-    handle = os.open(path, os.O_RDONLY)
-    stack.callback(os.close, handle)
-    if not take_lock(handle):
-        raise BusyError(
-            f"{display_name(path)}: another command is correcting this result: wait for it, or "
-            "choose another -o"
-        )
-
-
-def _recover(path: Path) -> None:
-    """Finish or undo a swap that was cut short. Call it with the part folder's lock held.
-
-    Raises OutputError where something that is not ours has the name that the swap needs.
-    """
-    old = _locate_old(path)
-    if not os.path.lexists(old):
-        return
-    is_ours = is_real_folder(old) and _is_left_of_output(old)
-    if path.exists() and any(path.iterdir()):
-        if is_ours:
-            _remove_old(old)
-        if os.path.lexists(old):
-            raise OutputError(
-                f"{display_name(old)}: is in the way and "
-                f"{'cannot be deleted' if is_ours else 'was not left by vos'}: move it, or choose "
-                "another -o"
-            )
-    elif is_ours and read_manifest(old) is not None:
-        if path.exists():
-            path.rmdir()
-        old.rename(path)
-
-
 def _finish_swap(path: Path) -> None:
     """Delete what a killed run left beside or in a complete output, where that can be done."""
     is_locked_inside = (path / LOCK_NAME).exists()
-    if not is_locked_inside and not os.path.lexists(_locate_old(path)):
+    if not is_locked_inside and not os.path.lexists(locate_old(path)):
         return
     with contextlib.suppress(OSError, OutputError):
         held = _make_part(path)
@@ -519,24 +437,8 @@ def _finish_swap(path: Path) -> None:
         lock, is_new = held
         try:
             Inside(path).remove(LOCK_NAME)
-            _recover(path)
+            recover_swap(path)
         finally:
             if is_new:
                 _remove_part(locate_part(path))
             os.close(lock)
-
-
-def _is_left_of_output(old: Path) -> bool:
-    """Tell whether a folder is an output of ours, or what is left of one that was being deleted."""
-    return read_manifest(old) is not None or all(entry.name in _OURS for entry in old.iterdir())
-
-
-def _remove_old(old: Path) -> None:
-    """Delete an output that was replaced, the manifest last: until then it is known as ours."""
-    inside = Inside(old)
-    with contextlib.suppress(OSError, OutputError):
-        for entry in sorted(old.iterdir()):
-            if entry.name != MANIFEST_NAME:
-                inside.remove(entry)
-        inside.remove(MANIFEST_NAME)
-        old.rmdir()

@@ -134,7 +134,7 @@ def in_between(monkeypatch: pytest.MonkeyPatch, where: str, other: Callable[[], 
 
 @pytest.mark.parametrize("overwrite", [False, True])
 @pytest.mark.parametrize(
-    "where", ["_move_into_place", "sync_folder", "_recover", "_is_done", "_lock", "_make_part"]
+    "where", ["swap_in", "sync_folder", "recover_swap", "_is_done", "_lock", "_make_part"]
 )
 def test_another_run_in_between_loses_no_result(tmp_path, monkeypatch, where, overwrite):
     """Each run that says it was done has left its output, until a later one replaced it."""
