@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from pathlib import Path
 
@@ -22,6 +23,51 @@ def absolute(path: str | os.PathLike[str]) -> Path:
     The result is safe for FFmpeg: it has no protocol and no leading dash.
     """
     return Path(os.path.abspath(path))  # noqa: PTH100  (Path.resolve would follow links)
+
+
+LONGEST_NAME_BYTES = 255
+"""The most bytes of one file name that common file systems take."""
+
+
+def check_name(name: object, what: str, *, spare_bytes: int = 0) -> str:
+    """Return a name that comes from data if it can be the name of one file inside an output.
+
+    what: what has this name, for the message, such as "video". spare_bytes: how many bytes more
+    the name gets, by endings such as ".png".
+    Raises InputError for a name with a separator or NUL, `.`, `..`, an empty or too long one.
+    """
+    if not isinstance(name, str):
+        problem = "is no text"
+    elif name in ("", ".", ".."):
+        problem = "is no file name"
+    elif "\0" in name or any(one in name for one in ("/", "\\", os.sep)):
+        problem = "has a separator in it"
+    elif len(name.encode("utf-8", "surrogatepass")) + spare_bytes > LONGEST_NAME_BYTES:
+        problem = f"is over {LONGEST_NAME_BYTES - spare_bytes} bytes long"
+    else:
+        return name
+    shown = repr(name if len(str(name)) <= 80 else f"{str(name)[:80]}...")
+    raise InputError(
+        f"{what} name {shown}: {problem}; it names one file inside the output: rename it"
+    )
+
+
+def as_pattern(text: str | os.PathLike[str]) -> str | None:
+    """Return `text` as a pattern for `glob`, or None where it is the path of one file or folder.
+
+    What exists is a path, whatever its characters: `First clip [dQw4w9WgXcQ].mp4` is a file. The
+    folders at the beginning of a pattern that exist are taken as they are, too.
+    """
+    whole = os.fspath(text)
+    if not glob.has_magic(whole) or os.path.lexists(whole):
+        return None
+    path = Path(whole)
+    for folder in path.parents:
+        if os.path.lexists(folder):
+            rest = path.relative_to(folder)
+            is_pattern = glob.has_magic(str(rest))
+            return str(Path(glob.escape(str(folder))) / rest) if is_pattern else None
+    return whole
 
 
 def require_readable_file(path: Path) -> None:

@@ -24,11 +24,12 @@ def mask_prompts_from_png(
 ) -> list[MaskPrompt]:
     """Read the mask prompts in a palette, grey or 1-bit PNG.
 
-    With `object_id`: one prompt, from the pixels of that label, or all non-zero pixels when the
-    file lacks it. Without: one prompt per label in the file; a file whose only label is 255 (black
+    With `object_id`: one prompt, from the pixels of that label, or from those of the file's only
+    label. Without: one prompt per label in the file; a file whose only label is 255 (black
     and white) is object 1.
 
-    Raises PromptError when the file cannot be read, is all background, or has soft edges.
+    Raises PromptError when the file cannot be read, is all background, or has soft edges; or has
+    several labels and not the one of `object_id`.
     """
     try:
         labels = read_label_png(path)
@@ -46,6 +47,13 @@ def mask_prompts_from_png(
             "not opacities: threshold it to black and white"
         )
     if object_id is not None:
+        if object_id not in present and len(present) > 1:
+            labels_text = ", ".join(map(str, present))
+            raise PromptError(
+                f"{display_name(path)}: holds the labels {labels_text} and no {object_id}, and "
+                "they are not joined into one object: give one of these ids, leave the id out to "
+                "track each, or save a mask with one label"
+            )
         mask = labels == object_id if object_id in present else labels != 0
         return [MaskPrompt(object_id, mask, frame_idx)]
     if present == [255]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -18,7 +19,8 @@ from pathlib import Path
 from typing import IO, Literal
 
 from vos.errors import OutputError
-from vos.io.disk import output_errors, take_lock, write_atomic
+from vos.io.disk import output_errors, take_lock
+from vos.io.inside import Inside
 from vos.io.paths import display_name
 
 ATTEMPTS = 3
@@ -105,8 +107,7 @@ class BatchFolder:
         with output_errors(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
             for name in FOLDERS:
-                (self.root / name).mkdir(exist_ok=True)
-                check_inside(self.root, self.root / name)
+                Inside(self.root).make_folder(name)
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
@@ -117,12 +118,12 @@ class BatchFolder:
         Raises OutputError if another batch holds it.
         """
         with contextlib.ExitStack() as stack, output_errors(self.root):
-            whole = stack.enter_context((self.root / ".batch.lock").open("a"))
+            whole = stack.enter_context(open_lock(self.root / ".batch.lock"))
             _hold(whole, self.root, is_shared=self.shard is not None)
             if self.shard is not None:
-                own = (self.root / f".batch{self._part}.lock").open("a")
-                _hold(stack.enter_context(own), self.root, is_shared=False)
-            with self.workers_lock.open("a") as workers:
+                own = stack.enter_context(open_lock(self.root / f".batch{self._part}.lock"))
+                _hold(own, self.root, is_shared=False)
+            with open_lock(self.workers_lock) as workers:
                 _hold(workers, self.root, is_shared=False, wait_s=_WORKERS_STOP_S)
             yield
 
@@ -133,7 +134,12 @@ class BatchFolder:
 
     def write_result(self, result: ClipResult) -> None:
         text = json.dumps(asdict(result), indent=1, ensure_ascii=False)
-        write_atomic(self.status(result.name), text.encode("utf-8", "surrogateescape"))
+        self.write(self.status(result.name), text.encode("utf-8", "surrogateescape"))
+
+    def write(self, path: Path, data: bytes) -> None:
+        """Write a file of the batch's own. Raises OutputError."""
+        with output_errors(path):
+            Inside(self.root).write(path, data)
 
     def read_result(self, name: str) -> ClipResult | None:
         """Read how a clip went; None where nothing is known, or this version cannot read it."""
@@ -146,22 +152,15 @@ class BatchFolder:
             return None
 
 
-def check_inside(root: Path, path: Path) -> None:
-    """Raise OutputError if `path`, below `root`, is or goes through a symbolic link."""
-    for place in (path, *path.parents):
-        if place == root:
-            return
-        if place.is_symlink():
-            raise OutputError(
-                f"{display_name(place)}: is a link, and nothing is written outside the batch's "
-                "folder: remove it"
-            )
-    raise OutputError(f"{display_name(path)}: is not inside {display_name(root)}; choose a name")
+def open_lock(path: Path) -> IO[str]:
+    """Open a lock file, which is made where it is missing and otherwise left as it is."""
+    handle = Inside(path.parent).open(path.name, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+    return os.fdopen(handle, "r+")
 
 
 def hold_shared(path: Path) -> IO[str]:
     """Open and hold a lock file together with others, until it is closed."""
-    file = path.open("a")
+    file = open_lock(path)
     take_lock(file, is_shared=True)
     return file
 

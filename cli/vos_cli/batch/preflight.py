@@ -13,14 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from vos.errors import PromptError
+from vos.io.inside import check_inside
 from vos.io.paths import display_name
 from vos.io.read.open import open_source
 from vos.io.read.scan import scan_video
 from vos.io.read.source import SourceInfo
-from vos.io.results.manifest import fingerprint_input, read_manifest
+from vos.io.results.fingerprint import fingerprint_input
+from vos.io.results.manifest import is_input, read_manifest
 from vos.model import registry
 from vos_cli.batch.clips import Clip, strip_name
-from vos_cli.batch.folder import BatchFolder, check_inside
+from vos_cli.batch.folder import BatchFolder
 from vos_cli.console.errors import report
 from vos_cli.console.notices import stay_silent
 from vos_cli.console.progress import PLAIN_PERIOD_S
@@ -158,8 +160,7 @@ def _has_output(output: Path, source: Path) -> bool:
     manifest = read_manifest(output)
     if manifest is None or not isinstance(manifest.get("input"), dict):
         return False
-    known = fingerprint_input(source)
-    return manifest["input"].get("sha256") == known.sha256
+    return is_input(manifest, fingerprint_input(source))
 
 
 def frames_to_track(one: Probe) -> int | None:

@@ -15,7 +15,13 @@ from typing import Any, get_type_hints
 
 from vos.config import nearest
 from vos.errors import InputError, UsageError
-from vos.io.paths import display_name, unreadable
+from vos.io.paths import (
+    LONGEST_NAME_BYTES,
+    as_pattern,
+    check_name,
+    display_name,
+    unreadable,
+)
 from vos_cli.console.errors import message
 from vos_cli.options.track import PROMPT_OPTIONS, TrackFlags
 
@@ -23,6 +29,7 @@ _TYPES = get_type_hints(TrackFlags)
 _OPTIONS = tuple(_TYPES)
 _REPEATED = PROMPT_OPTIONS[:-1]
 _WEIGHT_SUFFIXES = {".pt", ".pth", ".safetensors"}
+_LONGEST_NAME_BYTES = 150
 _KEYS = ("source", "name", *_OPTIONS)
 _MASK = re.compile(r"(\d{1,3}:)?(.+)", re.DOTALL)
 
@@ -156,7 +163,7 @@ def _row(place: str, values: Mapping[str, Any] | str, folder: Path) -> Row:
 def _in_folder(folder: Path, source: str) -> str:
     """Resolve `source` from `folder` on; only `source` may be a pattern."""
     path = folder / source
-    if glob.has_magic(source) and not os.path.lexists(path):
+    if glob.has_magic(source) and as_pattern(path) is not None:
         return str(Path(glob.escape(str(folder))) / source)
     return os.path.abspath(path)  # noqa: PTH100  (Path.resolve would follow links)
 
@@ -194,14 +201,16 @@ def _mask_in(folder: Path, text: str) -> str:
 
 def _check_name(name: object) -> None:
     """Raise UsageError for a name that is no single, visible, printable file name."""
-    is_plain = (
-        isinstance(name, str)
-        and name.isprintable()
-        and not name.startswith(".")
-        and not set(name) & set('/\\:*?"<>|')
-        and 0 < len(name.encode()) <= 150
-        and name == name.strip()
-    )
+    try:
+        plain = check_name(name, "clip", spare_bytes=LONGEST_NAME_BYTES - _LONGEST_NAME_BYTES)
+        is_plain = (
+            plain.isprintable()
+            and not plain.startswith(".")
+            and not set(plain) & set(':*?"<>|')
+            and plain == plain.strip()
+        )
+    except InputError:
+        is_plain = False
     if not is_plain:
         raise UsageError(
             f"name {name!r}: it is one file name inside the output, without '/', '..' or control "

@@ -10,18 +10,18 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self, TextIO
 
 from vos.errors import BusyError, InputError, OutOfMemoryError, OutputError
-from vos.io.disk import output_errors, write_atomic
+from vos.io.disk import output_errors
+from vos.io.inside import Inside, check_inside
 from vos.io.results.folder import discard_part
 from vos.io.results.layout import STATS_NAME
 from vos.model.options import ModelOptions
 from vos.settings import Settings
 from vos_cli.batch.clips import strip_name
-from vos_cli.batch.folder import BatchFolder, ClipResult, check_inside
+from vos_cli.batch.folder import BatchFolder, ClipResult
 from vos_cli.batch.highlights import low_score_spans, thumbnail_strip
 from vos_cli.console.errors import Interrupted, one_line, report
 from vos_cli.job import run as tracking
@@ -81,7 +81,7 @@ def _run_logged(task: Task, worker: str, on_progress: OnProgress) -> ClipResult:
     folder, started = task.folder, time.monotonic()
     before = folder.read_result(task.name)
     result = _make_failure(task, worker)
-    with _log(folder.log(task.name)) as log:
+    with _log(folder, task.name) as log:
         _line(log, f"worker {worker}, attempt {task.attempt}: {task.job.source}")
         try:
             check_inside(folder.root, task.job.output)
@@ -178,7 +178,7 @@ def _with_highlights(result: ClipResult, task: Task, log: TextIO) -> ClipResult:
     try:
         strip = thumbnail_strip(task.job.output)
         if strip is not None:
-            write_atomic(task.folder.thumbnails(task.name), strip)
+            task.folder.write(task.folder.thumbnails(task.name), strip)
         stats = task.job.output / STATS_NAME
         if stats.exists():
             result = replace(result, low_scores=low_score_spans(stats))
@@ -196,11 +196,11 @@ def _reason(error: Exception, source: str) -> str:
 
 
 @contextlib.contextmanager
-def _log(path: Path) -> Iterator[TextIO]:
+def _log(folder: BatchFolder, name: str) -> Iterator[TextIO]:
     """Continue the clip's log; what libraries print on stdout and stderr goes there too."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
+    path = folder.log(name)
     with output_errors(path):
-        handle = os.open(path, flags, 0o666)
+        handle = Inside(folder.root).open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     with os.fdopen(handle, "a", encoding="utf-8", errors="surrogateescape", buffering=1) as log:
         kept = [(number, os.dup(number)) for number in (1, 2)]
         for number, _ in kept:

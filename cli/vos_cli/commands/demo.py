@@ -109,6 +109,7 @@ def _encode(path: Path, frames: np.ndarray) -> None:
     part = path.with_name(f".{path.name}.part")
     with output_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+        part.unlink(missing_ok=True)  # a link there would be written through
         try:
             with av.open(str(part), "w", format="mp4") as container:
                 stream = container.add_stream("libx264", rate=_RATE, options={"crf": "15"})

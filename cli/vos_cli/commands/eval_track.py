@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -12,8 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from vos import settings
-from vos.errors import OutputError
-from vos.io.disk import output_errors, write_atomic
+from vos.errors import BusyError, InputError, OutputError
+from vos.io.disk import output_errors, take_lock
+from vos.io.inside import Inside
+from vos.io.paths import check_name
 from vos.io.write.mask_png import encode_label_png
 from vos.model.options import ModelOptions
 from vos.prompts import MaskPrompt
@@ -36,6 +39,8 @@ if TYPE_CHECKING:
 
 PREDICTIONS = "predictions"
 RUN_NAME = "run.json"
+_LOCK = ".lock"
+_SPARE_BYTES = len("..part")
 
 Root = Annotated[Path, typer.Argument(metavar="ROOT", help="The data set's folder.")]
 Output = Annotated[
@@ -175,35 +180,81 @@ def _evaluate(
     html: Path | None,
     jobs: int,
 ) -> None:
-    try:
-        run = prepare()
-        tasks = run.tasks[: run.limit]
-        if not tasks:
-            raise EvalError("no video to track")
-        predictions = _track_all(run, tasks)
-    except EvalError as error:
-        fail(protocol, error, as_json=as_json)
-    left = [task.video for task in tasks if not (predictions / task.video).is_dir()]
-    if left:
-        message = f"{len(left)} of {len(tasks)} videos are not tracked yet (other shards): no score"
-        notify(message)
-        if as_json:
-            print(json.dumps(failure_json(protocol, [message])))
-        return
-    names = frozenset(task.video for task in tasks) if len(tasks) < len(run.tasks) else None
-    if names is not None:
-        notify(f"scoring {len(tasks)} of {len(run.tasks)} videos (--limit)")
-    options = Options(split=run.split, jobs=jobs, only_videos=names)
-    score_and_print(protocol, run.gt, predictions, options, as_json=as_json, csv=csv, html=html)
+    with ExitStack() as stack:
+        try:
+            run = prepare()
+            tasks = run.tasks[: run.limit]
+            if not tasks:
+                raise EvalError("no video to track")
+            _check_names(tasks)
+            lock = stack.enter_context(_hold(run))
+            predictions = _track_all(run, tasks, lock)
+        except EvalError as error:
+            fail(protocol, error, as_json=as_json)
+        left = [task.video for task in tasks if not (predictions / task.video).is_dir()]
+        if left:
+            message = (
+                f"{len(left)} of {len(tasks)} videos are not tracked yet (other shards): no score"
+            )
+            notify(message)
+            if as_json:
+                print(json.dumps(failure_json(protocol, [message])))
+            return
+        names = frozenset(task.video for task in tasks) if len(tasks) < len(run.tasks) else None
+        if names is not None:
+            notify(f"scoring {len(tasks)} of {len(run.tasks)} videos (--limit)")
+        options = Options(split=run.split, jobs=jobs, only_videos=names)
+        score_and_print(protocol, run.gt, predictions, options, as_json=as_json, csv=csv, html=html)
 
 
-def _track_all(run: _Run, tasks: list[TrackingTask]) -> Path:
+def _check_names(tasks: list[TrackingTask]) -> None:
+    """Refuse videos whose names, which a data set's lists give, are no names of folders."""
+    problems = []
+    for task in tasks:
+        try:
+            check_name(task.video, "video", spare_bytes=_SPARE_BYTES)
+            if task.video.startswith("."):
+                problems.append(f"video name {task.video!r}: begins with a dot: rename it")
+        except InputError as error:
+            problems.append(str(error))
+    if problems:
+        raise EvalError(problems)
+
+
+@contextmanager
+def _hold(run: _Run) -> Iterator[int]:
+    """Hold the output folder against other evaluations; yield the lock's descriptor.
+
+    Shards of one evaluation do not shut each other out. Raises BusyError.
+    """
+    index, count = run.shard
+    with ExitStack() as stack:
+        with output_errors(run.output):
+            run.output.mkdir(parents=True, exist_ok=True)
+            handles = []
+            names = [_LOCK] if count == 1 else [_LOCK, f"{_LOCK}-{index + 1}-of-{count}"]
+            for name in names:
+                handles.append(Inside(run.output).open(name, os.O_RDWR | os.O_CREAT))
+                stack.callback(os.close, handles[-1])
+                if not take_lock(handles[-1], is_shared=name == _LOCK and count > 1):
+                    raise _busy(run)
+        yield handles[0]
+
+
+def _busy(run: _Run) -> BusyError:
+    return BusyError(
+        f"{one_line(str(run.output))}: another vos eval is writing here: wait for it, choose "
+        "another -o, or give each its --shard i/n"
+    )
+
+
+def _track_all(run: _Run, tasks: list[TrackingTask], lock: int) -> Path:
     """Track this shard's videos that are not there yet; return the folder of predictions."""
     from vos.loading import load
 
     tracker = load(run.chosen.model_options)
     predictions = run.output / PREDICTIONS
-    _record(run, tracker)
+    _record(run, tracker, lock)
     index, count = run.shard
     todo = [task for task in tasks[index::count] if not (predictions / task.video).is_dir()]
     done = len(tasks[index::count]) - len(todo)
@@ -211,7 +262,7 @@ def _track_all(run: _Run, tasks: list[TrackingTask]) -> Path:
         notify(f"{done} finished videos kept in {predictions}")
     with open_progress(run.chosen.progress, sum(len(task.frames) for task in todo)) as progress:
         for task in todo:
-            _track_video(tracker, task, predictions, progress.advance)
+            _track_video(tracker, task, run.output, progress.advance)
     return predictions
 
 
@@ -229,8 +280,11 @@ def describe(tracker: Tracker, options: ModelOptions) -> dict[str, Any]:
     }
 
 
-def _record(run: _Run, tracker: Tracker) -> None:
-    """Write down in the output folder what makes these predictions; refuse to mix two kinds."""
+def _record(run: _Run, tracker: Tracker, lock: int) -> None:
+    """Write down in the output folder what makes these predictions; refuse to mix two kinds.
+
+    lock: the held lock of the folder.
+    """
     wanted = {"schema": 1, "vos": __version__, **run.parameters, **describe(tracker, run.chosen)}
     path = run.output / RUN_NAME
     if path.is_file() and not run.overwrite:
@@ -248,31 +302,36 @@ def _record(run: _Run, tracker: Tracker) -> None:
                 "-o, or --overwrite"
             )
         return
-    predictions = run.output / PREDICTIONS
+    predictions, inside = run.output / PREDICTIONS, Inside(run.output)
+    is_shard = run.shard[1] > 1
     with output_errors(run.output):
-        if predictions.exists():
+        if os.path.lexists(predictions):
             if not run.overwrite:
                 raise OutputError(
                     f"{one_line(str(predictions))}: exists without {RUN_NAME}, so its maker is "
                     "unknown; give another -o, or --overwrite"
                 )
-            shutil.rmtree(predictions)
-        predictions.mkdir(parents=True)
-    write_atomic(path, json.dumps(wanted, indent=1).encode())
+            if not take_lock(lock):  # other shards are writing what would be deleted
+                raise _busy(run)
+            inside.remove(PREDICTIONS)
+        inside.make_folder(PREDICTIONS)
+        inside.write(RUN_NAME, json.dumps(wanted, indent=1).encode())
+        take_lock(lock, is_shared=is_shard)
 
 
 def _track_video(
-    tracker: Tracker, task: TrackingTask, predictions: Path, advance: Callable[[], None]
+    tracker: Tracker, task: TrackingTask, output: Path, advance: Callable[[], None]
 ) -> None:
     """Write one mask per frame into a part folder, then move it into place."""
     prompts = [
         MaskPrompt(first.object_id, first.read(), first.frame_idx) for first in task.first_masks
     ]
-    part = predictions / f".{task.video}.part"
+    inside = Inside(output)
+    part = output / PREDICTIONS / f".{task.video}.part"
     with output_errors(part):
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
+        inside.remove(part)
+        inside.make_folder(part, is_new=True)
         for result in tracker.track(str(task.image_dir), prompts):
             (part / f"{result.name}.png").write_bytes(encode_label_png(result.label_map))
             advance()
-        part.replace(predictions / task.video)
+        inside.move(part, output / PREDICTIONS / task.video)

@@ -70,7 +70,7 @@ def fix(
         raise UsageError("prompts, --undo and --list contradict each other; give one of them")
     form = form_of_progress(progress, quiet=quiet)
     open_again = partial(open_result, result, source=source)
-    opened = open_again()
+    opened = open_result(result, source=source, is_only_looking=listing)
     check_size(drawn.size_hw, opened.source.info.size_hw)
     on_notice = stay_silent if quiet else notify
     if listing:

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from vos.frame import Frame, FrameResult
-from vos.io.disk import output_errors, sync_folder, write_atomic
+from vos.io.disk import output_errors, sync_folder
+from vos.io.inside import Inside
 from vos.io.queues import prefetch
 from vos.io.results.edits import EditStore
 from vos.io.results.layout import OVERLAY_NAME
@@ -58,11 +59,12 @@ def redraw_overlay(result: Result, on_frame: OnFrame = lambda _frame_idx: None) 
             else:
                 warnings = _draw_parts(result, plan, new, folder, on_frame)
             with output_errors(new):
-                new.replace(result.path / OVERLAY_NAME)
+                Inside(result.path).move(new, OVERLAY_NAME)
                 sync_folder(result.path)
         stale = {name: one for name, one in manifest["stale"].items() if name != OVERLAY_NAME}
         text = as_text({**manifest, "stale": stale})
-        write_atomic(result.path / MANIFEST_NAME, text.encode())
+        with output_errors(result.path):
+            Inside(result.path).write(MANIFEST_NAME, text.encode())
     return warnings
 
 

@@ -15,11 +15,11 @@ from vos.io.paths import display_name
 from vos.io.read.open import open_source
 from vos.io.read.source import Source, video_frame_name
 from vos.io.results.edits import EditStore
+from vos.io.results.fingerprint import fingerprint_input
 from vos.io.results.layout import MASKS_NAME, OVERLAY_NAME, PROMPTS_NAME, STATS_NAME
 from vos.io.results.manifest import (
     MANIFEST_NAME,
     edits_in_force,
-    fingerprint_input,
     is_input,
     read_manifest,
 )
@@ -114,11 +114,12 @@ class Result:
         return OVERLAY_NAME in self.manifest.get("stale", ())
 
 
-def open_result(path: Path, *, source: str | None = None) -> Result:
+def open_result(path: Path, *, source: str | None = None, is_only_looking: bool = False) -> Result:
     """Look at what is there; a change that was cut short is undone or finished first.
 
     path: a result; or one that is interrupted, of which everything up to its last checkpoint is
-    shown. source: the input, where it is not where the manifest says.
+    shown. source: the input, where it is not where the manifest says. is_only_looking: change
+    nothing in it; a change that was cut short is shown as it will be.
 
     Raises:
         InputError: no such result, or the input is not there or is another one.
@@ -136,8 +137,10 @@ def open_result(path: Path, *, source: str | None = None) -> Result:
         raise InputError(f"{name}: is a file; give the folder that `vos track` has made{hint}")
     if not path.is_dir():
         raise InputError(f"{name}: no such result; give a folder that `vos track` has made")
-    EditStore(path).recover()
-    manifest = read_manifest(path)
+    store = EditStore(path)
+    if not is_only_looking:
+        store.recover()
+    manifest = read_manifest(store.locate(MANIFEST_NAME).parent)
     if manifest is None:
         raise OutputError(
             f"{name}: no result of `vos track` (no {MANIFEST_NAME} in it); give a folder that it "
@@ -145,7 +148,7 @@ def open_result(path: Path, *, source: str | None = None) -> Result:
         )
     _check(manifest, name)
     opened = _open_input(path, manifest, source)
-    drawn = load_named_prompts(path / PROMPTS_NAME, size_hw=opened.info.size_hw)
+    drawn = load_named_prompts(store.locate(PROMPTS_NAME), size_hw=opened.info.size_hw)
     return Result(
         path=path,
         output=path,
@@ -154,7 +157,7 @@ def open_result(path: Path, *, source: str | None = None) -> Result:
         frames=_frames(path, opened),
         prompts=drawn.prompts,
         names=drawn.names,
-        stats=StatsFile(path / STATS_NAME),
+        stats=StatsFile(store.locate(STATS_NAME)),
     )
 
 

@@ -13,7 +13,8 @@ from vos.errors import PromptError
 from vos.io.read.open import open_source
 from vos.io.read.scan import frames_before, scan_video
 from vos.io.read.source import Source, SourceInfo, check_range
-from vos.io.results.manifest import Fingerprint, fingerprint_input
+from vos.io.results.fingerprint import Stamp, fingerprint_input, stamp_input
+from vos.io.results.manifest import Fingerprint
 from vos.io.timecode import exact_text, format_time
 from vos.io.write.overlay.limits import check_overlay_size
 from vos.model import registry
@@ -37,6 +38,7 @@ class Prepared:
     model_sha256: their checksum.
     refiner: what its settings name, None for none.
     fingerprint: what decides the output.
+    stamp: tells whether the input changes from now on.
     """
 
     job: Job
@@ -45,6 +47,7 @@ class Prepared:
     model_sha256: str
     refiner: RefinerInfo | None
     fingerprint: Fingerprint
+    stamp: Stamp | None
 
     def __enter__(self) -> Self:
         return self
@@ -70,9 +73,10 @@ def check(job: Job) -> Prepared:
         sha256 = weight_file.check_sha256(model)
         refiner = resolve_refiner(job.settings.refiner, model.name, sha256)
         parameters = _parameters(job, source.info, refiner)
+        stamp = stamp_input(source.info.path)
         fingerprint = Fingerprint(fingerprint_input(source.info.path), parameters, sha256)
         stack.pop_all()
-    return Prepared(job, source, model, sha256, refiner, fingerprint)
+    return Prepared(job, source, model, sha256, refiner, fingerprint, stamp)
 
 
 def check_prompts(job: Job, info: SourceInfo) -> None:

@@ -9,11 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vos.errors import Cancelled, PromptError
+from vos.errors import Cancelled, InputError, PromptError
+from vos.io.paths import display_name
 from vos.io.read.source import SourceInfo, TimePoint
+from vos.io.results.fingerprint import fingerprint_input, stamp_input
 from vos.io.results.folder import OutputFolder
 from vos.io.results.layout import PROMPTS_NAME
-from vos.io.results.manifest import edits_in_force, read_manifest
+from vos.io.results.manifest import CHANGED, edits_in_force, read_manifest
 from vos.model import registry
 from vos.model.options import ModelOptions
 from vos.prompts import save_prompts
@@ -67,6 +69,11 @@ def run(
             overwrite=job.overwrite,
         ) as folder,
     ):
+        if folder.is_known_by_ends:
+            warn(
+                "what is there was made by an older vos, which compared the size and both ends of "
+                "the input and not all of it; where the middle may have changed, give --overwrite"
+            )
         if folder.is_complete:
             return _skipped(prepared)
         say(_model_line(prepared))
@@ -111,13 +118,19 @@ def _track(
     seconds = max(time.monotonic() - started, 1e-9)
     frames = run.stream.frames
     sink_warnings = [text for sink in run.sinks for text in sink.warnings]
-    warnings = (*source.warnings, *sink_warnings, *run.notes)
+    changed = _input_warnings(prepared)
+    warnings = (*source.warnings, *sink_warnings, *run.notes, *changed)
+    known = prepared.fingerprint.input.as_json()
     cuts = None if job.settings.scene_cuts == "off" else tuple(run.stream.cuts.found)
     ended_at = run.stream.cuts.ended_at
     folder.commit(
         frame_count=frames,
         warnings=warnings,
-        more={"scene_cuts": cuts, "ended_at_cut": ended_at},
+        more={
+            **({"input": {**known, CHANGED: True}} if changed else {}),
+            "scene_cuts": cuts,
+            "ended_at_cut": ended_at,
+        },
     )
     return Outcome(
         output=job.output,
@@ -133,6 +146,23 @@ def _track(
         warnings=warnings,
         is_skipped=False,
     )
+
+
+def _input_warnings(prepared: Prepared) -> list[str]:
+    """Say so where the input is not what it was when the job was checked."""
+    path = prepared.source.info.path
+    if stamp_input(path) == prepared.stamp:
+        return []
+    try:
+        if fingerprint_input(path) == prepared.fingerprint.input:
+            return []  # moved, copied back or touched: the bytes are the same
+        what = "has changed"
+    except InputError:
+        what = "has changed or is gone"
+    return [
+        f"{display_name(path)} {what} while it was tracked: masks may be of its old content, of "
+        "its new content or of both; track it again with --overwrite once it stays as it is"
+    ]
 
 
 def _left_behind(job: Job, folder: OutputFolder, done: int) -> str:

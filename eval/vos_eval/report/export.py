@@ -68,5 +68,6 @@ def write_csv(score: Score, path: Path) -> list[Path]:
 
 def _write(path: Path, text: str) -> None:
     part = path.with_name(path.name + ".part")
+    part.unlink(missing_ok=True)  # a link there would be written through
     part.write_text(text, "utf-8", newline="")
     part.replace(path)

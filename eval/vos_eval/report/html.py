@@ -43,6 +43,7 @@ def write_report(
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / PAGE_NAME
     part = folder / f".{PAGE_NAME}.part"
+    part.unlink(missing_ok=True)  # a link there would be written through
     part.write_text(page, "utf-8", errors="replace")
     part.replace(path)
     return path

@@ -115,12 +115,12 @@ def test_a_mask_file_is_found_beside_the_prompt_file(tmp_path, monkeypatch):
     path = tmp_path / "sub" / "p.json"
     path.write_text(
         '{"schema": 1, "prompts": [{"type": "mask", "object_id": 7, "file": "m.png"},'
-        ' {"type": "mask", "object_id": 2, "frame_idx": 3, "file": "m.png"}]}'
+        ' {"type": "mask", "object_id": 1, "frame_idx": 3, "file": "m.png"}]}'
     )
     monkeypatch.chdir(tmp_path)
     assert load_prompts("sub/p.json") == [
         MaskPrompt(7, labels == 7),
-        MaskPrompt(2, labels != 0, 3),
+        MaskPrompt(1, labels == 1, 3),
     ]
 
 

@@ -94,9 +94,14 @@ def test_a_file_called_like_an_id_or_a_frame_needs_both(tmp_path, monkeypatch):
         parse_mask("5:m@3")
 
 
-def test_an_id_the_file_lacks_takes_every_object_pixel(tmp_path):
+def test_an_id_the_file_lacks_takes_its_only_label_and_never_several(tmp_path):
     path = tmp_path / "m.png"
     path.write_bytes(encode_label_png(LABELS))
+    present = ", ".join(str(value) for value in np.unique(LABELS[LABELS != 0]))
+    with pytest.raises(PromptError, match=f"holds the labels {present} and no 3"):
+        parse_mask(f"3:{path}")
+    only = (LABELS != 0).astype(np.uint8) * 7
+    path.write_bytes(encode_label_png(only))
     assert parse_mask(f"3:{path}") == [MaskPrompt(3, LABELS != 0)]
 
 

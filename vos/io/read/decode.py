@@ -6,6 +6,7 @@ exact and strictly increasing, and nothing is believed that the header merely cl
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import Colorspace, VideoReformatter
 from av.video.stream import VideoStream
 
-from vos.errors import InputError
+from vos.errors import InputError, OutOfMemoryError
 from vos.io.paths import display_name, require_readable_file
 from vos.io.read import size_limits
 from vos.io.read.container_file import open_container, reason
@@ -53,6 +54,7 @@ def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         try:
             container = open_container(path, stack)
         except FFmpegError as error:
+            _refuse_shortage(error, name)
             raise InputError(
                 f"{name}: not a video FFmpeg can read ({reason(error)}); it may be cut short or "
                 "of another kind, try playing it"
@@ -90,6 +92,20 @@ def _limit_size(path: Path, stream: VideoStream) -> None:
 def is_cover(stream: VideoStream) -> bool:
     """Tell whether a video stream is a cover picture."""
     return bool(stream.disposition & Disposition.attached_pic)
+
+
+def _refuse_shortage(error: Exception, name: str) -> None:
+    """Raise OutOfMemoryError for an error that says nothing of the file, only of the machine."""
+    if isinstance(error, FFmpegError) and error.errno in (errno.EAGAIN, errno.ENOMEM):
+        raise OutOfMemoryError(
+            f"{display_name(name)}: FFmpeg got too few threads or too little memory "
+            f"({_reason(error)}); end other programs, or raise the limits that "
+            "`ulimit -a` shows"
+        ) from None
+
+
+def _reason(error: FFmpegError) -> str:
+    return (error.strerror or type(error).__name__).lower()
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +205,8 @@ def decode_frames(
             continue
         try:
             frames = stream.codec_context.decode(packet)
-        except FFmpegError:
+        except FFmpegError as error:
+            _refuse_shortage(error, container.name)
             ledger.record_error()
             continue
         for frame in frames:
@@ -226,6 +243,7 @@ def _packets(
     except InvalidDataError:
         pass  # as at the end of some truncated files: the duration check tells
     except FFmpegError as error:
+        _refuse_shortage(error, container.name)
         name = display_name(container.name)
         raise InputError(
             f"{name}: reading failed half-way ({reason(error)}); check the disk and copy it again"
@@ -319,6 +337,7 @@ class Converter:
                 src_colorspace=_assumed_matrix(frame),
             )
         except (FFmpegError, ValueError) as error:
+            _refuse_shortage(error, f"a frame of {width}x{height}")
             raise InputError(
                 f"pixel format {frame.format.name} cannot be converted to RGB ({error}); "
                 "re-encode the video, for instance to H.264"

@@ -15,7 +15,7 @@ import numpy as np
 from vos.errors import InputError
 from vos.frame import Frame
 from vos.io.closing import Closing
-from vos.io.paths import absolute, display_name, unreadable
+from vos.io.paths import absolute, as_pattern, display_name, unreadable
 from vos.io.read import size_limits
 from vos.io.read.source import (
     Source,
@@ -104,7 +104,8 @@ class ImageSource(Source):
     @classmethod
     def from_glob(cls, pattern: str) -> ImageSource:
         """Take all stills that match `pattern`."""
-        found = glob.iglob(pattern, recursive=True)  # noqa: PTH207  (Path.glob wants relative ones)
+        escaped = as_pattern(pattern) or glob.escape(pattern)
+        found = glob.iglob(escaped, recursive=True)  # noqa: PTH207  (Path.glob wants relative ones)
         matches = [absolute(match) for match in found]
         files = _stills(matches)
         if not files:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import glob
 import os
 
 from vos.errors import InputError, UsageError
-from vos.io.paths import absolute, unreadable
+from vos.io.paths import absolute, as_pattern, unreadable
 from vos.io.read.signatures import is_image_sequence, is_still
 from vos.io.read.source import Decoder, Source
 
@@ -29,7 +28,7 @@ def open_source(path: str | os.PathLike[str], *, decoder: Decoder = "pyav") -> S
     try:
         if where.is_dir():
             return ImageSource.from_folder(where)
-        if not where.exists() and glob.has_magic(text):
+        if as_pattern(text) is not None:
             return ImageSource.from_glob(text)
     except OSError as error:
         raise unreadable(where, error) from None

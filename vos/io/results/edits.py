@@ -5,6 +5,9 @@ A change is prepared in the result's folder `history/NNNN.part`: `new/` holds th
 `history/NNNN`: from then on the change holds, and `recover` finishes moving the files if the
 process that did so was ended. Before that, `recover` drops it. Taking a change back is a change of
 the same kind (`history/undo-NNNN`), whose new files are the old ones.
+
+A result may come from a stranger: nothing in it is reached through links, only folders named as
+these are touched, and who only looks (`locate`) changes nothing.
 """
 
 from __future__ import annotations
@@ -12,19 +15,21 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from vos.errors import BusyError
-from vos.io.disk import output_errors, sync_folder, take_lock, write_atomic
+from vos.errors import BusyError, OutputError
+from vos.io.disk import output_errors, sync_folder, take_lock
+from vos.io.inside import Inside, check_inside, is_real_folder
 from vos.io.paths import display_name
 from vos.io.results.manifest import MANIFEST_NAME
 
 HISTORY_NAME = "history"
 _EDIT = re.compile(r"\d{4,}", re.ASCII)
 _UNDO = "undo-"
+_UNDOING = re.compile(r"undo-\d{4,}", re.ASCII)
+_BEGUN = re.compile(r"(\d{4,}|undo-\d{4,}|scratch)\.part", re.ASCII)
 _PART = ".part"
 _NEW, _OLD = "new", "old"
 
@@ -35,6 +40,19 @@ class EditStore:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._history = path / HISTORY_NAME
+        self._inside = Inside(path)
+
+    def locate(self, name: str) -> Path:
+        """Return where a file of the result is, for looking at.
+
+        A change that was cut short after it was made holds already, though not all of its files
+        are in their places.
+        """
+        for change in self._made():
+            file = change / _NEW / name
+            if is_real_folder(change / _NEW) and file.is_file() and not file.is_symlink():
+                return file
+        return self._path / name
 
     @contextlib.contextmanager
     def holding(self) -> Iterator[None]:
@@ -54,6 +72,7 @@ class EditStore:
                     f"{display_name(self._path)}: another command is correcting this result: wait "
                     "for it, or close it"
                 )
+            self._refuse_replaced(handle)
             self._recover()
             yield
         finally:
@@ -72,7 +91,7 @@ class EditStore:
         """
         new = self._part(f"{number:04d}") / _NEW
         with output_errors(new):
-            new.mkdir(parents=True)
+            self._inside.make_folder(new, is_new=True)
         return new
 
     @contextlib.contextmanager
@@ -80,16 +99,16 @@ class EditStore:
         """Make a folder that goes, whatever happens. Raises OutputError."""
         folder = self._part("scratch")
         with output_errors(folder):
-            folder.mkdir(parents=True)
+            self._inside.make_folder(folder, is_new=True)
         try:
             yield folder
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            self._remove(folder)
             self._tidy()
 
     def drop(self, number: int) -> None:
         """Forget a change that was begun."""
-        shutil.rmtree(self._part(f"{number:04d}"), ignore_errors=True)
+        self._remove(self._part(f"{number:04d}"))
         self._tidy()
 
     def commit(self, number: int) -> None:
@@ -97,9 +116,8 @@ class EditStore:
         part = self._part(f"{number:04d}")
         try:
             with output_errors(self._path):
-                for file in _files(part / _NEW):
-                    place = file.relative_to(part / _NEW)
-                    _keep(self._path / place, part / _OLD / place)
+                for file in self._inside.files(part / _NEW):
+                    self._inside.link(file, part / _OLD / file)
                 self._make_hold(part)
         except BaseException:
             self.drop(number)
@@ -114,11 +132,12 @@ class EditStore:
         part = self._part(f"{_UNDO}{number:04d}")
         old = self._history / f"{number:04d}" / _OLD
         with output_errors(self._path):
-            shutil.rmtree(part, ignore_errors=True)
-            for file in _files(old):
+            self._inside.remove(part)
+            self._inside.make_folder(part / _NEW)
+            for file in self._inside.files(old):
                 if file.name != MANIFEST_NAME:
-                    _keep(file, part / _NEW / file.relative_to(old))
-            write_atomic(part / _NEW / MANIFEST_NAME, manifest)
+                    self._inside.link(old / file, part / _NEW / file)
+            self._inside.write(part / _NEW / MANIFEST_NAME, manifest)
             self._make_hold(part)
         self._recover()
 
@@ -126,76 +145,71 @@ class EditStore:
         return self._history / f"{name}{_PART}"
 
     def _make_hold(self, part: Path) -> None:
-        _sync(part)
-        part.rename(part.with_suffix(""))
+        self._inside.sync(part)
+        self._inside.move(part, part.with_suffix(""))
         sync_folder(self._history)
         sync_folder(self._path)
 
+    def _made(self) -> list[Path]:
+        """List the changes that hold and whose files are not all in their places yet."""
+        return [
+            entry
+            for entry in self._entries()
+            if _UNDOING.fullmatch(entry.name)
+            or (_EDIT.fullmatch(entry.name) and os.path.lexists(entry / _NEW))
+        ]
+
+    def _entries(self) -> list[Path]:
+        return sorted(self._history.iterdir()) if is_real_folder(self._history) else []
+
     def _has_unfinished(self) -> bool:
-        if not self._history.is_dir():
-            return False
-        return any(
-            entry.name.endswith(_PART)
-            or entry.name.startswith(_UNDO)
-            or (_EDIT.fullmatch(entry.name) is not None and (entry / _NEW).exists())
-            for entry in self._history.iterdir()
-        )
+        return bool(self._made()) or any(_BEGUN.fullmatch(one.name) for one in self._entries())
 
     def _recover(self) -> None:
+        check_inside(self._path, self._history)
         if not self._has_unfinished():
             return
         with output_errors(self._path):
-            for entry in sorted(self._history.iterdir()):
-                if entry.name.endswith(_PART):
-                    shutil.rmtree(entry)
-                elif entry.name.startswith(_UNDO):
-                    self._move_into_place(entry / _NEW)
-                    edit = self._history / entry.name.removeprefix(_UNDO)
-                    if edit.exists():
-                        shutil.rmtree(edit)
-                    shutil.rmtree(entry)
-                elif _EDIT.fullmatch(entry.name) and (entry / _NEW).exists():
-                    self._move_into_place(entry / _NEW)
-                    shutil.rmtree(entry / _NEW)
+            for entry in self._entries():
+                if _BEGUN.fullmatch(entry.name):
+                    self._inside.remove(entry)
+            for entry in self._made():
+                self._move_into_place(entry / _NEW)
+                if _UNDOING.fullmatch(entry.name):
+                    self._inside.remove(self._history / entry.name.removeprefix(_UNDO))
+                    self._inside.remove(entry)
+                else:
+                    self._inside.remove(entry / _NEW)
             sync_folder(self._history)
             self._tidy()
 
     def _move_into_place(self, new: Path) -> None:
         """Move the files, the manifest last: what it says is then true."""
-        if not new.exists():
+        if not os.path.lexists(new):
             return
-        files = sorted(_files(new), key=lambda file: (file == new / MANIFEST_NAME, file))
+        files = sorted(self._inside.files(new), key=lambda file: (str(file) == MANIFEST_NAME, file))
+        for file in files:  # all are checked before any is moved
+            check_inside(self._path, self._path / file)
         for file in files:
-            file.replace(self._path / file.relative_to(new))
-        for folder in {(self._path / file.relative_to(new)).parent for file in files}:
+            self._inside.move(new / file, file)
+        for folder in {(self._path / file).parent for file in files}:
             sync_folder(folder)
+
+    def _refuse_replaced(self, handle: int) -> None:
+        """Refuse where a new output was moved here between opening the folder and locking it."""
+        with output_errors(self._path):
+            now, held = self._path.stat(), os.fstat(handle)
+        if (now.st_dev, now.st_ino) != (held.st_dev, held.st_ino):
+            raise BusyError(
+                f"{display_name(self._path)}: was replaced meanwhile by another command; run this "
+                "one again"
+            )
+
+    def _remove(self, folder: Path) -> None:
+        """Delete what is not wanted any more; the next command deletes what stays."""
+        with contextlib.suppress(OSError, OutputError):
+            self._inside.remove(folder)
 
     def _tidy(self) -> None:
         with contextlib.suppress(OSError):  # it holds other changes
             self._history.rmdir()
-
-
-def _keep(file: Path, place: Path) -> None:
-    """Have the file's content at a second place.
-
-    Files are replaced, never written into, so a link does, where the file system has links.
-    """
-    place.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.link(file, place)
-    except OSError:
-        shutil.copy2(file, place)
-
-
-def _files(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file()] if folder.is_dir() else []
-
-
-def _sync(folder: Path) -> None:
-    """Make everything in a folder survive a power cut."""
-    for path in [folder, *folder.rglob("*")]:
-        if path.is_dir():
-            sync_folder(path)
-        else:
-            with path.open("rb") as file:
-                os.fsync(file.fileno())

@@ -9,28 +9,35 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import Any, Self
 
 from vos.errors import BusyError, OtherOutputError, OutputError, Parameter
 from vos.io.closing import Closing
-from vos.io.disk import output_errors, sync_folder, take_lock, write_atomic
+from vos.io.disk import output_errors, sync_folder, take_lock
+from vos.io.inside import Inside, is_real_folder
 from vos.io.paths import display_name
 from vos.io.results.checkpoints import Checkpoint, CheckpointStore
+from vos.io.results.fingerprint import is_by_ends
 from vos.io.results.manifest import (
+    LOCK_NAME,
     MANIFEST_NAME,
     Fingerprint,
-    edits_in_force,
     inventory,
     manifest_text,
     read_manifest,
     versions,
 )
+from vos.io.results.swap import (
+    WORK_NAME,
+    locate_old,
+    recover_swap,
+    refuse_to_lose_edits,
+    swap_in,
+)
 
-LOCK_NAME = ".lock"
-WORK_NAME = ".resume"
 IDENTITY, STATE, SOURCE = "identity", "state", "source"
 """What the header of a checkpoint holds."""
 
@@ -46,6 +53,8 @@ class OutputFolder(Closing):
     is_complete: the output is already there, made by an equal run: there is nothing to do.
     saved: what an equal run saved before it was interrupted, newest first.
     damaged: how many of its checkpoints cannot be read.
+    is_known_by_ends: what is there was made by an older vos, which knew the input by the ends of
+        its files alone, and by those it is the same.
     """
 
     def __init__(
@@ -55,7 +64,8 @@ class OutputFolder(Closing):
         source: Path | None,
         *,
         is_complete: bool,
-        lock: IO[str] | None,
+        lock: int | None,
+        overwrite: bool = False,
     ) -> None:
         self.path = path
         self.part = locate_part(path)
@@ -63,9 +73,11 @@ class OutputFolder(Closing):
         self.is_complete = is_complete
         self.saved: list[Checkpoint] = []
         self.damaged = 0
+        self.is_known_by_ends = False
         self._fingerprint = fingerprint
         self._source = None if source is None else _make_relative(path, source)
         self._lock = lock
+        self._overwrite = overwrite
         self._is_open = not is_complete
         self._store = CheckpointStore(self.work)
         self._has_saved = False
@@ -93,16 +105,29 @@ class OutputFolder(Closing):
             path = path.resolve()
             if not path.name:
                 raise OutputError(f"{path}: is the root of the disk: choose another -o")
-            _recover(path)
-            if _is_done(path, fingerprint, overwrite=overwrite):
-                return cls(path, fingerprint, source, is_complete=True, lock=None)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            lock = _make_part(locate_part(path), path)
-            output = cls(path, fingerprint, source, is_complete=False, lock=lock)
+            while True:
+                if _is_done(path, fingerprint, overwrite=overwrite):
+                    _finish_swap(path)
+                    output = cls(path, fingerprint, source, is_complete=True, lock=None)
+                    output.is_known_by_ends = _is_known_by_ends(read_manifest(path))
+                    return output
+                path.parent.mkdir(parents=True, exist_ok=True)
+                held = _make_part(path)
+                if held is not None:
+                    break  # else the run that held the folder has just moved it into place
+            lock, is_new = held
+            output = cls(
+                path, fingerprint, source, is_complete=False, lock=lock, overwrite=overwrite
+            )
             try:
-                output._resume(overwrite=overwrite)
+                recover_swap(path)
+                if _is_done(path, fingerprint, overwrite=overwrite):
+                    output.is_complete, output._is_open = True, False
+                    output._let_go(is_new=is_new)
+                else:
+                    output._resume(overwrite=overwrite)
             except BaseException:
-                lock.close()
+                output._let_go(is_new=is_new)
                 raise
         return output
 
@@ -129,13 +154,14 @@ class OutputFolder(Closing):
                 )
             self.restart()
             return
+        self.is_known_by_ends = _is_known_by_ends(self.saved[0].header[IDENTITY])
         self.saved = [Checkpoint(one.header[STATE], one.parts) for one in self.saved]
 
     def restart(self) -> None:
         """Forget what an earlier run left."""
         with output_errors(self.path):
             _empty(self.part)
-            self.work.mkdir()
+            Inside(self.part).make_folder(WORK_NAME)
             sync_folder(self.path.parent)
         self.saved, self._has_saved = [], False
         self._store = CheckpointStore(self.work)
@@ -193,33 +219,46 @@ class OutputFolder(Closing):
                 source=self._source,
                 more=more,
             )
-            write_atomic(self.part / MANIFEST_NAME, text.encode())
+            Inside(self.part).write(MANIFEST_NAME, text.encode())
             self._move_into_place()
 
     def _finish(self) -> None:
         """Leave without a result: the part folder stays only if it can be resumed."""
-        if self._has_saved:
-            if self._lock is not None:
-                self._lock.close()
+        self._let_go(is_new=not self._has_saved)
+
+    def _let_go(self, *, is_new: bool) -> None:
+        """Leave the part folder to others; delete it first where it holds nothing to resume."""
+        if self._lock is None:
             return
-        with contextlib.suppress(OSError):
-            _empty(self.part)
-            self._unlock()
-            self.part.rmdir()
+        lock, self._lock = self._lock, None
+        try:
+            if is_new:
+                with contextlib.suppress(OSError, OutputError):
+                    _remove_part(self.part)
+        finally:
+            os.close(lock)
+        if is_new:
+            with contextlib.suppress(OSError):  # NFS keeps a deleted file until it is closed
+                self.part.rmdir()
 
     def _move_into_place(self) -> None:
+        """Swap the new output in. The lock is held until it has its name, so that no other run
+        takes the part folder in between.
+        """
+        _is_done(self.path, self._fingerprint, overwrite=self._overwrite)  # refuses what came since
         sync_folder(self.part)
-        shutil.rmtree(self.work, ignore_errors=True)
-        self._unlock()
-        sync_folder(self.part)
-        _move_into_place(self.part, self.path)
+        Inside(self.part).remove(WORK_NAME)
+        if sys.platform == "win32":  # a folder with an open file cannot be renamed there
+            self._unlock(self.part)
+        swap_in(self.part, self.path)
         self._is_open = False
+        self._unlock(self.path)
 
-    def _unlock(self) -> None:
+    def _unlock(self, folder: Path) -> None:
         if self._lock is not None:
-            self._lock.close()
+            Inside(folder).remove(LOCK_NAME)
+            os.close(self._lock)
             self._lock = None
-            (self.part / LOCK_NAME).unlink(missing_ok=True)
 
 
 def locate_part(path: Path) -> Path:
@@ -234,16 +273,15 @@ def discard_part(path: Path) -> None:
     """
     part = locate_part(path)
     with output_errors(path):
-        if part.is_dir() and _is_leftover(part):
-            lock = _lock(part, path)
-            _empty(part)
-            lock.close()
-            (part / LOCK_NAME).unlink()
-            part.rmdir()
-
-
-def _locate_old(path: Path) -> Path:
-    return path.with_name(f".{path.name}.old")
+        if not is_real_folder(part) or not _is_leftover(part):
+            return
+        lock = _lock(part, path)
+        if lock is None:
+            return
+        try:
+            _remove_part(part)
+        finally:
+            os.close(lock)
 
 
 def _is_done(path: Path, fingerprint: Fingerprint, *, overwrite: bool) -> bool:
@@ -264,7 +302,7 @@ def _is_done(path: Path, fingerprint: Fingerprint, *, overwrite: bool) -> bool:
     files, found = manifest["files"], inventory(path)
     differences = fingerprint.differences(manifest)
     if overwrite or differences:
-        _refuse_to_lose_edits(path)
+        refuse_to_lose_edits(path)
     if overwrite:
         for entry in sorted(found):
             if found[entry] > files.get(entry, 0):
@@ -291,15 +329,8 @@ def _is_done(path: Path, fingerprint: Fingerprint, *, overwrite: bool) -> bool:
     return True
 
 
-def _refuse_to_lose_edits(path: Path) -> None:
-    manifest = read_manifest(path)
-    if manifest is not None and (edits := edits_in_force(manifest)):
-        raise OutputError(
-            f"{display_name(path)}: holds corrections ({len(edits)} by `vos fix`), and they are "
-            "never replaced: choose another ",
-            Parameter("output"),
-            f", or take them back with `vos fix {display_name(path)} --undo`",
-        )
+def _is_known_by_ends(manifest: Mapping[str, Any] | None) -> bool:
+    return manifest is not None and is_by_ends(manifest["input"])
 
 
 def _make_relative(path: Path, source: Path) -> str:
@@ -313,76 +344,101 @@ def _make_relative(path: Path, source: Path) -> str:
         return str(source)
 
 
-def _make_part(part: Path, path: Path) -> IO[str]:
-    """Make the part folder, or take an earlier run's; lock it and return the lock."""
-    if part.exists():
-        if not _is_leftover(part):
-            raise OutputError(
-                f"{display_name(part)}: is in the way and was not left by vos: move it, or choose "
-                "another -o"
-            )
-    else:
-        part.mkdir()
-    return _lock(part, path)
+def _make_part(path: Path) -> tuple[int, bool] | None:
+    """Make the part folder, or take an earlier run's; lock it.
+
+    Returns the lock's descriptor and whether the folder is new, None where another run moved the
+    folder away meanwhile. Raises BusyError while another run is at it.
+    """
+    part = locate_part(path)
+    is_new = not os.path.lexists(part)
+    if is_new:
+        with contextlib.suppress(FileExistsError):
+            part.mkdir()
+    elif not _is_leftover(part):
+        if not os.path.lexists(part):
+            return None
+        raise OutputError(
+            f"{display_name(part)}: is in the way and was not left by vos: move it, or choose "
+            "another -o"
+        )
+    lock = _lock(part, path)
+    if lock is None:
+        return None
+    try:
+        Inside(part).files()  # refuses links: an interrupted run is resumed by writing there
+    except BaseException:
+        os.close(lock)
+        raise
+    return lock, is_new
 
 
 def _empty(part: Path) -> None:
     """Delete all but the lock, which marks the folder as ours for as long as it holds anything."""
-    for entry in part.iterdir():
-        if entry.name == LOCK_NAME:
-            continue
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry)
-        else:
-            entry.unlink()
+    inside = Inside(part)
+    for entry in sorted(part.iterdir()):
+        if entry.name != LOCK_NAME:
+            inside.remove(entry)
+
+
+def _remove_part(part: Path) -> None:
+    """Delete the part folder, whose lock is held."""
+    _empty(part)
+    Inside(part).remove(LOCK_NAME)
+    with contextlib.suppress(OSError):  # another run is in it already
+        part.rmdir()
 
 
 def _is_leftover(part: Path) -> bool:
-    if not part.is_dir() or part.is_symlink():
+    if not is_real_folder(part):
         return False
-    is_ours = (part / LOCK_NAME).exists() or read_manifest(part) is not None
-    return is_ours or not any(part.iterdir())
-
-
-def _lock(part: Path, path: Path) -> IO[str]:
-    """Hold the part folder; the system lets go when the process ends, however it does."""
-    file = (part / LOCK_NAME).open("w")
-    if not take_lock(file):
-        file.close()
-        raise BusyError(
-            f"{display_name(path)}: another run is writing this output: wait for it, or choose "
-            "another -o"
-        )
-    return file
-
-
-def _move_into_place(part: Path, path: Path) -> None:
-    """Swap: the old output goes aside, the new one in, and only then is the old one deleted."""
-    old = _locate_old(path)
-    has_old = path.exists() and any(path.iterdir())
-    if has_old:
-        _refuse_to_lose_edits(path)  # made while this run was under way
-        path.rename(old)
-    elif path.exists():
-        path.rmdir()
     try:
-        part.rename(path)
-    except OSError:
-        if has_old:
-            with contextlib.suppress(OSError):
-                old.rename(path)
+        names = os.listdir(part)  # noqa: PTH208  (one look: other runs come and go)
+    except FileNotFoundError:
+        return False
+    return not names or LOCK_NAME in names or read_manifest(part) is not None
+
+
+def _lock(part: Path, path: Path) -> int | None:
+    """Hold the part folder; the system lets go when the process ends, however it does.
+
+    Returns a descriptor, None where the folder or its lock is another by now. Raises BusyError.
+    """
+    flags = os.O_RDWR | os.O_CREAT
+    try:
+        lock = Inside(part.parent).open(part / LOCK_NAME, flags)
+    except FileNotFoundError:
+        return None
+    try:
+        if not take_lock(lock):
+            raise BusyError(
+                f"{display_name(path)}: another run is writing this output: wait for it, or choose "
+                "another -o"
+            )
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(lock), (part / LOCK_NAME).lstat()):
+                return lock
+    except BaseException:
+        os.close(lock)
         raise
-    sync_folder(path.parent)
-    if has_old:
-        shutil.rmtree(old, ignore_errors=True)
+    os.close(lock)
+    return None
 
 
-def _recover(path: Path) -> None:
-    """Finish or undo a swap that was cut short."""
-    old = _locate_old(path)
-    if not old.is_dir() or read_manifest(old) is None:
+def _finish_swap(path: Path) -> None:
+    """Delete what a killed run left beside or in a complete output, where that can be done."""
+    is_locked_inside = (path / LOCK_NAME).exists()
+    if not is_locked_inside and not os.path.lexists(locate_old(path)):
         return
-    if path.exists():
-        shutil.rmtree(old, ignore_errors=True)
-    else:
-        old.rename(path)
+    with contextlib.suppress(OSError, OutputError):
+        held = _make_part(path)
+        if held is None:
+            return
+        lock, is_new = held
+        try:
+            Inside(path).remove(LOCK_NAME)
+            recover_swap(path)
+        finally:
+            if is_new:
+                _remove_part(locate_part(path))
+            os.close(lock)

@@ -2,41 +2,30 @@
 
 from __future__ import annotations
 
-import glob
-import hashlib
 import json
-import os
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from vos.errors import InputError
-from vos.io.paths import display_name
+from vos.io.results.fingerprint import InputFingerprint
 from vos.version import __version__
 
 MANIFEST_NAME = "manifest.json"
-SCHEMA = 1
-_ENDS_OF_ONE_FILE = 2**20
-_ENDS_OF_EACH_OF_MANY = 2**14
+LOCK_NAME = ".lock"
+"""File that the run which makes an output holds; it stays behind where that run is killed."""
+
+SCHEMA = 2
+_KNOWN_SCHEMAS = (1, SCHEMA)
+"""Schema 1 had checksums of the ends of the input's files; they are compared as they were made."""
+
+CHANGED = "changed"
+"""Says of a manifest's input that it changed while it was tracked."""
+
 _LITTER = {".DS_Store", "Thumbs.db", "desktop.ini"}  # left by file managers that looked inside
-
-
-@dataclass(frozen=True, slots=True)
-class InputFingerprint:
-    """What it takes to know an input again, without reading all of it.
-
-    name: last part of its path. size_bytes: of the file, or of all files together.
-    sha256: of the file's first and last MiB; for a folder or glob, of each file's name, size and
-        first and last 16 KiB.
-    """
-
-    name: str
-    size_bytes: int
-    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +46,7 @@ class Fingerprint:
         return json.loads(
             json.dumps(
                 {
-                    "input": asdict(self.input),
+                    "input": self.input.as_json(),
                     "parameters": dict(self.parameters),
                     "model_sha256": self.model_sha256,
                 }
@@ -67,7 +56,7 @@ class Fingerprint:
     def differences(self, manifest: Mapping[str, Any]) -> list[str]:
         """List what differs from a manifest: "input", "model", or a parameter's name."""
         mine = self.as_json()
-        names = ["input"] if manifest.get("input") != mine["input"] else []
+        names = [] if self._is_of(manifest.get("input")) else ["input"]
         if manifest.get("model_sha256") != self.model_sha256:
             names.append("model")
         theirs = manifest.get("parameters")
@@ -78,36 +67,13 @@ class Fingerprint:
                 names.append(name)
         return names
 
-
-def fingerprint_input(path: Path) -> InputFingerprint:
-    """Fingerprint a file, the files directly in a folder, or those a glob matches.
-
-    Raises InputError when there is none or one cannot be read.
-    """
-    try:
-        if path.is_file():
-            size = path.stat().st_size
-            digest = hashlib.sha256(_ends(path, size, _ENDS_OF_ONE_FILE))
-            return InputFingerprint(path.name, size, digest.hexdigest())
-        if path.is_dir():
-            files = sorted(entry for entry in path.iterdir() if entry.is_file())
-        else:
-            matches = glob.glob(str(path))  # noqa: PTH207  (Path.glob takes no absolute pattern)
-            files = sorted(entry for entry in map(Path, matches) if entry.is_file())
-        if not files:
-            raise InputError(f"{display_name(path)}: no such file; check the name")
-        digest, total = hashlib.sha256(), 0
-        for file in files:
-            size = file.stat().st_size
-            total += size
-            digest.update(os.fsencode(file.name) + b"\0" + str(size).encode() + b"\0")
-            digest.update(_ends(file, size, _ENDS_OF_EACH_OF_MANY))
-        return InputFingerprint(path.name, total, digest.hexdigest())
-    except OSError as error:
-        raise InputError(
-            f"{display_name(path)}: cannot be read ({error.strerror or error}): check its "
-            "permissions"
-        ) from error
+    def _is_of(self, recorded: Any) -> bool:
+        return (
+            isinstance(recorded, Mapping)
+            and recorded.get("name") == self.input.name
+            and not recorded.get(CHANGED)
+            and self.input.matches(recorded)
+        )
 
 
 def manifest_text(
@@ -151,7 +117,7 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
         return None
     is_known = (
         isinstance(manifest, dict)
-        and manifest.get("schema") == SCHEMA
+        and manifest.get("schema") in _KNOWN_SCHEMAS
         and isinstance(manifest.get("files"), dict)
     )
     return manifest if is_known else None
@@ -170,15 +136,14 @@ def edits_in_force(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def is_input(manifest: Mapping[str, Any], found: InputFingerprint) -> bool:
     """Tell whether this is the input that was tracked, under whatever name."""
-    was = manifest["input"]
-    return (found.size_bytes, found.sha256) == (was["size_bytes"], was["sha256"])
+    return found.matches(manifest["input"])
 
 
 def inventory(folder: Path) -> dict[str, int]:
     """Count the files under each entry of `folder`, 1 for a file; leave the manifest out."""
     counts = {}
     for entry in sorted(folder.iterdir()):
-        if entry.name == MANIFEST_NAME or entry.name in _LITTER:
+        if entry.name in (MANIFEST_NAME, LOCK_NAME) or entry.name in _LITTER:
             continue
         if entry.is_dir() and not entry.is_symlink():
             inside = (path for path in entry.rglob("*") if path.name not in _LITTER)
@@ -198,10 +163,3 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
-
-
-def _ends(path: Path, size: int, length: int) -> bytes:
-    with path.open("rb") as file:
-        head = file.read(length)
-        file.seek(max(len(head), size - length))
-        return head + file.read(length)

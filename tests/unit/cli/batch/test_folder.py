@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from vos.errors import OutputError
+from vos.io.inside import check_inside
 from vos_cli.batch import folder as module
-from vos_cli.batch.folder import BatchFolder, ClipResult, check_inside, hold_shared
+from vos_cli.batch.folder import BatchFolder, ClipResult, hold_shared
 
 
 def test_two_batches_do_not_share_a_folder(tmp_path: Path):

@@ -151,7 +151,7 @@ def test_any_number_of_steps_back(result):
 
 
 def test_where_files_cannot_be_linked_they_are_copied(result, monkeypatch):
-    def refuses(*_names: object) -> None:
+    def refuses(*_names: object, **_how: object) -> None:
         raise OSError("no links here")
 
     monkeypatch.setattr(os, "link", refuses)

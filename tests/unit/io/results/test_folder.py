@@ -13,8 +13,9 @@ import pytest
 
 from vos.errors import BusyError, OutputError
 from vos.io.results import folder as output_folder
+from vos.io.results.fingerprint import InputFingerprint
 from vos.io.results.folder import OutputFolder
-from vos.io.results.manifest import Fingerprint, InputFingerprint, read_manifest
+from vos.io.results.manifest import Fingerprint, read_manifest
 
 INPUT = InputFingerprint("a.mp4", 3, "00")
 ONE = Fingerprint(INPUT, {"box": [1, 2, 3, 4]}, "abcd")
@@ -199,7 +200,8 @@ def _run(tmp_path: Path, ending: str) -> subprocess.Popen[str]:
     script = f"""
         import os, signal, time
         from pathlib import Path
-        from vos.io.results.manifest import Fingerprint, InputFingerprint
+        from vos.io.results.fingerprint import InputFingerprint
+        from vos.io.results.manifest import Fingerprint
         from vos.io.results.folder import OutputFolder
         fingerprint = Fingerprint(InputFingerprint("a.mp4", 3, "00"), {{}}, None)
         with OutputFolder.open(Path({str(tmp_path / "out")!r}), fingerprint) as output:

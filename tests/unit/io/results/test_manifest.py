@@ -8,10 +8,9 @@ import os
 import pytest
 
 from vos.errors import InputError
+from vos.io.results.fingerprint import InputFingerprint, fingerprint_input
 from vos.io.results.manifest import (
     Fingerprint,
-    InputFingerprint,
-    fingerprint_input,
     inventory,
     manifest_text,
     read_manifest,
@@ -21,7 +20,7 @@ from vos.io.results.manifest import (
 INPUT = InputFingerprint("a.mp4", 3, "00")
 
 
-def test_a_file_is_known_by_its_name_size_and_ends(tmp_path):
+def test_a_file_is_known_by_its_name_and_all_its_bytes(tmp_path):
     data = bytearray(os.urandom(3 * 2**20))
     path = tmp_path / "a.mp4"
 
@@ -31,9 +30,7 @@ def test_a_file_is_known_by_its_name_size_and_ends(tmp_path):
 
     first = fingerprint()
     assert (first.name, first.size_bytes) == ("a.mp4", 3 * 2**20)
-    data[3 * 2**19] ^= 1  # the middle is not read: that is the bargain
-    assert fingerprint() == first
-    for place in (0, 2**20 - 1, 2 * 2**20, 3 * 2**20 - 1):
+    for place in (3 * 2**19, 0, 2**20 - 1, 2 * 2**20, 3 * 2**20 - 1):
         data[place] ^= 1
         assert fingerprint() != first
         data[place] ^= 1
@@ -95,7 +92,7 @@ def test_a_manifest_is_read_back_and_compared(tmp_path):
     assert other.differences(manifest) == ["input", "model", "end", "refiner", "start"]
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", json.dumps({"schema": 2, "files": {}})])
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", json.dumps({"schema": 3, "files": {}})])
 def test_a_manifest_that_is_not_understood_is_none(tmp_path, text):
     assert read_manifest(tmp_path) is None
     (tmp_path / "manifest.json").write_text(text)
