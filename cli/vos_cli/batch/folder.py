@@ -17,7 +17,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Literal
 
-from vos.errors import OutputError
+from vos.bounded import parse_json, read_text
+from vos.config import from_mapping
+from vos.errors import ConfigError, OutputError
 from vos.io.disk import output_errors, take_lock, write_atomic
 from vos.io.paths import display_name
 
@@ -124,11 +126,9 @@ class BatchFolder:
     def read_result(self, name: str) -> ClipResult | None:
         """What is known of a clip; None where nothing is, or nothing this version understands."""
         try:
-            values = json.loads(self.status(name).read_text("utf-8", "surrogateescape"))
-            values["warnings"] = tuple(values["warnings"])
-            values["low_scores"] = tuple(values["low_scores"])
-            return ClipResult(**values)
-        except (OSError, ValueError, TypeError, KeyError):
+            text = read_text(self.status(name), errors="surrogateescape")
+            return from_mapping(ClipResult, parse_json(text))
+        except (OSError, ValueError, ConfigError):
             return None
 
 

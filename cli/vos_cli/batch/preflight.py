@@ -150,7 +150,7 @@ def _has_output(output: Path, source: Path) -> bool:
     if manifest is None or not isinstance(manifest.get("input"), dict):
         return False
     known = fingerprint_input(source)
-    return manifest["input"].get("sha256") == known.sha256
+    return manifest.get("input", {}).get("sha256") == known.sha256
 
 
 def frames_to_track(one: Probe) -> int | None:
