@@ -30,7 +30,7 @@ def low_score_spans(stats: Path) -> tuple[str, ...]:
     """
     absent: defaultdict[int, list[int]] = defaultdict(list)
     unsure: defaultdict[int, list[int]] = defaultdict(list)
-    with stats.open(encoding="utf-8") as file:
+    with stats.open("rb") as file:
         for row in filter(None, map(parse_row, file)):
             score, iou = row["object_score"], row["iou_pred"]
             if score is not None and score <= 0:

@@ -211,9 +211,10 @@ def _is_history_entry(entry: dict[str, Any]) -> bool:
         return False
     if "undo" in entry:
         return type(entry["undo"]) is int
-    spans, prompts = entry.get("spans"), entry.get("prompts")
+    spans, prompts = entry.get("spans", 0), entry.get("prompts")
     return (
         type(entry.get("edit")) is int
+        and isinstance(spans, list)
         and _is_list(spans, dict)
         and all(_is_span([span.get("first"), span.get("last")]) for span in spans)
         and all(type(span.get("object_id")) is int for span in spans)
