@@ -130,7 +130,8 @@ def spoil_text(data: bytes, chance: random.Random) -> bytes:
     if kind < 0.06:
         return chance.choice(RAW)
     if kind < 0.12:
-        return data.decode("utf-8", "replace").encode(chance.choice(["utf-16", "utf-32", "cp500"]))
+        encoding = chance.choice(["utf-16", "utf-32", "cp500"])
+        return data.decode("utf-8", "replace").encode(encoding, "replace")
     with contextlib.suppress(ValueError):
         if kind < 0.7:
             return json.dumps(spoil_json(json.loads(data), chance)).encode()
@@ -216,8 +217,20 @@ class Bench:
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
     def kinds(self) -> dict[str, Case]:
-        track = ["track", "--model", "null", "--box", BOX, "-q", "-o", "out"]
+        track = [
+            "track",
+            "--model",
+            "null",
+            "--box",
+            BOX,
+            "--save",
+            "masks,stats",
+            "-q",
+            "-o",
+            "out",
+        ]
         clip = [*track, str(self.clip)]
+        no_box = track[1:3] + track[5:]
 
         def spoiled(name: str, good: bytes, spoil: Any = spoil_text) -> Any:
             return lambda folder, chance: (folder / name).write_bytes(spoil(good, chance))
@@ -299,7 +312,7 @@ class Bench:
             "stills": Case(still, one_of([*track, "."], ["info", "."])),
             "prompts": Case(
                 spoiled("p.json", self.prompts),
-                always("track", str(self.clip), "--prompts", "p.json", *track[1:3], *track[5:]),
+                always("track", str(self.clip), "--prompts", "p.json", *no_box),
             ),
             "csv": Case(spoiled("rows.csv", rows), always("batch", "rows.csv", *batch)),
             "lines": Case(spoiled("rows.jsonl", lines), always("batch", "rows.jsonl", *batch)),
@@ -317,12 +330,13 @@ class Bench:
             "settings": Case(spoiled("vos.toml", toml), always(*clip)),
             "masks": Case(
                 spoiled("m.png", self.mask, spoil_png),
-                always("track", str(self.clip), "--mask", "1:m.png", *track[1:3], *track[5:]),
+                always("track", str(self.clip), "--mask", "1:m.png", *no_box),
             ),
             "davis": Case(davis, always(*score, "davis")),
             "lvos": Case(lvos, always(*score, "lvos", "--unseen", "unseen.txt")),
             "weights": Case(
-                self._weights, always("track", str(self.clip), "--model", "./w", "--end", "2f", *track[3:])
+                self._weights,
+                always("track", str(self.clip), "--model", "./w", "--end", "2f", *track[3:]),
             ),
             "refiners": Case(
                 self._refiner,
