@@ -212,7 +212,7 @@ class Bench:
                         raise KeyboardInterrupt
                     real(behind, item)
 
-                queues.WriteBehind.put = put
+                queues.WriteBehind.put = put  # pyright: ignore[reportAttributeAccessIssue]
             os._exit(run(arguments))
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
@@ -491,7 +491,7 @@ def _outside(place: Path, work: Path) -> set[tuple[str, int]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--kinds", help="comma-separated; default all")
     parser.add_argument("--count", type=int, help="inputs of each kind")
     parser.add_argument("--first", type=int, default=0, help="number of the first input")
