@@ -282,13 +282,14 @@ class Bench:
             path.write_bytes(spoil_text(path.read_bytes(), chance))
 
         def lvos(folder: Path, chance: random.Random) -> None:
-            for sub in ("gt/Annotations/a", "pred/a"):
+            for sub in ("gt/Annotations/a", "gt/Annotations/b", "pred/a", "pred/b"):
                 (folder / sub).mkdir(parents=True)
                 for index in range(1, 42, 5):
                     (folder / sub / f"{index:08}.png").write_bytes(self.mask)
             span = {"frame_range": {"start": 1, "end": 41, "frame_nums": 8}}
             (folder / "unseen.txt").write_bytes(spoil_text(b"b\n", chance))
-            meta = json.dumps({"videos": {"a": {"objects": {"1": span}}}}).encode()
+            video = {"objects": {"1": span}}
+            meta = json.dumps({"videos": {"a": video, "b": video}}).encode()
             (folder / "gt/valid_meta.json").write_bytes(spoil_text(meta, chance))
 
         def always(*arguments: str) -> Any:
