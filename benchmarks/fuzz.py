@@ -287,7 +287,8 @@ class Bench:
                 for index in range(1, 42, 5):
                     (folder / sub / f"{index:08}.png").write_bytes(self.mask)
             span = {"frame_range": {"start": 1, "end": 41, "frame_nums": 8}}
-            (folder / "unseen.txt").write_bytes(spoil_text(b"b\n", chance))
+            names = spoil_text(b"b\n", chance) if chance.random() < 0.2 else b"b\n"
+            (folder / "unseen.txt").write_bytes(names)
             video = {"objects": {"1": span}}
             meta = json.dumps({"videos": {"a": video, "b": video}}).encode()
             (folder / "gt/valid_meta.json").write_bytes(spoil_text(meta, chance))
