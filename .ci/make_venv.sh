@@ -30,3 +30,7 @@ if ! "$found" -c 'import ensurepip, venv' 2>/dev/null; then
     exit 1
 fi
 "$found" -m venv "$venv"
+
+# What ensurepip brings may be years old; without a network it must do.
+"$venv/bin/python" -m pip install -q --disable-pip-version-check --upgrade 'pip==26.3' ||
+    echo 'warning: pip 26.3 cannot be had here; going on with the one of ensurepip' >&2

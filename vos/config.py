@@ -19,10 +19,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union
 
+from vos.bounded import brief, read_text
 from vos.errors import ConfigError
 
 T = TypeVar("T")
 
+_MAX_BYTES = 2**20
 _PACKAGE = Path(__file__).resolve().parent
 _DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?", re.ASCII)
 _EXPONENT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)[eE][-+]?[0-9]+$")
@@ -88,15 +90,26 @@ def load_yaml(cls: type[T], path: Path) -> T:
     import yaml
 
     class Loader(yaml.SafeLoader):
-        """YAML 1.1, which PyYAML reads, takes 1e-3 for text; YAML 1.2 and people for a number."""
+        """YAML 1.1, which PyYAML reads, takes 1e-3 for text; YAML 1.2 and people for a number.
+
+        Aliases, with which a few lines stand for gigabytes, are refused; no setting needs them.
+        """
+
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            if self.check_event(yaml.AliasEvent):
+                raise yaml.YAMLError("aliases (*name) are not taken: write the value out")
+            return super().compose_node(parent, index)
 
     Loader.add_implicit_resolver("tag:yaml.org,2002:float", _EXPONENT, list("+-.0123456789"))
     try:
-        data = yaml.load(path.read_text(encoding="utf-8"), Loader)
+        data = yaml.load(read_text(path, _MAX_BYTES), Loader)
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise ConfigError(f"{path}: cannot be read ({reason}); check the path") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except RecursionError as error:
+        raise ConfigError(f"{path}: nested too deeply; correct the file") from error
+    # Numbers and dates that Python has none for are ValueErrors, and of other kinds.
+    except (yaml.YAMLError, ValueError, ArithmeticError, TypeError, LookupError) as error:
         reason = " ".join(str(error).split())
         raise ConfigError(f"{path}: not valid YAML ({reason}); correct the file") from error
     return from_mapping(cls, {} if data is None else data, where=str(path))
@@ -117,12 +130,12 @@ def from_mapping(cls: type[T], data: object, where: str = "config") -> T:
     if not (is_dataclass(cls) and isinstance(cls, type)):
         raise TypeError(f"{cls!r} is not a dataclass")
     if not isinstance(data, Mapping):
-        raise ConfigError(f"{where}: {_show(data)} is not a mapping of keys to values")
+        raise ConfigError(f"{where}: {brief(data)} is not a mapping of keys to values")
     known: dict[str, Field[Any]] = {field.name: field for field in fields(cls) if field.init}
     for key in data:
         if key not in known:
             raise ConfigError(
-                f"{where}: unknown key {_show(key)}{nearest(str(key), known)}; "
+                f"{where}: unknown key {brief(key)}{nearest(_word(key), known)}; "
                 f"valid keys: {', '.join(known)}"
             )
     missing = [
@@ -142,7 +155,7 @@ def from_mapping(cls: type[T], data: object, where: str = "config") -> T:
 
 def nearest(name: str, valid: typing.Iterable[str]) -> str:
     """' (did you mean ...?)' for a likely misspelling, else an empty string."""
-    found = get_close_matches(name, list(valid), n=1, cutoff=0.6)
+    found = get_close_matches(name[:60], list(valid), n=1, cutoff=0.6)
     return f" (did you mean {found[0]!r}?)" if found else ""
 
 
@@ -158,8 +171,8 @@ def convert(hint: Any, value: object, where: str) -> Any:
         if value in args and any(type(value) is type(choice) for choice in args):
             return value
         raise ConfigError(
-            f"{where}: {_show(value)} is not one of {', '.join(map(str, args))}"
-            f"{nearest(str(value), map(str, args))}"
+            f"{where}: {brief(value)} is not one of {', '.join(map(str, args))}"
+            f"{nearest(_word(value), map(str, args))}"
         )
     if origin in (Union, types.UnionType):
         return _convert_union(args, value, where)
@@ -167,7 +180,7 @@ def convert(hint: Any, value: object, where: str) -> Any:
         return _convert_sequence(origin, args, value, where)
     if origin is dict:
         if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
-            raise ConfigError(f"{where}: {_show(value)} is not a mapping with text keys")
+            raise ConfigError(f"{where}: {brief(value)} is not a mapping with text keys")
         return {key: convert(args[1], item, f"{where}.{key}") for key, item in value.items()}
     return _convert_scalar(hint, value, where)
 
@@ -188,37 +201,39 @@ def as_switch(value: object, _where: str) -> object:
 def as_device(value: object, where: str) -> object:
     """Check that this names a device, present or not. Raises ConfigError."""
     if isinstance(value, str) and not _DEVICE.fullmatch(value):
-        raise ConfigError(f"{where}: {value!r} is not one of auto, cpu, cuda, cuda:N, mps")
+        raise ConfigError(f"{where}: {brief(value)} is not one of auto, cpu, cuda, cuda:N, mps")
     return value
 
 
 def as_pixels(value: object, where: str) -> int:
     """Read the side of a model's input from a number or its text. Raises ConfigError."""
-    with contextlib.suppress(TypeError, ValueError):
+    with contextlib.suppress(TypeError, ValueError, OverflowError):
         pixels = int(value)  # pyright: ignore[reportArgumentType]
         if pixels > 0 and pixels % 32 == 0:
             return pixels
     raise ConfigError(
-        f"{where}: {value!r} is no side of a model's input; give a multiple of 32, such as 512"
+        f"{where}: {brief(value)} is no side of a model's input; give a multiple of 32, such as 512"
     )
 
 
 def as_count(value: object, where: str) -> int:
     """Read a whole number above zero from a number or its text. Raises ConfigError."""
-    with contextlib.suppress(TypeError, ValueError):
+    with contextlib.suppress(TypeError, ValueError, OverflowError):
         count = int(value)  # pyright: ignore[reportArgumentType]
         if count > 0:
             return count
-    raise ConfigError(f"{where}: {value!r} is no whole number above zero")
+    raise ConfigError(f"{where}: {brief(value)} is no whole number above zero")
 
 
 def as_seconds(value: object, where: str) -> float:
     """Read a finite number of seconds, 0 or more, from a number or its text. Raises ConfigError."""
-    with contextlib.suppress(TypeError, ValueError):
+    with contextlib.suppress(TypeError, ValueError, OverflowError):
         seconds = float(value)  # pyright: ignore[reportArgumentType]
         if 0 <= seconds < math.inf:
             return seconds
-    raise ConfigError(f"{where}: {value!r} is no number of seconds; give 0 or more, such as 10")
+    raise ConfigError(
+        f"{where}: {brief(value)} is no number of seconds; give 0 or more, such as 10"
+    )
 
 
 def _convert_scalar(hint: Any, value: object, where: str) -> Any:
@@ -227,13 +242,14 @@ def _convert_scalar(hint: Any, value: object, where: str) -> Any:
             return None
     elif hint is float:
         if isinstance(value, (int, float)) and not isinstance(value, bool):
-            return float(value)
+            with contextlib.suppress(OverflowError):
+                return float(value)
     elif hint is Path:
         if isinstance(value, str):
             return Path(value)
     elif type(value) is hint:
         return value
-    raise ConfigError(f"{where}: {_show(value)} is not {_name(hint)}")
+    raise ConfigError(f"{where}: {brief(value)} is not {_name(hint)}")
 
 
 def _convert_union(args: tuple[Any, ...], value: object, where: str) -> Any:
@@ -247,18 +263,18 @@ def _convert_union(args: tuple[Any, ...], value: object, where: str) -> Any:
         if is_dataclass(option) and isinstance(value, Mapping):
             raise error  # the place inside the nested mapping says more than the union does
     names = " or ".join(_name(option) for option in args)
-    raise ConfigError(f"{where}: {_show(value)} is not {names}")
+    raise ConfigError(f"{where}: {brief(value)} is not {names}")
 
 
 def _convert_sequence(origin: type, args: tuple[Any, ...], value: object, where: str) -> Any:
     if not isinstance(value, (list, tuple)):
-        raise ConfigError(f"{where}: {_show(value)} is not a list")
+        raise ConfigError(f"{where}: {brief(value)} is not a list")
     if origin is list or (len(args) == 2 and args[1] is Ellipsis):
         kinds: list[Any] = [args[0]] * len(value)
     else:
         kinds = list(args)
         if len(kinds) != len(value):
-            raise ConfigError(f"{where}: {_show(value)} has {len(value)} items, not {len(kinds)}")
+            raise ConfigError(f"{where}: {brief(value)} has {len(value)} items, not {len(kinds)}")
     items = [
         convert(kind, item, f"{where}[{index}]")
         for index, (kind, item) in enumerate(zip(kinds, value, strict=True))
@@ -284,6 +300,5 @@ def _name(hint: Any) -> str:
     return "a mapping"
 
 
-def _show(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+def _word(value: object) -> str:
+    return value if isinstance(value, str) else brief(value)

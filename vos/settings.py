@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args, get_type_hints
 
+from vos.bounded import read_text
 from vos.config import as_list, as_seconds, convert, nearest
 from vos.errors import ConfigError, Parameter
 from vos.io.read.scene_cuts import SceneCuts
@@ -25,6 +26,7 @@ Decoder = Literal["pyav", "decord"]
 Progress = Literal["auto", "rich", "plain", "json", "none"]
 
 TOML_NAME = "vos.toml"
+_MAX_BYTES = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +116,13 @@ def _toml_path(environ: Mapping[str, str], folder: Path) -> Path | None:
 
 def _read_toml(path: Path) -> dict[str, object]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(read_text(path, _MAX_BYTES))
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise ConfigError(
             f"{path}: cannot be read ({reason}); correct VOS_CONFIG or remove it"
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except RecursionError as error:
+        raise ConfigError(f"{path}: nested too deeply; correct the file") from error
+    except ValueError as error:  # of tomllib, of its numbers, or of the text
         raise ConfigError(f"{path}: not valid TOML ({error}); correct the file") from error

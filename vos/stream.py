@@ -17,7 +17,7 @@ from vos.io.queues import map_ahead, prefetch
 from vos.io.read.scene_cuts import CutState, CutWatch, SceneCuts
 from vos.io.read.source import Source, TimePoint
 from vos.io.results.append_file import AppendFile
-from vos.io.results.checkpoints import SavedState
+from vos.io.results.checkpoints import SavedState, as_count
 from vos.model.preprocess import resize_image
 from vos.model.sam2 import Sam2Model
 from vos.prompts import Direction, Prompt
@@ -231,9 +231,10 @@ class Stream:
 
     def _resume(self, saved: SavedState) -> None:
         values = saved.values
-        self.frame_idx = values["frame_idx"]
-        self.steps, self.frames = values["steps"], values["frames"]
-        for text in values["warnings"]:
+        frame_idx = values["frame_idx"]
+        self.frame_idx = None if frame_idx is None else as_count(frame_idx)
+        self.steps, self.frames = as_count(values["steps"]), as_count(values["frames"])
+        for text in map(str, values["warnings"]):
             if text not in self._source.warnings:
                 self._source.warnings.append(text)
         if values["is_backward"]:

@@ -7,12 +7,14 @@ import os
 import sys
 import warnings
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
 
+from vos.errors import UsageError
 from vos.version import __version__
 from vos_cli.console.errors import EXIT_BROKEN_PIPE, carry_errors, report
 from vos_cli.options.bare import BareOptionsCommand
@@ -157,8 +159,36 @@ def root(
     """Video object segmentation: one prompt on one frame, a precise mask on every frame."""
 
 
+def _open_standard_streams() -> None:
+    """Give the program the streams it was started without (`>&-`).
+
+    Else the next file that is opened becomes stdout, and what is printed lands in it.
+    """
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        try:
+            os.fstat(number)
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            if nowhere != number:
+                os.dup2(nowhere, number)
+                os.close(nowhere)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
+
+
+def _require_folder() -> None:
+    """Raise UsageError where the current folder does not exist any more: no path means anything."""
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise UsageError(
+            f"the current folder cannot be read ({error.strerror or error}); change to another one"
+        ) from None
+
+
 def run(arguments: list[str]) -> int:
     """Run one command line and return the exit code."""
+    _open_standard_streams()
     verbose = not {"-v", "--verbose"}.isdisjoint(arguments)
     if not verbose and not sys.warnoptions:
         warnings.simplefilter("ignore")  # of libraries; ours go through `vos: warning:`
@@ -167,6 +197,7 @@ def run(arguments: list[str]) -> int:
         if reconfigure is not None:  # file names need not be valid text
             reconfigure(errors="surrogateescape")
     try:
+        _require_folder()
         outcome = get_command(app)(args=arguments, prog_name="vos", standalone_mode=False)
         sys.stdout.flush()
     except (Exception, KeyboardInterrupt) as error:

@@ -153,7 +153,7 @@ def read_label(path: Path) -> np.ndarray:
             if image.mode == "1":
                 image = image.convert("L")
             values = np.array(image)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except Exception as error:  # Pillow's format readers raise nearly anything on damaged data
         raise EvalError(f"{path}: not a readable label ({error})") from error
     return np.ascontiguousarray(values if values.ndim == 2 else values[:, :, 0], np.uint8)
 
@@ -167,5 +167,5 @@ def read_image(path: Path) -> np.ndarray:
     try:
         with Image.open(path) as image:
             return np.array(image.convert("RGB"))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except Exception as error:  # as above
         raise EvalError(f"{path}: not a readable image ({error})") from error

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import struct
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +18,8 @@ _PALETTE = 3  # PNG colour type
 _LABEL_MODES = ("P", "L", "1")
 _DEFLATE = 8  # low bits of the first byte of a zlib stream
 _MIN_COMPRESSED = 8  # header, one block, checksum
+_MAX_FILE_BYTES = 2**28
+_MAX_PIXELS = 2**26  # twice what 8K has; a small file may say anything
 _MAX_COMPRESSED = 1 << 18  # deflate grows at most 1032 times: no more than 271 MB from here
 
 
@@ -29,11 +34,16 @@ def read_labels(path: Path) -> np.ndarray:
         MaskError: missing, truncated, not an image, or in colours.
     """
     try:
-        data = path.read_bytes()
+        if path.exists() and not path.is_file():  # a pipe or a device may never end
+            raise MaskError("not a regular file")
+        with path.open("rb") as file:
+            data = file.read(_MAX_FILE_BYTES + 1)
     except FileNotFoundError:
         raise MaskError("missing file") from None
     except OSError as error:
         raise MaskError(f"cannot be read ({error.strerror or error})") from error
+    if len(data) > _MAX_FILE_BYTES:
+        raise MaskError(f"over {_MAX_FILE_BYTES} bytes long, which no mask is")
     if not data.startswith(_SIGNATURE):
         return _decode_any(data)
     header, stream = _read_chunks(data)
@@ -48,7 +58,7 @@ def check_header(path: Path) -> tuple[int, int]:
         MaskError: missing, not an image, in colours, or cut off.
     """
     try:
-        with Image.open(path) as image:
+        with _quiet(), Image.open(path) as image:
             _check_mode(image)
             size_hw = image.height, image.width
             is_png = image.format == "PNG"
@@ -59,12 +69,16 @@ def check_header(path: Path) -> tuple[int, int]:
                     raise MaskError("truncated PNG (it has no end); copy the file again")
     except FileNotFoundError:
         raise MaskError("missing file") from None
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except MaskError:
+        raise
+    except Exception as error:  # Pillow's format readers raise nearly anything on damaged data
         raise MaskError(f"not a readable image ({_one_line(error)})") from error
     return size_hw
 
 
 def _check_mode(image: Image.Image) -> None:
+    if image.width * image.height > _MAX_PIXELS:
+        raise MaskError(f"{image.width}x{image.height} pixels; a mask has up to {_MAX_PIXELS}")
     if image.mode not in _LABEL_MODES:
         raise MaskError(
             f"is a {image.mode} image; a mask has one channel (P or L) whose pixel value is "
@@ -74,12 +88,14 @@ def _check_mode(image: Image.Image) -> None:
 
 def _decode_any(data: bytes) -> np.ndarray:
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with _quiet(), Image.open(io.BytesIO(data)) as image:
             _check_mode(image)
             return np.array(image, np.uint8)
     except UnidentifiedImageError:
         raise MaskError("not a readable image (of no known format)") from None
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+    except MaskError:
+        raise
+    except Exception as error:  # Pillow's format readers raise nearly anything on damaged data
         raise MaskError(f"not a readable image ({_one_line(error)})") from error
 
 
@@ -120,7 +136,7 @@ def _decode_plain_palette(header: bytes, stream: bytes) -> np.ndarray | None:
     if depth != 8 or colour_type != _PALETTE or interlace or stream[0] & 15 != _DEFLATE:
         return None
     size = height * (width + 1)
-    if not 0 < size <= (Image.MAX_IMAGE_PIXELS or size):
+    if not 0 < size <= _MAX_PIXELS:
         return None
     try:
         # Without the stream's header and checksum, whose verification takes a fifth of the time:
@@ -132,6 +148,14 @@ def _decode_plain_palette(header: bytes, stream: bytes) -> np.ndarray | None:
         return None
     rows = np.frombuffer(inflated, np.uint8).reshape(height, width + 1)
     return None if rows[:, 0].any() else rows[:, 1:]
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Leave out Pillow's warnings of damage and of size, which are errors here or nothing."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _one_line(error: BaseException) -> str:

@@ -507,7 +507,7 @@ def test_unknown_and_missing_decoders(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_decord_says_what_it_cannot_read(tmp_path: Path) -> None:
-    pytest.importorskip("decord", reason="decord has no wheel for this machine")
+    pytest.importorskip("decord", reason="the extra `decord` is not installed")
     clip = encode(tmp_path / "cut.mp4", 60, container_options={"movflags": "faststart"})
     whole = clip.read_bytes()
     clip.write_bytes(whole[: len(whole) * 6 // 10])

@@ -25,7 +25,7 @@ from vos.io.read.source import Source
 @pytest.fixture(scope="module", params=clips.MAKERS)
 def footage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Footage:
     if request.param == "decord":
-        pytest.importorskip("decord", reason="decord has no wheel for this machine")
+        pytest.importorskip("decord", reason="the extra `decord` is not installed")
     return clips.MAKERS[request.param](tmp_path_factory.mktemp("footage"))
 
 

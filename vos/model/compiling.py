@@ -13,7 +13,6 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar
 
 import torch
@@ -22,6 +21,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from vos.errors import Parameter, UsageError
 from vos.model.attention.static import StaticStep, has_static_shapes, stack_recalls
+from vos.model.registry import home
 from vos.model.sam2 import Parts, Sam2Model
 from vos.model.tensor_fields import TensorFields
 from vos.model.types import Decoded, FrameFeatures, MemoryEntry, PromptTokens, Recall
@@ -52,7 +52,7 @@ def compile_model(model: Sam2Model, *, replays: bool | None = None) -> Sam2Model
             Parameter("compile"),
             " out",
         )
-    os.environ.setdefault(_CACHE_VARIABLE, str(Path.home() / ".cache" / "vos" / "compiled"))
+    os.environ.setdefault(_CACHE_VARIABLE, str(home() / ".cache" / "vos" / "compiled"))
     torch._dynamo.config.recompile_limit = _MOST_SHAPES
     replays = not on_cpu if replays is None else replays
     decoder = net.sam_mask_decoder

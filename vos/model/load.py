@@ -12,7 +12,9 @@ from safetensors.torch import save_file
 from sam2.modeling.sam2_base import SAM2Base
 from torch import Tensor, nn
 
-from vos.errors import CheckpointError, ModelError, Parameter, UsageError
+from vos.bounded import parse_json
+from vos.config import from_mapping
+from vos.errors import CheckpointError, ConfigError, ModelError, Parameter, UsageError
 from vos.model import registry
 from vos.model.build import build_nano, build_sam2
 from vos.model.compiling import compile_model
@@ -23,6 +25,16 @@ from vos.model.sam2 import Sam2Model
 from vos.model.weights import check_sha256, infer_architecture, load_metadata, load_state_dict
 
 NANO_CONFIG_KEY = "vos.nano_config"
+_LARGEST_NANO = {
+    "image_size": 2048,
+    "embed_dim": 256,
+    "stages": 32,
+    "d_model": 1024,
+    "mem_dim": 1024,
+    "memory_layers": 16,
+    "memory_slots": 64,
+    "pointer_span": 256,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +85,7 @@ def load_model(
             f"get it again with `vos models pull {resolved.name}`"
         )
     if architecture == registry.EMBEDDED:
-        net: SAM2Base = build_nano(nano_config(resolved.path))
+        net: SAM2Base = _build_nano(nano_config(resolved.path), state, resolved.path)
     else:
         config = registry.get(architecture).config
         if config is None:
@@ -195,9 +207,31 @@ def nano_config(path: Path) -> NanoConfig:
             f"{path}: a small SAM 2 without its sizes ({NANO_CONFIG_KEY}); "
             "write it with `python -m vos.train.nano --export`"
         )
-    values = json.loads(text)
-    values["stages"] = tuple(values["stages"])
-    return NanoConfig(**values)
+    try:
+        config = from_mapping(NanoConfig, parse_json(text))
+    except (ValueError, ConfigError) as error:
+        raise CheckpointError(f"{path}: {NANO_CONFIG_KEY} is damaged ({error})") from error
+    sizes = {name: size for name, size in asdict(config).items() if name != "stages"}
+    for name, size in {**sizes, "stages": max(config.stages)}.items():
+        if not 1 <= size <= _LARGEST_NANO.get(name, 4096) or min(config.stages) < 1:
+            raise CheckpointError(f"{path}: {NANO_CONFIG_KEY} is damaged ({name} is {size})")
+    return config
+
+
+def _build_nano(config: NanoConfig, state: Mapping[str, Tensor], path: Path) -> SAM2Base:
+    """Build the network, after a look at the tensors: their sizes decide how much memory it takes.
+
+    Raises CheckpointError.
+    """
+    trunk = state["image_encoder.trunk.patch_embed.proj.weight"]
+    decoder = state["sam_mask_decoder.iou_token.weight"]
+    if (trunk.shape[0], decoder.shape[1]) != (config.embed_dim, config.d_model):
+        raise CheckpointError(f"{path}: its tensors are of other sizes than {NANO_CONFIG_KEY} says")
+    try:
+        return build_nano(config)
+    # Widths that the heads do not divide, and the like.
+    except (AssertionError, ValueError, TypeError, RuntimeError, ArithmeticError) as error:
+        raise CheckpointError(f"{path}: {NANO_CONFIG_KEY} fits no network ({error})") from error
 
 
 def save_nano(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_type_hints
 
 from vos.config import as_count, as_device, as_pixels, as_switch
 from vos.policies import as_policy
@@ -64,6 +64,12 @@ class ModelOptions:
     def as_parameters(self) -> dict[str, Any]:
         """Return what decides the masks besides weights and refiner, by its name in manifests."""
         return {recorded: getattr(self, name) for name, recorded in _recorded_names().items()}
+
+    @classmethod
+    def recorded_types(cls) -> dict[str, Any]:
+        """Return the types of what `as_parameters` records, by its name in manifests."""
+        hints = get_type_hints(cls)
+        return {recorded: hints[name] for name, recorded in _recorded_names().items()}
 
     def with_parameters(self, parameters: Mapping[str, Any]) -> Self:
         """Return these options with those that `as_parameters` recorded instead."""

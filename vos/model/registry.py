@@ -148,6 +148,9 @@ NULL = ModelEntry("null", "null", None, None, "null")
 _AUTO_ORDER = (BEST, "sam2.1-base-plus", "sam2.1-small", "sam2.1-tiny")
 
 
+_NO_HOME = Path("/nonexistent")  # as systems call it that have users without one
+
+
 def names() -> list[str]:
     """Return all registered names, the embedded model first."""
     return list(REGISTRY)
@@ -168,10 +171,26 @@ def get(name: str) -> ModelEntry:
         ) from None
 
 
+def home() -> Path:
+    """Return the user's home; a folder that does not exist for a user without one."""
+    try:
+        return Path.home()
+    except RuntimeError:  # no HOME, and a uid that the system has no name for
+        return _NO_HOME
+
+
+def expand_user(path: str | Path) -> Path:
+    """Replace a leading `~`; leave it as it is where there is no such user."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
 def models_dir() -> Path:
     """Return the folder that `vos models pull` fills: `VOS_MODELS`, else `~/.cache/vos/models`."""
     named = os.environ.get("VOS_MODELS")
-    return Path(named).expanduser() if named else Path.home() / ".cache" / "vos" / "models"
+    return expand_user(named) if named else home() / ".cache" / "vos" / "models"
 
 
 def find(entry: ModelEntry) -> Path | None:
@@ -210,7 +229,7 @@ def resolve(spec: str) -> ResolvedModel:
         return ResolvedModel(Path(os.devnull), NULL)
     if spec in REGISTRY:
         return ResolvedModel(_require(REGISTRY[spec]), REGISTRY[spec])
-    path = Path(spec).expanduser()
+    path = expand_user(spec)
     if path.is_file():
         return ResolvedModel(path, None)
     if path.is_dir():
@@ -238,9 +257,9 @@ def _require(entry: ModelEntry) -> Path:
 def _in_hub_cache(entry: ModelEntry) -> list[Path]:
     """List this entry's files in the Hugging Face cache (public layout: snapshots/COMMIT/FILE)."""
     assert entry.repository is not None
-    home = os.environ.get("HF_HOME")
-    root = Path(home).expanduser() if home else Path.home() / ".cache" / "huggingface"
+    hugging = os.environ.get("HF_HOME")
+    root = expand_user(hugging) if hugging else home() / ".cache" / "huggingface"
     named = os.environ.get("HF_HUB_CACHE")
-    hub = Path(named).expanduser() if named else root / "hub"
+    hub = expand_user(named) if named else root / "hub"
     snapshots = hub / f"models--{entry.repository.replace('/', '--')}" / "snapshots"
     return sorted(snapshots.glob(f"*/{entry.file_name}"))

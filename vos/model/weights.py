@@ -7,9 +7,7 @@ CheckpointError line.
 from __future__ import annotations
 
 import hashlib
-import pickle
 import re
-import warnings
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from safetensors import SafetensorError, safe_open
 
+from vos.bounded import UnfitError
 from vos.errors import CheckpointError
 from vos.model.registry import ModelEntry, ResolvedModel
 
@@ -27,7 +26,7 @@ __all__ = ["compute_sha256", "infer_architecture", "load_metadata", "load_state_
 
 _ZIP_MAGIC = b"PK\x03\x04"
 _PICKLE_MAGIC = b"\x80"
-_MAX_SAFETENSORS_HEADER = 100_000_000  # the format's own bound
+_MAX_SAFETENSORS_HEADER = 8 * 2**20  # 0.1 MB for the largest SAM 2
 _TRUNK_WIDTH = "image_encoder.trunk.patch_embed.proj.weight"
 _TRUNK_BLOCK = re.compile(r"image_encoder\.trunk\.blocks\.(\d+)\.")
 _SAM2_EMBED_DIM = 256
@@ -47,9 +46,8 @@ def load_state_dict(path: Path) -> dict[str, Tensor]:
     """
     head = _read_head(path)
     if head.startswith((_ZIP_MAGIC, _PICKLE_MAGIC)):
-        return _load_torch(path, is_zip=head.startswith(_ZIP_MAGIC))
-    header_size = int.from_bytes(head[:8], "little")
-    if len(head) > 8 and head[8:9] == b"{" and header_size <= _MAX_SAFETENSORS_HEADER:
+        return _load_torch(path)
+    if _is_safetensors(head):
         return _load_safetensors(path)[0]
     raise CheckpointError(
         f"{path}: neither a PyTorch nor a safetensors file; "
@@ -63,7 +61,7 @@ def load_metadata(path: Path) -> dict[str, str]:
     Raises:
         CheckpointError: as load_state_dict.
     """
-    if _read_head(path)[8:9] != b"{":
+    if not _is_safetensors(_read_head(path)):
         return {}
     return _open_safetensors(path, want_tensors=False)[1]
 
@@ -118,20 +116,25 @@ def _read_head(path: Path) -> bytes:
     return head
 
 
-def _load_torch(path: Path, *, is_zip: bool) -> dict[str, Tensor]:
-    import torch  # here, since checksums are needed where nothing is loaded
+def _is_safetensors(head: bytes) -> bool:
+    size = int.from_bytes(head[:8], "little")
+    return head[8:9] == b"{" and size <= _MAX_SAFETENSORS_HEADER
+
+
+def _load_torch(path: Path) -> dict[str, Tensor]:
+    from vos.model.torch_file import ForeignError, load_torch_file  # checksums need no torch
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about pickle versions; the outcome says enough
-            payload = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
-    except pickle.UnpicklingError as error:
+        payload = load_torch_file(path, "cpu")
+    except ForeignError as error:
         raise CheckpointError(
             f"{path}: holds more than tensors, which is not loaded for safety; "
             "give a plain SAM 2 checkpoint or a safetensors file"
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError) as error:
+    except OSError as error:
         raise _truncation_error(path) from error
+    except UnfitError as error:
+        raise _truncation_error(path, str(error)) from error
     state = payload.get("model", payload) if isinstance(payload, Mapping) else payload
     if not isinstance(state, Mapping) or not state or not _is_state(state):
         raise CheckpointError(
@@ -161,15 +164,15 @@ def _open_safetensors(
         with safe_open(path, framework="pt", device="cpu") as file:
             keys = list(file.keys()) if want_tensors else []
             return {key: file.get_tensor(key) for key in keys}, dict(file.metadata() or {})
-    except (SafetensorError, OSError, ValueError) as error:
+    # A header may name types and sizes that torch has none for.
+    except (SafetensorError, OSError, ValueError, TypeError, LookupError, RuntimeError) as error:
         raise _truncation_error(path) from error
 
 
-def _truncation_error(path: Path) -> CheckpointError:
+def _truncation_error(path: Path, why: str = "truncated or damaged") -> CheckpointError:
     size = path.stat().st_size if path.exists() else 0
     return CheckpointError(
-        f"{path}: truncated or damaged ({size} bytes); compare it with `vos models list` "
-        "and get it again"
+        f"{path}: {why} ({size} bytes); compare it with `vos models list` and get it again"
     )
 
 

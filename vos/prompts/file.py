@@ -25,9 +25,10 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from reprlib import repr as brief
 from typing import Any
 
+from vos import bounded
+from vos.bounded import brief
 from vos.errors import Parameter, PromptError
 from vos.io.disk import write_atomic
 from vos.io.paths import display_name
@@ -130,23 +131,28 @@ def check_names(names: Any) -> None:
         is_id = isinstance(key, str) and re.fullmatch("[1-9][0-9]{0,2}", key, re.ASCII)
         if not is_id or int(key) > MAX_OBJECT_ID:
             raise PromptError(f"name of object {brief(key)}: ids are 1 to {MAX_OBJECT_ID}")
-        if not isinstance(name, str) or len(name) > MAX_NAME:
+        if not isinstance(name, str) or len(name) > MAX_NAME or not _is_text(name):
             raise PromptError(
                 f"name {brief(name)} of object {key}: a name is a text of up to {MAX_NAME} "
-                "characters: shorten it"
+                "whole characters: shorten or correct it"
             )
+
+
+def _is_text(name: str) -> bool:
+    """Tell whether it can be written: half an emoji, as a page may send it, cannot."""
+    return not any("\ud800" <= char <= "\udfff" for char in name)
 
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return bounded.read_text(path)
     except FileNotFoundError:
         raise PromptError(
             f"{display_name(path)}: no such file; ",
             Parameter("prompts"),
             " takes a prompt file: check the name",
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name, too
         raise PromptError(
             f"{display_name(path)}: cannot be read as text ({error}): check the file"
         ) from error
@@ -154,14 +160,14 @@ def _text(path: Path) -> str:
 
 def _read(text: str, folder: Path) -> NamedPrompts:
     try:
-        root = json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+        root = bounded.parse_json(text)
     except json.JSONDecodeError as error:
         raise PromptError(
             f"not JSON at line {error.lineno}, column {error.colno} ({error.msg}): correct it, or "
             "write the file with `vos pick`"
         ) from None
-    except (RecursionError, ValueError):
-        raise PromptError("nested too deeply or a number too long: check the file") from None
+    except bounded.UnfitError as error:
+        raise PromptError(f"{error}: correct it, or write the file with `vos pick`") from None
     if not isinstance(root, dict):
         raise PromptError('not a prompt file; it is an object with "schema" and "prompts"')
     required, optional = ("schema", "prompts"), ("size_hw", "names")
@@ -322,19 +328,5 @@ def _check_keys(
 
 def _nearest(word: str, valid: Iterable[str]) -> str:
     names = list(valid)
-    best = difflib.get_close_matches(word, names, n=1, cutoff=0.0)[0]
+    best = difflib.get_close_matches(word[:60], names, n=1, cutoff=0.0)[0]
     return f"valid are {', '.join(names)}: did you mean {best!r}?"
-
-
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    keys = [key for key, _ in pairs]
-    for key in keys:
-        if keys.count(key) > 1:
-            raise PromptError(f'key "{key}" appears twice in one object: keep one')
-    return dict(pairs)
-
-
-def _no_constant(name: str) -> float:
-    raise PromptError(
-        f"{name} is not a number of a prompt file; coordinates are finite: correct it"
-    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import io
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from PIL import Image
 
 from vos.errors import InputError, PromptError
 from vos.io.paths import display_name
-from vos.io.write.mask_png import read_label_png
+from vos.io.write.mask_png import MAX_PIXELS, read_label_png
 from vos.prompts.kinds import MaskPrompt
 
 # A grey file with more levels than this, white among them, has soft edges and is no label map.
@@ -75,14 +74,10 @@ def mask_from_base64(text: str) -> np.ndarray:
     """
     try:
         with Image.open(io.BytesIO(base64.b64decode(text, validate=True))) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise ValueError("more pixels than a frame has")
             return np.array(image.convert("L")) != 0
-    except (
-        binascii.Error,
-        OSError,
-        SyntaxError,
-        ValueError,
-        Image.DecompressionBombError,
-    ) as error:
+    except Exception as error:  # Pillow's format readers raise nearly anything on damaged data
         raise PromptError(
             "png_base64 holds no PNG; it is the base64 text of one: save the prompt file again"
         ) from error

@@ -10,8 +10,9 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
+from vos.bounded import parse_json
 from vos.errors import CheckpointError, ModelError, Parameter
-from vos.model.registry import models_dir
+from vos.model.registry import expand_user, models_dir
 from vos.model.weights import compute_sha256, unreadable
 
 AUTO = "auto"
@@ -87,7 +88,7 @@ def _find(spec: str) -> Path:
     for folder in (WEIGHTS_DIR, models_dir()):
         if (folder / f"{spec}{SUFFIX}").is_file():
             return folder / f"{spec}{SUFFIX}"
-    path = Path(spec).expanduser()
+    path = expand_user(spec)
     if path.is_file():
         return path
     if path.is_dir():
@@ -107,7 +108,7 @@ def read_info(path: Path) -> RefinerInfo:
     if text is None:
         raise _foreign(path)
     try:
-        header = json.loads(text)
+        header = parse_json(text)
         written = int(header["format"])
         if written > FORMAT:
             raise CheckpointError(
@@ -115,7 +116,7 @@ def read_info(path: Path) -> RefinerInfo:
             )
         kind, options, base = str(header["kind"]), dict(header["options"]), header["base"]
         base_name, base_sha256 = str(base["name"]), str(base["sha256"])
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
         raise _foreign(path) from error
     return RefinerInfo(path.stem, path, compute_sha256(path), kind, options, base_name, base_sha256)
 
@@ -133,7 +134,7 @@ def _read_metadata(path: Path) -> dict[str, str]:
     try:
         with safe_open(path, framework="numpy") as file:
             return dict(file.metadata() or {})
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, OSError, ValueError, TypeError, LookupError) as error:
         raise _truncation_error(path, size) from error
 
 

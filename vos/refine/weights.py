@@ -63,6 +63,8 @@ def read_refiner(info: RefinerInfo, model: Sam2Model) -> TrainableRefiner:
         config = config_from(RefinerSpec(info.kind, dict(info.options)), str(info.path))
     except ConfigError as error:
         raise CheckpointError(f"{error}; the file needs another version of vos") from error
+    if not _is_moderate(config_as_data(config)):
+        raise CheckpointError(f"{info.path}: its configuration has absurd sizes; get it again")
     state = load_state_dict(info.path)
     refiner = build_refiner(config, model)
     wanted = refiner.state_dict()
@@ -75,3 +77,16 @@ def read_refiner(info: RefinerInfo, model: Sam2Model) -> TrainableRefiner:
         )
     refiner.load_state_dict({name: state[name].to(wanted[name].dtype) for name in wanted})
     return refiner
+
+
+def _is_moderate(options: object) -> bool:
+    """Tell whether the sizes in a configuration from a file are such that a network can be built.
+
+    Blocks are in the tens, radii and thresholds in pixels of a frame.
+    """
+    if isinstance(options, Mapping):
+        blocks = options.get("blocks", 1)
+        return (not isinstance(blocks, int) or blocks <= 64) and all(
+            map(_is_moderate, options.values())
+        )
+    return not isinstance(options, int | float) or abs(options) <= 10_000

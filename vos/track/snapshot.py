@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from vos.model.torch_file import load_torch_file
 from vos.model.types import MemoryEntry, ModelPrompt
 from vos.track.memory_bank import MemoryBank, PolicyState
 
@@ -43,8 +44,11 @@ def to_bytes(state: SessionState) -> bytes:
 
 
 def from_bytes(data: bytes, device: torch.device) -> SessionState:
-    """Read what `to_bytes` wrote, with the tensors on `device`. Executes nothing of `data`."""
-    content = torch.load(io.BytesIO(data), map_location=device, weights_only=True)
+    """Read what `to_bytes` wrote, with the tensors on `device`. Executes nothing of `data`.
+
+    Raises ValueError, TypeError or LookupError for what is none.
+    """
+    content = load_torch_file(data, device)
     waiting = content["waiting"]
     return SessionState(
         banks={object_id: _unpack(bank) for object_id, bank in content["banks"].items()},

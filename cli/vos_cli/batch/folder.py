@@ -18,7 +18,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Literal
 
-from vos.errors import OutputError
+from vos.bounded import parse_json, read_text
+from vos.config import from_mapping
+from vos.errors import ConfigError, OutputError
 from vos.io.disk import output_errors, take_lock
 from vos.io.inside import Inside
 from vos.io.paths import display_name
@@ -144,11 +146,9 @@ class BatchFolder:
     def read_result(self, name: str) -> ClipResult | None:
         """Read how a clip went; None where nothing is known, or this version cannot read it."""
         try:
-            values = json.loads(self.status(name).read_text("utf-8", "surrogateescape"))
-            values["warnings"] = tuple(values["warnings"])
-            values["low_scores"] = tuple(values["low_scores"])
-            return ClipResult(**values)
-        except (OSError, ValueError, TypeError, KeyError):
+            text = read_text(self.status(name), errors="surrogateescape")
+            return from_mapping(ClipResult, parse_json(text))
+        except (OSError, ValueError, ConfigError):
             return None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from collections import defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
@@ -13,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from vos.io.results.layout import MASKS_NAME, OVERLAY_NAME
+from vos.io.write.stats_file import parse_row
 
 THUMBNAILS = 6
 _HEIGHT_PX = 96
@@ -30,8 +30,8 @@ def low_score_spans(stats: Path) -> tuple[str, ...]:
     """
     absent: defaultdict[int, list[int]] = defaultdict(list)
     unsure: defaultdict[int, list[int]] = defaultdict(list)
-    with stats.open(encoding="utf-8") as file:
-        for row in map(json.loads, file):
+    with stats.open("rb") as file:
+        for row in filter(None, map(parse_row, file)):
             score, iou = row["object_score"], row["iou_pred"]
             if score is not None and score <= 0:
                 absent[row["object_id"]].append(row["frame_idx"])

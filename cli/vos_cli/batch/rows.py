@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import glob
-import json
 import os
 import re
 import sys
@@ -13,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from vos.bounded import MAX_TEXT_BYTES, brief, decode_text, parse_json, read_bytes
 from vos.config import nearest
 from vos.errors import InputError, UsageError
 from vos.io.paths import (
@@ -22,6 +22,7 @@ from vos.io.paths import (
     display_name,
     unreadable,
 )
+from vos.model.registry import expand_user
 from vos_cli.console.errors import message
 from vos_cli.options.track import PROMPT_OPTIONS, TrackFlags
 
@@ -62,18 +63,23 @@ def read_rows(manifest: str) -> list[Row]:
     """
     if manifest == "-":
         name, folder = "stdin", Path.cwd()
-        data = sys.stdin.buffer.read()
+        data = b"" if sys.stdin is None else sys.stdin.buffer.read(MAX_TEXT_BYTES)
     else:
         path = Path(manifest)
         name, folder = display_name(path.name), path.absolute().parent
         try:
-            data = path.read_bytes()
+            data = read_bytes(path)
         except OSError as error:
             raise unreadable(path, error) from None
-    text = data.decode("utf-8-sig", errors="surrogateescape")
+        except ValueError as error:
+            raise InputError(f"{name}: {error}; split the list of clips") from None
+    try:
+        text = decode_text(data, errors="surrogateescape")
+    except ValueError as error:
+        raise InputError(f"{name}: {error}; save it as UTF-8") from None
     lines = [
         (number, line)
-        for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), start=1)
+        for number, line in enumerate(re.split("\r\n|\n|\r", text), start=1)
         if line.strip() and not line.lstrip().startswith("#")
     ]
     if not lines:
@@ -103,13 +109,23 @@ def _plain_rows(_name: str, lines: Lines) -> Iterator[Values]:
 
 def _csv_rows(name: str, lines: Lines) -> Iterator[Values]:
     reader = csv.reader(line for _, line in lines)
-    header = [cell.strip() for cell in next(reader)]
+    try:
+        header = [cell.strip() for cell in next(reader)]
+    except csv.Error as error:
+        raise UsageError(f"{name}: the first row is no CSV ({error}); correct it") from None
     if "source" not in header:
         raise UsageError(f"{name}: the first row names no column 'source'; add it")
     for cell in header:
         if cell not in _KEYS:
             raise UsageError(f"{name}: {_unknown('column', cell)}")
-    for cells in reader:
+    while True:
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield lines[reader.line_num - 1][0], f"no CSV ({error}); correct the row"
+            continue
         number = lines[reader.line_num - 1][0]
         if len(cells) > len(header):
             yield number, f"{len(cells)} cells under {len(header)} columns; quote commas"
@@ -130,8 +146,8 @@ def _split(cell: str) -> list[str]:
 def _json_rows(_name: str, lines: Lines) -> Iterator[Values]:
     for number, line in lines:
         try:
-            values = json.loads(line)
-        except (ValueError, RecursionError) as error:
+            values = parse_json(line)
+        except ValueError as error:
             yield number, f"not JSON ({error}); one object per line"
             continue
         if isinstance(values, str):
@@ -145,6 +161,9 @@ def _row(place: str, values: Mapping[str, Any] | str, folder: Path) -> Row:
     source = values.get("source")
     if not isinstance(source, str) or not source or "\0" in source:
         return Row(place, "", problem="no source; each row names a clip")
+    if "**" in source and not os.path.lexists(folder / source):
+        problem = "** looks through whole trees, without end perhaps; name the folders"
+        return Row(place, "", problem=f"source {brief(source)}: {problem}")
     where = _in_folder(folder, source)
     try:
         options = {
@@ -174,21 +193,23 @@ def _option(key: str, value: Any, folder: Path) -> Any:
     if _TYPES[key] is bool:
         truth = {True: True, False: False, "true": True, "false": False}
         if not isinstance(value, bool | str) or value not in truth:
-            raise UsageError(f"{key} {value!r}: not true or false; correct it")
+            raise UsageError(f"{key} {brief(value)}: not true or false; correct it")
         return truth[value]
     if _TYPES[key] == int | None:
         if isinstance(value, bool) or not str(value).isdecimal():
-            raise UsageError(f"{key} {value!r}: not a whole number; correct it")
+            raise UsageError(f"{key} {brief(value)}: not a whole number; correct it")
+        if len(str(value)) > 12:
+            raise UsageError(f"{key} {brief(value)}: too large; correct it")
         return int(value)
     if key in _REPEATED:
         texts = [value] if isinstance(value, str) else value
         if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-            raise UsageError(f"{key} {value!r}: not a text or a list of texts; correct it")
+            raise UsageError(f"{key} {brief(value)}: not a text or a list of texts; correct it")
         return tuple(_mask_in(folder, text) if key == "mask" else text for text in texts)
     if not isinstance(value, str):
-        raise UsageError(f"{key} {value!r}: not a text; put it in quotes")
+        raise UsageError(f"{key} {brief(value)}: not a text; put it in quotes")
     if key in ("model", "refiner"):
-        path = Path(value).expanduser()
+        path = expand_user(value)
         is_path = len(path.parts) > 1 or path.suffix in _WEIGHT_SUFFIXES
         return str(folder / path) if is_path else value
     return folder / value if key == "prompts" else value
@@ -213,11 +234,11 @@ def _check_name(name: object) -> None:
         is_plain = False
     if not is_plain:
         raise UsageError(
-            f"name {name!r}: it is one file name inside the output, without '/', '..' or control "
-            "characters, 150 bytes at most; choose another"
+            f"name {brief(name)}: it is one file name inside the output, without '/', '..' or "
+            "control characters, 150 bytes at most; choose another"
         )
 
 
 def _unknown(what: str, key: object) -> str:
     text = str(key)
-    return f"unknown {what} {text!r}{nearest(text, _KEYS)}; valid: {', '.join(_KEYS)}"
+    return f"unknown {what} {brief(text)}{nearest(text, _KEYS)}; valid: {', '.join(_KEYS)}"

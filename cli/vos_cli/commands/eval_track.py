@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from vos import settings
+from vos.bounded import read_json
 from vos.errors import BusyError, InputError, OutputError
 from vos.io.disk import output_errors, take_lock
 from vos.io.inside import Inside
@@ -289,9 +290,10 @@ def _record(run: _Run, tracker: Tracker, lock: int) -> None:
     path = run.output / RUN_NAME
     if path.is_file() and not run.overwrite:
         try:
-            found = json.loads(path.read_text("utf-8"))
+            found = read_json(path)
         except ValueError:
             found = {}
+        found = found if isinstance(found, dict) else {}
         # Before an option was recorded it had no effect on what `vos eval` did.
         before = ModelOptions().as_parameters() | {"input_px": tracker.model_info.image_size_px}
         found = before | found if found else found

@@ -16,7 +16,7 @@ from typing import TextIO
 
 import typer
 
-from vos.errors import OutOfMemoryError, OutputError, Parameter, VosError
+from vos.errors import OutOfMemoryError, OutputError, Parameter, UsageError, VosError
 
 EXIT_BUG = 1
 EXIT_USAGE = 2
@@ -108,6 +108,12 @@ def _describe(error: BaseException, *, verbose: bool) -> tuple[str, int]:
             f"error: {place}no space left on the device; free some, or choose another place",
             OutputError.exit_code,
         )
+    if isinstance(error, ImportError) or _is_unmapped(error):
+        return (
+            f"error: this installation is broken ({type(error).__name__}: {error}); "
+            "`vos doctor` looks at it, and `pip install --force-reinstall vos` mends it",
+            UsageError.exit_code,
+        )
     hint = "" if verbose else "; run it again with -v and"
     report_it = f"{hint} report the traceback" if hint else "; report the traceback above"
     return (
@@ -133,8 +139,25 @@ def _usage_text(error: BaseException) -> str | None:
     return f"error: {message}{joint} see `{command} --help`"
 
 
+_UNMAPPED = ("failed to map segment", "cannot map", "cannot load any more object")
+_NO_MEMORY = ("cannot allocate memory", "cannot apply additional memory protection")
+
+
+def _is_unmapped(error: BaseException) -> bool:
+    """Tell whether a library of ours could not be loaded by the system."""
+    text = str(error).lower()
+    return isinstance(error, OSError) and error.errno is None and ".so" in text
+
+
 def _is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError):
+        return True
+    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+        return True
+    text = str(error).lower()
+    if isinstance(error, ImportError | OSError) and any(
+        words in text for words in (*_UNMAPPED, *_NO_MEMORY)
+    ):
         return True
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(error, torch.OutOfMemoryError):

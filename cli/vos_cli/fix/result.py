@@ -10,40 +10,45 @@ from typing import Any
 
 import numpy as np
 
-from vos.errors import InputError, OutputError
+from vos.config import convert
+from vos.errors import ConfigError, InputError, OutputError
 from vos.io.paths import display_name
 from vos.io.read.open import open_source
-from vos.io.read.source import Source, video_frame_name
+from vos.io.read.scene_cuts import SceneCuts
+from vos.io.read.source import Decoder, Source, video_frame_name
 from vos.io.results.edits import EditStore
 from vos.io.results.fingerprint import fingerprint_input
 from vos.io.results.layout import MASKS_NAME, OVERLAY_NAME, PROMPTS_NAME, STATS_NAME
 from vos.io.results.manifest import (
     MANIFEST_NAME,
+    are_placed,
     edits_in_force,
+    is_identity,
     is_input,
     read_manifest,
 )
 from vos.io.results.unfinished import find_interrupted, read_unfinished
+from vos.io.timecode import from_exact_text
 from vos.io.write.mask_png import read_label_png
 from vos.io.write.stats_file import ObjectSeries, StatsFile
 from vos.model.options import ModelOptions
-from vos.prompts import Prompt
+from vos.prompts import Direction, Prompt
 from vos.prompts.file import load_named_prompts
 from vos.suspicious import Suspicion, find_suspicious_spans
 from vos_cli.fix.plan import prompted_frames
 from vos_cli.job.job import default_output
 from vos_cli.job.resumable import reached
 
-_PARAMETERS = {
-    "prompts",
-    "direction",
-    "save",
-    "refiner",
-    "refiner_sha256",
-    "decoder",
-    *ModelOptions().as_parameters(),
+_PARAMETERS: Mapping[str, Any] = {
+    "prompts": list[Any],
+    "direction": Direction,
+    "save": list[str],
+    "refiner": str | None,
+    "refiner_sha256": str | None,
+    "decoder": Decoder,
+    **ModelOptions.recorded_types(),
 }
-"""What a track is made again from."""
+"""What a track is made again from, and its types."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +147,12 @@ def open_result(path: Path, *, source: str | None = None, is_only_looking: bool 
         store.recover()
     manifest = read_manifest(store.locate(MANIFEST_NAME).parent)
     if manifest is None:
+        is_there = os.path.lexists(path / MANIFEST_NAME)
+        why = "its" if is_there else "no"
+        what = "is damaged, or of another version" if is_there else "in it"
         raise OutputError(
-            f"{name}: no result of `vos track` (no {MANIFEST_NAME} in it); give a folder that it "
-            "has made"
+            f"{name}: no result of `vos track` ({why} {MANIFEST_NAME} {what}); give a folder that "
+            "it has made"
         )
     _check(manifest, name)
     opened = _open_input(path, manifest, source)
@@ -191,11 +199,27 @@ def _open_interrupted(output: Path, source: str | None) -> Result:
 
 def _check(manifest: Mapping[str, Any], name: str) -> None:
     """Raises OutputError unless it has all that correcting needs."""
-    if unknown := sorted(_PARAMETERS - manifest["parameters"].keys()):
+    parameters = manifest.get("parameters", {})
+    if unknown := sorted(_PARAMETERS.keys() - parameters.keys()):
         raise OutputError(
             f"{name}: made by another version of vos (its manifest lacks {', '.join(unknown)}); "
             "track again to correct it"
         )
+    try:
+        if not is_identity(manifest):
+            raise ValueError("it does not say what was tracked")
+        for key, hint in _PARAMETERS.items():
+            convert(hint, parameters[key], key)
+        for key in ("start", "end"):
+            if parameters.get(key) is not None:
+                from_exact_text(convert(str, parameters[key], key))
+        convert(SceneCuts, parameters.get("scene_cuts", "off"), "scene_cuts")
+        if not are_placed(parameters["prompts"]):
+            raise ValueError("prompts are not placed")
+    except (ConfigError, ValueError, ArithmeticError) as error:
+        raise OutputError(
+            f"{name}: its {MANIFEST_NAME} is damaged ({error}); track again to correct it"
+        ) from error
     if manifest["model_sha256"] is None:
         raise OutputError(f"{name}: made without a model, so there is nothing to correct")
     missing = {"masks", "stats"} - set(manifest["parameters"]["save"])

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from vos import settings
-from vos.errors import ModelError
+from vos.errors import ModelError, Parameter, UsageError
 from vos.model import registry
 from vos.model import weights as weight_file
 from vos.refine.resolve import AUTO, NONE, RefinerInfo, resolve_refiner
@@ -33,6 +33,11 @@ def settings_like(
     chosen = settings.resolve({"device": device, "progress": progress})
     name = _model_of(manifest) if model is None else model
     resolved = registry.resolve(name)
+    if resolved.entry is registry.NULL:
+        raise UsageError(
+            Parameter("model", name),
+            ": finds nothing, so nothing is corrected with it; leave it out",
+        )
     sha256 = weight_file.check_sha256(resolved)
     refined = AUTO if refiner is None else refiner
     if refiner is None and sha256 == manifest["model_sha256"]:

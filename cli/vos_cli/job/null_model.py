@@ -11,7 +11,7 @@ from vos.frame import Frame, FrameResult, ObjectResult
 from vos.io.queues import prefetch
 from vos.io.read.scene_cuts import CutWatch, SceneCuts
 from vos.io.read.source import Source, TimePoint
-from vos.io.results.checkpoints import SavedState
+from vos.io.results.checkpoints import SavedState, as_count
 from vos.prompts import Prompt
 
 _ABSENT = ObjectResult(iou_pred=0.0, object_score=-1.0)
@@ -41,7 +41,7 @@ class NullStream:
         self.cuts = CutWatch(scene_cuts, max(prompt.frame_idx for prompt in prompts))
         self.next_idx = self.frames = 0
         if resume is not None:
-            self.next_idx, self.frames = resume.values["done"]
+            self.next_idx, self.frames = map(as_count, resume.values["done"])
             self.cuts.resume(resume.values["cuts"])
 
     @property

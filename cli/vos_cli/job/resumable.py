@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, Any, Self
 from vos.errors import ResumeError
 from vos.frame import Frame, FrameResult
 from vos.io.queues import WriteBehind
-from vos.io.results.checkpoints import Checkpoint, SavedState
+from vos.io.results.checkpoints import (
+    Checkpoint,
+    SavedState,
+    as_count,
+    saved_by_another,
+)
 from vos.io.results.folder import OutputFolder
 from vos.io.write.sink import Sink
 from vos_cli.console.progress import Progress
@@ -44,13 +49,22 @@ class Reached:
 
 
 def reached(state: Mapping[str, Any]) -> Reached | None:
-    """What a checkpoint of `ResumableRun` says; None where there was no result yet."""
-    values = state["values"]
-    stream, stats = values[_STREAM], values.get("stats")
-    if not stream["frames"]:
-        return None
-    stats_bytes = None if stats is None else stats["file"]["bytes"]
-    return Reached(stream["frame_idx"] + 1, tuple(stream["cuts"]["found"]), stats_bytes)
+    """What a checkpoint of `ResumableRun` says; None where there was no result yet.
+
+    Raises ResumeError where it says nothing that this version understands.
+    """
+    with saved_by_another():
+        values = state["values"]
+        stream, stats = values[_STREAM], values.get("stats")
+        if "done" in stream:  # of `NullStream`
+            next_idx, count = map(as_count, stream["done"])
+        else:
+            count = as_count(stream["frames"])
+            next_idx = as_count(stream["frame_idx"]) + 1 if count else 0
+        if not count:
+            return None
+        stats_bytes = None if stats is None else as_count(stats["file"]["bytes"])
+        return Reached(next_idx, tuple(map(as_count, stream["cuts"]["found"])), stats_bytes)
 
 
 class ResumableRun:
@@ -66,15 +80,15 @@ class ResumableRun:
         self._folder = folder
         self._period_s = period_s
         self._due = time.monotonic() + period_s
+        reading = nullcontext() if saved is None else saved_by_another()
         with ExitStack() as stack:
-            self.stream, self.sinks = open_parts({} if saved is None else _parts(saved), stack)
+            with reading:
+                self.stream, self.sinks = open_parts({} if saved is None else _parts(saved), stack)
+                notes = [] if saved is None else _notes(saved, self.stream.machine())
             self._stack = stack.pop_all()
         self._machine = self.stream.machine()
-        self.notes: list[str] = []
-        self.resumed_at: int | None = None
-        if saved is not None:
-            self.notes = [*saved.header["notes"], *_changes(saved.header["machine"], self._machine)]
-            self.resumed_at = self.stream.next_idx
+        self.notes = notes
+        self.resumed_at = None if saved is None else self.stream.next_idx
 
     def run(self, progress: Progress) -> None:
         """Do what is left, saving every `period_s` seconds; 0 saves after every frame."""
@@ -162,6 +176,13 @@ def resume_or_start(
 def _parts(saved: Checkpoint) -> dict[str, SavedState]:
     values = saved.header["values"]
     return {name: SavedState(values[name], saved.parts[name]) for name in values}
+
+
+def _notes(saved: Checkpoint, machine: Mapping[str, Any]) -> list[str]:
+    notes = saved.header["notes"]
+    if not isinstance(notes, list):
+        raise TypeError("notes are a list of texts")
+    return [*map(str, notes), *_changes(saved.header["machine"], machine)]
 
 
 def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:

@@ -80,7 +80,7 @@ class Address:
         a tunnel has another one; elsewhere it must be the server's.
         """
         name, _, port = host.rpartition(":")
-        if not (name and port.isascii() and port.isdigit()):
+        if not (name and port.isascii() and port.isdigit() and len(port) <= 5):
             return False
         name = name[1:-1] if name.startswith("[") and name.endswith("]") else name
         if name in _LOOPBACK_NAMES:

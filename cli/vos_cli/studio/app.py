@@ -11,16 +11,18 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from vos.errors import OutputError, PromptError, UsageError, VosError
-from vos_cli.console.errors import message
+from vos_cli.console.errors import message, one_line
 from vos_cli.studio.document import StaleError, read_document
 from vos_cli.studio.fixes import Fixes
 from vos_cli.studio.pictures import jpeg, mask_png, png
 from vos_cli.studio.session import StudioSession
 
 _STATIC = Path(__file__).parent / "static"
+_NO_TEXT = "no_text"
 _KEEP = {"Cache-Control": "private, max-age=86400, immutable"}
 
 
@@ -42,6 +44,16 @@ class Edit(Change):
 
     prompts: list[dict[str, Any]] = Field(max_length=20_000)
     objects: dict[str, str] = Field(max_length=255)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_text(cls, sent: Any) -> Any:
+        """Refuse half an emoji anywhere: whoever sent it is no page of ours."""
+        try:
+            json.dumps(sent, ensure_ascii=False).encode()
+        except (UnicodeEncodeError, RecursionError) as error:
+            raise PydanticCustomError(_NO_TEXT, "a text that cannot be written") from error
+        return sent
 
 
 class Start(BaseModel):
@@ -213,11 +225,12 @@ def _refuse(_request: Request, error: Exception) -> Response:
         code = 409
     elif isinstance(error, OutputError):
         code = 507
-    return JSONResponse({"error": message(error)}, code)
+    return JSONResponse({"error": one_line(message(error))}, code)
 
 
 def _refuse_malformed(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     place = ".".join(map(str, first["loc"]))
-    return JSONResponse({"error": f"{place}: {first['msg']}: reload the page"}, 422)
+    code = 400 if first["type"] == _NO_TEXT else 422
+    return JSONResponse({"error": one_line(f"{place}: {first['msg']}: reload the page")}, code)

@@ -7,6 +7,7 @@ request must carry the one-time token, later ones the cookie it was exchanged fo
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
 from hmac import compare_digest
@@ -19,6 +20,13 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from vos_cli.studio.address import Address
 
 MAX_BODY_BYTES = 16 * 2**20
+
+_MAX_HOST = 300
+_MAX_HOST_TAIL = 260  # a name without a port, which is refused by name
+_MAX_PATH = 200
+_MAX_DIGITS = 40  # Python stops at 4,300
+_NUMBERS = re.compile(rf"(?:\D|\d{{1,{_MAX_DIGITS}}}(?!\d))*", re.DOTALL)
+"""A path whose numbers are of a length that some frame may have."""
 
 _SAFE = ("GET", "HEAD")
 _HEADERS = {
@@ -81,6 +89,10 @@ class Guard:
     def _refuse_request(self, scope: Any, headers: dict[str, str]) -> Response | None:
         """Return the response to send in place of the page's own; None lets the request through."""
         host = headers.get("host", "")
+        if len(host) > _MAX_HOST or len(host.rpartition(":")[2]) > _MAX_HOST_TAIL:
+            return _refuse(400, "that is no host and port")
+        if len(scope["path"]) > _MAX_PATH or not _NUMBERS.fullmatch(scope["path"]):
+            return _refuse(400, "no page here has such an address")
         if not self._address.is_named(host, scope.get("server")):
             return _refuse(421, "this server does not go by that name")
         cookie = f"vos-{host.rpartition(':')[2]}"
@@ -94,6 +106,8 @@ class Guard:
             return _refuse(403, "changes come from the page itself only")
         length = headers.get("content-length", "")
         is_known = length.isascii() and length.isdigit()
+        if is_known and len(length) > _MAX_DIGITS:
+            return _refuse(413, f"more than {MAX_BODY_BYTES} bytes are not taken")
         if not is_known or "transfer-encoding" in headers:  # chunks would go over any length
             return _refuse(411, "the length of the request must be given")
         if int(length) > MAX_BODY_BYTES:

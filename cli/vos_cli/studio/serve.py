@@ -64,6 +64,7 @@ def serve(
         import uvicorn
 
         from vos_cli.studio.app import make_app
+        from vos_cli.studio.connections import BACKLOG, LimitedProtocol
         from vos_cli.studio.guard import Guard
     except ImportError as error:
         raise UsageError(
@@ -110,6 +111,9 @@ def serve(
                 log_config=None,
                 log_level="error",  # what strangers send is nothing to show in the terminal
                 access_log=False,
+                http=LimitedProtocol,
+                ws="none",
+                backlog=BACKLOG,
                 timeout_graceful_shutdown=1,
             )
             server = uvicorn.Server(config)

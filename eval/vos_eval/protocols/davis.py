@@ -14,6 +14,7 @@ from vos_eval.protocols.base import ObjectScore, Options, Protocol, Score, mean_
 from vos_eval.protocols.files import (
     find_annotations,
     find_predictions,
+    is_name,
     mask_names,
     require_folder,
     subfolders,
@@ -21,6 +22,7 @@ from vos_eval.protocols.files import (
 from vos_eval.protocols.plan import FramePlan, Labels, Missing, Plan, Quirk, SequencePlan
 from vos_eval.protocols.published import DAVIS_2017, Rules
 from vos_eval.protocols.tables import global_table, sequence_table
+from vos_eval.texts import read_names
 
 VOID = 255
 RESOLUTION = "480p"
@@ -69,12 +71,12 @@ def list_sequences(root: Path, split: str | None = None) -> list[str]:
     if len(preferred) > 1:
         raise EvalError(f"{root}: several lists: {', '.join(map(str, preferred))}; keep one")
     names = []
-    for line in preferred[0].read_text("utf-8").splitlines():
-        if line.strip():
-            first = line.split()[0]
-            names.append(Path(first).parent.name if "/" in first else first)
-    if not names:
-        raise EvalError(f"{preferred[0]}: the list is empty")
+    for line in read_names(preferred[0], "list of sequences"):
+        first = line.split()[0]
+        name = Path(first).parent.name if "/" in first else first
+        if not is_name(name):
+            raise EvalError(f"{preferred[0]}: {name[:60]!r} is not the name of a folder")
+        names.append(name)
     return list(dict.fromkeys(names))
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from vos_eval.errors import EvalError
 from vos_eval.protocols.plan import Missing, Plan
 
+_MAX_NAME_BYTES = 200  # file systems take 255, and a suffix is added
+
 
 def require_folder(path: Path, what: str) -> Path:
     """Return `path` if it is a folder.
@@ -19,6 +21,16 @@ def require_folder(path: Path, what: str) -> Path:
         kind = "is not a folder" if path.exists() else "does not exist"
         raise EvalError(f"{path}: the {what} folder {kind}; name the folder that holds the videos")
     return path
+
+
+def is_name(text: str) -> bool:
+    """Tell whether a text of a data set may be the name of one folder or file."""
+    return (
+        0 < len(text.encode("utf-8", "surrogatepass")) <= _MAX_NAME_BYTES
+        and text not in (".", "..")
+        and text.isprintable()
+        and not set(text) & {"/", "\\"}
+    )
 
 
 def subfolders(path: Path) -> list[str]:

@@ -17,13 +17,22 @@ import numpy as np
 from vos_eval.errors import EvalError
 from vos_eval.metrics import statistics
 from vos_eval.protocols.base import ObjectScore, Options, Protocol, Score, mean_over
-from vos_eval.protocols.files import find_annotations, find_predictions, require_folder
+from vos_eval.protocols.files import (
+    find_annotations,
+    find_predictions,
+    is_name,
+    require_folder,
+)
 from vos_eval.protocols.plan import FramePlan, Plan, Quirk, SequencePlan
 from vos_eval.protocols.published import LVOS_V1, LVOS_V2, Rules
 from vos_eval.protocols.tables import global_table, sequence_table
+from vos_eval.texts import read_json, read_text
 
 FRAME_STEP = 5
 META_NAMES = ("valid_meta.json", "val_meta.json", "meta.json")
+
+_MAX_FRAME = 1_000_000  # of one video: nine hours
+_MAX_FRAMES = 5_000_000  # of all videos and objects; LVOS v2 has 0.3 million
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +83,17 @@ def load_meta(path: Path) -> dict[str, tuple[ObjectRun, ...]]:
     Raises:
         EvalError: not JSON, or entries of another shape; every bad entry is named.
     """
-    try:
-        content: Any = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise EvalError(f"{path}: not readable as JSON ({error})") from error
+    content: Any = read_json(path, "metadata")
     videos = content.get("videos") if isinstance(content, dict) else None
     if not isinstance(videos, dict) or not videos:
         raise EvalError(f'{path}: no videos; expected {{"videos": {{NAME: {{"objects": ...}}}}}}')
     problems: list[str] = []
     meta: dict[str, tuple[ObjectRun, ...]] = {}
+    total = 0
     for video in sorted(videos):
+        if not is_name(video):
+            problems.append(f"{path}: video {video[:60]!r} is not the name of a folder")
+            continue
         entry = videos[video]
         objects = entry.get("objects") if isinstance(entry, dict) else None
         if not isinstance(objects, dict) or not objects:
@@ -93,12 +103,15 @@ def load_meta(path: Path) -> dict[str, tuple[ObjectRun, ...]]:
         for key, value in objects.items():
             try:
                 runs.append(_parse_run(key, value))
-            except (KeyError, TypeError, ValueError) as error:
+            except (KeyError, TypeError, ValueError, OverflowError) as error:
                 problems.append(
                     f"{path}: video {video} object {key}: expected frame_range with whole "
-                    f"numbers start, end and frame_nums, found {json.dumps(value)} ({error})"
+                    f"numbers start, end and frame_nums, found {json.dumps(value)[:200]} ({error})"
                 )
         meta[video] = tuple(runs)
+        total += sum(len(run.frames) for run in runs)
+    if total > _MAX_FRAMES:
+        problems.append(f"{path}: {total} frames in all; a data set has up to {_MAX_FRAMES}")
     if problems:
         raise EvalError(problems)
     return meta
@@ -111,6 +124,8 @@ def _parse_run(key: str, value: Any) -> ObjectRun:
         raise ValueError("an object id is 1-255")
     if run.start < 0 or run.end < run.start:
         raise ValueError("start must not be behind end")
+    if run.end > _MAX_FRAME:
+        raise ValueError(f"frame numbers end at {_MAX_FRAME}")
     return run
 
 
@@ -247,10 +262,7 @@ def read_unseen(path: Path) -> frozenset[str]:
     Raises:
         EvalError: the file cannot be read or names nothing.
     """
-    try:
-        names = frozenset(path.read_text("utf-8").split())
-    except (OSError, UnicodeDecodeError) as error:
-        raise EvalError(f"{path}: cannot read the list of unseen videos ({error})") from error
+    names = frozenset(read_text(path, "list of unseen videos").split())
     if not names:
         raise EvalError(f"{path}: the list of unseen videos is empty; it needs one name a line")
     return names

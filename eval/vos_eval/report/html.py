@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections.abc import Iterable
 from html import escape
 from importlib.resources import files
 from pathlib import Path
 
+from vos_eval.errors import EvalError
 from vos_eval.metrics.boundary import Boundary
 from vos_eval.protocols.base import ObjectScore, Options, Protocol, Score
 from vos_eval.protocols.plan import Plan
 from vos_eval.protocols.published import IMAGES, PublishedRow, PublishedTable
 from vos_eval.report.frames import WorstFrame, worst_frames
 from vos_eval.report.plot import object_plot
+from vos_eval.texts import read_json
 
 PAGE_NAME = "index.html"
 RUN_NAME = "run.json"
@@ -57,8 +58,8 @@ def _read_run(pred_dir: Path) -> dict[str, str]:
     """Read what made the predictions, if the tracker recorded it beside them."""
     for path in (pred_dir / RUN_NAME, pred_dir.parent / RUN_NAME):
         try:
-            content = json.loads(path.read_text("utf-8"))
-        except (OSError, ValueError):
+            content = read_json(path, "record of the run")
+        except EvalError:
             continue
         if isinstance(content, dict):
             return {str(k): str(v) for k, v in content.items() if k != "schema"}

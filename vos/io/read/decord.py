@@ -91,8 +91,9 @@ class DecordSource(Source):
             import decord
         except (ImportError, OSError):
             raise UsageError(
-                "decoder 'decord' is not installed on this machine (it exists for x86-64 only); "
-                "leave the decoder option away to use PyAV"
+                "decoder 'decord' is not installed on this machine: get it with "
+                "`pip install 'vos[decord]'` (x86-64 only; it brings FFmpeg 4.1 of 2018, so give "
+                "it no file of strangers), or leave the decoder option away to use PyAV"
             ) from None
         try:
             return decord.VideoReader(str(self._path), ctx=decord.cpu(0))

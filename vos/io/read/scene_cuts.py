@@ -151,7 +151,7 @@ class CutWatch:
     def resume(self, saved: Mapping[str, Any]) -> None:
         """Go on where `as_json` was called."""
         self._state = CutState.from_json(saved["state"])
-        self.found = list(saved["found"])
+        self.found = [int(cut) for cut in saved["found"]]
 
     def _is_behind_prompts(self, cut: int) -> bool:
         if self._last_prompt is None:

@@ -14,6 +14,7 @@ from vos.errors import ResumeError
 from vos.io.closing import Closing
 from vos.io.disk import output_errors
 from vos.io.paths import display_name
+from vos.io.results.checkpoints import as_count
 
 _BLOCK_BYTES = 2**20
 
@@ -81,11 +82,11 @@ class AppendFile(Closing):
 
 def _cut_back(path: Path, resume: Mapping[str, Any]) -> IO[bytes]:
     name = display_name(path.name)
+    left, crc = as_count(resume["bytes"]), 0
     try:
         file = path.open("r+b")
     except FileNotFoundError:
         raise ResumeError(f"{name}: is not there any more") from None
-    left, crc = resume["bytes"], 0
     while left and (block := file.read(min(left, _BLOCK_BYTES))):
         crc = zlib.crc32(block, crc)
         left -= len(block)

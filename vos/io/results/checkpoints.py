@@ -6,14 +6,17 @@ binary parts one after the other. The last two checkpoints are kept.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from vos.bounded import parse_json
+from vos.errors import ResumeError
 from vos.io.disk import output_errors, sync_folder, write_atomic
 
 _MAGIC = b"vosckpt1"
@@ -47,6 +50,30 @@ class Checkpoint:
     parts: Mapping[str, bytes] = field(default_factory=dict)
 
 
+@contextlib.contextmanager
+def saved_by_another() -> Iterator[None]:
+    """Turn what reading a saved state raises into a ResumeError, where the state is not ours.
+
+    A checkpoint that is whole may still be of another version, or made by somebody: each part of a
+    run reads its own values, and this is around all of them.
+    """
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        raise ResumeError(
+            f"holds no state that this version can continue ({type(error).__name__})"
+        ) from error
+
+
+def as_count(value: Any) -> int:
+    """Return a number of a saved state, which counts something. Raises TypeError, ValueError."""
+    if type(value) is not int:
+        raise TypeError("a saved count is no whole number")
+    if value < 0:
+        raise ValueError("a saved count is below 0")
+    return value
+
+
 class CheckpointStore:
     """The checkpoints in one folder, which is made when the first is written."""
 
@@ -69,13 +96,18 @@ class CheckpointStore:
                 self._path(number).unlink()
         return len(data)
 
-    def load(self) -> tuple[list[Checkpoint], int]:
-        """Read the checkpoints that are whole, newest first, and count the damaged ones."""
+    def load(
+        self, is_ours: Callable[[Checkpoint], bool] = lambda _checkpoint: True
+    ) -> tuple[list[Checkpoint], int]:
+        """Read the checkpoints that are whole, newest first, and count the others.
+
+        is_ours: tells whether a header has what its reader needs.
+        """
         whole: list[Checkpoint] = []
         damaged = 0
         for number in reversed(self._numbers()):
             checkpoint = _read(self._path(number))
-            if checkpoint is None:
+            if checkpoint is None or not is_ours(checkpoint):
                 damaged += 1
             else:
                 whole.append(checkpoint)
@@ -110,9 +142,15 @@ def _read(path: Path) -> Checkpoint | None:
     if data[:start] != _MAGIC + hashlib.sha256(body).digest():
         return None
     end = _LENGTH_BYTES + int.from_bytes(body[:_LENGTH_BYTES], "little")
-    content = json.loads(body[_LENGTH_BYTES:end])
-    parts = {}
-    for name, size in content["sizes"].items():
-        parts[name] = body[end : end + size]
-        end += size
-    return Checkpoint(content["header"], parts)
+    try:
+        content = parse_json(body[_LENGTH_BYTES:end])
+        header, sizes = content["header"], content["sizes"]
+        parts = {}
+        for name, size in sizes.items():
+            if type(size) is not int or not 0 <= size <= len(body) - end:
+                return None
+            parts[name] = body[end : end + size]
+            end += size
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+    return Checkpoint(header, parts) if isinstance(header, dict) else None

@@ -26,6 +26,7 @@ from vos.io.results.manifest import (
     MANIFEST_NAME,
     Fingerprint,
     inventory,
+    is_identity,
     manifest_text,
     read_manifest,
     versions,
@@ -42,6 +43,18 @@ IDENTITY, STATE, SOURCE = "identity", "state", "source"
 """What the header of a checkpoint holds."""
 
 _HARMLESS_VERSION = "python"
+
+
+def is_saved_run(checkpoint: Checkpoint) -> bool:
+    """Tell whether a checkpoint says what was tracked, and holds the state of a run."""
+    header = checkpoint.header
+    state = header.get(STATE)
+    return (
+        is_identity(header.get(IDENTITY))
+        and isinstance(header.get(SOURCE), str | None)
+        and isinstance(state, dict)
+        and isinstance(state.get("values"), dict)
+    )
 
 
 class OutputFolder(Closing):
@@ -138,7 +151,7 @@ class OutputFolder(Closing):
             self._move_into_place()  # it was ended between its last two steps
             self.is_complete = True
             return
-        self.saved, self.damaged = self._store.load()
+        self.saved, self.damaged = self._store.load(is_saved_run)
         if not self.saved:
             self.restart()
             return

@@ -11,6 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from vos.bounded import read_json
 from vos.io.results.fingerprint import InputFingerprint
 from vos.version import __version__
 
@@ -110,17 +111,100 @@ def as_text(manifest: Mapping[str, Any]) -> str:
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
-    """Read the manifest in `folder`; return None where this version understands none."""
+    """Read the manifest in `folder`; return None where this version understands none.
+
+    `files` is there then, and the rest has its type where it is there; `is_identity` tells
+    whether `input`, `parameters` and `model_sha256` are.
+    """
     try:
-        manifest = json.loads((folder / MANIFEST_NAME).read_text(encoding="utf-8"))
+        manifest = read_json(folder / MANIFEST_NAME)
     except (OSError, ValueError):
         return None
-    is_known = (
-        isinstance(manifest, dict)
-        and manifest.get("schema") in _KNOWN_SCHEMAS
-        and isinstance(manifest.get("files"), dict)
+    return manifest if _is_manifest(manifest) else None
+
+
+_NO_IDENTITY = {
+    "input": {"name": "", "size_bytes": 0, "sha256": ""},
+    "parameters": {},
+    "model_sha256": None,
+}
+
+
+def is_identity(found: Any) -> bool:
+    """Tell whether these values from a file say what was tracked, as `Fingerprint.as_json` does."""
+    return (
+        isinstance(found, dict)
+        and _is_input(found.get("input"))
+        and isinstance(found.get("parameters"), dict)
+        and isinstance(found.get("model_sha256", 0), str | None)
     )
-    return manifest if is_known else None
+
+
+def _is_manifest(found: Any) -> bool:
+    if not isinstance(found, dict) or type(found.get("schema")) is not int:
+        return False
+    return (
+        found["schema"] in _KNOWN_SCHEMAS
+        and is_identity({**_NO_IDENTITY, **found})
+        and _is_table(found.get("files"), int)
+        and isinstance(found.get("source", ""), str)
+        and "\0" not in found.get("source", "")
+        and _is_list(found.get("scene_cuts") or [], int)
+        and type(found.get("frame_count", 0)) is int
+        and _is_list(found.get("warnings", []), str)
+        and isinstance(found.get("ended_at_cut"), int | None)
+        and _is_list(found.get("history", []), dict)
+        and all(map(_is_history_entry, found.get("history", [])))
+        and _is_table(found.get("stale", {}), list)
+        and all(
+            map(_is_span, (span for spans in found.get("stale", {}).values() for span in spans))
+        )
+    )
+
+
+def _is_input(found: Any) -> bool:
+    return (
+        isinstance(found, dict)
+        and isinstance(found.get("name"), str)
+        and "\0" not in found["name"]
+        and type(found.get("size_bytes")) is int
+        and isinstance(found.get("sha256"), str)
+    )
+
+
+def _is_history_entry(entry: dict[str, Any]) -> bool:
+    if not isinstance(entry.get("when"), str):
+        return False
+    if "undo" in entry:
+        return type(entry["undo"]) is int
+    spans, prompts = entry.get("spans", 0), entry.get("prompts")
+    return (
+        type(entry.get("edit")) is int
+        and isinstance(spans, list)
+        and _is_list(spans, dict)
+        and all(_is_span([span.get("first"), span.get("last")]) for span in spans)
+        and all(type(span.get("object_id")) is int for span in spans)
+        and are_placed(prompts)
+    )
+
+
+def are_placed(prompts: Any) -> bool:
+    """Tell whether these values from a file are a list of prompts, as far as where they are."""
+    return _is_list(prompts, dict) and all(
+        type(one.get("object_id")) is int and type(one.get("frame_idx")) is int for one in prompts
+    )
+
+
+def _is_span(span: Any) -> bool:
+    return _is_list(span, int) and len(span) == 2 and 0 <= span[0] <= span[1]
+
+
+def _is_list(found: Any, kind: type) -> bool:
+    return isinstance(found, list) and all(type(item) is kind for item in found)
+
+
+def _is_table(found: Any, kind: type) -> bool:
+    return isinstance(found, dict) and all(type(value) is kind for value in found.values())
 
 
 def edits_in_force(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:

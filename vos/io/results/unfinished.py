@@ -11,7 +11,15 @@ from vos.errors import BusyError, OutputError
 from vos.io.disk import take_lock
 from vos.io.paths import display_name
 from vos.io.results.checkpoints import Checkpoint, CheckpointStore
-from vos.io.results.folder import IDENTITY, LOCK_NAME, SOURCE, STATE, WORK_NAME, locate_part
+from vos.io.results.folder import (
+    IDENTITY,
+    LOCK_NAME,
+    SOURCE,
+    STATE,
+    WORK_NAME,
+    is_saved_run,
+    locate_part,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,5 +79,5 @@ def _read_newest(part: Path, name: str) -> Checkpoint | None:
                 raise BusyError(
                     f"{name}: another run is writing this output: wait for it, or end it"
                 )
-    whole, _ = CheckpointStore(part / WORK_NAME).load()
+    whole, _ = CheckpointStore(part / WORK_NAME).load(is_saved_run)
     return whole[0] if whole else None

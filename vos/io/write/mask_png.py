@@ -12,6 +12,8 @@ from PIL import Image
 from vos.errors import InputError
 from vos.io.paths import display_name
 
+MAX_PIXELS = 2**26
+
 
 @functools.cache
 def davis_palette() -> np.ndarray:
@@ -51,6 +53,11 @@ def read_label_png(path: Path) -> np.ndarray:
         if path.exists() and not path.is_file():  # a pipe or a device may never end
             raise InputError(f"{display_name(path)}: not a regular file; a mask is a PNG: check it")
         with Image.open(path) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise InputError(
+                    f"{display_name(path)}: {image.width}x{image.height} pixels; a mask has up to "
+                    f"{MAX_PIXELS}, twice what 8K has: check it"
+                )
             if image.mode not in ("P", "L", "1"):
                 raise InputError(
                     f"{display_name(path)}: a {image.mode} picture; masks are palette, grey or "
@@ -61,7 +68,9 @@ def read_label_png(path: Path) -> np.ndarray:
         raise InputError(
             f"{display_name(path)}: no such file; a mask is a PNG: check the name"
         ) from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except InputError:
+        raise
+    except Exception as error:  # Pillow's format readers raise nearly anything on damaged data
         reason = getattr(error, "strerror", None) or "damaged or not a picture"
         raise InputError(
             f"{display_name(path)}: cannot be read ({reason}); a mask is a PNG: check it"

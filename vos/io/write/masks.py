@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 
+from vos.bounded import parse_json
 from vos.errors import OutputError, ResumeError
 from vos.frame import Frame, FrameResult
 from vos.io.disk import output_errors, sync_folder
@@ -77,7 +78,7 @@ class MaskSink(Sink):
         assert self._written is not None
         sizes = {entry.name: entry.stat().st_size for entry in os.scandir(self._folder)}
         for line in self._written.read(0, self._written.length).splitlines():
-            name, size = json.loads(line)
+            name, size = parse_json(line)
             if sizes.pop(name, None) != size:
                 raise ResumeError(f"{display_name(name)}: the mask is missing or damaged")
         for name in sizes:

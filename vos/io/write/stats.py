@@ -33,8 +33,8 @@ class StatsSink(Sink):
     def __init__(self, path: Path, *, resume: SavedState | None = None) -> None:
         super().__init__()
         self._path = path
-        self._last_frame = -1 if resume is None else resume.values["last_frame"]
-        self._is_sorted = resume is None or resume.values["is_sorted"]
+        self._last_frame = -1 if resume is None else int(resume.values["last_frame"])
+        self._is_sorted = resume is None or bool(resume.values["is_sorted"])
         self._file = AppendFile(path, resume and resume.values["file"])
 
     def write(self, frame: Frame, result: FrameResult) -> None:

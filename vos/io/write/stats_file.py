@@ -10,10 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from vos.bounded import parse_json, read_bytes
 from vos.errors import OutputError, Parameter
 from vos.io.paths import display_name
 
-_KEYS = {"frame_idx", "object_id", "area_px", "iou_pred", "object_score"}
+_MAX_BYTES = 2**30  # a day of video with ten objects
+_WHOLE = ("frame_idx", "object_id", "area_px")
+_NUMBERS = ("iou_pred", "object_score")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,21 +56,18 @@ class StatsFile:
         self._lines: dict[int, bytes] = {}
         name, last = display_name(path), -1
         try:
-            data = path.read_bytes()[:length]
-        except OSError as error:
+            data = read_bytes(path, _MAX_BYTES)[:length]
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
             raise OutputError(
-                f"{name}: cannot be read ({error.strerror or error}); correcting needs masks and "
+                f"{name}: cannot be read ({reason}); correcting needs masks and "
                 "stats: track again with ",
                 Parameter("save", "masks,stats,overlay"),
             ) from error
         for line in data.splitlines(keepends=True):
-            try:
-                row = json.loads(line)
-                frame_idx = row["frame_idx"]
-                is_row = row.keys() >= _KEYS and type(frame_idx) is int
-            except (ValueError, TypeError, KeyError):
-                is_row, frame_idx = False, -1
-            if not is_row or frame_idx < last or not line.endswith(b"\n"):
+            row = parse_row(line)
+            frame_idx = -1 if row is None else row["frame_idx"]
+            if row is None or frame_idx < last or not line.endswith(b"\n"):
                 raise OutputError(
                     f"{name}: damaged after frame {last}; it has one JSON object per line, in "
                     "ascending order of frames: track again"
@@ -98,6 +98,20 @@ class StatsFile:
     def _all_rows(self) -> Iterator[dict[str, Any]]:
         for lines in self._lines.values():
             yield from map(json.loads, lines.splitlines())
+
+
+def parse_row(line: str | bytes) -> dict[str, Any] | None:
+    """Read one row; return None where it is none, or lacks one of the numbers every row has."""
+    try:
+        row = parse_json(line)
+    except ValueError:
+        return None
+    if not isinstance(row, dict):
+        return None
+    is_row = all(type(row.get(key)) is int and 0 <= row[key] < 2**40 for key in _WHOLE) and all(
+        type(row.get(key, "")) in (int, float, type(None)) for key in _NUMBERS
+    )
+    return row if is_row else None
 
 
 def encode_row(row: Mapping[str, Any]) -> bytes:

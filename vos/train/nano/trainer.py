@@ -12,17 +12,20 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from vos.errors import CheckpointError
 from vos.model.build import build_nano
 from vos.model.load import prepare_network, save_nano, set_image_size
 from vos.model.nano_config import NanoConfig
 from vos.model.preprocess import normalise
 from vos.model.sam2 import Sam2Model
+from vos.model.torch_file import load_torch_file
 from vos.model.types import FrameFeatures, ModelPrompt
 from vos.model.weights import load_state_dict
 from vos.refine.base import NoRefiner, Refiner
@@ -141,7 +144,7 @@ class Trainer:
 
     def load(self, path: Path) -> None:
         """Continue a run."""
-        state = torch.load(path, map_location=self.device, weights_only=True)
+        state = _load_run(path, self.device)
         self.model.net.load_state_dict(state["net"])
         self.average = state["average"]
         self.optimiser.load_state_dict(state["optimiser"])
@@ -357,10 +360,17 @@ def prediction_iou(
 
 def export(checkpoint: Path, target: Path) -> None:
     """Write the averaged weights of a run as the fp16 safetensors file that ships."""
-    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    state = _load_run(checkpoint, "cpu")
     card = {
         "vos.trained_steps": str(state["step"]),
         "vos.trained_minutes": f"{state['spent_s'] / 60:.0f}",
         "vos.train_config": state["config"],
     }
     save_nano(target, state["average"], NanoConfig(), card)
+
+
+def _load_run(path: Path, device: str | torch.device) -> Any:
+    try:
+        return load_torch_file(path, device)
+    except ValueError as error:
+        raise CheckpointError(f"{path}: no state of a training run ({error})") from error

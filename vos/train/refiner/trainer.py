@@ -20,6 +20,7 @@ from torch import Tensor
 
 from vos.errors import CheckpointError, ConfigError, Parameter, TrainingError, UsageError
 from vos.model.load import load_model, pick_device
+from vos.model.torch_file import load_torch_file
 from vos.refine.base import NoRefiner
 from vos.refine.registry import TrainableRefiner, build_refiner, config_as_data, load_refiner_config
 from vos.refine.resolve import read_info
@@ -243,7 +244,7 @@ class RefinerTrainer:
 
     def _load(self, path: Path) -> None:
         try:
-            state = torch.load(path, map_location=self.fabric.device, weights_only=True)
+            state = load_torch_file(path, self.fabric.device)
             self._empty = set(state["empty"])
             same = (
                 state["config"] == json.dumps(asdict(self.config))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import socket
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vos.errors import UsageError
+from vos.model.registry import home
 from vos_cli.batch.engines import CORES_PER_JOB, core_count, threads_each
 from vos_cli.batch.events import Event
 from vos_cli.batch.ray.engine import Share, run_ray
@@ -102,6 +104,7 @@ def _connect(ray: Any, address: str | None) -> None:
     what, advice = "--engine ray: Ray does not start here", "try --engine local"
     try:
         if address is None:
+            keep_token_private()
             ray.init(
                 "local",
                 num_cpus=core_count(),
@@ -109,6 +112,7 @@ def _connect(ray: Any, address: str | None) -> None:
                 object_store_memory=_STORE_BYTES,
                 **options,
             )
+            keep_token_private()
         else:
             what = f"--ray-address {address}: no Ray cluster answers"
             advice = "start one with `ray start --head`"
@@ -119,3 +123,17 @@ def _connect(ray: Any, address: str | None) -> None:
     except (OSError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         raise UsageError(f"{what} ({reason}); {advice}") from error
+
+
+def keep_token_private() -> None:
+    """Let nobody else read the token of the Ray that is started here, which Ray writes as 0644.
+
+    Whoever has it can run programs as this user.
+    """
+    path = os.environ.get("RAY_AUTH_TOKEN_PATH") or home() / ".ray" / "auth_token"
+    with contextlib.suppress(OSError):  # there is none, or it is not ours
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+        try:
+            os.fchmod(handle, 0o600)
+        finally:
+            os.close(handle)

@@ -20,8 +20,9 @@ from vos_cli.options.track import TrackFlags
 
 
 def write_stats(path: Path, scores: dict[int, tuple[float, float]], object_id: int = 1) -> Path:
+    row = {"object_id": object_id, "area_px": 7}
     rows = [
-        {"frame_idx": i, "object_id": object_id, "iou_pred": iou, "object_score": score}
+        {"frame_idx": i, **row, "iou_pred": iou, "object_score": score}
         for i, (iou, score) in scores.items()
     ]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))

@@ -450,3 +450,55 @@ def test_reads_from_several_threads(session: StudioSession):
         thread.join()
     assert not wrong
     assert time.monotonic() - started < 30
+
+
+# What no browser sends
+
+
+@pytest.mark.parametrize(
+    ("name", "status"), [("\ud83d", 400), ("a\udc00", 400), ("\U0001f600", 200), ("x" * 61, 422)]
+)
+def test_half_an_emoji_is_no_name(page: TestClient, name: str, status: int):
+    body = json.dumps({"version": 0, "prompts": [BOX], "objects": {"1": name}})
+    sent = page.put("/api/document", content=body, headers={"Content-Type": "application/json"})
+    assert sent.status_code == status, sent.text
+    assert page.get("/api/document").status_code == 200
+
+
+@pytest.mark.parametrize("key", ["type", "file", "png_base64", "\ud83d"])
+def test_half_an_emoji_inside_a_prompt_is_refused(page: TestClient, key: str):
+    body = json.dumps({"version": 0, "prompts": [{**BOX, key: "\ud83d"}], "objects": {"1": ""}})
+    sent = page.put("/api/document", content=body, headers={"Content-Type": "application/json"})
+    assert 400 <= sent.status_code < 500
+
+
+@pytest.mark.parametrize("digits", [41, 5000])
+@pytest.mark.parametrize(
+    "path", ["/api/frames/{}.jpg", "/api/frames/{}.png", "/api/masks/{}.png", "/api/results/{}.png"]
+)
+def test_a_number_of_many_digits_in_a_path(page: TestClient, path: str, digits: int):
+    assert page.get(path.format("9" * digits)).status_code == 400
+
+
+@pytest.mark.parametrize("port", ["9" * 5000, "9" * 6, "\u00b2"])
+def test_a_port_of_many_digits(visitor: TestClient, port: str):
+    answer = visitor.get("/", headers={"Host": f"127.0.0.1:{port}".encode("latin-1")})
+    assert answer.status_code in (400, 421)
+    if len(port) > 5000 - 1:
+        assert answer.status_code == 400
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, "1e999", "-1", "NaN", "[" * 3000])
+def test_a_number_that_is_none_in_a_body(page: TestClient, number: str):
+    for body in (
+        f'{{"version": {number}, "prompts": [], "objects": {{"1": ""}}}}',
+        f'{{"version": 0, "prompts": [{{"type": {number}}}], "objects": {{"1": ""}}}}',
+        f'{{"version": 0, "prompts": [{number}], "objects": {{"1": ""}}}}',
+    ):
+        sent = page.put("/api/document", content=body, headers={"Content-Type": "application/json"})
+        assert 400 <= sent.status_code < 500
+
+
+def test_a_length_of_many_digits(page: TestClient):
+    answer = page.put("/api/document", content=b"{}", headers={"Content-Length": "9" * 5000})
+    assert answer.status_code == 413

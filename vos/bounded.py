@@ -1,0 +1,162 @@
+"""Text and JSON from anywhere, read with limits on size, depth, count and numbers.
+
+Every reader of a text file goes through here, so that the file of a stranger costs time and memory
+in proportion to its length and ends in values we know, or in one ValueError. Which of our errors
+that becomes, and what it says of the file, is up to the reader.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import math
+import reprlib
+from pathlib import Path
+from typing import Any
+
+MAX_TEXT_BYTES = 64 * 2**20
+"""More than any file of ours has: prompts with hundreds of masks are a few MB."""
+
+MAX_DEPTH = 32
+_MAX_CONTAINERS = 2_000_000
+_MAX_COMMAS = 8_000_000
+_MAX_BITS = 1024  # what a float has room for, so that every number can become one
+_BOMS = (  # UTF-32 first: its mark begins with that of UTF-16
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+)
+
+
+class UnfitError(ValueError):
+    """The content is not what may be read; the text says why, without the file's name."""
+
+
+def read_bytes(path: Path, limit: int = MAX_TEXT_BYTES) -> bytes:
+    """Read a file that may be a pipe or a device without end. Raises OSError, UnfitError."""
+    with path.open("rb") as file:
+        data = file.read(limit + 1)
+    if len(data) > limit:
+        raise UnfitError(f"over {limit} bytes long")
+    return data
+
+
+def decode_text(data: bytes, errors: str = "strict") -> str:
+    """Decode UTF-8, or what the mark at the beginning says: UTF-16 or UTF-32.
+
+    Raises UnfitError.
+    """
+    encoding = next((name for mark, name in _BOMS if data.startswith(mark)), "utf-8")
+    try:
+        # Only UTF-8 has bytes that can be carried along without being understood.
+        return data.decode(encoding, errors if encoding.startswith("utf-8") else "strict")
+    except UnicodeDecodeError as error:
+        byte = data[error.start]
+        raise UnfitError(f"not text in {encoding}: byte {byte:#04x} at {error.start}") from None
+
+
+def read_text(path: Path, limit: int = MAX_TEXT_BYTES, errors: str = "strict") -> str:
+    """Read a text file. Raises OSError, UnfitError."""
+    return decode_text(read_bytes(path, limit), errors)
+
+
+def read_json(path: Path, limit: int = MAX_TEXT_BYTES) -> Any:
+    """Read a JSON file. Raises OSError, and ValueError as `parse_json`."""
+    return parse_json(read_text(path, limit))
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Parse JSON into values of a bounded depth and count.
+
+    Numbers are finite and fit into a float, no key is there twice, and texts can be written
+    again (bytes of file names that are no UTF-8 are kept, as `os.fsdecode` gives them).
+
+    Raises json.JSONDecodeError with the place for what is no JSON, UnfitError for the rest; both
+    are ValueErrors.
+    """
+    if isinstance(text, bytes):
+        text = decode_text(text)
+    if len(text) > MAX_TEXT_BYTES:
+        raise UnfitError(f"over {MAX_TEXT_BYTES} characters long")
+    if text.count("[") + text.count("{") > _MAX_CONTAINERS or text.count(",") > _MAX_COMMAS:
+        raise UnfitError("too many values")
+    try:
+        root = json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+    except (json.JSONDecodeError, UnfitError):
+        raise
+    except RecursionError:
+        raise UnfitError("nested too deeply") from None
+    except ValueError:  # Python's own limit on the digits of a whole number
+        raise UnfitError("a number is too long") from None
+    _check(root)
+    return root
+
+
+def brief(value: object) -> str:
+    """Show a value in a message, in 60 characters at most, however large or deep it is."""
+    text = _Brief().repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+class _Brief(reprlib.Repr):
+    """Shows the beginning of values, as they are up to a limit."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel = 4
+        self.maxlist = self.maxtuple = self.maxdict = self.maxset = 8
+        self.maxstring = self.maxother = self.maxlong = 60
+
+    def repr_int(self, x: int, level: int) -> str:
+        digits = x.bit_length() * 0.30103
+        return f"a number of {digits:.0f} digits" if digits > 300 else super().repr_int(x, level)
+
+
+def _check(root: Any) -> None:
+    level = [root]
+    for _ in range(MAX_DEPTH):
+        below: list[Any] = []
+        for value in level:
+            if isinstance(value, dict):
+                for key in value:
+                    _check_text(key)
+                below.extend(value.values())
+            elif isinstance(value, list):
+                below.extend(value)
+            elif isinstance(value, str):
+                _check_text(value)
+            elif isinstance(value, float):
+                if not math.isfinite(value):
+                    raise UnfitError("a number is not finite")
+            elif isinstance(value, int) and value.bit_length() > _MAX_BITS:
+                raise UnfitError("a whole number is too long")
+        if not below:
+            return
+        level = below
+    raise UnfitError(f"nested too deeply, in over {MAX_DEPTH} levels")
+
+
+def _check_text(text: str) -> None:
+    if text.isascii():
+        return
+    try:
+        text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise UnfitError("a text holds half a character (a lone surrogate)") from None
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise UnfitError(f"key {brief(key)} appears twice in one object")
+            seen.add(key)
+    return values
+
+
+def _no_constant(name: str) -> float:
+    raise UnfitError(f"{name} is not a number of JSON")
