@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from vos_cli.batch.ray_plan import keep_token_private
+from vos_cli.batch.ray.plan import keep_token_private
 
 from vos.errors import UsageError
 from vos.model import registry
