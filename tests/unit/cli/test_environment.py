@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from vos_cli.batch.ray.plan import keep_token_private
 
 from vos.errors import UsageError
 from vos.model import registry
 from vos_cli import main
+from vos_cli.batch.ray.plan import keep_token_private
 from vos_cli.console.errors import Carried, report
 from vos_cli.fix.settings import settings_like
 
