@@ -18,7 +18,7 @@ from vos.version import __version__
 
 if TYPE_CHECKING:
     from vos.api import Tracker
-    from vos.errors import VosError
+    from vos.errors import VosError, VosWarning
     from vos.frame import Frame, FrameResult, ObjectResult
     from vos.loading import load, segment_image
     from vos.prompts import (
@@ -39,6 +39,7 @@ _HOME = {
     "segment_image": "vos.loading",
     "ImageSegmenter": "vos.track.image",
     "VosError": "vos.errors",
+    "VosWarning": "vos.errors",
     "Frame": "vos.frame",
     "FrameResult": "vos.frame",
     "ObjectResult": "vos.frame",
@@ -65,6 +66,7 @@ __all__ = [
     "Scribble",
     "Tracker",
     "VosError",
+    "VosWarning",
     "__version__",
     "load",
     "load_prompts",

@@ -9,21 +9,22 @@ for one image: tracker.image("photo.jpg").segment([...]), or vos.segment_image("
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import torch
 
+from vos.errors import InputError, PromptError, UsageError, VosWarning
 from vos.frame import Frame, FrameResult
-from vos.io.read.open import open_source
+from vos.io.read.open import open_source, read_image
 from vos.io.read.scene_cuts import SceneCuts
-from vos.io.read.source import Decoder, Source, TimePoint
-from vos.io.read.still import read_still
+from vos.io.read.source import Decoder, Source, TimePoint, check_range
 from vos.model.load import ModelInfo
 from vos.model.sam2 import Sam2Model
-from vos.prompts import Direction, Prompt
+from vos.prompts import Direction, Prompt, check_prompts, find_notes
 from vos.refine.base import Refiner
 from vos.refine.resolve import RefinerInfo
 from vos.stream import Stream
@@ -90,10 +91,11 @@ class Tracker:
 
         Raises: InputError if it cannot be read or is no such array.
         """
-        if isinstance(image, np.ndarray):
-            return self._image(image, "image")
-        path = Path(image)
-        return self._image(read_still(path), path.stem)
+        if isinstance(image, (str, os.PathLike)):
+            frame, notices = read_image(image)
+            _warn(notices)
+            return self._image(frame.image, frame.name)
+        return self._image(image, "image")
 
     def track(
         self,
@@ -118,17 +120,25 @@ class Tracker:
 
         Raises: InputError if the input cannot be read, PromptError if a prompt does not fit it.
         """
-        with open_source(path, decoder=decoder) as source:
-            pairs = self.stream(
-                source,
-                prompts,
-                start=start,
-                end=end,
-                direction=direction,
-                scene_cuts=scene_cuts,
-            )
-            for _frame, result in pairs:
-                yield result
+        prompts = _check_arguments(prompts, start, end, direction, scene_cuts)
+
+        def results() -> Iterator[FrameResult]:
+            with open_source(path, decoder=decoder) as source:
+                pairs = self.stream(
+                    source,
+                    prompts,
+                    start=start,
+                    end=end,
+                    direction=direction,
+                    scene_cuts=scene_cuts,
+                )
+                said = (*source.notices, *source.warnings)
+                _warn((*said, *find_notes(prompts, source.info.size_hw)))
+                for _frame, result in pairs:
+                    yield result
+                _warn([text for text in source.warnings if text not in said])
+
+        return results()
 
     def stream(
         self,
@@ -145,18 +155,28 @@ class Tracker:
 
         on_backward: called after each frame of the backward pass, which comes before any result.
         """
-        with Stream(
-            self,
-            source,
-            prompts,
-            start=start,
-            end=end,
-            direction=direction,
-            scene_cuts=scene_cuts,
-        ) as stream:
-            for _ in stream.backward():
-                on_backward()
-            yield from stream.results()
+        prompts = _check_arguments(prompts, start, end, direction, scene_cuts)
+        if not isinstance(source, Source):
+            raise InputError(
+                f"{type(source).__name__} is no open source; give one of open_source(path), or the "
+                "path itself to Tracker.track"
+            )
+
+        def pairs() -> Iterator[tuple[Frame, FrameResult]]:
+            with Stream(
+                self,
+                source,
+                prompts,
+                start=start,
+                end=end,
+                direction=direction,
+                scene_cuts=scene_cuts,
+            ) as stream:
+                for _ in stream.backward():
+                    on_backward()
+                yield from stream.results()
+
+        return pairs()
 
     def _image(self, image: np.ndarray, name: str) -> ImageSegmenter:
         return ImageSegmenter(
@@ -167,3 +187,28 @@ class Tracker:
             dtype=self.dtype,
             name=name,
         )
+
+
+def _check_arguments(
+    prompts: Sequence[Prompt],
+    start: TimePoint | None,
+    end: TimePoint | None,
+    direction: Direction,
+    scene_cuts: SceneCuts,
+) -> tuple[Prompt, ...]:
+    """Refuse at the call, not at the first result. Returns the prompts as a tuple."""
+    prompts = check_prompts(prompts)
+    if not prompts:
+        raise PromptError("no prompt: nothing to track; give a box, point, polygon or mask")
+    check_range(start, end)
+    choices = {"direction": (direction, Direction), "scene_cuts": (scene_cuts, SceneCuts)}
+    for name, (value, literal) in choices.items():
+        if value not in get_args(literal):
+            raise UsageError(f"{name} {value!r}: not one of {', '.join(get_args(literal))}")
+    return prompts
+
+
+def _warn(texts: Iterable[str]) -> None:
+    """Say in Python what the command line says on stderr."""
+    for text in texts:
+        warnings.warn(text, VosWarning, stacklevel=3)

@@ -21,12 +21,12 @@ MAX_DEPTH = 32
 _MAX_CONTAINERS = 2_000_000
 _MAX_COMMAS = 8_000_000
 _MAX_BITS = 1024  # what a float has room for, so that every number can become one
-_BOMS = (  # UTF-32 first: its mark begins with that of UTF-16
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-    (codecs.BOM_UTF8, "utf-8-sig"),
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 
 
@@ -44,17 +44,32 @@ def read_bytes(path: Path, limit: int = MAX_TEXT_BYTES) -> bytes:
 
 
 def decode_text(data: bytes, errors: str = "strict") -> str:
-    """Decode UTF-8, or what the mark at the beginning says: UTF-16 or UTF-32.
+    """Decode a text by the mark at its beginning, or by its zero bytes, else as UTF-8.
+
+    Line ends become "\\n". errors: what is done with bytes that are no UTF-8.
 
     Raises UnfitError.
     """
-    encoding = next((name for mark, name in _BOMS if data.startswith(mark)), "utf-8")
+    encoding, start = _guess(data), 0
+    for mark, name in _BOMS:
+        if data.startswith(mark):
+            encoding, start = name, len(mark)
+            break
     try:
         # Only UTF-8 has bytes that can be carried along without being understood.
-        return data.decode(encoding, errors if encoding.startswith("utf-8") else "strict")
+        text = data[start:].decode(encoding, errors if encoding == "utf-8" else "strict")
     except UnicodeDecodeError as error:
-        byte = data[error.start]
-        raise UnfitError(f"not text in {encoding}: byte {byte:#04x} at {error.start}") from None
+        at = start + error.start
+        raise UnfitError(f"not text in {encoding}: byte {data[at]:#04x} at {at}") from None
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _guess(data: bytes) -> str:
+    """Name the encoding of a text without mark: only UTF-16 has zero bytes, most on one side."""
+    even, odd = data[0::2].count(0), data[1::2].count(0)
+    if even == odd or len(data) % 2:
+        return "utf-8"
+    return "utf-16-be" if even > odd else "utf-16-le"
 
 
 def read_text(path: Path, limit: int = MAX_TEXT_BYTES, errors: str = "strict") -> str:

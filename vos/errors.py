@@ -81,6 +81,10 @@ class InputError(VosError):
     exit_code = 3
 
 
+class FrameError(InputError, ValueError):
+    """A frame made in Python has another type, shape, size or place in the stream than it must."""
+
+
 class ModelError(VosError):
     """No such model, not on this machine, or its file is wrong."""
 
@@ -109,3 +113,7 @@ class Cancelled(VosError):
 
 class TrainingError(VosError):
     """A training run cannot go on: its loss is not a number any more."""
+
+
+class VosWarning(UserWarning):
+    """In Python, what the command line says as a warning or a notice: one line."""

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from vos.errors import FrameError
+
 _UINT8 = np.dtype(np.uint8)
 
 
@@ -24,7 +26,7 @@ class Frame:
     resized: uint8, S x S x 3, the image at the side of the model's input, where it was made ahead
         of time.
 
-    Raises ValueError for another type or shape than these.
+    Raises FrameError, an InputError and a ValueError, for another type or shape than these.
     """
 
     image: np.ndarray
@@ -37,16 +39,17 @@ class Frame:
     def __post_init__(self) -> None:
         # Every decoded frame passes here, so a good one costs microseconds at most.
         if not _is_rgb(self.image):
-            raise ValueError(_image_error("image", self.image))
+            raise FrameError(_image_error("image", self.image))
         if self.resized is not None and not _is_rgb(self.resized):
-            raise ValueError(_image_error("resized", self.resized))
+            raise FrameError(_image_error("resized", self.resized))
         if not isinstance(self.pts, Fraction):
-            raise ValueError(
+            raise FrameError(
                 f"pts = {self.pts!r}: a frame's time is an exact Fraction of seconds: "
                 "give fractions.Fraction(frame_idx, rate)"
             )
-        if not isinstance(self.frame_idx, int) or self.frame_idx < 0:
-            raise ValueError(
+        is_count = isinstance(self.frame_idx, int) and not isinstance(self.frame_idx, bool)
+        if not is_count or self.frame_idx < 0:
+            raise FrameError(
                 f"frame_idx = {self.frame_idx!r}: frames are counted from 0 by an int: "
                 "give the frame's place in presentation order"
             )
@@ -113,6 +116,16 @@ def _is_rgb(image: Any) -> bool:
         and image.shape[2] == 3
         and image.size > 0
     )
+
+
+def check_frame(frame: Any) -> None:
+    """Raise FrameError for what is no Frame, with the way to make one."""
+    if not isinstance(frame, Frame):
+        raise FrameError(
+            f"{_form(frame)} is no frame; give vos.Frame(image, Fraction(idx, rate), idx, "
+            'f"{idx:05d}") with image uint8 height x width x 3, RGB '
+            "(OpenCV: image[..., ::-1].copy())"
+        )
 
 
 def _image_error(field: str, image: Any) -> str:

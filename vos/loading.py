@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 
 from vos.api import Tracker
+from vos.bounded import brief
+from vos.config import nearest
 from vos.errors import Parameter, PromptError, UsageError
 from vos.frame import FrameResult
+from vos.io.read.open import read_image
 from vos.model.load import load_model, pick_device, pick_dtype
-from vos.model.options import ModelOptions
+from vos.model.options import OPTION_NAMES, ModelOptions
 from vos.policies import POLICIES
-from vos.prompts import Prompt
+from vos.prompts import Prompt, check_prompts
 from vos.refine.weights import load_refiner
 from vos.track.policy import MemoryPolicy
 
@@ -33,9 +36,7 @@ def load(options: ModelOptions | str = "auto", **changes: Any) -> Tracker:
     Raises: ModelError, CheckpointError (no such model or refiner, wrong file, another base),
     UsageError (device, dtype, policy, sizes).
     """
-    if isinstance(options, str):
-        options = ModelOptions(options)
-    options = replace(options, **{_EARLIER_NAMES.get(k, k): v for k, v in changes.items()})
+    options = _checked(options, changes)
     make_policy = find_policy(options.policy)
     device = pick_device(options.device)
     dtype = pick_dtype(options.dtype, device)
@@ -70,6 +71,40 @@ def segment_image(
 
     Raises: as `load`; InputError for the image, PromptError for the prompts.
     """
+    prompts = check_prompts(prompts)
     if not prompts:
         raise PromptError("no prompt: nothing to segment; give a box, point, polygon or mask")
+    if not isinstance(image, np.ndarray):
+        read_image(image)  # refused before a model is loaded
     return load(options, **changes).image(image).segment(prompts)
+
+
+def _checked(options: Any, changes: dict[str, Any]) -> ModelOptions:
+    """Join options and changes. Raises UsageError for unknown names and values of other types."""
+    if isinstance(options, (str, os.PathLike)):
+        options = ModelOptions(os.fspath(options))
+    if not isinstance(options, ModelOptions):
+        raise UsageError(
+            f"options {brief(options)}: neither a model's name nor ModelOptions; give one, such as "
+            "'auto'"
+        )
+    values = {_EARLIER_NAMES.get(name, name): value for name, value in changes.items()}
+    for name in values:
+        if name not in OPTION_NAMES:
+            raise UsageError(
+                f"{name!r}: no such option{nearest(name, OPTION_NAMES)}; valid: "
+                f"{', '.join(OPTION_NAMES)}"
+            )
+    options = replace(options, **values)
+    for option in fields(ModelOptions):
+        value = getattr(options, option.name)
+        if isinstance(value, os.PathLike) and option.name in ("model", "refiner"):
+            options = replace(options, **{option.name: os.fspath(value)})
+            continue
+        kinds = type(option.default) if option.default is not None else (int, type(None))
+        if not isinstance(value, kinds) or (isinstance(value, bool) and kinds is not bool):
+            wanted = kinds.__name__ if isinstance(kinds, type) else "int or None"
+            raise UsageError(
+                Parameter(option.name, value), f": a {type(value).__name__}, not {wanted}"
+            )
+    return options

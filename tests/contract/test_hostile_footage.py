@@ -66,9 +66,10 @@ def test_hostile_names(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     Image.fromarray(picture(5)).save(tmp_path / "still.png")
     (tmp_path / name).mkdir()
     (tmp_path / name / f"{name}.png").write_bytes((tmp_path / "still.png").read_bytes())
-    (tmp_path / name / "clip.mp4").write_bytes(clip.read_bytes())
+    (tmp_path / name / "videos").mkdir()
+    (tmp_path / name / "videos/clip.mp4").write_bytes(clip.read_bytes())
     monkeypatch.chdir(tmp_path)
-    for video in (f"{name}.mp4", tmp_path / f"{name}.mp4", f"{name}/clip.mp4"):
+    for video in (f"{name}.mp4", tmp_path / f"{name}.mp4", f"{name}/videos/clip.mp4"):
         assert [read_number(frame.image) for frame in open_source(video).frames()] == [0, 1, 2]
     for stills in (name, f"{name}/{name}.png"):
         source = open_source(stills)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 from pathlib import Path
 
@@ -52,24 +51,6 @@ def check_name(name: object, what: str, *, spare_bytes: int = 0) -> str:
     )
 
 
-def as_pattern(text: str | os.PathLike[str]) -> str | None:
-    """Return `text` as a pattern for `glob`, or None where it is the path of one file or folder.
-
-    What exists is a path, whatever its characters: `First clip [dQw4w9WgXcQ].mp4` is a file. The
-    folders at the beginning of a pattern that exist are taken as they are, too.
-    """
-    whole = os.fspath(text)
-    if not glob.has_magic(whole) or os.path.lexists(whole):
-        return None
-    path = Path(whole)
-    for folder in path.parents:
-        if os.path.lexists(folder):
-            rest = path.relative_to(folder)
-            is_pattern = glob.has_magic(str(rest))
-            return str(Path(glob.escape(str(folder))) / rest) if is_pattern else None
-    return whole
-
-
 def require_readable_file(path: Path) -> None:
     """Raise InputError unless `path` is a regular, readable, non-empty file."""
     name = display_name(path)
@@ -77,6 +58,11 @@ def require_readable_file(path: Path) -> None:
         if not path.exists():
             raise InputError(f"{name}: no such file; check the spelling")
         if not path.is_file():
+            if path.is_fifo() or path.is_char_device():
+                raise InputError(
+                    f"{name}: not a regular file but a pipe or device; vos reads files, there and "
+                    f"back: save it first, for example `ffmpeg -i {name} -c copy clip.mkv`"
+                )
             raise InputError(f"{name}: not a regular file; vos reads files, folders and globs")
         with path.open("rb") as file:
             if not file.read(1):

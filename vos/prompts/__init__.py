@@ -6,7 +6,13 @@ masks and points, `file` the JSON file, `masks` the PNGs, `text` the forms of th
 
 from __future__ import annotations
 
-from vos.prompts.collect import Direction, check_frame_range, collect
+from vos.prompts.collect import (
+    Direction,
+    check_frame_range,
+    check_prompts,
+    collect,
+    find_notes,
+)
 from vos.prompts.file import load_prompts, prompts_text, save_prompts
 from vos.prompts.kinds import Box, MaskPrompt, ObjectPrompt, Points, Polygon, Prompt, Scribble
 from vos.prompts.text import parse_box, parse_mask, parse_point, parse_polygon, parse_scribble
@@ -21,7 +27,9 @@ __all__ = [
     "Prompt",
     "Scribble",
     "check_frame_range",
+    "check_prompts",
     "collect",
+    "find_notes",
     "load_prompts",
     "parse_box",
     "parse_mask",

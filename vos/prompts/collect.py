@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from typing import Literal
+from dataclasses import replace
+from reprlib import repr as brief
+from typing import Any, Literal
 
 import numpy as np
 
@@ -13,6 +15,9 @@ from vos.prompts.geometry import line_pieces, points_along, rasterise_polygon
 from vos.prompts.kinds import Box, MaskPrompt, ObjectPrompt, Points, Polygon, Prompt, Scribble
 
 Direction = Literal["forward", "backward", "both"]
+
+EDGE_MARGIN_PX = 8.0
+"""How far a box may reach over the frame's edge, where it is cut."""
 
 
 def collect(
@@ -31,19 +36,59 @@ def collect(
     direction: the way of tracking, which decides what an object's first prompt is.
     known: objects that are tracked already, which any prompt may correct.
 
-    Raises PromptError: a coordinate outside the frame, a mask of another size or empty; two
-    boxes, two masks, or a mask together with a box or points for one object on one frame; a pixel
-    both positive and negative; an object that starts with negative points only.
+    A box that ends a few pixels outside is cut at the frame's edge; `find_notes` says so.
+
+    Raises PromptError: a coordinate outside the frame, a mask of another size or empty; coordinates
+    that are fractions of the frame; a box thinner than a pixel; two boxes, two masks, or a mask
+    together with a box or points for one object on one frame; a pixel both positive and negative;
+    an object that starts with negative points only.
     """
     grouped: defaultdict[tuple[int, int], list[Prompt]] = defaultdict(list)
     for prompt in prompts:
-        _check_inside(prompt, size_hw)
+        check_prompt(prompt)
         grouped[prompt.frame_idx, prompt.object_id].append(prompt)
     collected: dict[int, dict[int, ObjectPrompt]] = {}
-    for (frame_idx, object_id), group in sorted(grouped.items(), key=lambda item: item[0]):
+    for (frame_idx, object_id), whole in sorted(grouped.items(), key=lambda item: item[0]):
+        _refuse_fractions(whole, size_hw)
+        group = [_fit(prompt, size_hw) for prompt in whole]
         collected.setdefault(frame_idx, {})[object_id] = _join(group, size_hw)
     _check_first_prompts(collected, direction, known)
     return collected
+
+
+def check_prompt(prompt: Any) -> None:
+    """Raise PromptError for what is no prompt."""
+    if not isinstance(prompt, Prompt):
+        raise PromptError(
+            f"{brief(prompt)} is no prompt; give a Box, Points, Polygon, Scribble or MaskPrompt, "
+            "such as vos.Box(1, (100, 50, 400, 300))"
+        )
+
+
+def check_prompts(prompts: Any) -> tuple[Prompt, ...]:
+    """Return the prompts as a tuple. Raises PromptError for anything but prompts in a sequence."""
+    if isinstance(prompts, Prompt) or not isinstance(prompts, Iterable):
+        raise PromptError(
+            f"prompts {brief(prompts)}: not a list; give a list of prompts, such as "
+            "[vos.Box(1, (100, 50, 400, 300))]"
+        )
+    checked = tuple(prompts)
+    for prompt in checked:
+        check_prompt(prompt)
+    return checked
+
+
+def find_notes(prompts: Iterable[Prompt], size_hw: tuple[int, int]) -> list[str]:
+    """Say which prompts were read in one of two ways or cut at the frame's edge, one line each."""
+    height, width = size_hw
+    notes: list[str] = []
+    for prompt in prompts:
+        note = prompt.note if isinstance(prompt, MaskPrompt) else ""
+        if _fit(prompt, size_hw) is not prompt:
+            note = f"{_name(prompt)} reaches outside the {width}x{height} frame: cut at its edge"
+        if note and note not in notes:
+            notes.append(note)
+    return notes
 
 
 def check_frame_range(prompts: Iterable[Prompt], frame_count: int) -> None:
@@ -75,7 +120,11 @@ def _coordinates(prompt: Prompt) -> Sequence[tuple[float, float]]:
             return []
 
 
-def _check_inside(prompt: Prompt, size_hw: tuple[int, int]) -> None:
+def _fit(prompt: Prompt, size_hw: tuple[int, int]) -> Prompt:
+    """Return the prompt; a box that reaches a few pixels outside is cut at the frame's edge.
+
+    Raises PromptError for what does not fit the frame.
+    """
     height, width = size_hw
     if isinstance(prompt, MaskPrompt):
         if prompt.mask.shape != size_hw:
@@ -83,16 +132,51 @@ def _check_inside(prompt: Prompt, size_hw: tuple[int, int]) -> None:
                 f"{_name(prompt)} is {prompt.mask.shape[1]}x{prompt.mask.shape[0]}; it must have "
                 f"the frame's size {width}x{height}: export it at that size"
             )
-        return
-    # An outline may end on the frame's right and bottom edge; a click must be on a pixel.
+        return prompt
+    # An outline may end on the frame's right and bottom edge, and detectors' boxes reach a little
+    # over it. A click must be on a pixel.
     is_outline = isinstance(prompt, (Box, Polygon))
+    margin = EDGE_MARGIN_PX if isinstance(prompt, Box) else 0.0
+    cut: list[tuple[float, float]] = []
     for x, y in _coordinates(prompt):
-        inside = 0 <= x <= width and 0 <= y <= height
+        inside = -margin <= x <= width + margin and -margin <= y <= height + margin
         if not inside or (not is_outline and (x == width or y == height)):
             raise PromptError(
                 f"{_name(prompt)}: {x:g},{y:g} is outside the frame; it is {width}x{height} "
                 "pixels with 0,0 at the top left: move it inside"
             )
+        cut.append((min(max(x, 0.0), float(width)), min(max(y, 0.0), float(height))))
+    if isinstance(prompt, Box):
+        (x1, y1), (x2, y2) = cut
+        if x2 - x1 < min(1, width) or y2 - y1 < min(1, height):
+            raise PromptError(
+                f"{_name(prompt)} is {x2 - x1:g} x {y2 - y1:g} pixels inside the frame; a box is "
+                "one pixel at least, in pixels of the frame: draw it around the whole object"
+            )
+        if cut != list(_coordinates(prompt)):
+            return replace(prompt, box_xyxy_px=(*cut[0], *cut[1]))
+    return prompt
+
+
+def _refuse_fractions(group: Sequence[Prompt], size_hw: tuple[int, int]) -> None:
+    """Refuse coordinates that all lie in the first pixel: they are fractions of the frame.
+
+    The whole numbers 0 and 1 are pixels for points, but no box or outline.
+    """
+    height, width = size_hw
+    drawn = [prompt for prompt in group if not isinstance(prompt, MaskPrompt)]
+    values = [value for prompt in drawn for xy in _coordinates(prompt) for value in xy]
+    if not drawn or min(height, width) < 2 or not all(0 <= value <= 1 for value in values):
+        return
+    is_outline = any(isinstance(prompt, (Box, Polygon)) for prompt in drawn)
+    if not is_outline and all(value in (0, 1) for value in values):
+        return
+    first = _coordinates(drawn[0])
+    pixels = ",".join(f"{x * width:g},{y * height:g}" for x, y in first)
+    raise PromptError(
+        f"{_name(drawn[0])}: {','.join(f'{x:g},{y:g}' for x, y in first)} lies in one pixel; "
+        f"coordinates are pixels of the {width}x{height} frame: normalised? pixels are {pixels}"
+    )
 
 
 def _join(group: Sequence[Prompt], size_hw: tuple[int, int]) -> ObjectPrompt:

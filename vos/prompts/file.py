@@ -29,9 +29,10 @@ from typing import Any
 
 from vos import bounded
 from vos.bounded import brief
-from vos.errors import Parameter, PromptError
+from vos.errors import OutputError, Parameter, PromptError
 from vos.io.disk import write_atomic
 from vos.io.paths import display_name
+from vos.prompts.collect import check_prompts
 from vos.prompts.kinds import MAX_OBJECT_ID, Box, MaskPrompt, Points, Polygon, Prompt, Scribble
 from vos.prompts.masks import mask_from_base64, mask_prompts_from_png, mask_to_base64
 
@@ -60,8 +61,21 @@ def save_prompts(
     size_hw: tuple[int, int] | None = None,
     names: Mapping[int, str] | None = None,
 ) -> None:
-    """Write the prompt file in one move. Raises OutputError when it cannot be written."""
-    write_atomic(Path(path), prompts_text(prompts, size_hw=size_hw, names=names).encode())
+    """Write the prompt file in one move.
+
+    Raises OutputError when it cannot be written, PromptError for prompts, a size or names that
+    could not be read again.
+    """
+    try:
+        target = Path(path)
+    except TypeError:
+        raise OutputError(f"{brief(path)} is no path; give the name of a file") from None
+    checked = check_prompts(prompts)
+    if size_hw is not None:
+        size_hw = _size(list(size_hw) if isinstance(size_hw, tuple) else size_hw)
+    if names is not None:
+        check_names({str(i): n for i, n in names.items()} if isinstance(names, Mapping) else names)
+    write_atomic(target, prompts_text(checked, size_hw=size_hw, names=names).encode())
 
 
 def prompts_text(
@@ -103,7 +117,12 @@ def load_prompts(path: str | Path, *, size_hw: tuple[int, int] | None = None) ->
 
 def load_named_prompts(path: str | Path, *, size_hw: tuple[int, int] | None = None) -> NamedPrompts:
     """Read prompts and names; the file is read once, so that it may be a pipe."""
-    path = Path(path)
+    try:
+        path = Path(path)
+    except TypeError:
+        raise PromptError(f"{brief(path)} is no path; give the name of a prompt file") from None
+    if size_hw is not None:
+        size_hw = _size(list(size_hw) if isinstance(size_hw, tuple) else size_hw)
     text = _text(path)
     try:
         read = _read(text, path.parent)

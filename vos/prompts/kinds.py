@@ -7,7 +7,7 @@ allowed: pixel (column 3, row 0) covers x in [3, 4), y in [0, 1).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from operator import index
 from reprlib import repr as brief
@@ -46,9 +46,11 @@ class Box:
             )
         x1, y1, x2, y2 = values
         if x2 < x1 or y2 < y1:
+            ordered = _show((min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2)))
+            sized = f"{_show((x1, y1, x1 + x2, y1 + y2))} (for x,y,width,height), or "
             raise PromptError(
-                f"box {_show(values)} is inverted; x1 < x2 and y1 < y2 must hold: "
-                f"did you mean {_show((min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2)))}?"
+                f"box {_show(values)} is inverted; a box is x1,y1,x2,y2 with x1 < x2 and y1 < y2: "
+                f"did you mean {sized if x2 > 0 and y2 > 0 else ''}{ordered}?"
             )
         if x1 == x2 or y1 == y2:
             raise PromptError(
@@ -78,7 +80,7 @@ class Points:
     def __post_init__(self) -> None:
         _check_ids(self)
         points = _pairs(self.points_xy_px, "points")
-        labels = tuple(_integer(label, "label") for label in self.labels)
+        labels = tuple(_integer(label, "label") for label in _listed(self.labels, "labels"))
         if not points:
             raise PromptError(
                 f"points prompt of object {self.object_id} is empty; it needs one (x, y) or more: "
@@ -167,25 +169,23 @@ class MaskPrompt:
     """The exact mask of one object on one frame, at the video's displayed size.
 
     object_id: 1-255, the label in the output masks.
-    mask: H x W, bool or numbers (non-zero = object); kept as a read-only bool copy.
+    mask: H x W, bool, or whole numbers that are 0 and 1, or 0 and 255; kept as a read-only bool
+        copy.
     frame_idx: 0-based frame that the prompt belongs to.
+    note: how the mask was read where it could have been read otherwise, else empty.
 
-    Raises PromptError when the mask is not two-dimensional or empty, or an id is out of range.
+    Raises PromptError when the mask has another type, value or shape, or is empty, or an id is out
+    of range.
     """
 
     object_id: int
     mask: np.ndarray
     frame_idx: int = 0
+    note: str = ""
 
     def __post_init__(self) -> None:
         _check_ids(self)
-        mask = np.asarray(self.mask)
-        if mask.ndim != 2:
-            raise PromptError(
-                f"mask of object {self.object_id} has shape {mask.shape}; "
-                "a mask is height x width: give one channel"
-            )
-        mask = mask != 0
+        mask = _bool_mask(self.mask, self.object_id)
         if not mask.any():
             raise PromptError(
                 f"mask of object {self.object_id} is empty ({mask.shape[1]}x{mask.shape[0]}, all "
@@ -247,6 +247,36 @@ def _check_ids(prompt: Any) -> None:
     object.__setattr__(prompt, "frame_idx", frame_idx)
 
 
+def _bool_mask(values: Any, object_id: int) -> np.ndarray:
+    """Return a bool H x W copy. Logits, probabilities and label maps are no masks: PromptError."""
+    try:
+        mask = np.asarray(values)
+    except (TypeError, ValueError, RuntimeError):  # ragged lists, tensors on a GPU
+        raise PromptError(
+            f"mask of object {object_id} is a {type(values).__name__}, not an array; a mask is "
+            "height x width: give a bool NumPy array"
+        ) from None
+    if mask.ndim != 2:
+        raise PromptError(
+            f"mask of object {object_id} has shape {mask.shape}; "
+            "a mask is height x width: give one channel"
+        )
+    if mask.dtype == np.bool_:
+        return mask.copy()
+    if mask.dtype.kind not in "iu":
+        raise PromptError(
+            f"mask of object {object_id} holds {mask.dtype} values; a mask is bool, or 0 and 1, or "
+            "0 and 255: threshold it (mask > 0 for logits, mask > 0.5 for probabilities)"
+        )
+    levels = np.unique(mask).tolist()
+    if not (set(levels) <= {0, 1} or set(levels) <= {0, 255}):
+        raise PromptError(
+            f"mask of object {object_id} holds {brief(levels)}; a mask is bool, or 0 and 1, or "
+            "0 and 255: choose one object (mask == id) or threshold it (mask > 127)"
+        )
+    return mask != 0
+
+
 def _integer(value: Any, what: str) -> int:
     try:
         if isinstance(value, (bool, np.bool_)):
@@ -256,9 +286,25 @@ def _integer(value: Any, what: str) -> int:
         raise PromptError(f"{what} {brief(value)} is not a whole number: give one") from None
 
 
+def _listed(values: Any, what: str) -> list[Any]:
+    """Return the items of a sequence. Raises PromptError for what has none, or no order."""
+    is_sequence = isinstance(values, Iterable) and not isinstance(
+        values, (str, bytes, Set, Mapping)
+    )
+    try:
+        if is_sequence:
+            return list(values)
+    except TypeError:  # an array without dimensions
+        pass
+    raise PromptError(f"{what} {brief(values)} is not a list; give a list of numbers or pairs")
+
+
 def _numbers(values: Iterable[Any], what: str) -> tuple[float, ...]:
     try:
-        numbers = tuple(float(value) for value in values)
+        listed = _listed(values, what)
+        if any(isinstance(value, (str, bytes, bool, np.bool_)) for value in listed):
+            raise TypeError
+        numbers = tuple(float(value) for value in listed)
     except (TypeError, ValueError, OverflowError):
         raise PromptError(f"{what} {brief(values)} holds something that is no number") from None
     if not all(math.isfinite(number) for number in numbers):
@@ -271,7 +317,7 @@ def _numbers(values: Iterable[Any], what: str) -> tuple[float, ...]:
 
 def _pairs(values: Iterable[Sequence[Any]], what: str) -> tuple[XY, ...]:
     pairs = []
-    for value in values:
+    for value in _listed(values, what):
         pair = _numbers(value, what)
         if len(pair) != 2:
             raise PromptError(f"{what} vertex {_show(pair)} is not x,y: give two numbers each")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from vos.errors import InputError, PromptError
 from vos.frame import Frame, FrameResult
 from vos.model.sam2 import Sam2Model
 from vos.model.types import Decoded
-from vos.prompts.collect import collect
+from vos.prompts.collect import check_prompts, collect
 from vos.prompts.kinds import ObjectPrompt, Prompt
 from vos.refine.base import NoRefiner, Refiner
 from vos.track.compose import ObjectLogits, compose, detach_results
@@ -119,6 +120,7 @@ class ImageSegmenter:
 
     def _join(self, prompts: Sequence[Prompt]) -> Mapping[int, tuple[ObjectPrompt, Decoded | None]]:
         """Return per object with new prompts all of them, and the prediction they correct."""
+        prompts = check_prompts(prompts)
         for prompt in prompts:
             if prompt.frame_idx != 0:
                 raise PromptError(
@@ -167,7 +169,12 @@ def _points(prompt: ObjectPrompt) -> set[tuple[float, float, int]]:
     return {(x, y, label) for (x, y), label in pairs}
 
 
-def _check_image(image: np.ndarray) -> None:
+def _check_image(image: Any) -> None:
+    if not isinstance(image, np.ndarray):
+        raise InputError(
+            f"image is a {type(image).__name__}; an image is a NumPy array, uint8, height x "
+            "width x 3, RGB: convert it, for instance with np.asarray(image.convert('RGB'))"
+        )
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
         raise InputError(
             f"image has shape {image.shape} and type {image.dtype}; an image is uint8, height x "

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
-from vos.errors import Parameter, PromptError
-from vos.frame import Frame, FrameResult
+from vos.errors import FrameError, Parameter, PromptError
+from vos.frame import Frame, FrameResult, check_frame
 from vos.model.sam2 import Sam2Model
 from vos.model.types import Decoded
-from vos.prompts.collect import collect
+from vos.prompts.collect import check_prompt, check_prompts, collect
 from vos.prompts.kinds import ObjectPrompt, Prompt
 from vos.refine.base import NoRefiner, Refiner
 from vos.track.capacity import Capacity
@@ -39,6 +39,8 @@ class Session:
     frame_count: clip length where known (it changes nothing for clips of 16 frames and more).
     capacity: objects and images per batch; None suits the device.
     banks: what is remembered of objects that are tracked already.
+
+    Raises PromptError for prompts that are none.
     """
 
     model: Sam2Model
@@ -52,7 +54,11 @@ class Session:
     banks: Mapping[int, MemoryBank] = field(default_factory=dict)
     _by_frame: dict[int, dict[int, ObjectPrompt]] | None = None
     _size_hw: tuple[int, int] | None = None
+    _last_idx: int | None = None
     _encoder: GroupEncoder = field(default_factory=GroupEncoder)
+
+    def __post_init__(self) -> None:
+        self.prompts = check_prompts(self.prompts)
 
     @property
     def engine(self) -> Engine:
@@ -64,12 +70,18 @@ class Session:
 
         Raises: PromptError if a prompt does not fit the frames, or names a frame that never came.
         """
+        if not isinstance(frames, Iterable):
+            check_frame(frames)
         for frame in frames:
             yield self.track(frame)
         self.check_all_used()
 
     def track(self, frame: Frame) -> FrameResult:
-        """Return the masks of the next frame of the stream."""
+        """Return the masks of the next frame of the stream.
+
+        Raises: FrameError for what is no frame, for a frame that has passed, or of another size;
+        PromptError if a prompt does not fit it, or is on a frame that was left out.
+        """
         return compose(frame, self.decode(frame))
 
     @property
@@ -84,7 +96,10 @@ class Session:
         """Return logits and scores per object; nothing before the first prompted frame, at no cost.
 
         following: the frames that come next, as `with_following` gives them; None if unknown.
+
+        Raises as `track`.
         """
+        self._check_next(frame)
         by_object = self._take_prompts(frame)
         if not by_object and not self.banks:
             return {}
@@ -111,21 +126,38 @@ class Session:
         return detach_results(decoded)
 
     def add_prompt(self, prompt: Prompt) -> None:
-        """Add a prompt on a frame the stream has not reached yet; earlier prompts stay."""
-        self.prompts = (*self.prompts, prompt)
+        """Add a prompt on a frame the stream has not reached yet; earlier prompts stay.
+
+        Raises PromptError for a prompt on a frame that has passed, or one that does not fit;
+        nothing has changed then.
+        """
+        check_prompt(prompt)
+        if self._last_idx is not None and self._has_passed(prompt.frame_idx, self._last_idx):
+            raise PromptError(
+                f"prompt on frame {prompt.frame_idx}: the stream has passed it and is at frame "
+                f"{self._last_idx}; prompt a frame to come, or begin another session"
+            )
+        prompts = (*self.prompts, prompt)
         waiting = self._by_frame
-        if waiting is None or self._size_hw is None:
-            return
-        same = [
-            p
-            for p in self.prompts
-            if p.frame_idx == prompt.frame_idx and p.object_id == prompt.object_id
-        ]
-        merged = self._collect(same, self._size_hw)[prompt.frame_idx][prompt.object_id]
-        waiting.setdefault(prompt.frame_idx, {})[prompt.object_id] = merged
+        if waiting is not None and self._size_hw is not None:
+            same = [
+                p
+                for p in prompts
+                if p.frame_idx == prompt.frame_idx and p.object_id == prompt.object_id
+            ]
+            merged = self._collect(same, self._size_hw)[prompt.frame_idx][prompt.object_id]
+            waiting.setdefault(prompt.frame_idx, {})[prompt.object_id] = merged
+        self.prompts = prompts
 
     def remove_object(self, object_id: int) -> None:
-        """Forget an object; later results no longer contain it."""
+        """Forget an object; later results no longer contain it.
+
+        Raises PromptError for an object that is neither tracked nor prompted.
+        """
+        if object_id not in {*self.banks, *(prompt.object_id for prompt in self.prompts)}:
+            raise PromptError(
+                f"object {object_id!r} is not tracked here: give the id of one that is"
+            )
         self.banks = {i: bank for i, bank in self.banks.items() if i != object_id}
         self.prompts = tuple(p for p in self.prompts if p.object_id != object_id)
         for by_object in (self._by_frame or {}).values():
@@ -160,7 +192,13 @@ class Session:
 
         size_hw: height and width of the frames in pixels.
         """
-        resumed = replace(self, banks=dict(state.banks), _by_frame=None, _encoder=GroupEncoder())
+        resumed = replace(
+            self,
+            banks=dict(state.banks),
+            _by_frame=None,
+            _last_idx=None,
+            _encoder=GroupEncoder(),
+        )
         if state.waiting is None:
             return resumed
         resumed._size_hw = size_hw
@@ -186,18 +224,39 @@ class Session:
         direction = "backward" if self.reverse else "forward"
         return collect(prompts, size_hw, direction=direction, known=self.banks)
 
-    def _check_none_passed(self, first_idx: int) -> None:
-        """Raise PromptError if the stream starts behind a prompted frame and never reaches it."""
-        for idx in sorted(self._by_frame or {}):
-            if idx > first_idx if self.reverse else idx < first_idx:
-                raise _outside_error(idx)
+    def _check_next(self, frame: Frame) -> None:
+        """Refuse what cannot be the next frame, before anything has changed."""
+        check_frame(frame)
+        if self._size_hw not in (None, frame.size_hw):
+            height, width = self._size_hw
+            raise FrameError(
+                f"frame {frame.frame_idx} is {frame.size_hw[1]}x{frame.size_hw[0]}, those before "
+                f"{width}x{height}; a session has frames of one size: resize it, or begin another"
+            )
+        if self._last_idx is not None and self._has_passed(frame.frame_idx, self._last_idx):
+            way = "descending" if self.reverse else "ascending"
+            raise FrameError(
+                f"frame {frame.frame_idx} after frame {self._last_idx}; a session takes each frame "
+                f"once, in {way} order: begin another session to go back"
+            )
+
+    def _has_passed(self, idx: int, at: int) -> bool:
+        """Tell whether the stream, which has done frame `at`, will not reach frame `idx`."""
+        return idx >= at if self.reverse else idx <= at
+
+    def _check_none_passed(self, idx: int) -> None:
+        """Raise PromptError if the stream is behind a prompted frame and never reaches it."""
+        for prompted, by_object in sorted((self._by_frame or {}).items()):
+            if by_object and prompted != idx and self._has_passed(prompted, idx):
+                raise _outside_error(prompted)
 
     def _take_prompts(self, frame: Frame) -> dict[int, ObjectPrompt]:
-        if self._by_frame is None:
-            self._size_hw = frame.size_hw
-            self._by_frame = self._collect(self.prompts, frame.size_hw)
-            self._check_none_passed(frame.frame_idx)
-        return self._by_frame.pop(frame.frame_idx, {})
+        by_frame = self._by_frame
+        if by_frame is None:
+            by_frame = self._by_frame = self._collect(self.prompts, frame.size_hw)
+        self._check_none_passed(frame.frame_idx)
+        self._size_hw, self._last_idx = frame.size_hw, frame.frame_idx
+        return by_frame.pop(frame.frame_idx, {})
 
 
 def _outside_error(frame_idx: int) -> PromptError:

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 
 from vos.errors import InputError
 from vos.io.paths import absolute, display_name, unreadable
+from vos.io.read.formats import FOREIGN_SUFFIXES, STILL_SUFFIXES, VIDEO_SUFFIXES
 from vos.io.results.manifest import read_manifest
 from vos_cli.batch.rows import Row
-
-VIDEO_SUFFIXES = frozenset(
-    (
-        ".3g2", ".3gp", ".avi", ".flv", ".gif", ".h264", ".h265", ".hevc", ".ivf", ".m2ts",
-        ".m2v", ".m4v", ".mj2", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".ogv",
-        ".ts", ".vob", ".webm", ".wmv", ".y4m",
-    )
-)  # fmt: skip
 
 PROMPTS_SUFFIX = ".prompts.json"
 """The ending of a prompt file beside its clip, which no pattern takes for a clip."""
@@ -39,13 +32,32 @@ def find_rows(folder: Path, *, recursive: bool, match: str | None, leave_out: Pa
     if not found:
         wanted = f"matches {match!r}" if match else "is a video or a folder of images"
         deeper = "" if recursive else "; --recursive looks into its folders"
+        own = [name for name in os.listdir(folder) if Path(name).suffix.lower() in STILL_SUFFIXES]  # noqa: PTH208
+        if own and match is None:
+            deeper = (
+                f"; its {len(own)} images are one clip for `vos track`, or for `vos batch` of the "
+                "folder above"
+            )
         raise InputError(f"{display_name(folder)}: nothing here {wanted}{deeper}")
     return [Row(str(path.relative_to(folder)), str(path)) for path in found]
 
 
-def _walk(folder: Path, recursive: bool, match: str | None, leave_out: Path) -> Iterator[Path]:
-    from vos.io.read.images import STILL_SUFFIXES  # Pillow loads slowly
+def find_left_out(folder: Path, rows: Sequence[Row], leave_out: Path) -> list[str]:
+    """List the visible entries of a folder that are no clip, hold none and belong to none."""
+    taken = {Path(row.place).parts[0] for row in rows}
+    leave_out = leave_out.resolve()
+    return sorted(
+        f"{entry.name}/" if entry.is_dir() else entry.name
+        for entry in absolute(folder).iterdir()
+        if not entry.name.startswith(".")
+        and entry.name not in taken
+        and not entry.name.endswith(PROMPTS_SUFFIX)
+        and entry.resolve() != leave_out
+        and read_manifest(entry) is None
+    )
 
+
+def _walk(folder: Path, recursive: bool, match: str | None, leave_out: Path) -> Iterator[Path]:
     def fail(error: OSError) -> None:
         raise unreadable(folder, error)
 
@@ -65,20 +77,23 @@ def _walk(folder: Path, recursive: bool, match: str | None, leave_out: Path) -> 
                 yield here / name
         for name in folders:
             wanted = match is None or fnmatch(name, match)
-            if wanted and _holds(here / name, STILL_SUFFIXES):
+            if wanted and _holds(here / name):
                 yield here / name
         if not recursive:
             return
 
 
-def _holds(folder: Path, suffixes: frozenset[str]) -> bool:
-    """Tell whether a still is in the folder, and no video: videos are clips of their own."""
+def _holds(folder: Path) -> bool:
+    """Tell whether images are in the folder, and no video: videos are clips of their own.
+
+    Images that are not read count too, so that such a clip fails with the reason.
+    """
     try:
         names = [name for name in os.listdir(folder) if not name.startswith(".")]  # noqa: PTH208
     except OSError:
         return False
     kinds = {Path(name).suffix.lower() for name in names}
-    return bool(kinds & suffixes) and not kinds & VIDEO_SUFFIXES
+    return bool(kinds & (STILL_SUFFIXES | FOREIGN_SUFFIXES)) and not kinds & VIDEO_SUFFIXES
 
 
 def _order(path: Path, folder: Path) -> list[str]:

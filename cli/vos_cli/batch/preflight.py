@@ -21,6 +21,7 @@ from vos.io.read.source import SourceInfo
 from vos.io.results.fingerprint import fingerprint_input
 from vos.io.results.manifest import is_input, read_manifest
 from vos.model import registry
+from vos.prompts import find_notes
 from vos_cli.batch.clips import Clip, strip_name
 from vos_cli.batch.folder import BatchFolder
 from vos_cli.console.errors import report
@@ -117,9 +118,10 @@ def probe(clip: Clip, folder: BatchFolder, progress: str | None) -> Probe:
         with open_source(clip.source, decoder=decoder) as source:
             info = source.info
             frames, is_vfr = _length(info)
-            notes = tuple(source.warnings)
+            notes = (*source.notices, *source.warnings)
         job = _job(clip, output, progress)
         check_prompts(job, info)
+        notes += tuple(find_notes(job.prompts, info.size_hw))
         registry.resolve(job.settings.model)
         return Probe(
             clip, job, None, 0, info, frames, is_vfr, notes, _has_output(output, info.path)

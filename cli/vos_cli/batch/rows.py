@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import glob
 import os
 import re
 import sys
@@ -15,13 +14,9 @@ from typing import Any, get_type_hints
 from vos.bounded import MAX_TEXT_BYTES, brief, decode_text, parse_json, read_bytes
 from vos.config import nearest
 from vos.errors import InputError, UsageError
-from vos.io.paths import (
-    LONGEST_NAME_BYTES,
-    as_pattern,
-    check_name,
-    display_name,
-    unreadable,
-)
+from vos.io.paths import LONGEST_NAME_BYTES, absolute, check_name, display_name, unreadable
+from vos.io.places import refuse_place
+from vos.io.read.formats import VIDEO_SUFFIXES
 from vos.model.registry import expand_user
 from vos_cli.console.errors import message
 from vos_cli.options.track import PROMPT_OPTIONS, TrackFlags
@@ -32,6 +27,7 @@ _REPEATED = PROMPT_OPTIONS[:-1]
 _WEIGHT_SUFFIXES = {".pt", ".pth", ".safetensors"}
 _LONGEST_NAME_BYTES = 150
 _KEYS = ("source", "name", *_OPTIONS)
+_SEPARATORS = (",", ";", "\t", "|")
 _MASK = re.compile(r"(\d{1,3}:)?(.+)", re.DOTALL)
 
 
@@ -61,11 +57,18 @@ def read_rows(manifest: str) -> list[Row]:
 
     Raises: InputError if it cannot be read, UsageError for a CSV header that is wrong.
     """
+    path = Path(manifest)
+    if path.suffix.lower() in VIDEO_SUFFIXES:
+        raise UsageError(
+            f"{display_name(path.name)}: a video is no list of clips; give its folder, a list, or "
+            f"`vos track {display_name(manifest)}`"
+        )
     if manifest == "-":
         name, folder = "stdin", Path.cwd()
         data = b"" if sys.stdin is None else sys.stdin.buffer.read(MAX_TEXT_BYTES)
     else:
-        path = Path(manifest)
+        if not os.path.lexists(path):
+            refuse_place(manifest)
         name, folder = display_name(path.name), path.absolute().parent
         try:
             data = read_bytes(path)
@@ -79,12 +82,16 @@ def read_rows(manifest: str) -> list[Row]:
         raise InputError(f"{name}: {error}; save it as UTF-8") from None
     lines = [
         (number, line)
-        for number, line in enumerate(re.split("\r\n|\n|\r", text), start=1)
+        for number, line in enumerate(text.split("\n"), start=1)
         if line.strip() and not line.lstrip().startswith("#")
     ]
     if not lines:
-        raise InputError(f"{name}: names no clip; give one path per line, CSV or JSON lines")
-    kind = _kind(Path(manifest).suffix.lower(), lines[0][1])
+        raise InputError(f"{name}: names no clip; give one path per line, CSV or JSON")
+    suffix = path.suffix.lower()
+    whole = _json_array(name, suffix, text)
+    if whole is not None:
+        return [_row(f"{name}: item {number}", values, folder) for number, values in whole]
+    kind = _kind(suffix, lines)
     reader = {"csv": _csv_rows, "jsonl": _json_rows, "plain": _plain_rows}[kind]
     return [_row(f"{name}:{number}", values, folder) for number, values in reader(name, lines)]
 
@@ -94,8 +101,27 @@ Values = tuple[int, Mapping[str, Any] | str]
 """Line number and the row's values, or what is wrong with it."""
 
 
-def _kind(suffix: str, first: str) -> str:
-    if suffix == ".csv" or "source" in [cell.strip() for cell in first.split(",")][:-1]:
+def _json_array(name: str, suffix: str, text: str) -> list[Values] | None:
+    """Read a manifest that is one JSON array, or one object; None for any other."""
+    if suffix != ".json" and not text.lstrip().startswith("["):
+        return None
+    try:
+        items = parse_json(text)
+    except ValueError as error:
+        if suffix != ".json" or text.lstrip().startswith("{"):  # JSON lines, or a list of files
+            return None
+        raise UsageError(f"{name}: not JSON ({error}); correct it") from None
+    items = [items] if isinstance(items, dict) and "source" in items else items
+    if not isinstance(items, list):
+        raise UsageError(
+            f'{name}: no list of clips; give [{{"source": "clip.mp4"}}, ...]: one object per clip'
+        )
+    return [(number, _json_values(item)) for number, item in enumerate(items, start=1)]
+
+
+def _kind(suffix: str, lines: Lines) -> str:
+    first = lines[0][1]
+    if suffix in (".csv", ".tsv") or _separator(lines)[1] > 1:
         return "csv"
     if suffix in (".jsonl", ".ndjson") or first.lstrip().startswith("{"):
         return "jsonl"
@@ -108,13 +134,19 @@ def _plain_rows(_name: str, lines: Lines) -> Iterator[Values]:
 
 
 def _csv_rows(name: str, lines: Lines) -> Iterator[Values]:
-    reader = csv.reader(line for _, line in lines)
+    separator, _ = _separator(lines)
+    if _is_separator_line(lines[0][1]):
+        lines = lines[1:]
+    reader = csv.reader((line for _, line in lines), delimiter=separator)
     try:
-        header = [cell.strip() for cell in next(reader)]
+        header = _header(next(reader, []))
     except csv.Error as error:
         raise UsageError(f"{name}: the first row is no CSV ({error}); correct it") from None
     if "source" not in header:
-        raise UsageError(f"{name}: the first row names no column 'source'; add it")
+        raise UsageError(
+            f"{name}: the first row names no column 'source'; add it (cells are separated by "
+            "',', ';', '|' or tabs)"
+        )
     for cell in header:
         if cell not in _KEYS:
             raise UsageError(f"{name}: {_unknown('column', cell)}")
@@ -128,7 +160,10 @@ def _csv_rows(name: str, lines: Lines) -> Iterator[Values]:
             continue
         number = lines[reader.line_num - 1][0]
         if len(cells) > len(header):
-            yield number, f"{len(cells)} cells under {len(header)} columns; quote commas"
+            yield (
+                number,
+                f"{len(cells)} cells under {len(header)} columns; quote {separator!r} inside cells",
+            )
             continue
         given = {
             key: cell.strip() for key, cell in zip(header, cells, strict=False) if cell.strip()
@@ -137,6 +172,29 @@ def _csv_rows(name: str, lines: Lines) -> Iterator[Values]:
             number,
             {key: _split(value) if key in _REPEATED else value for key, value in given.items()},
         )
+
+
+def _separator(lines: Lines) -> tuple[str, int]:
+    """Find what separates cells, and how many the header has: where one of them is `source`."""
+    first = lines[0][1]
+    if _is_separator_line(first):
+        return first.strip()[4:5] or "\t", 2
+    for separator in _SEPARATORS:
+        header = _header(first.split(separator))
+        if "source" in header:
+            return separator, len(header)
+    return ",", 0
+
+
+def _is_separator_line(line: str) -> bool:
+    """Tell whether a line is Excel's own `sep=;`."""
+    return re.fullmatch(r'\s*sep=[^"]?\s*', line) is not None
+
+
+def _header(cells: list[str]) -> list[str]:
+    """Write the columns' names as options are called: `Neg-Point` is neg_point."""
+    plain = (cell.strip().strip('"').strip().lower() for cell in cells)
+    return [re.sub("[- ]", "_", cell) for cell in plain]
 
 
 def _split(cell: str) -> list[str]:
@@ -150,9 +208,13 @@ def _json_rows(_name: str, lines: Lines) -> Iterator[Values]:
         except ValueError as error:
             yield number, f"not JSON ({error}); one object per line"
             continue
-        if isinstance(values, str):
-            values = {"source": values}
-        yield number, values if isinstance(values, dict) else 'not an object; give {"source": ...}'
+        yield number, _json_values(values)
+
+
+def _json_values(item: Any) -> Mapping[str, Any] | str:
+    if isinstance(item, str):
+        return {"source": item}
+    return item if isinstance(item, dict) else 'not an object; give {"source": ...}'
 
 
 def _row(place: str, values: Mapping[str, Any] | str, folder: Path) -> Row:
@@ -161,10 +223,15 @@ def _row(place: str, values: Mapping[str, Any] | str, folder: Path) -> Row:
     source = values.get("source")
     if not isinstance(source, str) or not source or "\0" in source:
         return Row(place, "", problem="no source; each row names a clip")
+    try:
+        if not os.path.lexists(folder / source):
+            refuse_place(source)
+    except InputError as error:
+        return Row(place, source, problem=message(error))
     if "**" in source and not os.path.lexists(folder / source):
         problem = "** looks through whole trees, without end perhaps; name the folders"
         return Row(place, "", problem=f"source {brief(source)}: {problem}")
-    where = _in_folder(folder, source)
+    where = str(absolute(folder / source))
     try:
         options = {
             key: _option(key, value, folder)
@@ -177,14 +244,6 @@ def _row(place: str, values: Mapping[str, Any] | str, folder: Path) -> Row:
     except UsageError as error:
         return Row(place, where, problem=message(error))
     return Row(place, where, name, options)
-
-
-def _in_folder(folder: Path, source: str) -> str:
-    """Resolve `source` from `folder` on; only `source` may be a pattern."""
-    path = folder / source
-    if glob.has_magic(source) and as_pattern(path) is not None:
-        return str(Path(glob.escape(str(folder))) / source)
-    return os.path.abspath(path)  # noqa: PTH100  (Path.resolve would follow links)
 
 
 def _option(key: str, value: Any, folder: Path) -> Any:

@@ -16,7 +16,7 @@ from vos.io.disk import output_errors
 from vos.model import registry
 from vos_cli.batch.clips import make_clips
 from vos_cli.batch.engines import Plan, local_plan
-from vos_cli.batch.find_clips import find_rows
+from vos_cli.batch.find_clips import find_left_out, find_rows
 from vos_cli.batch.folder import BatchFolder
 from vos_cli.batch.measure import Estimate, estimate
 from vos_cli.batch.preflight import Probe, frames_to_track, probe_all, table
@@ -239,7 +239,12 @@ def _plan(engine: str, ray_address: str | None, jobs: int | None, device: str) -
 
 def _rows(source: str, recursive: bool, match: str | None, output: Path) -> list[Row]:
     if source != "-" and Path(source).is_dir():
-        return find_rows(Path(source), recursive=recursive, match=match, leave_out=output)
+        rows = find_rows(Path(source), recursive=recursive, match=match, leave_out=output)
+        left = [] if match else find_left_out(Path(source), rows, output)
+        if left:
+            more = f" and {len(left) - 3} more" if len(left) > 3 else ""
+            notify(f"left out, as no clip of this folder: {', '.join(left[:3])}{more}")
+        return rows
     if recursive or match is not None:
         raise UsageError(f"{source}: --recursive and --match are for folders; leave them out")
     return read_rows(source)

@@ -31,9 +31,9 @@ def info(
     with open_source(path) as source:
         seen, scan = _survey(source)
         if as_json:
-            print(json.dumps(_as_json(seen, scan, source.warnings)))
+            print(json.dumps(_as_json(seen, scan, source)))
         else:
-            print_table(_rows(seen, scan, source.warnings), {"warning": "yellow"})
+            print_table(_rows(seen, scan, source), {"warning": "yellow"})
 
 
 def _survey(source: Source) -> tuple[SourceInfo, VideoScan | None]:
@@ -46,7 +46,7 @@ def _survey(source: Source) -> tuple[SourceInfo, VideoScan | None]:
     return dataclasses.replace(source.info, frame_count=scan.frame_count, is_vfr=scan.is_vfr), scan
 
 
-def _as_json(seen: SourceInfo, scan: VideoScan | None, warnings: list[str]) -> dict[str, Any]:
+def _as_json(seen: SourceInfo, scan: VideoScan | None, source: Source) -> dict[str, Any]:
     height, width = seen.size_hw
     return {
         "schema": 1,
@@ -78,11 +78,12 @@ def _as_json(seen: SourceInfo, scan: VideoScan | None, warnings: list[str]) -> d
         "video_stream_count": seen.video_stream_count,
         "first_name": seen.names[0] if seen.names else None,
         "last_name": seen.names[-1] if seen.names else None,
-        "warnings": warnings,
+        "warnings": source.warnings,
+        "notices": list(source.notices),
     }
 
 
-def _rows(seen: SourceInfo, scan: VideoScan | None, warnings: list[str]) -> list[tuple[str, str]]:
+def _rows(seen: SourceInfo, scan: VideoScan | None, source: Source) -> list[tuple[str, str]]:
     height, width = seen.size_hw
     rows = [
         ("file", display_name(seen.path)),
@@ -109,7 +110,8 @@ def _rows(seen: SourceInfo, scan: VideoScan | None, warnings: list[str]) -> list
             ("video stream", f"{seen.video_stream}, one of {seen.video_stream_count}"),
             ("audio", "yes" if seen.has_audio else "no"),
         ]
-    return rows + [("warning", warning) for warning in warnings]
+    rows += [("note", notice) for notice in source.notices]
+    return rows + [("warning", warning) for warning in source.warnings]
 
 
 def _span(names: tuple[str, ...]) -> str:

@@ -20,7 +20,7 @@ from vos.io.write.overlay.limits import check_overlay_size
 from vos.model import registry
 from vos.model import weights as weight_file
 from vos.model.registry import ResolvedModel
-from vos.prompts import check_frame_range, collect, prompts_text
+from vos.prompts import check_frame_range, collect, find_notes, prompts_text
 from vos.prompts.file import check_size
 from vos.refine.resolve import NONE, RefinerInfo, resolve_refiner
 
@@ -70,6 +70,7 @@ def check(job: Job) -> Prepared:
     with ExitStack() as stack:
         source = stack.enter_context(open_source(job.source, decoder=job.settings.decoder))
         check_prompts(job, source.info)
+        source.warnings += find_notes(job.prompts, source.info.size_hw)
         sha256 = weight_file.check_sha256(model)
         refiner = resolve_refiner(job.settings.refiner, model.name, sha256)
         parameters = _parameters(job, source.info, refiner)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, get_args
 
 from vos.config import nearest
 from vos.errors import UsageError
-from vos.io.paths import as_pattern
+from vos.io.patterns import is_pattern
 from vos.io.read.source import TimePoint
 from vos.io.timecode import parse_time
 from vos.io.write.registry import SINKS
@@ -160,12 +160,12 @@ def _counted(corrections: int) -> str:
 
 
 def default_output(source: str) -> Path:
-    """`INPUT-vos` beside the input; for a glob, beside the folder that its files are in.
+    """`INPUT-vos` beside the input; for a pattern, beside the folder that its files are in.
 
-    What exists is no glob, whatever its characters.
+    What exists is no pattern, whatever its characters.
     """
     path = Path(source)
-    while as_pattern(path) is not None:
+    while is_pattern(path):
         path = path.parent
     path = path.absolute() if path.name in ("", "..") else path
     return path.with_name(f"{path.name}-vos")

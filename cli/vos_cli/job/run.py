@@ -76,6 +76,8 @@ def run(
             )
         if folder.is_complete:
             return _skipped(prepared)
+        for text in prepared.source.notices:
+            say(text)
         say(_model_line(prepared))
         progress = show(job.settings.progress, frames_to_come(job, prepared.source.info))
         try:

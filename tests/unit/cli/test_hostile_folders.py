@@ -216,7 +216,7 @@ def test_batch_writes_nothing_through_links(finished, planted):
         folder = BatchFolder(place / "all")
         with contextlib.suppress(OutputError):
             folder.make()
-            with folder.locked(), hold_shared(folder.workers_lock):
+            with folder.lock(), hold_shared(folder.workers_lock):
                 result = run_task(Task("shots", job, folder), "w1", tell)
                 folder.write_result(result)
                 write_reports([], Run("finished", 1, 1.0, 0.0), folder)

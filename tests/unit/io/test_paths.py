@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from vos.errors import InputError
-from vos.io.paths import as_pattern, check_name
+from vos.io.paths import check_name
+from vos.io.patterns import expand, is_pattern
 from vos_cli.job.job import default_output
 
 CLIP = "First clip [dQw4w9WgXcQ].mp4"
@@ -26,14 +26,13 @@ def test_what_exists_is_a_path_whatever_its_characters(tmp_path_factory, folder,
     file.write_text("")
     assume(name != "*")  # then `*.png` is that file
     for path in (file, place):
-        assert as_pattern(path) is None
+        assert not is_pattern(path)
         assert default_output(str(path)) == path.with_name(f"{path.name}-vos")
     assert default_output(str(place / "*.png")) == place.with_name(f"{folder}-vos")
-    pattern = as_pattern(place / "*.png")
-    assert pattern is not None
+    assert is_pattern(place / "*.png")
     hidden = name.startswith(".")
-    assert glob.glob(pattern) == ([] if hidden else [str(file)])  # noqa: PTH207
-    assert as_pattern(place / "missing.png") is None, "only its folder looks like a pattern"
+    assert expand(place / "*.png") == ([] if hidden else [file])
+    assert not is_pattern(place / "missing.png"), "only its folder looks like a pattern"
 
 
 def test_two_clips_of_a_folder_have_two_outputs(tmp_path, monkeypatch):
@@ -44,7 +43,8 @@ def test_two_clips_of_a_folder_have_two_outputs(tmp_path, monkeypatch):
     for place in (tmp_path, Path()):
         outputs = [default_output(str(place / name)) for name in names]
         assert [output.name for output in outputs] == [f"{name}-vos" for name in names]
-    assert default_output("*.jpg") == tmp_path.with_name(f"{tmp_path.name}-vos")
+    for pattern in ("*.jpg", "f_%04d.jpg", "f_####.jpg"):
+        assert default_output(pattern) == tmp_path.with_name(f"{tmp_path.name}-vos")
 
 
 @pytest.mark.parametrize("name", ["a", "a b", "..a", "ä" * 100, "x" * 255, "-o", "a.b.c"])

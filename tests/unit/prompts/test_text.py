@@ -61,7 +61,7 @@ def test_points_polygons_and_scribbles():
         (parse_box, "1,2,3,4@", "frame '' is not a whole number"),
         (parse_box, "1,2,3,4@1.5", "frame '1.5' is not a whole number"),
         (parse_box, "1,2,3,4@-1", "frame -1"),
-        (parse_box, "9,2,3,4", "did you mean 3,2,9,4"),
+        (parse_box, "9,2,3,4", "did you mean 9,2,12,6 .*, or 3,2,9,4"),
         (parse_point, "1,2,3,4", "repeat point"),
         (parse_polygon, "1,2,3,4,5", "odd count"),
         (parse_polygon, "1,2,3,4", "2 vertices"),

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import glob
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
 from vos.errors import InputError
 from vos.frame import Frame
 from vos.io.closing import Closing
-from vos.io.paths import absolute, as_pattern, display_name, unreadable
+from vos.io.paths import absolute, display_name, unreadable
+from vos.io.patterns import expand
 from vos.io.read import size_limits
+from vos.io.read.sequence import Arranged, arrange_folder, arrange_matches
 from vos.io.read.source import (
     Source,
     SourceInfo,
@@ -25,25 +23,15 @@ from vos.io.read.source import (
     past_the_end,
     video_frame_name,
 )
-from vos.io.read.still import OpenStill, StillHeader, read_header
+from vos.io.read.still import SIXTEEN_BIT_MAX, OpenStill, StillHeader, read_header
 
-_JPEG_LIKE = (".jpg", ".jpeg", ".jpe", ".jfif", ".jp2")
-_HEIF_LIKE = (".heic", ".heif", ".hif", ".avif")
-_OTHERS = (".png", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".tga")
-STILL_SUFFIXES = frozenset((*_JPEG_LIKE, *_HEIF_LIKE, *_OTHERS))
 IMAGE_RATE = Fraction(24)
 """Frames per second assumed for stills, which carry no time of their own."""
 
 _CHUNK_FRAMES = 32
 _CHUNK_BYTES = 256 * 2**20
-_DIGITS = re.compile(r"([0-9]+)")
-
-
-def natural_key(name: str) -> tuple[list[int | str], str]:
-    """Make a sort key under which "f2" comes before "f10"; case decides only between equals."""
-    parts: list[int | str] = list(_DIGITS.split(name.casefold()))
-    parts[1::2] = [int(digits) for digits in parts[1::2]]  # text and numbers alternate
-    return parts, name
+_WIDE_LOOKED_AT = 256
+_WHITES = tuple(2**bits - 1 for bits in (8, 10, 12, 14))
 
 
 class ImageSource(Source):
@@ -53,13 +41,16 @@ class ImageSource(Source):
     of a single file are numbered as a video's frames, those of one among others behind its stem.
     """
 
-    def __init__(self, path: Path, kind: Literal["images", "image"], files: list[Path]) -> None:
+    def __init__(self, path: Path, kind: Literal["images", "image"], arranged: Arranged) -> None:
         """Read the header of every file.
 
-        path: what the user named. files: in order, at least one. Raises InputError if two files
+        path: what the user named. arranged: the files, at least one. Raises InputError if two files
         share a stem, differ in size, or one is no readable image.
         """
-        self.warnings: list[str] = []
+        files = arranged.files
+        self.notices = arranged.notices
+        self.warnings = list(arranged.warnings)
+        self._wide_white = SIXTEEN_BIT_MAX
         _refuse_shared_stems(files)
         with OpenStill(files[0]) as still:
             header = still.header
@@ -84,41 +75,45 @@ class ImageSource(Source):
             pixel_format=header.mode,
             names=names,
         )
+        self._choose_white([page for page in self._pages if page.is_wide])
 
     @classmethod
     def from_folder(cls, folder: Path) -> ImageSource:
-        """Take all stills directly inside `folder`; hidden and other files are passed over."""
+        """Take the sequence directly inside `folder`; hidden files are passed over."""
         try:
             entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
         except OSError as error:
             raise unreadable(folder, error) from None
-        files = _stills(entries)
-        if not files:
-            found = f"{len(entries)} other entries" if entries else "it is empty"
-            raise InputError(
-                f"{display_name(folder)}: no images in this folder ({found}); give a folder with "
-                "jpg, png or other stills, or a video file"
-            )
-        return cls(folder, "images", sorted(files, key=lambda file: natural_key(file.name)))
+        return cls(folder, "images", arrange_folder(folder, entries))
 
     @classmethod
-    def from_glob(cls, pattern: str) -> ImageSource:
-        """Take all stills that match `pattern`."""
-        escaped = as_pattern(pattern) or glob.escape(pattern)
-        found = glob.iglob(escaped, recursive=True)  # noqa: PTH207  (Path.glob wants relative ones)
-        matches = [absolute(match) for match in found]
-        files = _stills(matches)
-        if not files:
-            raise InputError(
-                f"{display_name(pattern)}: the pattern matches {len(matches)} paths, none an "
-                "image; quote it so that the shell leaves it alone, and check the spelling"
-            )
-        return cls(absolute(pattern), "images", sorted(files, key=lambda f: natural_key(str(f))))
+    def from_pattern(cls, pattern: str) -> ImageSource:
+        """Take all stills that match `pattern`, a glob or a name with %04d or ####."""
+        return cls(absolute(pattern), "images", arrange_matches(pattern, expand(pattern)))
 
     @classmethod
     def from_file(cls, file: Path) -> ImageSource:
         """Take a single still."""
-        return cls(file, "image", [file])
+        return cls(file, "image", Arranged([file]))
+
+    def _choose_white(self, wide: Sequence[_Page]) -> None:
+        """Find what is white in 16-bit grey: cameras of 10, 12 or 14 bits do not fill 16."""
+        count = min(len(wide), _WIDE_LOOKED_AT)
+        looked_at = [wide[idx * len(wide) // count] for idx in range(count)]
+        with _Reader() as reader:
+            brightest = max(
+                (reader.open(page).read_max(page.number) for page in looked_at), default=0
+            )
+        fitting = [white for white in _WHITES if brightest <= white]
+        if not brightest or not fitting:
+            return
+        self._wide_white = fitting[0]
+        seen = "" if count == len(wide) else f" of {count} images looked at"
+        self.notices += (
+            f"{display_name(self.info.path)}: 16-bit grey with values up to {brightest}{seen} is "
+            f"read as {self._wide_white.bit_length()}-bit: {self._wide_white} is white in every "
+            "image",
+        )
 
     def _frames(
         self, start: TimePoint | None, end: TimePoint | None, skip_to: int
@@ -155,7 +150,7 @@ class ImageSource(Source):
 
     def _read(self, reader: _Reader, idx: int) -> Frame:
         page = self._pages[idx]
-        image = reader.read(page)
+        image = reader.open(page).read(page.number, self._wide_white)
         height, width = image.shape[:2]
         if (height, width) != self._size_hw:
             raise self._mixed_sizes(page, (height, width))
@@ -168,15 +163,17 @@ class ImageSource(Source):
         """
         count = header.page_count
         if count == 1:
-            pages = [_Page(file, 0, file.stem)]
+            names = [file.stem]
         else:
             lead = "" if file_count == 1 else f"{file.stem}_"
-            pages = [_Page(file, page, lead + video_frame_name(page)) for page in range(count)]
+            names = [lead + video_frame_name(page) for page in range(count)]
             self._has_many_in_one = True
             self.warnings.append(
                 f"{display_name(file.name)}: holds {count} pictures; each is a frame, "
                 f"{IMAGE_RATE} to the second"
             )
+        is_wide = header.mode.startswith("I")
+        pages = [_Page(file, number, name, is_wide) for number, name in enumerate(names)]
         if sorted(header.size_hw) != sorted(self._size_hw):
             raise self._mixed_sizes(pages[0], header.size_hw)
         self._pages += pages
@@ -200,11 +197,13 @@ class _Page:
     file: the still that holds it.
     number: its place among the still's pages, from 0.
     name: the stem of its output files.
+    is_wide: whether it is 16-bit grey.
     """
 
     file: Path
     number: int
     name: str
+    is_wide: bool
 
 
 class _Reader(Closing):
@@ -214,22 +213,18 @@ class _Reader(Closing):
         self._still: OpenStill | None = None
         self._file: Path | None = None
 
-    def read(self, page: _Page) -> np.ndarray:
+    def open(self, page: _Page) -> OpenStill:
         if page.file != self._file:
             self._finish()
             self._still = OpenStill(page.file)
             self._file = page.file
         assert self._still is not None
-        return self._still.read(page.number)
+        return self._still
 
     def _finish(self) -> None:
         if self._still is not None:
             self._still.__exit__(None, None, None)
         self._still = self._file = None
-
-
-def _stills(paths: Iterable[Path]) -> list[Path]:
-    return [path for path in paths if path.suffix.lower() in STILL_SUFFIXES and path.is_file()]
 
 
 def _refuse_shared_stems(files: list[Path]) -> None:

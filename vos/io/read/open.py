@@ -5,33 +5,59 @@ from __future__ import annotations
 import os
 
 from vos.errors import InputError, UsageError
-from vos.io.paths import absolute, as_pattern, unreadable
+from vos.frame import Frame
+from vos.io.paths import absolute, display_name, require_readable_file, unreadable
+from vos.io.patterns import is_pattern
+from vos.io.places import refuse_place
+from vos.io.read.formats import (
+    FOREIGN_SUFFIXES,
+    STILL_SUFFIXES,
+    conversion,
+    describe_foreign,
+)
 from vos.io.read.signatures import is_image_sequence, is_still
 from vos.io.read.source import Decoder, Source
 
 
 def open_source(path: str | os.PathLike[str], *, decoder: Decoder = "pyav") -> Source:
-    """Open a video file, a still, a folder of stills or a glob of stills.
+    """Open a video file, a still, a folder of stills or a pattern of stills.
 
     decoder: for video files only. "decord" reproduces the pixels of the official SAM 2 loader.
     Raises InputError if there is nothing readable at `path`, UsageError for an unknown decoder or
     one that is not installed.
     """
-    if decoder not in ("pyav", "decord"):
+    if not isinstance(decoder, str) or decoder not in ("pyav", "decord"):
         raise UsageError(f"decoder {decoder!r} is unknown; use 'pyav' (default) or 'decord'")
-    from vos.io.read.images import STILL_SUFFIXES, ImageSource  # Pillow loads slowly
+    from vos.io.read.images import ImageSource  # Pillow loads slowly
 
-    text = os.fspath(path)
+    try:
+        text = os.fsdecode(path)
+    except TypeError:
+        raise InputError(
+            f"{type(path).__name__} is no path; give the name of a video, a folder or a glob "
+            "(frames of your own go through Tracker.session().run(frames), one image through "
+            "Tracker.image(image))"
+        ) from None
+    if "\0" in text:
+        raise InputError(f"{display_name(text)}: a name holds no zero byte; correct it")
     if not text:
         raise InputError("'': the input is an empty name; give a video, a folder or a glob")
     where = absolute(text)
     try:
         if where.is_dir():
             return ImageSource.from_folder(where)
-        if as_pattern(text) is not None:
-            return ImageSource.from_glob(text)
+        if not where.exists():
+            refuse_place(text)
+            if is_pattern(text):
+                return ImageSource.from_pattern(text)
     except OSError as error:
         raise unreadable(where, error) from None
+    if where.suffix.lower() in FOREIGN_SUFFIXES:
+        require_readable_file(where)
+        raise InputError(
+            f"{display_name(where)}: a {describe_foreign(where.suffix)} image, which vos does not "
+            f"read; convert it to PNG: {conversion(where, whole_folder=False)}"
+        )
     is_named_still = where.suffix.lower() in STILL_SUFFIXES and not is_image_sequence(where)
     if is_named_still or is_still(where):
         return ImageSource.from_file(where)
@@ -42,3 +68,22 @@ def open_source(path: str | os.PathLike[str], *, decoder: Decoder = "pyav") -> S
     from vos.io.read.container import ContainerSource  # FFmpeg loads slowly
 
     return ContainerSource(where)
+
+
+def read_image(path: str | os.PathLike[str]) -> tuple[Frame, tuple[str, ...]]:
+    """Read one still as tracking it would, and how it was read where that is not plain.
+
+    Raises InputError for anything else.
+    """
+    from vos.io.read.still import several_pages  # Pillow loads slowly
+
+    with open_source(path) as source:
+        if source.info.kind != "image":
+            if source.info.kind == "images" and source.info.path.is_file():
+                raise several_pages(source.info.path, source.info.frame_count or 0)
+            kind = "folder or glob" if source.info.kind == "images" else "video"
+            raise InputError(
+                f"{display_name(source.info.path)}: a {kind}, not one image; give an image "
+                "file, or use Tracker.track(...)"
+            )
+        return next(source.frames()), source.notices

@@ -97,12 +97,14 @@ class Source(Closing):
     """Footage that can be read any number of times, forward and backward.
 
     warnings: one line each: truncation, damage, repaired times; complete once iteration ended.
+    notices: one line each: how the input was read where that is not plain; complete after opening.
     Nothing stays open between iterations: each opens and closes its own reader, so closing a source
     releases nothing.
     """
 
     info: SourceInfo
     warnings: list[str]
+    notices: tuple[str, ...] = ()
 
     def frames(
         self, start: TimePoint | None = None, end: TimePoint | None = None, *, skip_to: int = 0

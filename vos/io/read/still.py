@@ -19,7 +19,7 @@ from vos.io.paths import display_name, require_readable_file
 from vos.io.read import size_limits
 from vos.io.read.signatures import is_heif
 
-_SIXTEEN_BIT_MAX = 65535
+SIXTEEN_BIT_MAX = 65535
 _TIFF_SUBFILE, _TIFF_DESCRIPTION = 254, 270
 _TIFF_NOT_A_PAGE = 1 | 4  # a reduced copy, a transparency mask
 _IMAGEJ_COUNT = re.compile(r"ImageJ=.*?^images=(\d{1,9})$", re.DOTALL | re.MULTILINE)
@@ -47,8 +47,10 @@ def read_header(path: Path) -> StillHeader:
         return still.header
 
 
-def read_still(path: Path) -> np.ndarray:
+def read_still(path: Path, wide_white: int = SIXTEEN_BIT_MAX) -> np.ndarray:
     """Read the image as displayed: uint8 H x W x 3, RGB, EXIF orientation applied.
+
+    wide_white: the value of 16-bit grey that is white; what is brighter is white too.
 
     Alpha is dropped, the colour under it stays. 16-bit grey is scaled to 8; CMYK, palette and
     bilevel images are converted; colour profiles are ignored. Raises InputError if the file is
@@ -56,11 +58,16 @@ def read_still(path: Path) -> np.ndarray:
     """
     with OpenStill(path) as still:
         if still.header.page_count > 1:
-            raise InputError(
-                f"{display_name(path)}: holds {still.header.page_count} pictures where one is "
-                "meant; save the one as a file of its own, or track the file as a clip"
-            )
-        return still.read(0)
+            raise several_pages(path, still.header.page_count)
+        return still.read(0, wide_white)
+
+
+def several_pages(path: Path, count: int) -> InputError:
+    """Make the one-line InputError for a file of many pictures where one is meant."""
+    return InputError(
+        f"{display_name(path)}: holds {count} pictures where one is meant; save the one as a file "
+        "of its own, or track the file as a clip"
+    )
 
 
 class OpenStill:
@@ -87,15 +94,25 @@ class OpenStill:
         name = (self._image.format or "unknown").lower()
         self.header = StillHeader((height, width), name, self._image.mode, len(self._pages))
 
-    def read(self, page: int) -> np.ndarray:
+    def read(self, page: int, wide_white: int = SIXTEEN_BIT_MAX) -> np.ndarray:
         """Read a page as `read_still` reads a file of one."""
+        with self._loaded(page) as image:
+            return _to_rgb(self._path, ImageOps.exif_transpose(image), wide_white)
+
+    def read_max(self, page: int) -> int:
+        """Find the highest value of a 16-bit grey page. Raises InputError as `read`."""
+        with self._loaded(page) as image:
+            return int(np.asarray(image).max())
+
+    @contextmanager
+    def _loaded(self, page: int) -> Iterator[Image.Image]:
         try:
             with _image_errors(self._path):
                 self._image.seek(self._pages[page])
                 width, height = self._image.size
                 size_limits.check_still_size(self._path, (height, width))
                 self._image.load()
-                return _to_rgb(self._path, ImageOps.exif_transpose(self._image))
+                yield self._image
         except InputError as error:
             if len(self._pages) == 1:
                 raise
@@ -194,9 +211,9 @@ def _refuse_joined(path: Path, image: Image.Image) -> None:
             )
 
 
-def _to_rgb(path: Path, upright: Image.Image) -> np.ndarray:
+def _to_rgb(path: Path, upright: Image.Image, wide_white: int) -> np.ndarray:
     if upright.mode.startswith("I"):
-        return _from_wide_grey(path, upright)
+        return _from_wide_grey(path, upright, wide_white)
     if upright.mode == "F":
         raise InputError(
             f"{display_name(path)}: floating-point pixels have no fixed range; convert the "
@@ -207,14 +224,14 @@ def _to_rgb(path: Path, upright: Image.Image) -> np.ndarray:
     return np.array(upright if upright.mode == "RGB" else upright.convert("RGB"))
 
 
-def _from_wide_grey(path: Path, image: Image.Image) -> np.ndarray:
+def _from_wide_grey(path: Path, image: Image.Image, white: int) -> np.ndarray:
     grey = np.asarray(image).astype(np.int64)
-    if grey.min() < 0 or grey.max() > _SIXTEEN_BIT_MAX:
+    if grey.min() < 0 or grey.max() > SIXTEEN_BIT_MAX:
         raise InputError(
             f"{display_name(path)}: grey values from {grey.min()} to {grey.max()} exceed 16 bits; "
             "convert the images to 8 or 16 bits"
         )
-    narrow = ((grey * 255 + _SIXTEEN_BIT_MAX // 2) // _SIXTEEN_BIT_MAX).astype(np.uint8)
+    narrow = ((np.minimum(grey, white) * 255 + white // 2) // white).astype(np.uint8)
     return np.repeat(narrow[:, :, None], 3, axis=2)
 
 

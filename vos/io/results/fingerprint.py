@@ -7,7 +7,6 @@ continued or repeated reads nothing again.
 from __future__ import annotations
 
 import contextlib
-import glob
 import hashlib
 import json
 import os
@@ -19,7 +18,8 @@ from typing import Any
 
 from vos.errors import InputError, OutputError
 from vos.io.disk import write_atomic
-from vos.io.paths import as_pattern, display_name
+from vos.io.paths import display_name
+from vos.io.patterns import expand
 
 COVERS = "all"
 """How a manifest says that the checksum is of all bytes; one of an older vos has no such word."""
@@ -112,9 +112,7 @@ def _list_files(path: Path) -> list[Path]:
     if path.is_dir():
         files = sorted(entry for entry in path.iterdir() if entry.is_file())
     else:
-        pattern = as_pattern(path)
-        matches = [] if pattern is None else glob.glob(pattern, recursive=True)  # noqa: PTH207
-        files = sorted(entry for entry in map(Path, matches) if entry.is_file())
+        files = sorted(entry for entry in expand(path) if entry.is_file())
     if not files:
         raise InputError(f"{display_name(path)}: no such file; check the name")
     return files

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from vos.errors import InputError
+from vos.errors import InputError, VosError
 from vos.io.paths import display_name
 
 MAX_PIXELS = 2**26
@@ -49,6 +51,18 @@ def read_label_png(path: Path) -> np.ndarray:
 
     Raises InputError when the file is missing, not a image, or has colour or 16-bit channels.
     """
+    with open_mask(path) as image:
+        if image.mode not in ("P", "L", "1"):
+            raise InputError(
+                f"{display_name(path)}: a {image.mode} picture; masks are palette, grey or "
+                "1-bit PNGs with the object id as pixel value: save it as one"
+            )
+        return np.array(image, dtype=np.uint8)
+
+
+@contextmanager
+def open_mask(path: Path) -> Iterator[Image.Image]:
+    """Open a mask with Pillow; what goes wrong inside is an InputError too."""
     try:
         if path.exists() and not path.is_file():  # a pipe or a device may never end
             raise InputError(f"{display_name(path)}: not a regular file; a mask is a PNG: check it")
@@ -58,17 +72,12 @@ def read_label_png(path: Path) -> np.ndarray:
                     f"{display_name(path)}: {image.width}x{image.height} pixels; a mask has up to "
                     f"{MAX_PIXELS}, twice what 8K has: check it"
                 )
-            if image.mode not in ("P", "L", "1"):
-                raise InputError(
-                    f"{display_name(path)}: a {image.mode} picture; masks are palette, grey or "
-                    "1-bit PNGs with the object id as pixel value: save it as one"
-                )
-            return np.array(image, dtype=np.uint8)
+            yield image
     except FileNotFoundError:
         raise InputError(
             f"{display_name(path)}: no such file; a mask is a PNG: check the name"
         ) from None
-    except InputError:
+    except VosError:
         raise
     except Exception as error:  # Pillow's format readers raise nearly anything on damaged data
         reason = getattr(error, "strerror", None) or "damaged or not a picture"

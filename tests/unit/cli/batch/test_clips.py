@@ -8,7 +8,7 @@ import pytest
 
 from vos.errors import InputError, UsageError
 from vos_cli.batch.clips import make_clips
-from vos_cli.batch.find_clips import find_rows
+from vos_cli.batch.find_clips import find_left_out, find_rows
 from vos_cli.batch.rows import Row
 from vos_cli.options.track import TrackFlags
 
@@ -101,3 +101,17 @@ def test_where_prompts_come_from(tmp_path: Path):
     assert prompts_of(own, flag, "sidecar") == [("9,9,20,20",)]
     with pytest.raises(UsageError, match="--prompts-from"):
         make_clips(rows, TrackFlags(), str(tmp_path / "nowhere"))
+
+
+def test_what_is_no_clip_is_named(tmp_path: Path):
+    for name in ("a.mp4", "a.mp4.prompts.json", "notes.txt", ".hidden", "raw/1.exr", "deep/b.mp4"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    rows = find_rows(tmp_path, recursive=False, match=None, leave_out=tmp_path / "out")
+    assert [row.place for row in rows] == ["a.mp4", "raw"]  # so that the EXR files are said to fail
+    (tmp_path / "out").mkdir()
+    assert find_left_out(tmp_path, rows, tmp_path / "out") == ["deep/", "notes.txt"]
+    (tmp_path / "only").mkdir()
+    (tmp_path / "only" / "1.png").touch()
+    with pytest.raises(InputError, match="its 1 images are one clip for `vos track`"):
+        find_rows(tmp_path / "only", recursive=False, match=None, leave_out=tmp_path / "out")

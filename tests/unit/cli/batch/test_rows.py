@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import csv
 import dataclasses
-import glob
 import inspect
 import io
 import json
 import sys
+import tempfile
 from pathlib import Path
 from typing import get_type_hints
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from vos.errors import InputError, UsageError
+from vos.errors import InputError, UsageError, VosError
+from vos.io.patterns import expand
 from vos_cli.batch.rows import read_rows
 from vos_cli.commands.batch import batch
 from vos_cli.options.track import TrackFlags
@@ -88,7 +93,7 @@ def test_patterns_are_relative_to_a_folder_that_looks_like_one(tmp_path: Path):
     (folder / "shot").mkdir(parents=True)
     (folder / "shot" / "0.png").touch()
     (row,) = read_rows(write(folder, "list.txt", "shot/*.png\n"))
-    assert glob.glob(row.source) == [str(folder / "shot" / "0.png")]  # noqa: PTH207
+    assert expand(row.source) == [folder / "shot" / "0.png"]
 
 
 def test_a_bad_row_harms_no_other(tmp_path: Path):
@@ -173,3 +178,80 @@ def test_stdin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(sys, "stdin", Stdin)
     (row,) = read_rows("-")
     assert (row.source, row.options) == (str(tmp_path / "a.mp4"), {"end": "5f"})
+
+
+CELLS = st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), min_size=1, max_size=9)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.sampled_from(",;\t|"),
+    st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),
+    st.sampled_from(["\n", "\r\n", "\r"]),
+    st.sampled_from(["source,box,end", "Source,Box,End", "SOURCE, box ,END"]),
+    st.sampled_from(["a.csv", "a.tsv", "a.txt"]),
+    st.booleans(),
+    CELLS,
+)
+def test_tables_of_any_program(separator, encoding, ending, header, name, says_so, cell):
+    """Excel's separators and encodings, and whatever a cell holds in quotes."""
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter=separator, lineterminator=ending, quoting=csv.QUOTE_ALL)
+    if says_so:
+        text.write(f"sep={separator}{ending}")
+    text.write(separator.join(header.split(",")) + ending)
+    writer.writerow(["clips/Ünï 1.mp4", "1,2,30,40; 2:5,6,70,80", "5f"])
+    writer.writerow([f"x{cell}.mp4", "", ""])
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / name).write_bytes(text.getvalue().encode(encoding))
+        first, second = read_rows(str(Path(folder) / name))
+        assert first.source == str(Path(folder) / "clips/Ünï 1.mp4")
+        assert first.options == {"box": ("1,2,30,40", "2:5,6,70,80"), "end": "5f"}
+        assert second.problem is None
+        assert not second.options
+
+
+def test_unquoted_cells_of_a_semicolon_table(tmp_path: Path):
+    text = "\ufeffsource;box;Neg-Point\r\nclips/shot 1.mp4;47,111,114,178;3,4\r\n"
+    (row,) = read_rows(write(tmp_path, "semi.csv", text))
+    assert row.options == {"box": ("47,111,114,178",), "neg_point": ("3,4",)}
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.txt", "a.jsonl"])
+@pytest.mark.parametrize("indent", [None, 1])
+def test_a_json_array(name: str, indent: int | None, tmp_path: Path):
+    items = [{"source": "clips/a.mp4", "box": ["1,2,30,40"]}, "b.mp4", 3]
+    one, two, three = read_rows(write(tmp_path, name, json.dumps(items, indent=indent)))
+    assert (one.place, one.options) == (f"{name}: item 1", {"box": ("1,2,30,40",)})
+    assert (two.source, two.problem) == (str(tmp_path / "b.mp4"), None)
+    assert three.problem is not None
+    (single,) = read_rows(write(tmp_path, "one.json", json.dumps(items[0], indent=1)))
+    assert single.source == str(tmp_path / "clips/a.mp4")
+
+
+def test_what_is_no_list_of_clips(tmp_path: Path):
+    with pytest.raises(UsageError, match="no list of clips"):
+        read_rows(write(tmp_path, "p.json", '{"schema": 1,\n "prompts": []}'))
+    with pytest.raises(UsageError, match="not JSON"):
+        read_rows(write(tmp_path, "q.json", "[1, 2"))
+    with pytest.raises(UsageError, match="a video is no list of clips"):
+        read_rows(write(tmp_path, "clip.MP4", "x"))
+    with pytest.raises(InputError, match="a URL or stream"):
+        read_rows("https://example.org/list.csv")
+    with pytest.raises(UsageError, match="separated by"):
+        read_rows(write(tmp_path, "a.csv", "path:box\na.mp4:\n"))
+    (row,) = read_rows(write(tmp_path, "b.txt", "[1080p] clip.mp4\n"))
+    assert row.source.endswith("[1080p] clip.mp4")
+    long = "x" * 200_000
+    rows = read_rows(write(tmp_path, "long.csv", f'source,box\n"{long}",\nb.mp4,\n'))
+    assert [row.problem is None for row in rows] == [False, True]
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_rows_or_an_error_of_ours(data: bytes):
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("a.csv", "a.json", "a.txt"):
+            path = Path(folder) / name
+            path.write_bytes(b"source,box\n" * (name == "a.csv") + data)
+            with contextlib.suppress(VosError):
+                read_rows(str(path))

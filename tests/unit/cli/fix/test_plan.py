@@ -89,7 +89,7 @@ def test_both_ways_from_its_first_prompt():
 def test_a_new_mask_replaces_what_was_said_of_its_frame_a_box_the_box_and_points_add_up():
     box, point = Box(1, (1, 2, 3, 4), 5), Points(1, ((1, 2),), (1,), 5)
     others = [Box(2, (1, 2, 3, 4), 5), Box(1, (1, 2, 3, 4), 6)]
-    mask = MaskPrompt(1, np.ones((9, 9)), 5)
+    mask = MaskPrompt(1, np.ones((9, 9), bool), 5)
     polygon = Polygon(1, ((1, 1), (5, 1), (5, 5)), 5)
     assert merged([box, point, *others], [mask]) == (*others, mask)
     assert merged([mask, *others], [polygon]) == (*others, polygon)

@@ -108,6 +108,8 @@ def descriptors() -> int:
 def test_a_crowd_takes_few_descriptors_and_locks_nobody_out():
     """No connection of the crowd is old enough to be closed for its age."""
     with serve(Patient) as port:
+        with opened(port, 1) as (first,):
+            assert ask(first).startswith(ANSWER)  # the server's own descriptors are open now
         before = descriptors()
         with opened(port, 200) as crowd:
             with opened(port, 1) as (mine,):

@@ -334,7 +334,7 @@ def test_what_was_drawn_and_not_saved_is_known(page: TestClient, session: Studio
 
 
 BAD = {
-    "outside": [{**BOX, "box_xyxy_px": [0, 0, 97, 9]}],
+    "outside": [{**BOX, "box_xyxy_px": [0, 0, 150, 9]}],
     "inverted": [{**BOX, "box_xyxy_px": [9, 9, 1, 1]}],
     "text": [{**BOX, "box_xyxy_px": ["a", 0, 9, 9]}],
     "no such frame": [{**BOX, "frame_idx": 5}],

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from vos.errors import InputError
-from vos.io.read.images import natural_key
 from vos.io.read.open import open_source
+from vos.io.read.sequence import natural_key
 from vos.io.read.still import read_header, read_still
 
 RAMP = np.linspace(0, 255, 12 * 8, dtype=np.uint8).reshape(8, 12)

@@ -106,7 +106,7 @@ def test_every_page_is_a_frame(make: Callable[[Path], Path], tmp_path: Path) -> 
 
 def test_a_stack_among_single_stills(tmp_path: Path) -> None:
     saved(tmp_path / "b.tif", 3)
-    for name in ("a.tif", "c.png"):
+    for name in ("a.tif", "c.tif"):
         Image.fromarray(picture(7)).save(tmp_path / name)
     with open_source(tmp_path) as source:
         numbers = [read_number(frame.image) for frame in source.frames()]
@@ -204,9 +204,10 @@ def test_animated_avif_keeps_its_times(tmp_path: Path) -> None:
         assert [frame.pts for frame in frames] == [Fraction(idx, 10) for idx in range(4)]
 
 
-def test_a_tiff_by_another_name(tmp_path: Path) -> None:
-    path = tiff(tmp_path).rename(tmp_path / "photo.nef")
-    with pytest.raises(InputError, match=r"photo\.nef: a TIFF"):
+@pytest.mark.parametrize(("name", "kind"), [("photo.3fr", "TIFF"), ("photo.nef", "camera raw")])
+def test_a_tiff_by_another_name(name: str, kind: str, tmp_path: Path) -> None:
+    path = tiff(tmp_path).rename(tmp_path / name)
+    with pytest.raises(InputError, match=f"{name}: a {kind}"):
         open_source(path)
 
 

@@ -206,7 +206,7 @@ def test_an_interrupted_run_with_links_in_it_is_not_resumed(tmp_path, name):
     (tmp_path / "outside" / "file").write_text("mine")
     path = tmp_path / "out"
     with OutputFolder.open(path, ONE) as output:
-        output.save({"at": 1}, {})
+        output.save({"values": {"at": 1}}, {})
     place = tmp_path / ".out.part" / name
     place.parent.mkdir(exist_ok=True)
     if place.is_dir():
@@ -218,4 +218,6 @@ def test_an_interrupted_run_with_links_in_it_is_not_resumed(tmp_path, name):
     assert (tmp_path / "outside" / "file").read_text() == "mine"
     place.unlink()
     with OutputFolder.open(path, ONE) as output:
-        assert [one.header for one in output.saved] == ([] if name == ".resume" else [{"at": 1}])
+        assert [one.header for one in output.saved] == (
+            [] if name == ".resume" else [{"values": {"at": 1}}]
+        )
