@@ -42,8 +42,9 @@ nano: $(STAMP)
 	$(BIN)/python -m benchmarks.nano --refiner none
 	$(BIN)/python -m benchmarks.nano --refiner auto
 
+# Two processes, a file of tests in one of them; torch's own threads would only wait for each other.
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-all: $(STAMP)
 	$(BIN)/python -m pytest -m "slow or not slow"

@@ -154,7 +154,7 @@ def test_dry_run_writes_nothing(cli, footage: Path, tmp_path: Path):
         (("in", "-o", "out", "--shard", "3/2"), 2, "--shard"),
         (("in", "-o", "out", "--fail-fast", "--max-failures", "2"), 2, "--max-failures"),
         (("in", "-o", "in/text.mp4"), 2, "text.mp4"),
-        (("in/empty.mp4", "-o", "out"), 3, "names no clip"),
+        (("in/empty.mp4", "-o", "out"), 2, "a video is no list of clips"),
         (("in", "-o", "out", "--model", "nanoo"), 6, "nano"),
         (("in", "-o", "out", "--save", "maks"), 2, "masks"),
         (("in", "-o", "out", "--box", "1,2,3"), 2, "give four"),

@@ -253,7 +253,7 @@ def test_ended_between_the_last_two_steps_it_is_complete(run, tmp_path, clip, mo
         raise SystemExit
 
     with monkeypatch.context() as patch:
-        patch.setattr(output_folder, "_move_into_place", killed)
+        patch.setattr(output_folder.OutputFolder, "_move_into_place", killed)
         with pytest.raises(SystemExit):
             run(job)
     assert not job.output.exists()

@@ -35,8 +35,9 @@ class Ticker:
 
 @pytest.fixture(autouse=True)
 def no_thread_stays() -> Iterator[None]:
+    before = set(threading.enumerate())
     yield
-    names = [thread.name for thread in threading.enumerate()]
+    names = [thread.name for thread in threading.enumerate() if thread not in before]
     assert "vos-prefetch" not in names
 
 

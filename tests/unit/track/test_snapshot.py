@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import pickle
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +10,7 @@ import pytest
 import torch
 
 from vos.errors import PromptError
+from vos.model.torch_file import ForeignError
 from vos.model.types import MemoryEntry
 from vos.prompts.kinds import Box, MaskPrompt, Points
 from vos.track.memory_bank import MemoryBank
@@ -115,5 +115,5 @@ def test_code_in_the_bytes_is_not_run():
 
     buffer = io.BytesIO()
     torch.save({"banks": Evil()}, buffer)
-    with pytest.raises(pickle.UnpicklingError):
+    with pytest.raises(ForeignError):
         from_bytes(buffer.getvalue(), CPU)
