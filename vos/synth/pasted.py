@@ -324,10 +324,11 @@ def main() -> None:
     """Write a contact sheet of pasted clips."""
     parser = argparse.ArgumentParser(prog="python -m vos.synth.pasted", description=main.__doc__)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--images", default=PastedConfig().folder, help="folder of images")
     parser.add_argument("--clips", type=int, default=8)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
-    clips = generate_pasted(args.clips, 8, 192, args.seed, PastedConfig())
+    clips = generate_pasted(args.clips, 8, 192, args.seed, PastedConfig(args.images))
     Image.fromarray(contact_sheet(clips, 8).numpy()).save(args.out)
 
 

@@ -45,10 +45,12 @@ def test_a_folded_norm_is_the_norm():
     conv, norm = nn.Conv2d(3, 32, 3, bias=False), nn.BatchNorm2d(32, eps=1e-3).eval()
     for value in (norm.weight, norm.bias, norm.running_mean, norm.running_var):
         nn.init.uniform_(value, 0.5, 1.5)
+    conv.to(memory_format=torch.channels_last)  # as the published weights are
     state = {"_conv_stem.weight": conv.weight, "_fc.weight": torch.ones(1)}
     state |= {f"_bn0.{name}": value for name, value in norm.state_dict().items()}
     found = fold_norms(state)
     assert set(found) == {"stem.weight", "stem.bias"}
+    assert all(value.is_contiguous() for value in found.values())  # as safetensors needs
     image = torch.rand(1, 3, 8, 8)
     ours = nn.functional.conv2d(image, found["stem.weight"], found["stem.bias"])
     torch.testing.assert_close(ours, norm(conv(image)))

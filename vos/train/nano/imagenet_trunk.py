@@ -53,7 +53,8 @@ def _fold_norm(weight: Tensor, norm: Mapping[str, Tensor]) -> tuple[Tensor, Tens
     """Return weight and bias of one convolution for a convolution and the norm after it."""
     scale = norm["weight"].double() / (norm["running_var"].double() + _NORM_EPSILON).sqrt()
     bias = norm["bias"].double() - norm["running_mean"].double() * scale
-    return (weight.double() * scale[:, None, None, None]).float(), bias.float()
+    folded = (weight.double() * scale[:, None, None, None]).float()
+    return folded.contiguous(), bias.float()  # safetensors takes no other layout
 
 
 def main() -> None:
