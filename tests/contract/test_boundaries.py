@@ -177,6 +177,8 @@ def _checkpoint_bytes(header: Any, sizes: Any = None) -> bytes:
 
 NANO = {
     "image_size": 256,
+    "trunk": "efficientnet-lite0",
+    "key_dim": 64,
     "embed_dim": 48,
     "stages": [1, 2, 6],
     "d_model": 128,

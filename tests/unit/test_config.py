@@ -159,6 +159,8 @@ def test_damaged_installation(presets: Path):
 def test_the_shipped_model_preset_is_the_embedded_model():
     config.presets_dir.cache_clear()
     assert config.load_preset(NanoConfig, "model", "nano") == NanoConfig()
+    second = config.load_preset(NanoConfig, "model", "nano2")
+    assert second == NanoConfig(trunk="efficientnet-lite0", key_dim=64)
 
 
 # --- settings: flag > environment > vos.toml > default ---

@@ -8,6 +8,7 @@ import torch
 from hydra import compose, initialize_config_module
 from hydra.core.global_hydra import GlobalHydra
 from hydra.utils import instantiate
+from jaxtyping import Float
 from omegaconf import OmegaConf
 from sam2.modeling.backbones.hieradet import Hiera
 from sam2.modeling.backbones.image_encoder import FpnNeck, ImageEncoder
@@ -19,8 +20,11 @@ from sam2.modeling.sam.prompt_encoder import PromptEncoder
 from sam2.modeling.sam.transformer import RoPEAttention, TwoWayTransformer
 from sam2.modeling.sam2_base import SAM2Base
 from sam2.modeling.sam2_utils import MLP
+from torch import Tensor
 
+from vos.model.efficientnet import EfficientNetLite0
 from vos.model.nano_config import NanoConfig
+from vos.model.propagation import KeyEncoder, Propagation
 
 # What `build_sam2_video_predictor(apply_postprocessing=True)` adds to a packaged config, less hole
 # filling, which the published package cannot run (its CUDA extension is not shipped).
@@ -49,12 +53,35 @@ def build_sam2(packaged_config: str, *, image_size: int = 1024) -> SAM2Base:
     return instantiate(config.model, _recursive_=True).eval()
 
 
+class NanoEncoder(ImageEncoder):
+    """An image encoder that also gives keys of positions, by which masks are propagated."""
+
+    def __init__(self, key_dim: int, **parts: Any):
+        super().__init__(**parts)
+        widths: Any = self.trunk.channel_list
+        _, s8, s16, *_ = widths[::-1]
+        self.key_encoder = KeyEncoder(s8, s16, key_dim)
+
+    def forward(self, sample: Float[Tensor, "b 3 s s"]) -> dict[str, Any]:
+        """Encode as `ImageEncoder.forward`, which keeps the trunk's features to itself."""
+        levels = self.trunk(sample)
+        features, positions = self.neck(levels)
+        return {
+            "vision_features": features[2],
+            "vision_pos_enc": positions[:3],
+            "backbone_fpn": features[:3],
+            "keys": self.key_encoder(levels[1], levels[2]),
+        }
+
+
 class NanoSAM2(SAM2Base):
-    """SAM2Base with mask-decoder widths that suit a small model; nothing else differs."""
+    """SAM2Base with mask-decoder widths that suit a small model, and with what propagates masks."""
 
     def __init__(self, config: NanoConfig, **parts: Any):
         self._config = config
         super().__init__(**parts)
+        if config.key_dim:
+            self.propagation = Propagation(config.d_model)
 
     def _build_sam_heads(self) -> None:
         config = self._config
@@ -93,26 +120,7 @@ def build_nano(config: NanoConfig) -> SAM2Base:
     trunk).
     """
     d, m, side = config.d_model, config.mem_dim, config.image_size // 16
-    widths = [config.embed_dim * 2**stage for stage in range(3)]
-    depth = sum(config.stages)
-    encoder = ImageEncoder(
-        trunk=Hiera(
-            embed_dim=config.embed_dim,
-            num_heads=1,
-            q_pool=2,
-            stages=config.stages,
-            window_spec=(8, 4, 8),
-            window_pos_embed_bkg_spatial_size=(7, 7),
-            global_att_blocks=(depth - 2, depth - 1),
-        ),
-        neck=FpnNeck(
-            position_encoding=PositionEmbeddingSine(num_pos_feats=d),
-            d_model=d,
-            backbone_channel_list=widths[::-1],
-            fpn_top_down_levels=[2],
-            fpn_interp_model="nearest",
-        ),
-    )
+    encoder = _build_encoder(config)
 
     def rope(**extra: Any) -> RoPEAttention:
         return RoPEAttention(
@@ -173,3 +181,34 @@ def build_nano(config: NanoConfig) -> SAM2Base:
         use_mlp_for_obj_ptr_proj=True,
         binarize_mask_from_pts_for_mem_enc=True,
     ).eval()
+
+
+def _build_encoder(config: NanoConfig) -> ImageEncoder:
+    """Build the encoder of strides 4, 8 and 16; EfficientNet's fourth level only informs these."""
+    d = config.d_model
+    if config.trunk == "hiera":
+        depth = sum(config.stages)
+        trunk: Any = Hiera(
+            embed_dim=config.embed_dim,
+            num_heads=1,
+            q_pool=2,
+            stages=config.stages,
+            window_spec=(8, 4, 8),
+            window_pos_embed_bkg_spatial_size=(7, 7),
+            global_att_blocks=(depth - 2, depth - 1),
+        )
+        top_down = [2]
+    else:
+        trunk = EfficientNetLite0()
+        top_down = [2, 3]
+    neck = FpnNeck(
+        position_encoding=PositionEmbeddingSine(num_pos_feats=d),
+        d_model=d,
+        backbone_channel_list=trunk.channel_list,
+        fpn_top_down_levels=top_down,
+        fpn_interp_model="nearest",
+    )
+    scalp = len(trunk.channel_list) - 3
+    if config.key_dim:
+        return NanoEncoder(config.key_dim, trunk=trunk, neck=neck, scalp=scalp)
+    return ImageEncoder(trunk=trunk, neck=neck, scalp=scalp)

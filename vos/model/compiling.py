@@ -133,6 +133,8 @@ class CompiledStep:
 
     def fits(self, features: FrameFeatures, recalls: Sequence[Recall]) -> bool:
         """recalls: of equal `shape`."""
+        if features.keys is not None:
+            return False  # the step does not propagate masks
         return len(features.s16) == 1 and has_static_shapes(recalls[0], self._model.net)
 
     def condition(self, features: FrameFeatures, recalls: Sequence[Recall]) -> Tensor:

@@ -18,11 +18,19 @@ from vos.errors import CheckpointError, ConfigError, ModelError, Parameter, Usag
 from vos.model import registry
 from vos.model.build import build_nano, build_sam2
 from vos.model.compiling import compile_model
+from vos.model.efficientnet import STEM_CHANNELS
 from vos.model.host_memory import keep_freed_memory
 from vos.model.kept_encodings import keep_encodings
 from vos.model.nano_config import NanoConfig
 from vos.model.sam2 import Sam2Model
-from vos.model.weights import check_sha256, infer_architecture, load_metadata, load_state_dict
+from vos.model.weights import (
+    NANO_STEM,
+    TRUNK_WIDTH,
+    check_sha256,
+    infer_architecture,
+    load_metadata,
+    load_state_dict,
+)
 
 NANO_CONFIG_KEY = "vos.nano_config"
 _LARGEST_NANO = {
@@ -31,6 +39,7 @@ _LARGEST_NANO = {
     "stages": 32,
     "d_model": 1024,
     "mem_dim": 1024,
+    "key_dim": 1024,
     "memory_layers": 16,
     "memory_slots": 64,
     "pointer_span": 256,
@@ -211,9 +220,10 @@ def nano_config(path: Path) -> NanoConfig:
         config = from_mapping(NanoConfig, parse_json(text))
     except (ValueError, ConfigError) as error:
         raise CheckpointError(f"{path}: {NANO_CONFIG_KEY} is damaged ({error})") from error
-    sizes = {name: size for name, size in asdict(config).items() if name != "stages"}
+    sizes = {name: size for name, size in asdict(config).items() if isinstance(size, int)}
     for name, size in {**sizes, "stages": max(config.stages)}.items():
-        if not 1 <= size <= _LARGEST_NANO.get(name, 4096) or min(config.stages) < 1:
+        least = 0 if name == "key_dim" else 1
+        if not least <= size <= _LARGEST_NANO.get(name, 4096) or min(config.stages) < 1:
             raise CheckpointError(f"{path}: {NANO_CONFIG_KEY} is damaged ({name} is {size})")
     return config
 
@@ -223,9 +233,12 @@ def _build_nano(config: NanoConfig, state: Mapping[str, Tensor], path: Path) -> 
 
     Raises CheckpointError.
     """
-    trunk = state["image_encoder.trunk.patch_embed.proj.weight"]
+    if config.trunk == "hiera":
+        trunk, width = state.get(TRUNK_WIDTH), config.embed_dim
+    else:
+        trunk, width = state.get(NANO_STEM), STEM_CHANNELS
     decoder = state["sam_mask_decoder.iou_token.weight"]
-    if (trunk.shape[0], decoder.shape[1]) != (config.embed_dim, config.d_model):
+    if trunk is None or (trunk.shape[0], decoder.shape[1]) != (width, config.d_model):
         raise CheckpointError(f"{path}: its tensors are of other sizes than {NANO_CONFIG_KEY} says")
     try:
         return build_nano(config)

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+TrunkName = Literal["hiera", "efficientnet-lite0"]
 
 
 @dataclass(frozen=True, slots=True)
 class NanoConfig:
-    """Sizes of a small SAM 2 with a three-stage Hiera trunk (strides 4, 8, 16).
+    """Structure and sizes of a small SAM 2; a weight file carries its own in its header.
+
+    The defaults are those of the embedded model, and of files older than a field.
 
     image_size: input side in pixels, a multiple of 32.
-    embed_dim: trunk width at stride 4, doubled per stage.
-    stages: blocks per stage; the last two are global.
+    embed_dim: width of a Hiera trunk at stride 4, doubled per stage.
+    stages: blocks per stage of a Hiera trunk; the last two are global.
     d_model: width of embedding and decoder.
     mem_dim: width of a memory; divides d_model.
     memory_layers: layers of the memory attention.
@@ -20,6 +25,8 @@ class NanoConfig:
     pointer_span: how many frames object pointers reach back; SAM 2 has 16.
     decoder_mlp_dim: width of the mask decoder's feed-forward nets.
     decoder_heads: attention heads of the mask decoder.
+    trunk: a Hiera of three stages (strides 4, 8, 16), or EfficientNet-Lite0.
+    key_dim: width of the keys by which masks are propagated (`vos.model.propagation`); 0 for none.
     """
 
     image_size: int = 256
@@ -33,3 +40,5 @@ class NanoConfig:
     pointer_span: int = 16
     decoder_mlp_dim: int = 512
     decoder_heads: int = 8
+    trunk: TrunkName = "hiera"
+    key_dim: int = 0

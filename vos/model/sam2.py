@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from sam2.modeling.sam2_base import SAM2Base
 from torch import Tensor
@@ -29,6 +30,7 @@ from vos.model.decoding import (
 )
 from vos.model.host_memory import to_device
 from vos.model.layout import to_image, to_tokens
+from vos.model.propagation import STRIDE
 from vos.model.types import (
     Decoded,
     FrameFeatures,
@@ -149,7 +151,10 @@ class Sam2Model:
         """Run the image encoder. Source: `SAM2Base.forward_image`."""
         out = self.parts.image_encoder(image)
         features = FrameFeatures(
-            image=image, s16=out["backbone_fpn"][-1], pos16=out["vision_pos_enc"][-1][:1]
+            image=image,
+            s16=out["backbone_fpn"][-1],
+            pos16=out["vision_pos_enc"][-1][:1],
+            keys=out.get("keys"),
         )
         if not self.net.use_high_res_features_in_sam:
             return features
@@ -180,7 +185,10 @@ class Sam2Model:
         pointers, pointer_pos = self._pointer_tokens(recalls, b)
         current, current_pos = to_tokens(features.s16), to_tokens(features.pos16).expand(-1, b, -1)
         attended = self._attention.attend(current, current_pos, recalls, pointers, pointer_pos)
-        return to_image(attended, (pointers.shape[1], c, h, w))
+        embedding = to_image(attended, (pointers.shape[1], c, h, w))
+        if features.keys is None:
+            return embedding
+        return embedding + self.net.get_submodule("propagation")(features.keys, recalls)
 
     def track(
         self, features: FrameFeatures, recalls: Sequence[Recall], frame_idx: int
@@ -234,6 +242,10 @@ class Sam2Model:
             mask = (logits > 0).float()
         else:
             mask = torch.sigmoid(logits)
+        keys = small_mask = None
+        if features.keys is not None:
+            keys = features.keys.to(torch.bfloat16)
+            small_mask = F.avg_pool2d(mask, STRIDE).to(torch.bfloat16)
         mask = mask * net.sigmoid_scale_for_mem_enc + net.sigmoid_bias_for_mem_enc
         image = _with_token_strides(features.s16)
         spatial = self.parts.memory_encoder(image, mask, skip_mask_sigmoid=True)["vision_features"]
@@ -248,6 +260,8 @@ class Sam2Model:
             obj_ptr=seen.obj_ptr,
             iou_pred=seen.iou_pred,
             object_score=seen.object_score,
+            keys=keys,
+            mask=small_mask,
         )
 
     def no_prompt(self, rows: int, previous: Tensor | None = None) -> PromptTokens:

@@ -7,7 +7,7 @@ model width (256 for SAM 2), m the memory width (64 for SAM 2), n prompt points,
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from jaxtyping import Float, Int
@@ -27,6 +27,8 @@ class FrameFeatures(TensorFields):
         None for a model without them.
     fpn4, fpn8: the same two levels before those projections, for refiners.
     image_2x: the same frame at twice the side, for refiners that want it.
+    keys: what `vos.model.propagation` compares positions by; None for a model without it. They may
+        have a row per image where the other fields have one per object.
     """
 
     image: Float[Tensor, "b 3 s s"]
@@ -37,6 +39,7 @@ class FrameFeatures(TensorFields):
     fpn4: Float[Tensor, "b c h4 w4"] | None = None
     fpn8: Float[Tensor, "b c h8 w8"] | None = None
     image_2x: Float[Tensor, "b 3 s2 s2"] | None = None
+    keys: Float[Tensor, "_ k h8 w8"] | None = None
 
     def rows(self, index: Int[Tensor, " r"]) -> FrameFeatures:
         """Return these rows in this order; a row may come several times (objects of one image)."""
@@ -195,6 +198,9 @@ class MemoryEntry(TensorFields):
     frame_idx: 0-based, presentation order.
     spatial: bfloat16 memory map, or None once the frame is too old to be attended to spatially.
     obj_ptr, iou_pred, object_score: as in `Decoded`.
+    keys: the frame's bfloat16 keys, which all of its objects share; None without `spatial`, and for
+        a model that does not propagate masks.
+    mask: the bfloat16 mask at the keys' positions, 0 to 1; None as `keys`.
     """
 
     frame_idx: int
@@ -202,6 +208,8 @@ class MemoryEntry(TensorFields):
     obj_ptr: Float[Tensor, "b c"]
     iou_pred: Float[Tensor, "b 1"]
     object_score: Float[Tensor, "b 1"]
+    keys: Float[Tensor, "_ k h8 w8"] | None = field(default=None, metadata=SHARED)
+    mask: Float[Tensor, "b 1 h8 w8"] | None = None
 
     def map_on(self, device: torch.device) -> Float[Tensor, "b m h w"]:
         """Return the spatial memory on this device. Raises ValueError where it is forgotten."""
@@ -209,10 +217,15 @@ class MemoryEntry(TensorFields):
             raise ValueError(f"frame {self.frame_idx} has no spatial memory any more")
         return self.spatial.to(device)
 
+    def without_maps(self) -> MemoryEntry:
+        """Return the pointer and the scores alone."""
+        return replace(self, spatial=None, keys=None, mask=None)
+
     def rows(self) -> tuple[MemoryEntry, ...]:
-        """Return one entry per object of a batch, each with its own memory."""
+        """Return one entry per object of a batch, each with its own memory but for shared keys."""
         return tuple(
-            self.row(index).map(torch.Tensor.clone) for index in range(self.obj_ptr.shape[0])
+            self.row(index).map(torch.Tensor.clone, with_shared=False)
+            for index in range(self.obj_ptr.shape[0])
         )
 
 

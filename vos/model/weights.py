@@ -27,7 +27,8 @@ __all__ = ["compute_sha256", "infer_architecture", "load_metadata", "load_state_
 _ZIP_MAGIC = b"PK\x03\x04"
 _PICKLE_MAGIC = b"\x80"
 _MAX_SAFETENSORS_HEADER = 8 * 2**20  # 0.1 MB for the largest SAM 2
-_TRUNK_WIDTH = "image_encoder.trunk.patch_embed.proj.weight"
+TRUNK_WIDTH = "image_encoder.trunk.patch_embed.proj.weight"
+NANO_STEM = "image_encoder.trunk.stem.weight"
 _TRUNK_BLOCK = re.compile(r"image_encoder\.trunk\.blocks\.(\d+)\.")
 _SAM2_EMBED_DIM = 256
 
@@ -79,7 +80,7 @@ def infer_architecture(state: Mapping[str, Tensor], path: Path | None = None) ->
         CheckpointError: not SAM 2 tensors, or a size that is not registered.
     """
     where = "" if path is None else f"{path}: "
-    stem = state.get(_TRUNK_WIDTH)
+    stem = state.get(TRUNK_WIDTH, state.get(NANO_STEM))
     embed = state.get("sam_mask_decoder.iou_token.weight")
     if stem is None or stem.ndim != 4 or embed is None or embed.ndim != 2:
         first = next(iter(state), "none")

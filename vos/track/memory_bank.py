@@ -54,7 +54,7 @@ class MemoryBank:
         kept = (*self.recent, entry)[-(pointer_span - 1) :]
         forget = max(0, len(kept) - (memory_slots - 1))
         pointers_only = tuple(
-            old if old.spatial is None else replace(old, spatial=None) for old in kept[:forget]
+            old if old.spatial is None else old.without_maps() for old in kept[:forget]
         )
         return replace(self, recent=pointers_only + kept[forget:])
 

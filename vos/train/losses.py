@@ -81,7 +81,7 @@ def prediction_loss(
     truth = target.float()
     visible = target.flatten(1).any(-1).float()
     score = F.binary_cross_entropy_with_logits(
-        object_score[:, 0], visible, weight=torch.where(visible > 0, 1.0, weights.absent)
+        object_score[:, 0].float(), visible, weight=torch.where(visible > 0, 1.0, weights.absent)
     )
     full = F.interpolate(
         all_logits.float() if alternatives else all_logits[:, :1].float(),

@@ -72,11 +72,15 @@ class _Attention(torch.autograd.Function):
             )
 
 
-def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Group parameters: decay on convolutions, linear layers and embeddings, not on biases."""
-    wide = [p for p in module.parameters() if p.ndim >= 2]
-    flat = [p for p in module.parameters() if p.ndim < 2]
+def parameter_groups(
+    module: nn.Module, weight_decay: float, takes: Callable[[str], bool] = lambda _name: True
+) -> list[dict[str, Any]]:
+    """Group parameters: decay on convolutions, linear layers and embeddings, not on biases.
+
+    takes: whether the parameter of this name belongs to them.
+    """
+    taken = [p for name, p in module.named_parameters() if takes(name)]
     return [
-        {"params": wide, "weight_decay": weight_decay},
-        {"params": flat, "weight_decay": 0.0},
+        {"params": [p for p in taken if p.ndim >= 2], "weight_decay": weight_decay},
+        {"params": [p for p in taken if p.ndim < 2], "weight_decay": 0.0},
     ]

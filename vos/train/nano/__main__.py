@@ -8,7 +8,11 @@ from pathlib import Path
 
 import torch
 
-from vos.train.nano.stages import CONTINUED
+from vos.config import load_preset
+from vos.model.load import nano_config
+from vos.model.nano_config import NanoConfig
+from vos.synth.pasted import PastedConfig, has_images
+from vos.train.nano.stages import make_stages
 from vos.train.nano.trainer import TrainConfig, Trainer, export
 
 
@@ -17,6 +21,8 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--out", type=Path, default=Path("runs/nano"))
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--trunk", type=Path, help="ImageNet weights to start from")
+    parser.add_argument("--images", type=Path, help="folder of images for pasted clips")
     parser.add_argument("--start-from", type=Path, help="exported weights to start from")
     parser.add_argument("--seed", type=int, default=1, help="another one for other clips")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads, 0 for torch's default")
@@ -28,17 +34,31 @@ def main() -> None:
     if args.threads:
         torch.set_num_threads(args.threads)
     args.out.mkdir(parents=True, exist_ok=True)
-    config = TrainConfig(seed=args.seed)
+    stages = make_stages(_find_images(args.images))
+    config = TrainConfig(
+        seed=args.seed, stages=stages, model=load_preset(NanoConfig, "model", "nano2")
+    )
     if args.start_from:
-        # Nothing is gained before the rate falls, so it falls from the start.
-        config = replace(config, stages=CONTINUED, decay_share=0.9)
+        # Such weights track already. Nothing is gained before the rate falls: it falls at once.
+        model = nano_config(args.start_from)
+        config = replace(config, stages=stages[-1:], decay_share=0.9, model=model)
     trainer = Trainer(args.out, config, args.minutes, torch.device(args.device))
     checkpoint = args.out / "checkpoint.pt"
     if checkpoint.exists():
         trainer.load(checkpoint)
     elif args.start_from:
         trainer.start_from(args.start_from)
+    elif args.trunk:
+        trainer.start_trunk_from(args.trunk)
     trainer.run()
+
+
+def _find_images(folder: Path | None) -> PastedConfig | None:
+    """Return how clips are pasted, or say that there are no images for it."""
+    if folder is not None and has_images(config := PastedConfig(str(folder))):
+        return config
+    print("no images, so drawn clips alone; get some by `python -m vos.synth.pasted_sources DIR`")
+    return None
 
 
 if __name__ == "__main__":

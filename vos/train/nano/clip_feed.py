@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from vos.synth.clips import ClipConfig, Clips, generate_clips
+from vos.synth.pasted import PastedConfig, generate_pasted
 
 TARGET = 1
 MIN_VISIBLE_PX = 64
@@ -28,10 +29,12 @@ class ClipShape(NamedTuple):
     batch: int
     frames: int
     size_px: int
-    config: ClipConfig = ClipConfig()
+    config: ClipConfig | PastedConfig = ClipConfig()
 
     def generate(self, seed: int, device: torch.device | str = "cpu") -> Clips:
         """Generate a batch of that shape."""
+        if isinstance(self.config, PastedConfig):
+            return generate_pasted(self.batch, self.frames, self.size_px, seed, self.config, device)
         return generate_clips(self.batch, self.frames, self.size_px, seed, device, self.config)
 
 

@@ -1,10 +1,11 @@
-"""The stages of training nano: batches of stills and clips, of two kinds of clips."""
+"""The stages of training nano: batches of stills and clips, drawn and pasted."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from vos.synth.config import RICH, ClipConfig
+from vos.synth.pasted import PastedConfig
 
 PLAIN = ClipConfig()
 """The clips of the held-out set."""
@@ -19,13 +20,16 @@ class Work:
     frames: per clip; 1 means still images.
     objects: prompted per clip; the encoder runs once for all of them.
     clips: what is generated.
+    rolled: frames at the beginning that are only tracked, without a loss, so that the model learns
+        from memories that have drifted.
     """
 
     size_px: int
     batch: int
     frames: int
     objects: int
-    clips: ClipConfig = PLAIN
+    clips: ClipConfig | PastedConfig = PLAIN
+    rolled: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,47 +38,56 @@ class Stage:
 
     until: share of the whole budget at which it ends.
     work: kinds of batches, done in turns.
+    trunk_from: the first of an EfficientNet trunk's 16 blocks that learns; 16 for none. A Hiera
+        trunk always learns.
     """
 
     until: float
     work: tuple[Work, ...]
+    trunk_from: int = 16
 
 
-STILLS_128 = Work(size_px=128, batch=16, frames=1, objects=3)
-STILLS_192 = Work(size_px=192, batch=8, frames=1, objects=3)
-CLIPS_128 = Work(size_px=128, batch=4, frames=4, objects=3)
-CLIPS_256 = Work(size_px=256, batch=2, frames=5, objects=3)
+TRUNK_LEARNS_FROM = 8
+"""The blocks that make stride 16's features, and those after them; what keys are made of stays."""
 
 
-def with_rich_clips(work: Work) -> Work:
-    """The same batch of `RICH` clips."""
-    return replace(work, clips=RICH)
+def _stills(clips: ClipConfig | PastedConfig = PLAIN) -> Work:
+    return Work(size_px=256, batch=6, frames=1, objects=3, clips=clips)
 
 
-# Clips as long as an object takes to be lost and found again; half of them the held-out set's kind.
-# Larger input teaches other sizes than the one that ships.
-_LONG_CLIPS = (
-    Work(size_px=256, batch=2, frames=8, objects=3),
-    with_rich_clips(STILLS_128),
-    STILLS_192,
-    Work(size_px=256, batch=1, frames=16, objects=3, clips=RICH),
-    STILLS_128,
-    with_rich_clips(STILLS_192),
-    Work(size_px=128, batch=4, frames=6, objects=3),
-    Work(size_px=256, batch=4, frames=1, objects=3, clips=RICH),
-    STILLS_128,
-    Work(size_px=256, batch=2, frames=8, objects=3, clips=RICH),
-    with_rich_clips(STILLS_128),
-    Work(size_px=256, batch=4, frames=1, objects=3),
-    Work(size_px=384, batch=1, frames=6, objects=3, clips=RICH),
-    STILLS_192,
-    with_rich_clips(STILLS_192),
-)
-FROM_SCRATCH = (
-    Stage(until=0.25, work=(STILLS_128,)),
-    Stage(until=0.40, work=(CLIPS_128,)),
-    Stage(until=0.60, work=(CLIPS_256, STILLS_128, STILLS_192, with_rich_clips(STILLS_128))),
-    Stage(until=1.00, work=_LONG_CLIPS),
-)
-CONTINUED = FROM_SCRATCH[-1:]
-"""For weights that track already: they need no plateau of stills."""
+def _clips(frames: int, clips: ClipConfig | PastedConfig = PLAIN) -> Work:
+    return Work(size_px=256, batch=2, frames=frames, objects=2, clips=clips)
+
+
+def _long(clips: ClipConfig | PastedConfig) -> Work:
+    """Clips as long as an object takes to be lost and found again."""
+    return Work(size_px=256, batch=2, frames=16, objects=2, clips=clips, rolled=10)
+
+
+def _large(clips: ClipConfig | PastedConfig) -> Work:
+    """Clips that teach other input sizes than the one that ships."""
+    return Work(size_px=384, batch=1, frames=5, objects=2, clips=clips)
+
+
+DRAWN = (
+    _stills(RICH), _clips(6, RICH), _stills(), _long(RICH), _large(RICH), _clips(6),
+)  # fmt: skip
+
+
+def mix_with_pasted(pasted: PastedConfig) -> tuple[Work, ...]:
+    """Return work of which half is `DRAWN` and half on pasted clips, in turns."""
+    return (
+        _stills(RICH), _clips(6, pasted), _long(RICH), _stills(pasted), _long(pasted),
+        _large(RICH), _clips(6), _stills(pasted), _clips(6, RICH), _clips(8, pasted), _stills(),
+        _large(pasted),
+    )  # fmt: skip
+
+
+def make_stages(pasted: PastedConfig | None) -> tuple[Stage, ...]:
+    """Return stills first, then everything on the trunk as it came, then its last blocks too.
+
+    pasted: None where there are no images to paste.
+    """
+    work = DRAWN if pasted is None else mix_with_pasted(pasted)
+    stills = tuple(one for one in work if one.frames == 1)
+    return Stage(0.15, stills), Stage(0.4, work), Stage(1.0, work, TRUNK_LEARNS_FROM)

@@ -1,8 +1,9 @@
 """Train the embedded model on generated clips: `python -m vos.train.nano --minutes 60`.
 
 One loop for CPU and GPU, resumable at any moment: the run folder holds weights, their moving
-average, optimiser state and the minutes already spent. Stages: still images (every prompt kind,
-corrections), short clips through the memory bank, longer and larger clips.
+average, optimiser state and the minutes already spent. Batches are still images (every prompt kind,
+corrections) and clips through the memory bank, drawn and, where there are images, pasted; what
+learns in which stage is in `vos.train.nano.stages`.
 """
 
 from __future__ import annotations
@@ -10,17 +11,19 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
-from torch import Tensor
+from torch import Tensor, nn
 
+from vos.config import from_mapping
 from vos.errors import CheckpointError
 from vos.model.build import build_nano
+from vos.model.efficientnet import EfficientNetLite0
 from vos.model.load import prepare_network, save_nano, set_image_size
 from vos.model.nano_config import NanoConfig
 from vos.model.preprocess import normalise
@@ -42,12 +45,15 @@ from vos.track.step import (
 )
 from vos.train.losses import LossWeights, mask_iou, prediction_loss
 from vos.train.nano.clip_feed import ClipFeed, ClipShape, pick_objects
-from vos.train.nano.stages import FROM_SCRATCH, Stage, Work
+from vos.train.nano.stages import DRAWN, Stage, Work
 from vos.train.optimise import bf16_products, parameter_groups
 from vos.train.prompts import sample_correction, sample_prompt
 
 EVAL_SEED = 20_260_101
 EMA_EVERY = 4
+
+PAUSE_S = 60.0
+"""A step that takes longer was stopped meanwhile, and counts for this much."""
 
 CORRECTED_WEIGHT = 3.0
 """How many frames the loss of a corrected frame counts for: there is one in a clip."""
@@ -59,6 +65,7 @@ class TrainConfig:
 
     seed: of clips, prompts and weights.
     lr: highest learning rate.
+    trunk_rate: learning rate of the trunk, as a share of `lr`.
     weight_decay: of convolutions, linear layers and embeddings.
     warmup_steps: over which the rate rises.
     decay_share: last part of the budget, over which the rate falls to zero.
@@ -67,10 +74,12 @@ class TrainConfig:
     checkpoint_s: seconds between checkpoints.
     reuse, pool: see `ClipFeed`.
     stages: what is trained on, and when.
+    model: structure and sizes of the network.
     """
 
     seed: int = 1
     lr: float = 5e-4
+    trunk_rate: float = 0.1
     weight_decay: float = 0.05
     warmup_steps: int = 100
     decay_share: float = 0.25
@@ -79,7 +88,8 @@ class TrainConfig:
     checkpoint_s: float = 120.0
     reuse: int = 3
     pool: int = 16
-    stages: tuple[Stage, ...] = FROM_SCRATCH
+    stages: tuple[Stage, ...] = (Stage(1.0, DRAWN),)
+    model: NanoConfig = field(default_factory=NanoConfig)
 
 
 class Trainer:
@@ -88,15 +98,22 @@ class Trainer:
     def __init__(self, folder: Path, config: TrainConfig, minutes: float, device: torch.device):
         self.folder, self.config, self.minutes, self.device = folder, config, minutes, device
         torch.manual_seed(config.seed)
-        net = build_nano(NanoConfig()).to(device)
+        net = build_nano(config.model).to(device)
         # Start every object as present: an untrained score must not erase masks.
         torch.nn.init.constant_(
             net.get_parameter("sam_mask_decoder.pred_obj_score_head.layers.2.bias"), 4.0
         )
         self.model = Sam2Model(prepare_network(net, exact=True))
-        self.average = {name: p.detach().clone() for name, p in net.state_dict().items()}
+        self.restart_average()
+        self.trunk = net.image_encoder.trunk
         self.optimiser = torch.optim.AdamW(
-            parameter_groups(net, config.weight_decay), lr=config.lr, betas=(0.9, 0.98), fused=True
+            [
+                group | {"lr": config.lr * share, "share": share}
+                for is_meant, share in ((_outside_trunk, 1.0), (_inside_trunk, config.trunk_rate))
+                for group in parameter_groups(net, config.weight_decay, is_meant)
+            ],
+            betas=(0.9, 0.98),
+            fused=True,
         )
         self.step, self.spent_s = 0, 0.0
         self.feed = ClipFeed(device, reuse=config.reuse, pool=config.pool)
@@ -106,11 +123,16 @@ class Trainer:
         return min(1.0, self.spent_s / (60 * self.minutes))
 
     @property
+    def stage(self) -> Stage:
+        """Return the phase of the next step."""
+        stages = self.config.stages
+        return next((s for s in stages if self.progress < s.until), stages[-1])
+
+    @property
     def work(self) -> Work:
         """Return what the next step trains on."""
-        stages = self.config.stages
-        stage = next((s for s in stages if self.progress < s.until), stages[-1])
-        return stage.work[self.step % len(stage.work)]
+        work = self.stage.work
+        return work[self.step % len(work)]
 
     def run(self) -> None:
         """Train until the minutes are spent; write log.jsonl and checkpoint.pt."""
@@ -119,7 +141,7 @@ class Trainer:
         while self.spent_s < 60 * self.minutes:
             began = time.monotonic()
             losses.append(self.train_step())
-            self.spent_s += time.monotonic() - began
+            self.spent_s += min(time.monotonic() - began, PAUSE_S)
             if len(losses) == 50:
                 self._log(sum(losses) / len(losses))
                 losses.clear()
@@ -155,6 +177,15 @@ class Trainer:
         self.model.net.load_state_dict(
             {name: value.float() for name, value in load_state_dict(path).items()}
         )
+        self.restart_average()
+
+    def start_trunk_from(self, path: Path) -> None:
+        """Begin a new run with the trunk that `vos.train.nano.imagenet_trunk` wrote."""
+        self.trunk.load_state_dict(load_state_dict(path))
+        self.restart_average()
+
+    def restart_average(self) -> None:
+        """Set the moving average to the present weights."""
         self.average = {k: v.detach().clone() for k, v in self.model.net.state_dict().items()}
 
     def train_step(self) -> float:
@@ -162,20 +193,23 @@ class Trainer:
         rate = config.lr * min(1.0, (self.step + 1) / config.warmup_steps)
         rate *= max(0.01, min(1.0, (1 - self.progress) / config.decay_share))
         for group in self.optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["share"]
+        let_learn(self.trunk, self.stage.trunk_from)
         set_image_size(self.model.net, work.size_px)
         seed = config.seed * 1_000_003 + self.step
         generator = torch.Generator(device=self.device).manual_seed(seed)
         shape = ClipShape(work.batch, work.frames, work.size_px, work.clips)
         frames, labels = self.feed.next(shape, seed, generator)
         rows, masks = pick_objects(labels, work.objects, generator)
-        amp = torch.autocast("cuda", dtype=torch.bfloat16, enabled=self.device.type == "cuda")
+        amp = torch.autocast(
+            self.device.type, torch.bfloat16, enabled=_gains_by_autocast(self.device)
+        )
         with amp, bf16_products(self.device.type == "cpu"):
             images = normalise(frames.float() / 255.0)
             if work.frames == 1:
                 loss = image_loss(self.model, images[:, 0], rows, masks[:, 0], generator)
             else:
-                loss = clip_loss(self.model, images, rows, masks, generator)
+                loss = clip_loss(self.model, images, rows, masks, generator, work.rolled)
         self.optimiser.zero_grad(set_to_none=True)
         with bf16_products(self.device.type == "cpu"):
             loss.backward()
@@ -206,6 +240,30 @@ class Trainer:
         print(row, flush=True)
 
 
+def _gains_by_autocast(device: torch.device) -> bool:
+    """Tell whether mixed precision is faster; on a CPU with AMX `bf16_products` is."""
+    if device.type == "cpu":
+        return torch.cpu._is_avx512_bf16_supported() and not torch.cpu._is_amx_tile_supported()
+    return device.type == "cuda"
+
+
+def _inside_trunk(name: str) -> bool:
+    return name.startswith("image_encoder.trunk.")
+
+
+def _outside_trunk(name: str) -> bool:
+    return not _inside_trunk(name)
+
+
+def let_learn(trunk: nn.Module, first_block: int) -> None:
+    """Let an EfficientNet's blocks from this one on learn, and its stem only with block 0."""
+    if not isinstance(trunk, EfficientNetLite0):
+        return
+    trunk.stem.requires_grad_(first_block == 0)
+    for index, block in enumerate(trunk.blocks):
+        block.requires_grad_(index >= first_block)
+
+
 def _pick_kind(generator: torch.Generator, kinds: dict[str, float]) -> str:
     draw = float(torch.rand((), generator=generator, device=generator.device))
     for kind, share in kinds.items():
@@ -216,10 +274,13 @@ def _pick_kind(generator: torch.Generator, kinds: dict[str, float]) -> str:
 
 
 def _encode(model: Sam2Model, images: Tensor, rows: Tensor) -> FrameFeatures:
-    """Encode each image once and repeat it per object, without what only refiners read."""
+    """Encode each image once and repeat all but its keys per object.
+
+    What only refiners read is left out. rows: image by image, as many objects of each.
+    """
     found = model.encode_image(images)
     found = replace(found, image=found.image[:, :0], fpn4=None, fpn8=None)
-    return found.rows(rows)
+    return replace(found.rows(rows), keys=found.keys)
 
 
 def image_loss(
@@ -256,26 +317,38 @@ def image_loss(
 
 
 def clip_loss(
-    model: Sam2Model, images: Tensor, rows: Tensor, masks: Tensor, generator: torch.Generator
+    model: Sam2Model,
+    images: Tensor,
+    rows: Tensor,
+    masks: Tensor,
+    generator: torch.Generator,
+    rolled: int = 0,
 ) -> Tensor:
-    """Return the loss of tracking a clip from its first frame; mostly, clicks correct one later."""
+    """Return the loss of tracking a clip from its first frame; mostly, clicks correct one later.
+
+    rolled: this many frames at the beginning have neither gradient nor loss.
+    """
     kind = _pick_kind(generator, {"box": 0.4, "mask": 0.4, "clicks:1": 0.05, "clicks:3": 0.15})
     frames = images.shape[1]
     correct_at = -1
     if _pick_kind(generator, {"correct": 0.7, "never": 0.3}) == "correct":
-        correct_at = int(torch.randint(1, frames, (), generator=generator, device=generator.device))
+        first = max(1, rolled)
+        correct_at = int(
+            torch.randint(first, frames, (), generator=generator, device=generator.device)
+        )
     engine = Engine(model, NoRefiner(), Fifo())
     banks: dict[int, MemoryBank] = {}
     total = images.new_zeros(())
     for t in range(frames):
         prompts = {}
-        frame = EncodedFrame(_encode(model, images[:, t], rows), {}, StreamPosition(t))
-        if t == 0:
-            prompts[1] = sample_prompt(masks[:, 0], kind, generator)
-        elif t == correct_at:
-            prompts[1] = correcting_clicks(engine, frame, banks[1], masks[:, t], generator)
-        decoded, banks = track_frame(engine, frame, banks, prompts)
-        if t == 0 and kind == "mask":
+        with torch.set_grad_enabled(t >= rolled):
+            frame = EncodedFrame(_encode(model, images[:, t], rows), {}, StreamPosition(t))
+            if t == 0:
+                prompts[1] = sample_prompt(masks[:, 0], kind, generator)
+            elif t == correct_at:
+                prompts[1] = correcting_clicks(engine, frame, banks[1], masks[:, t], generator)
+            decoded, banks = track_frame(engine, frame, banks, prompts)
+        if t < rolled or (t == 0 and kind == "mask"):
             continue
         prediction = decoded[1]
         loss = prediction_loss(
@@ -287,7 +360,7 @@ def clip_loss(
             weights=LossWeights(),
         )
         total = total + (CORRECTED_WEIGHT * loss if t == correct_at else loss)
-    return total / frames
+    return total / (frames - rolled)
 
 
 @torch.no_grad()
@@ -366,7 +439,9 @@ def export(checkpoint: Path, target: Path) -> None:
         "vos.trained_minutes": f"{state['spent_s'] / 60:.0f}",
         "vos.train_config": state["config"],
     }
-    save_nano(target, state["average"], NanoConfig(), card)
+    # Runs from before this field have the defaults.
+    config = from_mapping(NanoConfig, json.loads(state["config"]).get("model", {}))
+    save_nano(target, state["average"], config, card)
 
 
 def _load_run(path: Path, device: str | torch.device) -> Any:

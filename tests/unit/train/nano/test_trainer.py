@@ -11,9 +11,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import save_file
 
 import vos.train.nano.trainer as nano
+from vos.model.efficientnet import EfficientNetLite0
 from vos.model.load import load_model, set_image_size
+from vos.model.nano_config import NanoConfig
 from vos.model.weights import infer_architecture, load_state_dict
 from vos.train.losses import LossWeights, dice_loss, mask_iou, prediction_loss
 from vos.train.nano.clip_feed import ClipFeed, ClipShape, augment, pick_objects
@@ -205,12 +208,18 @@ class RepeatableFeed:
         pass
 
 
-@pytest.fixture
-def quick(monkeypatch):
+STRUCTURES = {
+    "nano": NanoConfig(),
+    "nano2": NanoConfig(trunk="efficientnet-lite0", key_dim=64),
+}
+
+
+@pytest.fixture(params=STRUCTURES)
+def quick(monkeypatch, request):
     monkeypatch.setattr(nano, "ClipFeed", RepeatableFeed)
     stills, clips = nano.Work(32, 2, 1, 1), nano.Work(32, 1, 2, 1)
     stages = (nano.Stage(0.5, (stills, clips)), nano.Stage(1.0, (clips,)))
-    return nano.TrainConfig(stages=stages)
+    return nano.TrainConfig(stages=stages, model=STRUCTURES[request.param])
 
 
 def test_a_resumed_run_continues_exactly(tmp_path, quick):
@@ -238,6 +247,45 @@ def test_exported_weights_load_as_a_model(tmp_path, quick):
     again.start_from(target)
     for name, value in model.net.state_dict().items():
         assert torch.equal(again.model.net.state_dict()[name], value)
+
+
+def test_only_the_last_blocks_of_a_trunk_with_imagenet_weights_learn(tmp_path, monkeypatch):
+    monkeypatch.setattr(nano, "ClipFeed", RepeatableFeed)
+    config = nano.TrainConfig(
+        stages=(nano.Stage(1.0, (nano.Work(32, 2, 1, 1),), trunk_from=8),),
+        model=STRUCTURES["nano2"],
+    )
+    trunk = EfficientNetLite0()
+    weights = {name: value.contiguous() for name, value in trunk.state_dict().items()}
+    save_file(weights, tmp_path / "trunk.safetensors")
+    trainer = nano.Trainer(tmp_path, config, 1.0, torch.device("cpu"))
+    trainer.start_trunk_from(tmp_path / "trunk.safetensors")
+    trainer.train_step()
+    changed = {
+        index
+        for index, block in enumerate(trainer.trunk.blocks)
+        if not torch.equal(block.project.weight, trunk.blocks[index].project.weight)
+    }
+    assert changed == set(range(8, 16))
+    assert torch.equal(trainer.trunk.stem.weight, trunk.stem.weight)
+
+
+def test_rolled_frames_have_no_loss(monkeypatch):
+    model = load_model("nano", device=torch.device("cpu"))[0]
+    set_image_size(model.net, 64)
+    scored = []
+
+    def count(*args, **kwargs):
+        scored.append(torch.is_grad_enabled())
+        return prediction_loss(*args, **kwargs)
+
+    monkeypatch.setattr(nano, "prediction_loss", count)
+    clip = torch.rand(1, 4, 3, 64, 64, generator=seeded())
+    masks = disk(64, (32, 32), 14)[:, None].repeat(1, 4, 1, 1)
+    nano.clip_loss(model, clip, torch.arange(1), masks, seeded(), rolled=2).backward()
+    assert scored == [True, True]
+    weight = model.net.get_parameter("memory_attention.layers.0.linear1.weight")
+    assert weight.grad is not None
 
 
 @pytest.mark.slow
