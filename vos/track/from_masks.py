@@ -21,7 +21,7 @@ from vos.prompts.kinds import ObjectPrompt
 from vos.track.inputs import to_inputs, to_model_prompt
 from vos.track.memory_bank import MemoryBank
 from vos.track.policy import StreamPosition
-from vos.track.step import EncodedFrame, Engine
+from vos.track.step import EncodedFrame, Engine, Tracked, decode_group
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +68,13 @@ def bank_from_mask(
     engine: Engine, bank: MemoryBank, frame: EncodedFrame, known: KnownMask, *, prompted: bool
 ) -> MemoryBank:
     """Return the bank with the memory that this mask on this frame leaves."""
-    model, features = engine.model, frame.features
+    model = engine.model
     height, width = known.mask.shape
     prompt = to_model_prompt(_as_prompt(known.mask), (height, width), model)
-    decoded = model.decode(features.s16, features, prompt, first=True)
+    # The object's number is of no account to the model.
+    (decoded,) = decode_group(engine, frame, [Tracked(1, MemoryBank(), prompt, recall=None)])
     decoded = _with_scores(decoded, known, prompted=prompted)
-    entry = model.encode_memory(features, MemoryInput.of(decoded), frame.at.frame_idx)
+    entry = model.encode_memory(frame.features, MemoryInput.of(decoded), frame.at.frame_idx)
     if bank.first_prompt is None:
         bank = replace(bank, first_prompt=prompt)
     return engine.policy.admit(bank, entry, None, prompted=prompted)
