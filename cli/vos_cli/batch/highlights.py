@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import ExitStack
 from itertools import pairwise
 from pathlib import Path
 
@@ -84,9 +85,10 @@ def thumbnail_strip(output: Path) -> bytes | None:
 
 
 def _overlay_frames(path: Path) -> Iterator[Image.Image]:
-    import av
+    from vos.io.read.container_file import open_container  # FFmpeg loads slowly
 
-    with av.open(str(path)) as container:
+    with ExitStack() as stack:
+        container = open_container(path, stack)
         stream = container.streams.video[0]
         start, length = stream.start_time or 0, stream.duration or 0
         for number in range(THUMBNAILS):

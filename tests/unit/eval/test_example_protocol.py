@@ -1,12 +1,10 @@
 """The documented example of a protocol of one's own works, and gives the numbers it says."""
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
 from PIL import Image
 
+from example_files import imported
 from vos_eval.errors import EvalError
 from vos_eval.evaluate import evaluate
 from vos_eval.protocols import registry
@@ -14,17 +12,13 @@ from vos_eval.protocols.base import Options
 from vos_eval.report.export import to_json, write_csv
 from vos_eval.report.html import write_report
 
-EXAMPLE = Path(__file__).parents[3] / "docs/inside/examples/every_frame_protocol.py"
-
 
 @pytest.fixture
 def every_frame(monkeypatch):
     """The protocol of the file, known only during the test."""
     monkeypatch.setattr(registry, "PROTOCOLS", dict(registry.PROTOCOLS))
-    spec = importlib.util.spec_from_file_location("every_frame_protocol", EXAMPLE)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return registry.PROTOCOLS["every-frame"]
+    with imported("every_frame_protocol"):
+        yield registry.PROTOCOLS["every-frame"]
 
 
 def save(path, *squares):

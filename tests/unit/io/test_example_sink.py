@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
-import sys
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -13,6 +11,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from example_files import EXAMPLES, imported
 from vos.frame import Frame, FrameResult, ObjectResult
 from vos.io.read.source import SourceInfo
 from vos.io.results.checkpoints import SavedState
@@ -20,21 +19,14 @@ from vos.io.write import registry
 from vos.io.write.registry import OutputPlace, open_sinks
 from vos.io.write.sink import Sink
 
-EXAMPLE = Path(__file__).parents[3] / "docs/inside/examples/bounding_boxes_sink.py"
 SIZE_HW = (20, 30)
 HEADER = ["frame_idx", "name", "object_id", "left_px", "top_px", "right_px", "bottom_px"]
 
 
 @pytest.fixture(scope="module")
 def example() -> Iterator[ModuleType]:
-    spec = importlib.util.spec_from_file_location("bounding_boxes_sink", EXAMPLE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
+    with imported("bounding_boxes_sink") as module:
+        yield module
 
 
 @pytest.fixture
@@ -103,7 +95,7 @@ def test_one_entry_registers_it(example: ModuleType, place: OutputPlace, monkeyp
 
 
 def test_the_guide_names_what_there_is(example: ModuleType):
-    guide = EXAMPLE.with_name("add_a_sink.md").read_text()
+    guide = (EXAMPLES / "add_a_sink.md").read_text()
     for name in registry.SINKS:
         assert f'"{name}": _open_{name},' in guide
     assert f'"{example.BoundingBoxSink.name}": {example.open_bounding_boxes.__name__},' in guide

@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from types import MappingProxyType, ModuleType
 
 import pytest
 
+from example_files import imported
 from vos import loading, policies
 from vos.policies import POLICIES, PolicyEntry
 from vos.prompts import Box
 from vos.track.policy import StreamPosition
 from vos.track.session import Session
 
-EXAMPLE = Path(__file__).parents[3] / "docs/inside/examples/every_fifth_policy.py"
-
 
 @pytest.fixture(scope="module")
 def example() -> Iterator[ModuleType]:
-    spec = importlib.util.spec_from_file_location("every_fifth_policy", EXAMPLE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
+    with imported("every_fifth_policy") as module:
+        yield module
 
 
 @pytest.mark.parametrize("reverse", [False, True])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from unit.io.results.killing import killed
 from vos.errors import BusyError
 from vos.io.results.edits import EditStore
 
@@ -58,36 +59,6 @@ def undo(result: Path, number: int, manifest: str) -> None:
         store.undo(number, manifest.encode())
 
 
-def killed(step: int, work: Callable[[], None]) -> bool:
-    """Do the work in a process that ends, as by a kill, before its file operation number `step`;
-    whether it did.
-    """
-    child = os.fork()
-    if child == 0:
-        count = 0
-
-        def counted(operation: Callable[..., object]) -> Callable[..., object]:
-            def run(*values: object, **named: object) -> object:
-                nonlocal count
-                count += 1
-                if count == step:
-                    os._exit(9)
-                return operation(*values, **named)
-
-            return run
-
-        try:
-            for name in _STEPS:
-                setattr(os, name, counted(getattr(os, name)))
-            work()
-            os._exit(0)
-        finally:
-            os._exit(1)
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    assert status in (0, 9)
-    return status == 9
-
-
 @pytest.fixture
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """A killed process loses nothing that it has handed to the system: syncing only costs time."""
@@ -107,7 +78,7 @@ def kill_everywhere(
         result = tmp_path / f"out{step}"
         write(result, OLD)
         prepare(result)
-        was_killed = killed(step, lambda result=result: work(result))
+        was_killed = killed(step, lambda result=result: work(result), _STEPS)
         EditStore(result).recover()
         state = contents(result)
         assert state in (before, after), step

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from unit.io.results.killing import killed
 from vos.errors import BusyError, OtherOutputError, OutputError
 from vos.io.results import folder as output_folder
 from vos.io.results.edits import EditStore
@@ -42,34 +43,6 @@ def is_whole(path: Path, content: str, fingerprint: Fingerprint) -> bool:
     return masks == [content] * MASKS and inventory(path) == manifest["files"]
 
 
-def killed(step: int, work: Callable[[], None]) -> bool:
-    """Do the work in a process that ends before its file operation number `step`; whether so."""
-    child = os.fork()
-    if child == 0:
-        count = 0
-
-        def counted(operation: Callable[..., object]) -> Callable[..., object]:
-            def run(*values: object, **named: object) -> object:
-                nonlocal count
-                count += 1
-                if count == step:
-                    os._exit(9)
-                return operation(*values, **named)
-
-            return run
-
-        try:
-            for name in _STEPS:
-                setattr(os, name, counted(getattr(os, name)))
-            work()
-            os._exit(0)
-        finally:
-            os._exit(1)
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    assert status in (0, 9)
-    return status == 9
-
-
 @pytest.mark.parametrize("again", [ONE, TWO])
 def test_an_overwrite_killed_at_any_step_is_never_stuck(tmp_path, monkeypatch, again):
     """Whatever stays is the whole old output or the whole new one, and the next run does."""
@@ -77,7 +50,7 @@ def test_an_overwrite_killed_at_any_step_is_never_stuck(tmp_path, monkeypatch, a
     for step in range(1, 1000):
         path = tmp_path / str(step) / "out"
         make(path, ONE, "old")
-        was_killed = killed(step, lambda path=path: make(path, TWO, "new", overwrite=True))
+        was_killed = killed(step, lambda path=path: make(path, TWO, "new", overwrite=True), _STEPS)
         if path.exists():
             assert is_whole(path, "old", ONE) or is_whole(path, "new", TWO), step
         else:
