@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from vos.model.host_memory import to_device
-from vos.model.preprocess import MEAN_RGB, STD_RGB, image_to_input, to_network
+from vos.model.preprocess import MEAN_RGB, STD_RGB, image_to_input, to_network, to_pixels
 
 CUDA = pytest.param("cuda", marks=pytest.mark.needs_cuda)
 
@@ -27,7 +27,7 @@ def official(resized: np.ndarray) -> torch.Tensor:
 @pytest.mark.parametrize("device", ["cpu", CUDA])
 def test_every_byte_becomes_the_same_number(device):
     values = np.arange(256, dtype=np.uint8).repeat(3).reshape(16, 16, 3)
-    ours = to_network(values, torch.device(device))
+    ours = to_network(to_pixels(values, torch.device(device)))
     assert ours.device.type == device
     assert torch.equal(ours.cpu(), official(values))
 
