@@ -149,7 +149,7 @@ def detach_results(predictions: Mapping[int, Decoded]) -> dict[int, ObjectLogits
     decoded = predictions.values()
     iou_preds = torch.cat([one.iou_pred for one in decoded])
     object_scores = torch.cat([one.object_score for one in decoded])
-    pairs = torch.cat([iou_preds, object_scores], dim=1)
+    pairs = torch.cat([iou_preds, object_scores], dim=1).float()
     return {
         object_id: ObjectLogits(one.output_logits, pair)
         for (object_id, one), pair in zip(predictions.items(), pairs.unbind(), strict=True)
