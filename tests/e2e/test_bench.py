@@ -103,7 +103,7 @@ def test_the_rows_for_a_gpu_are_command_lines(capsys, row):
 
 
 def test_a_row_says_whether_its_target_is_met():
-    report = {"frames_per_s": 50.0, "fraction_of_peak": 0.4, "speed_ratio": 1.2}
+    report = {"frames_per_s": 50.0, "fraction_of_peak": 0.4, "speed_ratio": 1.2, "model_share": 1}
     row = gpu.Row("large", "", "official", ratio=1.3, fraction=0.35)
     assert gpu.line(row, report, {}).endswith("| >= 1.3x, >= 0.35 of peak | no |")
     assert gpu.line(row, report | {"speed_ratio": 1.31}, {}).endswith("| yes |")
@@ -111,6 +111,8 @@ def test_a_row_says_whether_its_target_is_met():
     refined = gpu.Row("large, PR + MR", "", "alone", ratio=0.8)
     assert "| 0.83x | alone |" in gpu.line(refined, report, {"alone": 60.0})
     assert "failed" in gpu.line(row, None, {})
+    assert gpu.line(gpu.Row("nano", "", rate=60), report, {}).endswith("| >= 60 frames/s | no |")
+    assert gpu.line(gpu.Row("nano", "", rate=50), report, {}).endswith("| yes |")
 
 
 def test_profile_says_where_the_time_goes(capsys, monkeypatch):
@@ -118,7 +120,16 @@ def test_profile_says_where_the_time_goes(capsys, monkeypatch):
     assert run(["bench", "--frames", "1", "--device", "cpu", "--profile"]) == 0
     said = capsys.readouterr()
     assert "host ms" in said.err
-    for stage in ("encode_image", "condition", "wait", "a frame", "read", "make small, 256 px", "masks", "overlay"):
+    for stage in (
+        "encode_image",
+        "condition",
+        "wait",
+        "a frame",
+        "read",
+        "make small, 256 px",
+        "masks",
+        "overlay",
+    ):
         assert f"\n{stage} " in said.err
     assert "host ms" not in said.out
 

@@ -39,7 +39,8 @@ def to_network(
     `sam2.utils.misc.load_video_frames_from_jpg_images`.
     """
     if pixels.dtype == torch.uint8:
-        pixels = pixels.permute(0, 3, 1, 2).to(torch.float32)
+        # Channels first in memory too, or convolutions choose other kernels and so other bits.
+        pixels = pixels.permute(0, 3, 1, 2).contiguous().to(torch.float32)
     most, _, _ = _constants(pixels.device, torch.float32)
     return normalise(pixels / most)
 

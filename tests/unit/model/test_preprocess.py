@@ -46,3 +46,9 @@ def test_what_is_sent_is_what_was_there_when_it_was_sent():
         there = to_device(source, torch.device("cuda"))
         source.fill_(255)
         assert bool((there == value).all())
+
+
+def test_images_are_channels_first_in_memory_too():
+    """Convolutions choose their kernels, and with them the last bits, by strides."""
+    pixels = np.zeros((32, 32, 3), np.uint8)
+    assert to_network(to_pixels(pixels, torch.device("cpu"))).stride() == (3 * 32**2, 32**2, 32, 1)

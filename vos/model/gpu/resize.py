@@ -23,7 +23,7 @@ def resize_pixels(
     As in Pillow each axis is resized by itself, and rounded in between: about one grey level in
     10,000 differs from Pillow's, by one. rows_first: see `resizes_rows_first`.
     """
-    image = pixels.permute(0, 3, 1, 2).float()
+    image = pixels.permute(0, 3, 1, 2).contiguous().float()
     height, width = image.shape[-2:]
     if (height, width) == (side, side):
         return image
