@@ -188,6 +188,7 @@ class Stream:
                 self.steps += 1
                 self.frames += 1
                 yield frame, result
+                del frame, result, objects  # not held while the next ones are made
         if self._forward is not None:
             self._forward.check_all_used()
 

@@ -184,9 +184,9 @@ class ContainerSource(Source):
                 if frame_idx < skip_to:
                     converter.pass_over(raw.frame)
                     continue
-                image = converter.to_rgb(raw.frame)
                 name = video_frame_name(frame_idx)
-                yield Frame(image, pts, frame_idx, name, raw.is_corrupt)
+                # No variable holds the image while the next one is made.
+                yield Frame(converter.to_rgb(raw.frame), pts, frame_idx, name, raw.is_corrupt)
         self._report(corrupt, clock, converter)
         if has_ended:
             self.check_length(covered, frame_idx + 1)

@@ -342,10 +342,21 @@ class Converter:
                 f"pixel format {frame.format.name} cannot be converted to RGB ({error}); "
                 "re-encode the video, for instance to H.264"
             ) from None
-        image = rgb.to_ndarray()
+        image = _to_array(rgb)
         if needs_tone_map:
             image = tone_map(image, read_hdr_form(frame))
         return self._orientation.apply(image)
+
+
+def _to_array(rgb: VideoFrame) -> np.ndarray:
+    """Return the pixels of an rgb24 or rgb48le frame; those of a huge one are not copied."""
+    plane = rgb.planes[0]
+    depth = np.dtype(np.uint8 if rgb.format.name == "rgb24" else "<u2")
+    row_bytes = rgb.width * 3 * depth.itemsize
+    if rgb.width * rgb.height <= _MOST_PIXELS_PER_THREAD or plane.line_size != row_bytes:
+        return rgb.to_ndarray()
+    pixels = np.frombuffer(plane, depth, count=rgb.width * rgb.height * 3)
+    return pixels.reshape(rgb.height, rgb.width, 3)
 
 
 def _assumed_matrix(frame: VideoFrame) -> Colorspace | None:
