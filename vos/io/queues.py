@@ -169,7 +169,8 @@ def map_ahead(work: Callable[[T], R], items: Iterable[T], most: int) -> Generato
     """Yield `work` of every item, in order, with up to `most` items worked on at once.
 
     Those are the item that is asked for and the ones after it, fewer where they hold more than
-    `MOST_BYTES`. Close the generator to end its threads. An error of `items` is raised after the results that come before it.
+    `MOST_BYTES`. Close the generator to end its threads. An error of `items` is raised after the
+    results that come before it.
     """
     waiting: deque[Future[R]] = deque()
     sizes: deque[int] = deque()

@@ -80,7 +80,7 @@ def serve(
     from vos_cli.studio.session import StudioSession
 
     if isinstance(source, str):
-        source = open_source(source, decoder=settings.decoder)
+        source = open_source(source, decoder=settings.decoder, rate=settings.rate)
     with source as opened, address.listen() as listener:
         check_size(drawn.size_hw, opened.info.size_hw)
         check_drawn(drawn.prompts, opened.info.size_hw)

@@ -355,7 +355,7 @@ def _to_array(rgb: VideoFrame) -> np.ndarray:
     row_bytes = rgb.width * 3 * depth.itemsize
     if rgb.width * rgb.height <= _MOST_PIXELS_PER_THREAD or plane.line_size != row_bytes:
         return rgb.to_ndarray()
-    pixels = np.frombuffer(plane, depth, count=rgb.width * rgb.height * 3)
+    pixels = np.frombuffer(memoryview(plane), depth, count=rgb.width * rgb.height * 3)  # pyright: ignore[reportArgumentType]
     return pixels.reshape(rgb.height, rgb.width, 3)
 
 

@@ -151,6 +151,7 @@ def draw_yuv(image: np.ndarray, label_map: np.ndarray) -> av.VideoFrame:
         return _to_yuv(draw_overlay(image, label_map), is_hd)
     thickness = outline_px((height, width))
     whole = av.VideoFrame(width + width % 2, height + height % 2, "yuv420p")
+    band = whole
     for top in range(0, height, _BAND_ROWS):
         first, bottom = max(0, top - _BAND_OVERLAP), min(height, top + _BAND_ROWS)
         rows = slice(first, bottom + _BAND_OVERLAP)
@@ -167,7 +168,7 @@ def draw_yuv(image: np.ndarray, label_map: np.ndarray) -> av.VideoFrame:
 
 def _rows(plane: VideoPlane) -> np.ndarray:
     """Return a plane's bytes as rows, without their padding."""
-    rows = np.frombuffer(plane, np.uint8)[: plane.height * plane.line_size]
+    rows = np.frombuffer(memoryview(plane), np.uint8)[: plane.height * plane.line_size]
     return rows.reshape(plane.height, plane.line_size)[:, : plane.width]
 
 
