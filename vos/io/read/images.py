@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
@@ -25,6 +25,7 @@ from vos.io.read.source import (
     video_frame_name,
 )
 from vos.io.read.still import SIXTEEN_BIT_MAX, OpenStill, StillHeader, read_header
+from vos.io.read.still_codes import UNKNOWN
 
 _CHUNK_FRAMES = 32
 _CHUNK_BYTES = 256 * 2**20
@@ -83,6 +84,13 @@ class ImageSource(Source):
             pixel_format=header.mode,
             names=names,
         )
+        self._is_grey = header.mode.startswith("I")
+        self._say_hdr(header)
+        if header.is_cut:
+            self.notices += (
+                f"{display_name(path)}: 16-bit colour in several pages is read as if all 16 bits "
+                "were in use; if it looks dark, save each page as a PNG",
+            )
         self._choose_white([page for page in self._pages if page.is_wide])
 
     @classmethod
@@ -105,21 +113,36 @@ class ImageSource(Source):
         """Take a single still."""
         return cls(file, "image", Arranged([file]), rate)
 
+    def _say_hdr(self, header: StillHeader) -> None:
+        if header.hdr is None:
+            return
+        name = display_name(self.info.path)
+        transfer = header.hdr[0]
+        if transfer == UNKNOWN:
+            self.notices += (f"{name}: whether it is HDR could not be told; it is read as SDR",)
+            return
+        self.notices += (
+            f"{name}: is HDR ({transfer}); tone-mapped to SDR, bt709, by ITU-R BT.2390",
+        )
+        self.info = replace(self.info, transfer=transfer)
+
     def _choose_white(self, wide: Sequence[_Page]) -> None:
-        """Find what is white in 16-bit grey: cameras of 10, 12 or 14 bits do not fill 16."""
+        """Find what is white in 16 bits: cameras of 10, 12 or 14 bits do not fill them."""
         count = min(len(wide), _WIDE_LOOKED_AT)
         looked_at = [wide[idx * len(wide) // count] for idx in range(count)]
+        brightest = 0
         with _Reader() as reader:
-            brightest = max(
-                (reader.open(page).read_max(page.number) for page in looked_at), default=0
-            )
-        fitting = [white for white in _WHITES if brightest <= white]
-        if not brightest or not fitting:
+            for page in looked_at:
+                brightest = max(brightest, reader.open(page).read_max(page.number))
+                if brightest > _WHITES[-1]:
+                    return  # all 16 bits are in use
+        if not brightest:
             return
-        self._wide_white = fitting[0]
+        self._wide_white = next(white for white in _WHITES if brightest <= white)
+        kind = "grey" if self._is_grey else "colour"
         seen = "" if count == len(wide) else f" of {count} images looked at"
         self.notices += (
-            f"{display_name(self.info.path)}: 16-bit grey with values up to {brightest}{seen} is "
+            f"{display_name(self.info.path)}: 16-bit {kind} with values up to {brightest}{seen} is "
             f"read as {self._wide_white.bit_length()}-bit: {self._wide_white} is white in every "
             "image",
         )
@@ -181,8 +204,7 @@ class ImageSource(Source):
                 f"{display_name(file.name)}: holds {count} pictures; each is a frame, "
                 f"{self._rate} to the second"
             )
-        is_wide = header.mode.startswith("I")
-        pages = [_Page(file, number, name, is_wide) for number, name in enumerate(names)]
+        pages = [_Page(file, number, name, header.is_wide) for number, name in enumerate(names)]
         if sorted(header.size_hw) != sorted(self._size_hw):
             raise self._mixed_sizes(pages[0], header.size_hw)
         self._pages += pages
@@ -206,7 +228,7 @@ class _Page:
     file: the still that holds it.
     number: its place among the still's pages, from 0.
     name: the stem of its output files.
-    is_wide: whether it is 16-bit grey.
+    is_wide: whether it has 16 bits, whose range is to be found.
     """
 
     file: Path
