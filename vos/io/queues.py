@@ -31,7 +31,7 @@ DEPTH = 4
 MOST_BYTES = 128 * 2**20
 """What waits in one queue: four frames of 4K, one of 8K."""
 
-_JOIN_TIMEOUT_S = 10.0
+_JOIN_TIMEOUT_S = 1.0
 
 
 def count_bytes(item: object) -> int:
@@ -49,7 +49,7 @@ class Prefetch(Closing, Generic[T]):
 
     Items that hold arrays wait in `MOST_BYTES` of memory at most.
 
-    Closing drops what waits, stops the thread and lets it close the source. That returns after 10 s
+    Closing drops what waits, stops the thread and lets it close the source. That returns after 1 s
     even if the source hangs inside one item; the thread is a daemon.
     """
 
