@@ -77,9 +77,7 @@ def refuse_lists(path: Path) -> None:
 
 
 def _open(file: object) -> InputContainer:
-    return wait_for(
-        lambda: av.open(file, mode="r", options=_OPTIONS, metadata_errors="replace")
-    )
+    return wait_for(lambda: av.open(file, mode="r", options=_OPTIONS, metadata_errors="replace"))
 
 
 def wait_for(work: Callable[[], T]) -> T:

@@ -14,10 +14,12 @@ from fractions import Fraction
 import av
 import numpy as np
 from av.codec.context import Flags
+from av.error import ExternalError
 from av.video.codeccontext import VideoCodecContext
 from av.video.plane import VideoPlane
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
+from vos.errors import OutOfMemoryError, Parameter
 from vos.io.write.overlay.draw import draw_overlay, outline_px
 
 _HD_LINES = 720
@@ -129,7 +131,16 @@ class SegmentEncoder:
         yield from self._packets(None)
 
     def _packets(self, frame: av.VideoFrame | None) -> Iterator[EncodedPacket]:
-        for packet in self._context.encode(frame):
+        try:
+            packets = self._context.encode(frame)
+        except ExternalError as error:  # of x264, which was given what it takes
+            raise OutOfMemoryError(
+                f"overlay: x264 cannot start or go on ({error.strerror}); it gets too little memory "
+                "or too few threads: end other programs, or leave the overlay out with `",
+                Parameter("save", "masks,stats"),
+                "`",
+            ) from error
+        for packet in packets:
             assert packet.pts is not None
             assert packet.dts is not None
             # x264 guesses the decoding times of a segment's first packets without knowing the
