@@ -81,7 +81,8 @@ def test_one_ends_reading_ahead(tmp_path: Path) -> None:
 
 
 STUCK = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from vos_cli.console.interrupts import end_on_second_interrupt
 end_on_second_interrupt()
 import av
@@ -96,7 +97,6 @@ def test_the_second_ends_the_process_where_nothing_else_does(silent: Path) -> No
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     assert started.stdout is not None
     assert started.stdout.readline() == "ready\n"
@@ -119,7 +119,6 @@ def test_one_that_is_noticed_is_as_ever() -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     assert started.stdout is not None
     started.stdout.readline()

@@ -135,8 +135,8 @@ class SegmentEncoder:
             packets = self._context.encode(frame)
         except ExternalError as error:  # of x264, which was given what it takes
             raise OutOfMemoryError(
-                f"overlay: x264 cannot start or go on ({error.strerror}); it gets too little memory "
-                "or too few threads: end other programs, or leave the overlay out with `",
+                f"overlay: x264 cannot start or go on ({error.strerror}); it gets too little "
+                "memory or too few threads: end other programs, or leave the overlay out with `",
                 Parameter("save", "masks,stats"),
                 "`",
             ) from error
