@@ -12,6 +12,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import get_args
 
 import numpy as np
@@ -106,6 +107,7 @@ class Tracker:
         end: TimePoint | None = None,
         direction: Direction = "forward",
         decoder: Decoder = "pyav",
+        rate: Fraction | float | str | None = None,
         scene_cuts: SceneCuts = "off",
     ) -> Iterator[FrameResult]:
         """Yield one result per frame of a video file, image folder, glob or image, in order.
@@ -115,6 +117,7 @@ class Tracker:
         direction: "forward" from each object's first prompt; "backward" from its last one towards
             the start; "both" covers every frame.
         decoder: reads videos.
+        rate: frames per second of stills, None for 24; videos take none.
         scene_cuts: "mark" them (`is_scene_cut` of a result is true there), "stop" there, or
             "reset" the memory to prompted frames.
 
@@ -123,7 +126,7 @@ class Tracker:
         prompts = _check_arguments(prompts, start, end, direction, scene_cuts)
 
         def results() -> Iterator[FrameResult]:
-            with open_source(path, decoder=decoder) as source:
+            with open_source(path, decoder=decoder, rate=rate) as source:
                 pairs = self.stream(
                     source,
                     prompts,

@@ -30,17 +30,22 @@ _BOMS = (
 )
 
 
+_PIECE_BYTES = 2**18
+
+
 class UnfitError(ValueError):
     """The content is not what may be read; the text says why, without the file's name."""
 
 
 def read_bytes(path: Path, limit: int = MAX_TEXT_BYTES) -> bytes:
     """Read a file that may be a pipe or a device without end. Raises OSError, UnfitError."""
+    data = bytearray()
     with path.open("rb") as file:
-        data = file.read(limit + 1)
-    if len(data) > limit:
-        raise UnfitError(f"over {limit} bytes long")
-    return data
+        while piece := file.read(_PIECE_BYTES):  # at once, it would take the limit's memory
+            data += piece
+            if len(data) > limit:
+                raise UnfitError(f"over {limit} bytes long")
+    return bytes(data)
 
 
 def decode_text(data: bytes, errors: str = "strict") -> str:

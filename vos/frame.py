@@ -62,6 +62,11 @@ class Frame:
         """Height and width in pixels."""
         return self.image.shape[0], self.image.shape[1]
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the images, which the queues count."""
+        return self.image.nbytes + (0 if self.resized is None else self.resized.nbytes)
+
     def __repr__(self) -> str:
         resized = "" if self.resized is None else f", resized={_form(self.resized)}"
         corrupt = ", is_corrupt=True" if self.is_corrupt else ""
@@ -104,6 +109,11 @@ class FrameResult:
     objects: Mapping[int, ObjectResult]
     is_corrupt: bool = False
     is_scene_cut: bool = False
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the label map, which the queues count."""
+        return self.label_map.nbytes
 
     @property
     def masks(self) -> dict[int, np.ndarray]:

@@ -13,13 +13,15 @@ import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal, get_args, get_type_hints
 
 from vos.bounded import read_text
 from vos.config import as_list, as_seconds, convert, nearest
-from vos.errors import ConfigError, Parameter
+from vos.errors import ConfigError, Parameter, UsageError
 from vos.io.read.scene_cuts import SceneCuts
+from vos.io.timecode import parse_rate
 from vos.model.options import OPTION_NAMES, ModelOptions
 
 Decoder = Literal["pyav", "decord"]
@@ -29,11 +31,20 @@ TOML_NAME = "vos.toml"
 _MAX_BYTES = 2**20
 
 
+def as_rate(value: object, where: str) -> Fraction:
+    """Read frames per second from a number or its text. Raises ConfigError."""
+    try:
+        return parse_rate(value)
+    except UsageError as error:
+        raise ConfigError(f"{where}: {error}") from None
+
+
 @dataclass(frozen=True, slots=True)
 class Settings(ModelOptions):
     """The choices that a flag, the environment or a file may make: those of the model, and these.
 
     decoder: video reader.
+    rate: frames per second of image sequences, None for 24; refused for videos.
     scene_cuts: "off", or what to do where the scene changes: "mark", "stop" or "reset".
     save: outputs to write.
     progress: form of the progress report on stderr.
@@ -41,6 +52,7 @@ class Settings(ModelOptions):
     """
 
     decoder: Decoder = "pyav"
+    rate: Fraction | None = field(default=None, metadata={"read": as_rate})
     scene_cuts: SceneCuts = "mark"
     save: tuple[str, ...] = field(default=("masks", "overlay", "stats"), metadata={"read": as_list})
     progress: Progress = "auto"

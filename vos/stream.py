@@ -14,7 +14,7 @@ import torch
 
 from vos.errors import PromptError, UsageError
 from vos.frame import Frame, FrameResult
-from vos.io.queues import map_ahead, prefetch
+from vos.io.queues import MOST_BYTES, count_bytes, map_ahead, prefetch
 from vos.io.read.scene_cuts import CutState, CutWatch, SceneCuts
 from vos.io.read.source import Source, TimePoint
 from vos.io.results.append_file import AppendFile
@@ -189,6 +189,7 @@ class Stream:
                 self._reach(result.frame_idx, state)
                 self.frames += 1
                 yield composing.frame, result
+                del composing, result  # not held while the next ones are made
         if self._forward is not None:
             self._forward.check_all_used()
 
@@ -311,7 +312,8 @@ class Stream:
 def one_ahead(items: Iterable[T]) -> Iterator[T]:
     """Yield each item when the next one has begun, so that a device is never without work.
 
-    An error in the making of an item is raised after those before it.
+    Items that hold more than `MOST_BYTES` are not kept waiting. An error in the making of an item
+    is raised after those before it.
     """
     waiting: deque[T] = deque()
     error: Exception | None = None
@@ -324,9 +326,12 @@ def one_ahead(items: Iterable[T]) -> Iterator[T]:
         except Exception as raised:
             error = raised
             break
-        if len(waiting) > 1:
+        while len(waiting) > (count_bytes(waiting[-1]) <= MOST_BYTES):
             yield waiting.popleft()
-    yield from waiting
+            if not waiting:
+                break
+    while waiting:
+        yield waiting.popleft()
     if error is not None:
         raise error
 

@@ -17,6 +17,7 @@ from typer.main import get_command, get_group
 from vos.errors import UsageError
 from vos.version import __version__
 from vos_cli.console.errors import EXIT_BROKEN_PIPE, carry_errors, report
+from vos_cli.console.interrupts import end_on_second_interrupt
 from vos_cli.options.bare import BareOptionsCommand
 
 
@@ -210,4 +211,5 @@ def run(arguments: list[str]) -> int:
 
 def main() -> None:
     """Entry point of the `vos` program."""
+    end_on_second_interrupt()
     sys.exit(run(sys.argv[1:]))

@@ -159,9 +159,10 @@ def test_a_session_takes_frames_only(tracker, value):
     for call in (tracker.session([BOX]).track, tracker.session([BOX]).decode):
         with pytest.raises(FrameError, match=r"is no frame; give vos.Frame\(image, Fraction"):
             call(value)
-    session = tracker.session([BOX])
-    with pytest.raises(VosError, match=r"is no frame|frame 0"):
-        list(session.run(value))
+    for frames in (value, np.zeros(())):
+        session = tracker.session([BOX])
+        with pytest.raises(VosError, match=r"is no frame|frame 0"):
+            list(session.run(frames))
 
 
 @pytest.mark.parametrize("reverse", [False, True])

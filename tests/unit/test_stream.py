@@ -12,9 +12,11 @@ import torch
 import vos
 from e2e import clips
 from vos.api import Tracker
+from vos.io import queues
 from vos.io.read.open import open_source
 from vos.model.load import ModelInfo
 from vos.refine.base import NoRefiner
+from vos.stream import one_ahead
 from vos.track import look_ahead
 from vos.track.compose import compose
 from vos.track.policy import Fifo
@@ -54,3 +56,22 @@ def test_frames_are_resized_in_other_threads_where_the_model_sees_them(
             for one, other in zip(found, alone, strict=True):
                 assert np.array_equal(one.label_map, other.label_map)
                 assert one.objects == other.objects
+
+
+def test_an_item_is_given_when_the_next_has_begun_unless_it_is_large():
+    made: list[int] = []
+
+    def items(size: int):
+        for index in range(4):
+            made.append(index)
+            yield np.zeros(size, np.uint8)
+        raise ValueError("the end")
+
+    for size, ahead in ((1, 1), (queues.MOST_BYTES + 1, 0)):
+        made.clear()
+        found = 0
+        with pytest.raises(ValueError, match="the end"):
+            for _ in one_ahead(items(size)):
+                assert made[-1] == min(found + ahead, 3)
+                found += 1
+        assert found == 4

@@ -16,6 +16,7 @@ from vos.errors import OutputError
 from vos.io.paths import display_name
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_SHORTAGE = {errno.ENOMEM, errno.EAGAIN}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
@@ -25,6 +26,8 @@ def output_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.errno in _SHORTAGE:
+            raise  # of memory or threads: the place is not to blame
         if error.errno in _FULL:
             problem = f"the disk is full ({_free(path)} left): free some, or choose another place"
         elif error.errno in _FORBIDDEN:

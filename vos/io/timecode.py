@@ -1,15 +1,20 @@
-"""Points in time as users write them: `300f`, `10.5s`, `00:00:10.5`."""
+"""Times and rates as users write them: `300f`, `10.5s`, `00:00:10.5`; `30`, `30000/1001`."""
 
 from __future__ import annotations
 
 import re
 from fractions import Fraction
 
+from vos.bounded import brief
 from vos.errors import UsageError
 
 _FRAMES = re.compile(r"(\d+)f", re.ASCII)
 _SECONDS = re.compile(r"(\d+(?:\.\d*)?|\.\d+)s", re.ASCII)
 _CLOCK = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{1,2}(?:\.\d*)?)", re.ASCII)
+_RATE = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(?:/(\d+))?", re.ASCII)
+_LONGEST_RATE = 40
+_LEAST_RATE, _MOST_RATE = Fraction(1, 86_400), Fraction(10_000)
+_MOST_RATE_TERM = 10_000_000
 _FORMS = "write 300f (a frame), 10.5s (seconds) or 00:00:10.5 (hours:minutes:seconds)"
 
 
@@ -31,6 +36,30 @@ def parse_time(text: str) -> int | Fraction:
             raise UsageError(f"time {text!r}: minutes and seconds stay below 60; {_FORMS}")
         return hours * 3600 + minutes * 60 + seconds
     raise UsageError(f"time {text!r} is not understood; {_FORMS}")
+
+
+def parse_rate(value: object) -> Fraction:
+    """Read frames per second from a number or a text: 30, 23.976, "30000/1001".
+
+    Raises UsageError for anything else, and beyond one frame a day to 10,000 a second.
+    """
+    rate: Fraction | None = None
+    if isinstance(value, int | float | Fraction) and not isinstance(value, bool):
+        value = str(value)
+    if isinstance(value, str) and len(value) < _LONGEST_RATE:
+        match = _RATE.fullmatch(value.strip())
+        if match and match[2] != "0" * len(match[2] or "-"):
+            rate = Fraction(match[1]) / int(match[2] or 1)
+    if (
+        rate is None
+        or not _LEAST_RATE <= rate <= _MOST_RATE
+        or max(rate.numerator, rate.denominator) > _MOST_RATE_TERM
+    ):
+        raise UsageError(
+            f"rate {brief(value)}: give frames per second, from 1/86400 to 10000, such as 30, "
+            "23.976 or 30000/1001"
+        )
+    return rate
 
 
 def format_time(when: int | Fraction) -> str:

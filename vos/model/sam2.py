@@ -1,11 +1,13 @@
 """The verbs over the sam2 package's modules: encode_image, condition, decode, encode_memory.
 
-No loop and no state. Each verb equals the matching part of `sam2.modeling.sam2_base.SAM2Base`
-bit for bit (tests/unit/track/test_parity.py); the fifth verb, refine, belongs to vos.refine.
+No loop and no state that a result depends on. Each verb equals the matching part of
+`sam2.modeling.sam2_base.SAM2Base` bit for bit (tests/unit/track/test_parity.py); the fifth verb,
+refine, belongs to vos.refine.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ParamSpec, Protocol, TypeVar
@@ -16,6 +18,7 @@ from jaxtyping import Float, UInt8
 from sam2.modeling.sam2_base import SAM2Base
 from torch import Tensor
 
+from vos.errors import UsageError
 from vos.model.attention.cached import CachedMemoryAttention
 from vos.model.attention.exact import ExactMemoryAttention
 from vos.model.attention.pointers import pointer_places
@@ -141,6 +144,7 @@ class Sam2Model:
             ExactMemoryAttention(net) if exact else CachedMemoryAttention(net, pool_memory)
         )
         self._image_pe: Tensor | None = None
+        self._used_in: int | None = None
 
     @property
     def image_size(self) -> int:
@@ -200,7 +204,11 @@ class Sam2Model:
         return work if self.fast_path is None else self.fast_path.quicken(work, name)
 
     def encode_image(self, image: Float[Tensor, "b 3 s s"]) -> FrameFeatures:
-        """Run the image encoder. Source: `SAM2Base.forward_image`."""
+        """Run the image encoder. Source: `SAM2Base.forward_image`.
+
+        Raises UsageError in a process forked from the one that used the model.
+        """
+        self._refuse_after_fork()
         out = self.parts.image_encoder(image)
         keys = out.get("keys")
         features = FrameFeatures(
@@ -217,6 +225,18 @@ class Sam2Model:
         return replace(
             features, s4=decoder.conv_s0(fpn4), s8=decoder.conv_s1(fpn8), fpn4=fpn4, fpn8=fpn8
         )
+
+    def _refuse_after_fork(self) -> None:
+        """Refuse to wait for threads that a fork has left behind, which would be for ever."""
+        here = os.getpid()
+        if self._used_in not in (None, here) and torch.get_num_threads() > 1:
+            raise UsageError(
+                f"this model was used in process {self._used_in} and forked into {here}, where "
+                "torch's threads are missing and it would hang: load it in the new process, start "
+                'that with multiprocessing.get_context("spawn"), or call torch.set_num_threads(1) '
+                "there first"
+            )
+        self._used_in = here
 
     def condition(
         self, features: FrameFeatures, recalls: Sequence[Recall], *, prompted: bool = False

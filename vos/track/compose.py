@@ -50,6 +50,11 @@ class Composing:
     ids: tuple[int, ...]
     fetch: Callable[[], list[np.ndarray]]
 
+    @property
+    def nbytes(self) -> int:
+        """Return the bytes of the frame, for queues."""
+        return self.frame.nbytes
+
     def wait(self) -> FrameResult:
         """Return the result once it is there."""
         labels, *scores = self.fetch()

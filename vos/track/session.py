@@ -76,9 +76,12 @@ class Session:
 
         Raises: PromptError if a prompt does not fit the frames, or names a frame that never came.
         """
-        if not isinstance(frames, Iterable):
+        try:
+            stream = iter(frames)
+        except TypeError:  # of a 0-dimensional array too, which is an Iterable
             check_frame(frames)
-        for frame in frames:
+            raise
+        for frame in stream:
             yield self.track(frame)
         self.check_all_used()
 

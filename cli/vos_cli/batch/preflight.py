@@ -114,8 +114,8 @@ def probe(clip: Clip, folder: BatchFolder, progress: str | None) -> Probe:
         output = folder.output(clip.name)
         for place in (output, folder.log(clip.name)):
             check_inside(folder.root, place)
-        decoder = clip.flags.settings(progress).decoder
-        with open_source(clip.source, decoder=decoder) as source:
+        settings = clip.flags.settings(progress)
+        with open_source(clip.source, decoder=settings.decoder, rate=settings.rate) as source:
             info = source.info
             frames, is_vfr = _length(info)
             notes = (*source.notices, *source.warnings)

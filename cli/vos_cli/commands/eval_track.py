@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 PREDICTIONS = "predictions"
 RUN_NAME = "run.json"
 _LOCK = ".lock"
+_CLAIMS = ".claims"
 _SPARE_BYTES = len("..part")
 
 Root = Annotated[Path, typer.Argument(metavar="ROOT", help="The data set's folder.")]
@@ -263,8 +264,34 @@ def _track_all(run: _Run, tasks: list[TrackingTask], lock: int) -> Path:
         notify(f"{done} finished videos kept in {predictions}")
     with open_progress(run.chosen.progress, sum(len(task.frames) for task in todo)) as progress:
         for task in todo:
-            _track_video(tracker, task, run.output, progress.advance)
+            with _claim(run, task.video) as is_ours:
+                if not is_ours:
+                    notify(f"{task.video}: another shard is tracking it, skipped")
+                elif (predictions / task.video).is_dir():
+                    notify(f"{task.video}: another shard has tracked it meanwhile, kept")
+                else:
+                    _track_video(tracker, task, run.output, progress.advance)
     return predictions
+
+
+@contextmanager
+def _claim(run: _Run, video: str) -> Iterator[bool]:
+    """Hold a video against other shards; tell whether that went well.
+
+    Shards of one count have no video in common, but 1/2 and 1/3 do. Without shards the folder's
+    own lock shuts everybody else out.
+    """
+    if run.shard[1] == 1:
+        yield True
+        return
+    inside = Inside(run.output)
+    with output_errors(run.output):
+        inside.make_folder(_CLAIMS)
+        handle = inside.open(f"{_CLAIMS}/{video}", os.O_RDWR | os.O_CREAT)
+    try:
+        yield take_lock(handle)
+    finally:
+        os.close(handle)
 
 
 def describe(tracker: Tracker, options: ModelOptions) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import typer
 from vos import settings
 from vos.errors import UsageError
 from vos.io.results.layout import OVERLAY_NAME
+from vos.prompts import find_notes
 from vos.prompts.file import NamedPrompts, check_size
 from vos.settings import Settings
 from vos.suspicious import Suspicion
@@ -72,6 +73,8 @@ def fix(
     open_again = partial(open_result, result, source=source)
     opened = open_result(result, source=source, is_only_looking=listing)
     check_size(drawn.size_hw, opened.source.info.size_hw)
+    for text in find_notes(drawn.prompts, opened.source.info.size_hw):
+        warn(text)
     on_notice = stay_silent if quiet else notify
     if listing:
         if not opened.is_finished:

@@ -95,7 +95,7 @@ def _rows(seen: SourceInfo, scan: VideoScan | None, source: Source) -> list[tupl
         rows += [
             ("names", _span(seen.names or ())),
             ("format", f"{seen.codec}, {seen.pixel_format}"),
-            ("rate", f"{seen.average_rate} frames/s, assumed"),
+            ("rate", f"{seen.average_rate} frames/s, assumed: `vos track --rate` says another"),
         ]
     else:
         rows += [

@@ -154,7 +154,12 @@ def _is_out_of_memory(error: BaseException) -> bool:
         return True
     if isinstance(error, OSError) and error.errno == errno.ENOMEM:
         return True
+    # FFmpeg's word for a thread or memory that it does not get.
+    if type(error).__module__.startswith("av.") and getattr(error, "errno", 0) == errno.EAGAIN:
+        return True
     text = str(error).lower()
+    if isinstance(error, RuntimeError) and "can't start new thread" in text:
+        return True
     if isinstance(error, ImportError | OSError) and any(
         words in text for words in (*_UNMAPPED, *_NO_MEMORY)
     ):

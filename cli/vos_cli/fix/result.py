@@ -34,6 +34,7 @@ from vos.io.write.stats_file import ObjectSeries, StatsFile
 from vos.model.options import ModelOptions
 from vos.prompts import Direction, Prompt
 from vos.prompts.file import load_named_prompts
+from vos.settings import as_rate
 from vos.suspicious import Suspicion, find_suspicious_spans
 from vos_cli.fix.plan import prompted_frames
 from vos_cli.job.job import default_output
@@ -214,6 +215,8 @@ def _check(manifest: Mapping[str, Any], name: str) -> None:
             if parameters.get(key) is not None:
                 from_exact_text(convert(str, parameters[key], key))
         convert(SceneCuts, parameters.get("scene_cuts", "off"), "scene_cuts")
+        if "rate" in parameters:
+            as_rate(parameters["rate"], "rate")
         if not are_placed(parameters["prompts"]):
             raise ValueError("prompts are not placed")
     except (ConfigError, ValueError, ArithmeticError) as error:
@@ -231,9 +234,9 @@ def _check(manifest: Mapping[str, Any], name: str) -> None:
 
 
 def _open_input(path: Path, manifest: Mapping[str, Any], given: str | None) -> Source:
-    return open_source(
-        _find_input(path, manifest, given), decoder=manifest["parameters"]["decoder"]
-    )
+    was = manifest["parameters"]
+    found = _find_input(path, manifest, given)
+    return open_source(found, decoder=was["decoder"], rate=was.get("rate"))
 
 
 def _find_input(path: Path, manifest: Mapping[str, Any], given: str | None) -> str:

@@ -11,7 +11,7 @@ from vos.errors import ModelError, Parameter, UsageError
 from vos.model import registry
 from vos.model import weights as weight_file
 from vos.refine.resolve import AUTO, NONE, RefinerInfo, resolve_refiner
-from vos.settings import Settings
+from vos.settings import Settings, as_rate
 
 
 def settings_like(
@@ -43,7 +43,13 @@ def settings_like(
     if refiner is None and sha256 == manifest["model_sha256"]:
         refined = str(was["refiner"])
         _check_refiner(was, resolve_refiner(refined, resolved.name, sha256))
-    return replace(chosen.with_parameters(was), model=name, refiner=refined, decoder=was["decoder"])
+    return replace(
+        chosen.with_parameters(was),
+        model=name,
+        refiner=refined,
+        decoder=was["decoder"],
+        rate=as_rate(was["rate"], "rate") if "rate" in was else None,
+    )
 
 
 def model_line(used: Settings) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from vos.errors import PromptError
 from vos.io.read.open import open_source
 from vos.io.read.scan import frames_before, scan_video
-from vos.io.read.source import Source, SourceInfo, check_range
+from vos.io.read.source import IMAGE_RATE, Source, SourceInfo, check_range
 from vos.io.results.fingerprint import Stamp, fingerprint_input, stamp_input
 from vos.io.results.manifest import Fingerprint
 from vos.io.timecode import exact_text, format_time
@@ -68,7 +68,7 @@ def check(job: Job) -> Prepared:
     """
     model = registry.resolve(job.settings.model)
     with ExitStack() as stack:
-        source = stack.enter_context(open_source(job.source, decoder=job.settings.decoder))
+        source = stack.enter_context(_open(job))
         check_prompts(job, source.info)
         source.warnings += find_notes(job.prompts, source.info.size_hw)
         sha256 = weight_file.check_sha256(model)
@@ -78,6 +78,10 @@ def check(job: Job) -> Prepared:
         fingerprint = Fingerprint(fingerprint_input(source.info.path), parameters, sha256)
         stack.pop_all()
     return Prepared(job, source, model, sha256, refiner, fingerprint, stamp)
+
+
+def _open(job: Job) -> Source:
+    return open_source(job.source, decoder=job.settings.decoder, rate=job.settings.rate)
 
 
 def check_prompts(job: Job, info: SourceInfo) -> None:
@@ -135,4 +139,6 @@ def _parameters(job: Job, info: SourceInfo, refiner: RefinerInfo | None) -> dict
         **settings.as_parameters(),
         "decoder": settings.decoder,
         "scene_cuts": settings.scene_cuts,
+        # Left out where it is what older results were made with.
+        **({} if settings.rate in (None, IMAGE_RATE) else {"rate": str(settings.rate)}),
     }

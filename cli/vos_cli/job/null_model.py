@@ -76,6 +76,7 @@ class NullStream:
                 self.next_idx = frame.frame_idx + 1
                 self.frames += 1
                 yield frame, self._result(frame, is_cut)
+                del frame  # not held while the next one is read
 
     def _result(self, frame: Frame, is_scene_cut: bool) -> FrameResult:
         empty = np.zeros(frame.size_hw, np.uint8)

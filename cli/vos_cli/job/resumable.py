@@ -102,6 +102,7 @@ class ResumableRun:
         with WriteBehind(self._write, WRITTEN_BEHIND) as behind:
             for frame, result in results:
                 behind.put((frame, result))
+                del frame, result  # not held while the next ones are made
                 progress.advance()
                 self._save_if_due(behind)
 

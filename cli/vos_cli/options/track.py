@@ -254,6 +254,15 @@ class TrackFlags:
             metavar="NAME",
         ),
     ] = None
+    rate: Annotated[
+        str | None,
+        _option(
+            "--rate",
+            text="Frames per second of an image sequence, such as 30 or 30000/1001; default 24.",
+            panel=_RANGE,
+            metavar="FPS",
+        ),
+    ] = None
     scene_cuts: Annotated[
         str | None,
         _option(

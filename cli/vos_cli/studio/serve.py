@@ -13,6 +13,7 @@ from vos.errors import UsageError
 from vos.io.read.open import open_source
 from vos.io.read.random_access import RandomAccess
 from vos.io.read.source import Source
+from vos.prompts import find_notes
 from vos.prompts.file import NamedPrompts, check_size
 from vos.settings import Settings
 from vos_cli.console.notices import warn
@@ -80,10 +81,13 @@ def serve(
     from vos_cli.studio.session import StudioSession
 
     if isinstance(source, str):
-        source = open_source(source, decoder=settings.decoder)
+        source = open_source(source, decoder=settings.decoder, rate=settings.rate)
     with source as opened, address.listen() as listener:
         check_size(drawn.size_hw, opened.info.size_hw)
         check_drawn(drawn.prompts, opened.info.size_hw)
+        notes = (*opened.notices, *find_notes(drawn.prompts, opened.info.size_hw))
+        for text in notes:
+            warn(text)
         thumbnails = Thumbnails(opened.info.frame_count)
         with RandomAccess(opened, thumbnails.add) as frames:
             previewer = Previewer(partial(_model, settings), frames)
@@ -94,6 +98,7 @@ def serve(
                 previewer=previewer,
                 history=History(make_document(drawn.prompts, drawn.names)),
                 tool=tool,
+                notes=notes,
                 save_to=save_to,
                 runs=None if job is None else Runs(job, opened.info, previewer.tracker),
                 finish=lambda: setattr(server, "should_exit", True),

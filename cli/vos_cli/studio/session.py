@@ -37,6 +37,7 @@ class StudioSession:
     save_to: the prompt file of `vos pick`, else None.
     runs: the tracking of `vos track`, or of the rest of an interrupted result, else None.
     finish: ends the server.
+    notes: how the input and the prompts given with it were read where that is not plain.
     fixes: the corrections of `vos fix`, or of what was tracked here; what is drawn is not part of
         the result yet. None while nothing is corrected.
     saved_version: version of the document in the prompt file, -1 if none was written.
@@ -53,6 +54,7 @@ class StudioSession:
     save_to: Path | None
     runs: Runs | None
     finish: Callable[[], None]
+    notes: tuple[str, ...] = ()
     fixes: Fixes | None = None
     saved_version: int = -1
     page_id: str = field(default_factory=lambda: secrets.token_hex(4))
@@ -70,6 +72,7 @@ class StudioSession:
             "rate": 24.0 if rate is None else float(rate),
             "is_still": self.info.kind == "image",
             "tool": self.tool,
+            "notes": list(self.notes),
             "mode": self._mode(),
             "save_to": None if self.save_to is None else str(self.save_to),
             "colours": colours(),

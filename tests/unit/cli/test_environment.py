@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
+import tracemalloc
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import pytest
 
-from vos.errors import UsageError
+from vos.bounded import UnfitError, read_bytes
+from vos.errors import OutOfMemoryError, OutputError, UsageError
+from vos.io.disk import output_errors
+from vos.io.write.overlay.encode import SegmentEncoder, VideoForm
 from vos.model import registry
 from vos_cli import main
 from vos_cli.batch.ray.plan import keep_token_private
@@ -60,6 +67,38 @@ def test_a_user_without_a_home(monkeypatch):
     assert registry.expand_user("~nobody/a.pt") == Path("~nobody/a.pt")
 
 
+@pytest.mark.parametrize("number", [errno.ENOMEM, errno.EAGAIN])
+def test_the_place_is_not_to_blame_for_a_shortage(number: int, tmp_path: Path):
+    with pytest.raises(OSError, match="short") as caught, output_errors(tmp_path / "a"):
+        raise OSError(number, "short")
+    assert not isinstance(caught.value, OutputError)
+
+
+def test_an_encoder_that_cannot_start(monkeypatch):
+    class Refusing:
+        def encode(self, _frame):
+            raise av.error.ExternalError(542398533, "Generic error in an external library")
+
+    encoder = SegmentEncoder(VideoForm((8, 8), Fraction(1, 24), None), ())
+    monkeypatch.setattr(encoder, "_context", Refusing())
+    with pytest.raises(OutOfMemoryError, match=r"too little memory.*save='masks,stats'"):
+        list(encoder.flush())
+
+
+@pytest.mark.parametrize("limit", [3, 100, 10**9])
+def test_a_small_file_is_read_into_little_memory(limit: int, tmp_path: Path):
+    path = tmp_path / "a"
+    path.write_bytes(b"abc")
+    tracemalloc.start()
+    assert read_bytes(path, limit) == b"abc"
+    assert tracemalloc.get_traced_memory()[1] < 2**20
+    tracemalloc.stop()
+    path.write_bytes(b"abcd" * limit if limit < 10**6 else b"abc")
+    if limit < 10**6:
+        with pytest.raises(UnfitError):
+            read_bytes(path, limit)
+
+
 @pytest.mark.parametrize(
     ("error", "code", "word"),
     [
@@ -67,6 +106,10 @@ def test_a_user_without_a_home(monkeypatch):
         (OSError("libc10.so: cannot allocate memory in static TLS block"), 7, "out of memory"),
         (OSError(12, "Cannot allocate memory"), 7, "out of memory"),
         (MemoryError(), 7, "out of memory"),
+        (av.error.BlockingIOError(11, "Resource temporarily unavailable"), 7, "out of memory"),
+        (av.error.MemoryError(12, "Cannot allocate memory"), 7, "out of memory"),
+        (RuntimeError("can't start new thread"), 7, "out of memory"),
+        (BlockingIOError(11, "Resource temporarily unavailable"), 1, "internal error"),
         (OSError("/x/libtorch_cpu.so: cannot open shared object file"), 2, "installation"),
         (ModuleNotFoundError("No module named 'torch'"), 2, "installation"),
         (ImportError("libgomp.so.1: cannot open shared object file"), 2, "installation"),

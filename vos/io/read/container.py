@@ -16,6 +16,7 @@ from vos.frame import Frame
 from vos.io.paths import display_name
 from vos.io.read import size_limits
 from vos.io.read.backward import BackwardReader
+from vos.io.read.container_file import wait_for
 from vos.io.read.decode import (
     Clock,
     Converter,
@@ -94,21 +95,11 @@ class ContainerSource(Source):
         """
         self._path = path
         self.warnings: list[str] = []
-        with open_video(path) as (container, stream):
-            first = next(decode_frames(container, stream), None)
-            if first is None:
-                raise InputError(
-                    f"{display_name(path)}: no picture could be decoded (codec "
-                    f"{_codec_name(stream)}); the file is damaged or ends before its first frame"
-                )
-            matrix = read_display_matrix(first.frame)
-            orientation = matrix.orientation()
-            self.info = _describe(path, container, stream, first.frame, orientation)
-            self._has_own_duration = (
-                _own_duration(stream) is not None or len(container.streams) == 1
-            )
-        if is_hdr(first.frame):
-            form = read_hdr_form(first.frame)
+        first = wait_for(self._look)
+        matrix = read_display_matrix(first)
+        orientation = matrix.orientation()
+        if is_hdr(first):
+            form = read_hdr_form(first)
             self.warn(
                 f"is HDR ({self.info.transfer}, up to {form.peak_nits:.0f} nits); tone-mapped to "
                 "SDR, bt709, by ITU-R BT.2390"
@@ -131,6 +122,23 @@ class ContainerSource(Source):
                 f"has {self.info.video_stream_count} video streams; stream "
                 f"{self.info.video_stream} ({width}x{height}) is used"
             )
+
+    def _look(self) -> VideoFrame:
+        """Read what the container and its first frame say; return that frame."""
+        path = self._path
+        with open_video(path) as (container, stream):
+            first = next(decode_frames(container, stream), None)
+            if first is None:
+                raise InputError(
+                    f"{display_name(path)}: no picture could be decoded (codec "
+                    f"{_codec_name(stream)}); the file is damaged or ends before its first frame"
+                )
+            orientation = read_display_matrix(first.frame).orientation()
+            self.info = _describe(path, container, stream, first.frame, orientation)
+            self._has_own_duration = (
+                _own_duration(stream) is not None or len(container.streams) == 1
+            )
+        return first.frame
 
     def check_length(self, covered: Fraction, frame_count: int) -> None:
         """Warn if there are clearly fewer frames than the container's duration and rate say.
@@ -184,9 +192,9 @@ class ContainerSource(Source):
                 if frame_idx < skip_to:
                     converter.pass_over(raw.frame)
                     continue
-                image = converter.to_rgb(raw.frame)
                 name = video_frame_name(frame_idx)
-                yield Frame(image, pts, frame_idx, name, raw.is_corrupt)
+                # No variable holds the image while the next one is made.
+                yield Frame(converter.to_rgb(raw.frame), pts, frame_idx, name, raw.is_corrupt)
         self._report(corrupt, clock, converter)
         if has_ended:
             self.check_length(covered, frame_idx + 1)

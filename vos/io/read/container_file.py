@@ -77,13 +77,14 @@ def refuse_lists(path: Path) -> None:
 
 
 def _open(file: object) -> InputContainer:
-    return _in_a_thread(
-        lambda: av.open(file, mode="r", options=_OPTIONS, metadata_errors="replace")
-    )
+    return wait_for(lambda: av.open(file, mode="r", options=_OPTIONS, metadata_errors="replace"))
 
 
-def _in_a_thread(work: Callable[[], T]) -> T:
-    """Call `work` in a thread of its own: native code does not let Ctrl-C through, a wait does."""
+def wait_for(work: Callable[[], T]) -> T:
+    """Call `work` in a thread of its own: native code does not let Ctrl-C through, a wait does.
+
+    What waits for a disk that hangs is left behind then.
+    """
     done: queue.SimpleQueue[tuple[T | None, BaseException | None]] = queue.SimpleQueue()
 
     def run() -> None:
@@ -92,6 +93,8 @@ def _in_a_thread(work: Callable[[], T]) -> T:
         except BaseException as error:
             done.put((None, error))
 
+    if threading.current_thread() is not threading.main_thread():
+        return work()
     try:
         threading.Thread(target=run, name="vos-open", daemon=True).start()
     except RuntimeError:  # no more threads are allowed

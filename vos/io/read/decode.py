@@ -7,6 +7,7 @@ exact and strictly increasing, and nothing is believed that the header merely cl
 from __future__ import annotations
 
 import errno
+import mmap
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ from vos.io.read.tone_map import is_hdr, read_hdr_form, tone_map
 # of the last packets sent.
 _ERROR_REACH = 18
 _MOST_PIXELS_PER_THREAD = 2**25  # 8K
+_LEAST_MEMORY_BYTES = 2**26
 _FALLBACK_PERIOD = Fraction(1, 25)
 # Times out of order go back by two frames at most; a recording that begins anew goes further.
 _CLOCK_JUMP_FRAMES = Fraction(5, 2)
@@ -101,6 +103,17 @@ def _refuse_shortage(error: Exception, name: str) -> None:
             f"{display_name(name)}: FFmpeg got too few threads or too little memory "
             f"({_reason(error)}); end other programs, or raise the limits that "
             "`ulimit -a` shows"
+        ) from None
+
+
+def _refuse_little_memory(name: str) -> None:
+    """Raise OutOfMemoryError where a decoder's complaint may be of memory: some do not say so."""
+    try:
+        mmap.mmap(-1, _LEAST_MEMORY_BYTES).close()
+    except OSError:
+        raise OutOfMemoryError(
+            f"{display_name(name)}: a frame could not be decoded and hardly any memory is left; "
+            "end other programs, or raise the limits that `ulimit -a` shows"
         ) from None
 
 
@@ -207,6 +220,7 @@ def decode_frames(
             frames = stream.codec_context.decode(packet)
         except FFmpegError as error:
             _refuse_shortage(error, container.name)
+            _refuse_little_memory(container.name)
             ledger.record_error()
             continue
         for frame in frames:
@@ -342,10 +356,21 @@ class Converter:
                 f"pixel format {frame.format.name} cannot be converted to RGB ({error}); "
                 "re-encode the video, for instance to H.264"
             ) from None
-        image = rgb.to_ndarray()
+        image = _to_array(rgb)
         if needs_tone_map:
             image = tone_map(image, read_hdr_form(frame))
         return self._orientation.apply(image)
+
+
+def _to_array(rgb: VideoFrame) -> np.ndarray:
+    """Return the pixels of an rgb24 or rgb48le frame; those of a huge one are not copied."""
+    plane = rgb.planes[0]
+    depth = np.dtype(np.uint8 if rgb.format.name == "rgb24" else "<u2")
+    row_bytes = rgb.width * 3 * depth.itemsize
+    if rgb.width * rgb.height <= _MOST_PIXELS_PER_THREAD or plane.line_size != row_bytes:
+        return rgb.to_ndarray()
+    pixels = np.frombuffer(memoryview(plane), depth, count=rgb.width * rgb.height * 3)  # pyright: ignore[reportArgumentType]
+    return pixels.reshape(rgb.height, rgb.width, 3)
 
 
 def _assumed_matrix(frame: VideoFrame) -> Colorspace | None:

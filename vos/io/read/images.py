@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
@@ -16,6 +16,7 @@ from vos.io.patterns import expand
 from vos.io.read import size_limits
 from vos.io.read.sequence import Arranged, arrange_folder, arrange_matches
 from vos.io.read.source import (
+    IMAGE_RATE,
     Source,
     SourceInfo,
     TimePoint,
@@ -24,9 +25,7 @@ from vos.io.read.source import (
     video_frame_name,
 )
 from vos.io.read.still import SIXTEEN_BIT_MAX, OpenStill, StillHeader, read_header
-
-IMAGE_RATE = Fraction(24)
-"""Frames per second assumed for stills, which carry no time of their own."""
+from vos.io.read.still_codes import UNKNOWN
 
 _CHUNK_FRAMES = 32
 _CHUNK_BYTES = 256 * 2**20
@@ -37,17 +36,26 @@ _WHITES = tuple(2**bits - 1 for bits in (8, 10, 12, 14))
 class ImageSource(Source):
     """Stills of one size in natural order of their names, one frame for each page.
 
-    `pts` is index / 24 s. `name` is the file's stem, so gaps and first numbers survive; the pages
-    of a single file are numbered as a video's frames, those of one among others behind its stem.
+    `pts` is index / rate, in seconds. `name` is the file's stem, so gaps and first numbers survive;
+    the pages of a single file are numbered as a video's frames, those of one among others behind
+    its stem.
     """
 
-    def __init__(self, path: Path, kind: Literal["images", "image"], arranged: Arranged) -> None:
+    def __init__(
+        self,
+        path: Path,
+        kind: Literal["images", "image"],
+        arranged: Arranged,
+        rate: Fraction | None = None,
+    ) -> None:
         """Read the header of every file.
 
-        path: what the user named. arranged: the files, at least one. Raises InputError if two files
+        path: what the user named. arranged: the files, at least one. rate: frames per second, None
+        for `IMAGE_RATE`. Raises InputError if two files
         share a stem, differ in size, or one is no readable image.
         """
         files = arranged.files
+        self._rate = rate or IMAGE_RATE
         self.notices = arranged.notices
         self.warnings = list(arranged.warnings)
         self._wide_white = SIXTEEN_BIT_MAX
@@ -68,49 +76,73 @@ class ImageSource(Source):
             kind=kind if len(names) == 1 else "images",
             size_hw=(height, width),
             frame_count=len(names),
-            average_rate=IMAGE_RATE,
-            duration=len(names) / IMAGE_RATE,
+            average_rate=self._rate,
+            duration=len(names) / self._rate,
+            is_rate_given=rate is not None,
             is_vfr=False,
             codec=header.format,
             pixel_format=header.mode,
             names=names,
         )
+        self._is_grey = header.mode.startswith("I")
+        self._say_hdr(header)
+        if header.is_cut:
+            self.notices += (
+                f"{display_name(path)}: 16-bit colour in several pages is read as if all 16 bits "
+                "were in use; if it looks dark, save each page as a PNG",
+            )
         self._choose_white([page for page in self._pages if page.is_wide])
 
     @classmethod
-    def from_folder(cls, folder: Path) -> ImageSource:
+    def from_folder(cls, folder: Path, rate: Fraction | None = None) -> ImageSource:
         """Take the sequence directly inside `folder`; hidden files are passed over."""
         try:
             entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
         except OSError as error:
             raise unreadable(folder, error) from None
-        return cls(folder, "images", arrange_folder(folder, entries))
+        return cls(folder, "images", arrange_folder(folder, entries), rate)
 
     @classmethod
-    def from_pattern(cls, pattern: str) -> ImageSource:
+    def from_pattern(cls, pattern: str, rate: Fraction | None = None) -> ImageSource:
         """Take all stills that match `pattern`, a glob or a name with %04d or ####."""
-        return cls(absolute(pattern), "images", arrange_matches(pattern, expand(pattern)))
+        arranged = arrange_matches(pattern, expand(pattern))
+        return cls(absolute(pattern), "images", arranged, rate)
 
     @classmethod
-    def from_file(cls, file: Path) -> ImageSource:
+    def from_file(cls, file: Path, rate: Fraction | None = None) -> ImageSource:
         """Take a single still."""
-        return cls(file, "image", Arranged([file]))
+        return cls(file, "image", Arranged([file]), rate)
+
+    def _say_hdr(self, header: StillHeader) -> None:
+        if header.hdr is None:
+            return
+        name = display_name(self.info.path)
+        transfer = header.hdr[0]
+        if transfer == UNKNOWN:
+            self.notices += (f"{name}: whether it is HDR could not be told; it is read as SDR",)
+            return
+        self.notices += (
+            f"{name}: is HDR ({transfer}); tone-mapped to SDR, bt709, by ITU-R BT.2390",
+        )
+        self.info = replace(self.info, transfer=transfer)
 
     def _choose_white(self, wide: Sequence[_Page]) -> None:
-        """Find what is white in 16-bit grey: cameras of 10, 12 or 14 bits do not fill 16."""
+        """Find what is white in 16 bits: cameras of 10, 12 or 14 bits do not fill them."""
         count = min(len(wide), _WIDE_LOOKED_AT)
         looked_at = [wide[idx * len(wide) // count] for idx in range(count)]
+        brightest = 0
         with _Reader() as reader:
-            brightest = max(
-                (reader.open(page).read_max(page.number) for page in looked_at), default=0
-            )
-        fitting = [white for white in _WHITES if brightest <= white]
-        if not brightest or not fitting:
+            for page in looked_at:
+                brightest = max(brightest, reader.open(page).read_max(page.number))
+                if brightest > _WHITES[-1]:
+                    return  # all 16 bits are in use
+        if not brightest:
             return
-        self._wide_white = fitting[0]
+        self._wide_white = next(white for white in _WHITES if brightest <= white)
+        kind = "grey" if self._is_grey else "colour"
         seen = "" if count == len(wide) else f" of {count} images looked at"
         self.notices += (
-            f"{display_name(self.info.path)}: 16-bit grey with values up to {brightest}{seen} is "
+            f"{display_name(self.info.path)}: 16-bit {kind} with values up to {brightest}{seen} is "
             f"read as {self._wide_white.bit_length()}-bit: {self._wide_white} is white in every "
             "image",
         )
@@ -119,11 +151,11 @@ class ImageSource(Source):
         self, start: TimePoint | None, end: TimePoint | None, skip_to: int
     ) -> Iterator[Frame]:
         count = len(self._pages)
-        if is_before(count - 1, (count - 1) / IMAGE_RATE, start):
+        if is_before(count - 1, (count - 1) / self._rate, start):
             raise past_the_end(self.info.path, start or 0, count)
         with _Reader() as reader:
             for idx in range(count):
-                pts = idx / IMAGE_RATE
+                pts = idx / self._rate
                 if end is not None and not is_before(idx, pts, end):
                     return
                 if idx >= skip_to and not is_before(idx, pts, start):
@@ -154,7 +186,7 @@ class ImageSource(Source):
         height, width = image.shape[:2]
         if (height, width) != self._size_hw:
             raise self._mixed_sizes(page, (height, width))
-        return Frame(image, idx / IMAGE_RATE, idx, page.name)
+        return Frame(image, idx / self._rate, idx, page.name)
 
     def _add(self, file: Path, header: StillHeader, file_count: int) -> None:
         """Append the pages of a file.
@@ -170,10 +202,9 @@ class ImageSource(Source):
             self._has_many_in_one = True
             self.warnings.append(
                 f"{display_name(file.name)}: holds {count} pictures; each is a frame, "
-                f"{IMAGE_RATE} to the second"
+                f"{self._rate} to the second"
             )
-        is_wide = header.mode.startswith("I")
-        pages = [_Page(file, number, name, is_wide) for number, name in enumerate(names)]
+        pages = [_Page(file, number, name, header.is_wide) for number, name in enumerate(names)]
         if sorted(header.size_hw) != sorted(self._size_hw):
             raise self._mixed_sizes(pages[0], header.size_hw)
         self._pages += pages
@@ -197,7 +228,7 @@ class _Page:
     file: the still that holds it.
     number: its place among the still's pages, from 0.
     name: the stem of its output files.
-    is_wide: whether it is 16-bit grey.
+    is_wide: whether it has 16 bits, whose range is to be found.
     """
 
     file: Path

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from fractions import Fraction
 
-from vos.errors import InputError, UsageError
+from vos.errors import InputError, Parameter, UsageError
 from vos.frame import Frame
 from vos.io.paths import absolute, display_name, require_readable_file, unreadable
 from vos.io.patterns import is_pattern
@@ -17,17 +18,26 @@ from vos.io.read.formats import (
 )
 from vos.io.read.signatures import is_image_sequence, is_still
 from vos.io.read.source import Decoder, Source
+from vos.io.timecode import parse_rate
 
 
-def open_source(path: str | os.PathLike[str], *, decoder: Decoder = "pyav") -> Source:
+def open_source(
+    path: str | os.PathLike[str],
+    *,
+    decoder: Decoder = "pyav",
+    rate: Fraction | float | str | None = None,
+) -> Source:
     """Open a video file, a still, a folder of stills or a pattern of stills.
 
     decoder: for video files only. "decord" reproduces the pixels of the official SAM 2 loader.
-    Raises InputError if there is nothing readable at `path`, UsageError for an unknown decoder or
-    one that is not installed.
+    rate: frames per second of stills, such as 30 or "30000/1001"; None for 24.
+
+    Raises InputError if there is nothing readable at `path`; UsageError for an unknown decoder or
+    one that is not installed, and for a rate of a video, which has its own times.
     """
     if not isinstance(decoder, str) or decoder not in ("pyav", "decord"):
         raise UsageError(f"decoder {decoder!r} is unknown; use 'pyav' (default) or 'decord'")
+    of_stills = None if rate is None else parse_rate(rate)
     from vos.io.read.images import ImageSource  # Pillow loads slowly
 
     try:
@@ -45,11 +55,11 @@ def open_source(path: str | os.PathLike[str], *, decoder: Decoder = "pyav") -> S
     where = absolute(text)
     try:
         if where.is_dir():
-            return ImageSource.from_folder(where)
+            return ImageSource.from_folder(where, of_stills)
         if not where.exists():
             refuse_place(text)
             if is_pattern(text):
-                return ImageSource.from_pattern(text)
+                return ImageSource.from_pattern(text, of_stills)
     except OSError as error:
         raise unreadable(where, error) from None
     if where.suffix.lower() in FOREIGN_SUFFIXES:
@@ -60,7 +70,14 @@ def open_source(path: str | os.PathLike[str], *, decoder: Decoder = "pyav") -> S
         )
     is_named_still = where.suffix.lower() in STILL_SUFFIXES and not is_image_sequence(where)
     if is_named_still or is_still(where):
-        return ImageSource.from_file(where)
+        return ImageSource.from_file(where, of_stills)
+    if of_stills is not None:
+        require_readable_file(where)
+        raise UsageError(
+            f"{display_name(where)}: a video has its own times, so it takes no rate; leave out `",
+            Parameter("rate", str(rate)),
+            "`",
+        )
     if decoder == "decord":
         from vos.io.read.decord import DecordSource  # an optional dependency
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from array import array
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
 from av.error import InvalidDataError
 
+from vos.io.read.container_file import wait_for
 from vos.io.read.decode import frame_period, open_video
 
 _VFR_TOLERANCE = Fraction(1, 20)
@@ -40,6 +42,10 @@ def scan_video(path: Path) -> VideoScan:
 
     Raises InputError if the file is no video.
     """
+    return wait_for(partial(_scan, path))
+
+
+def _scan(path: Path) -> VideoScan:
     ticks: array[int] = array("q")
     count = keys = end = 0
     with open_video(path) as (container, stream):
@@ -75,6 +81,10 @@ def frames_before(path: Path, when: Fraction) -> int | None:
     Reads as far as that. None where times are missing or jump back, so that only decoding tells.
     Raises InputError if the file is no video.
     """
+    return wait_for(partial(_count_before, path, when))
+
+
+def _count_before(path: Path, when: Fraction) -> int | None:
     count, last = 0, None
     with open_video(path) as (container, stream):
         tick, start = stream.time_base, stream.start_time

@@ -132,6 +132,7 @@ class CutWatch:
             if self.action != "off" and frame.frame_idx >= from_idx:
                 state = state.after(frame.image)
             yield frame, state
+            del frame  # not held while the next one is made
 
     def take(self, frame: Frame, state: CutState) -> bool:
         """Tell whether the object's scene has changed with this frame; look at `ended_at` then."""

@@ -8,14 +8,16 @@ from vos.errors import InputError
 from vos.io.paths import display_name
 
 MOST_VIDEO_PIXELS = 2**26
-"""A video's frame: 8192 x 8192, twice 8K. Decoders hold a dozen at once."""
+"""A video's frame: 8192 x 8192, twice 8K."""
 
 MOST_STILL_PIXELS = 100 * 2**20
 """A still: 105 million pixels. Cameras of 102 million exist."""
 
-# Measured with an overlay: frames wait in queues, and in the encoder.
+# Measured with an overlay. Up to 4K frames wait in queues and in the encoder; beyond, few do.
 _BYTES_PER_VIDEO_PIXEL = 80
+_BYTES_PER_HUGE_PIXEL = 24
 _BYTES_PER_STILL_PIXEL = 15
+_MOST_PIXELS_WAITING = 2**24
 _MENTIONED_BYTES = 10**9
 
 
@@ -32,7 +34,10 @@ def check_still_size(path: Path, size_hw: tuple[int, int]) -> None:
 def memory_note(size_hw: tuple[int, int], frame_count: int | None) -> str | None:
     """Return what to say of the memory that tracking takes for its frames, None if it is little."""
     height, width = size_hw
-    each = _BYTES_PER_STILL_PIXEL if frame_count == 1 else _BYTES_PER_VIDEO_PIXEL
+    is_huge = height * width > _MOST_PIXELS_WAITING
+    each = _BYTES_PER_HUGE_PIXEL if is_huge else _BYTES_PER_VIDEO_PIXEL
+    if frame_count == 1:
+        each = _BYTES_PER_STILL_PIXEL
     expected = height * width * each
     if expected < _MENTIONED_BYTES:
         return None

@@ -21,6 +21,9 @@ from vos.io.timecode import format_time
 
 Decoder = Literal["pyav", "decord"]
 
+IMAGE_RATE = Fraction(24)
+"""Frames per second assumed for stills, which carry no time of their own."""
+
 TimePoint = int | Fraction
 """A frame index (int) or seconds since the first frame's zero (Fraction)."""
 
@@ -35,12 +38,14 @@ class SourceInfo:
         stills); not stretched to a pixel aspect. Coordinates count these.
     frame_count: exact for images; for video an estimate (duration x average rate), never the
         header's frame count. None where the container does not say.
-    average_rate: frames per second; for images the rate their timestamps assume (24).
+    average_rate: frames per second; for images the rate their timestamps assume, 24
+        where nobody gave one.
     duration: seconds, exact as the container states it.
     start_time: container clock at pts 0, in seconds.
     time_base: seconds per tick of the container's timestamps; None for images.
     rotation_deg: counter-clockwise turn already applied to the frames: 0, 90, 180 or 270.
     is_mirrored: whether left and right were then exchanged.
+    is_rate_given: whether the rate of images was given, not assumed.
     is_vfr: whether frame intervals vary; None until the packets were read (`vos.io.read.scan`).
     container: FFmpeg's name of the container format; None for stills.
     codec: FFmpeg's name of the codec; for stills the file format.
@@ -68,6 +73,7 @@ class SourceInfo:
     time_base: Fraction | None = None
     rotation_deg: int = 0
     is_mirrored: bool = False
+    is_rate_given: bool = False
     is_vfr: bool | None = None
     container: str | None = None
     codec: str | None = None

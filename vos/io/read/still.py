@@ -16,7 +16,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from vos.errors import InputError, VosError
 from vos.io.paths import display_name, require_readable_file
-from vos.io.read import size_limits
+from vos.io.read import size_limits, still_codes
 from vos.io.read.signatures import is_heif
 
 SIXTEEN_BIT_MAX = 65535
@@ -33,12 +33,19 @@ class StillHeader:
     format: "jpeg", "png", ...
     mode: Pillow's.
     page_count: how many pictures it holds: the pages of a TIFF, the frames of an animation.
+    is_wide: whether its range is to be found: 16-bit grey, or SDR colour of 16 bits.
+    is_cut: whether the low byte of 16-bit colour is left out, as FFmpeg reads one page only.
+    hdr: transfer function, "pq" or "hlg", and number of the primaries; None for SDR.
+        `still_codes.UNKNOWN` where that could not be told.
     """
 
     size_hw: tuple[int, int]
     format: str
     mode: str
     page_count: int
+    is_wide: bool = False
+    is_cut: bool = False
+    hdr: tuple[str, int] | None = None
 
 
 def read_header(path: Path) -> StillHeader:
@@ -50,11 +57,11 @@ def read_header(path: Path) -> StillHeader:
 def read_still(path: Path, wide_white: int = SIXTEEN_BIT_MAX) -> np.ndarray:
     """Read the image as displayed: uint8 H x W x 3, RGB, EXIF orientation applied.
 
-    wide_white: the value of 16-bit grey that is white; what is brighter is white too.
+    wide_white: the value of 16-bit grey or colour that is white; what is brighter is white too.
 
-    Alpha is dropped, the colour under it stays. 16-bit grey is scaled to 8; CMYK, palette and
-    bilevel images are converted; colour profiles are ignored. Raises InputError if the file is
-    broken or holds several pages, naming it.
+    Alpha is dropped, the colour under it stays. 16 bits are scaled to 8, HDR is tone-mapped; CMYK,
+    palette and bilevel images are converted; colour profiles are ignored. Raises InputError if the
+    file is broken or holds several pages, naming it.
     """
     with OpenStill(path) as still:
         if still.header.page_count > 1:
@@ -88,21 +95,55 @@ class OpenStill:
             with _image_errors(path):
                 self._pages = _pages(path, self._image)
                 width, height = self._image.size
+                has_wide_colour = still_codes.is_wide_colour(self._image)
+                self._is_wide_colour = has_wide_colour and len(self._pages) == 1
+                hdr = still_codes.read_transfer(path, self._image)
         except BaseException:
             self._image.close()
             raise
         name = (self._image.format or "unknown").lower()
-        self.header = StillHeader((height, width), name, self._image.mode, len(self._pages))
+        mode = self._image.mode
+        is_wide = (mode.startswith("I") or self._is_wide_colour) and hdr is None
+        is_cut = has_wide_colour and not self._is_wide_colour
+        self.header = StillHeader(
+            (height, width), name, mode, len(self._pages), is_wide, is_cut, hdr
+        )
 
     def read(self, page: int, wide_white: int = SIXTEEN_BIT_MAX) -> np.ndarray:
         """Read a page as `read_still` reads a file of one."""
+        is_hdr = self.header.hdr is not None and self.header.hdr[0] != still_codes.UNKNOWN
+        if self._is_wide_colour and (is_hdr or wide_white < SIXTEEN_BIT_MAX):
+            codes = self._read_wide(page)
+            return self._tone_map(codes) if is_hdr else _narrow(codes, wide_white)
         with self._loaded(page) as image:
-            return _to_rgb(self._path, ImageOps.exif_transpose(image), wide_white)
+            upright = ImageOps.exif_transpose(image)
+            if not is_hdr:
+                return _to_rgb(self._path, upright, wide_white)
+            if upright.mode.startswith("I"):
+                grey = np.asarray(upright).astype(np.uint16)
+                return self._tone_map(np.repeat(grey[:, :, None], 3, axis=2))
+            codes = _to_rgb(self._path, upright, wide_white).astype(np.uint16) * 257
+            return self._tone_map(codes)
 
     def read_max(self, page: int) -> int:
-        """Find the highest value of a 16-bit grey page. Raises InputError as `read`."""
+        """Find the highest value of a page of 16 bits. Raises InputError as `read`."""
+        if self._is_wide_colour:
+            return int(self._read_wide(page).max())
         with self._loaded(page) as image:
             return int(np.asarray(image).max())
+
+    def _read_wide(self, page: int) -> np.ndarray:
+        with _image_errors(self._path):
+            self._image.seek(self._pages[page])
+            orientation = still_codes.read_orientation(self._image)
+            return still_codes.read_wide(self._path, orientation)
+
+    def _tone_map(self, codes: np.ndarray) -> np.ndarray:
+        from vos.io.read.tone_map import HdrForm, tone_map  # FFmpeg loads slowly
+
+        assert self.header.hdr is not None
+        transfer, primaries = self.header.hdr
+        return tone_map(codes, HdrForm(transfer == "hlg", primaries))
 
     @contextmanager
     def _loaded(self, page: int) -> Iterator[Image.Image]:
@@ -231,8 +272,13 @@ def _from_wide_grey(path: Path, image: Image.Image, white: int) -> np.ndarray:
             f"{display_name(path)}: grey values from {grey.min()} to {grey.max()} exceed 16 bits; "
             "convert the images to 8 or 16 bits"
         )
-    narrow = ((np.minimum(grey, white) * 255 + white // 2) // white).astype(np.uint8)
-    return np.repeat(narrow[:, :, None], 3, axis=2)
+    return np.repeat(_narrow(grey, white)[:, :, None], 3, axis=2)
+
+
+def _narrow(values: np.ndarray, white: int) -> np.ndarray:
+    """Scale 16 bits to 8, so that `white` and what is brighter is 255."""
+    wide = np.minimum(values, white).astype(np.int64)
+    return ((wide * 255 + white // 2) // white).astype(np.uint8)
 
 
 @contextmanager

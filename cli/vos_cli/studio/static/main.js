@@ -58,6 +58,7 @@ class Page {
     await this.#ask();
     await this.fixing?.loaded;
     await this.show(before.frame ?? this.store.document.prompts[0]?.frame_idx ?? this.fixing?.data.frames?.[0] ?? 0);
+    if (this.clip.notes.length) this.say(this.clip.notes.join("\n"), true);
     this.#poll();
   }
 

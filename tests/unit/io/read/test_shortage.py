@@ -9,6 +9,7 @@ import pytest
 from av.error import FFmpegError, err_check
 
 from vos.errors import OutOfMemoryError
+from vos.io.read import decode
 from vos.io.read.decode import decode_frames
 
 
@@ -46,3 +47,14 @@ def test_other_errors_of_the_decoder_are_damage():
     with pytest.raises(FFmpegError):
         failing(errno.EINVAL)()
     assert list(decode_frames(*footage(errno.EINVAL, "decoding"))) == []  # pyright: ignore[reportArgumentType]
+
+
+def test_damage_with_hardly_any_memory_left_is_a_shortage(monkeypatch):
+    """Some decoders say "invalid data" where they got no memory."""
+
+    def refuse(*_values: object) -> None:
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    monkeypatch.setattr(decode.mmap, "mmap", refuse)
+    with pytest.raises(OutOfMemoryError, match="hardly any memory is left"):
+        list(decode_frames(*footage(errno.EINVAL, "decoding")))  # pyright: ignore[reportArgumentType]

@@ -15,7 +15,7 @@ from PIL import Image
 from contract.clips import encode
 from vos.errors import InputError, UsageError
 from vos.frame import Frame, FrameResult
-from vos.io.read import size_limits
+from vos.io.read import decode, size_limits
 from vos.io.read.open import open_source
 from vos.io.read.scene_cuts import CutState
 from vos.io.read.still import read_still
@@ -131,10 +131,22 @@ def test_memory_for_large_frames_is_announced(
 ) -> None:
     assert size_limits.memory_note((2160, 3840), None) is None
     assert size_limits.memory_note((6000, 8000), 1) is None
-    assert "2.7 GB" in (size_limits.memory_note((4320, 7680), None) or "")
+    assert "1.3 GB" in (size_limits.memory_note((4096, 4096), None) or "")
+    assert size_limits.memory_note((4320, 7680), None) is None
+    assert "1.6 GB" in (size_limits.memory_note((8192, 8192), None) or "")
     assert "1.5 GB" in (size_limits.memory_note((10_000, 10_000), 1) or "")
     monkeypatch.setattr(size_limits, "_MENTIONED_BYTES", 1)
     Image.fromarray(flat(1, 64, 48)).save(tmp_path / "a.png")
     for path in (tmp_path / "a.png", tmp_path, encode(tmp_path.parent / "a.mp4", 3)):
         with open_source(path) as source:
             assert sum("GB for them" in line for line in source.warnings) == 1
+
+
+def test_huge_frames_are_not_copied_and_look_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = encode(tmp_path / "a.mp4", 3)
+    before = [frame.image for frame in open_source(path).frames()]
+    monkeypatch.setattr(decode, "_MOST_PIXELS_PER_THREAD", 1)
+    after = [frame.image for frame in open_source(path).frames()]
+    assert all(np.array_equal(*pair) for pair in zip(before, after, strict=True))

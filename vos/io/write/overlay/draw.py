@@ -9,18 +9,27 @@ import numpy as np
 from vos.io.write.mask_png import davis_palette
 
 
-def draw_overlay(image: np.ndarray, label_map: np.ndarray) -> np.ndarray:
+def outline_px(size_hw: tuple[int, int]) -> int:
+    """Return how thick outlines are on frames of this size, without the soft rim."""
+    return max(1, round(min(size_hw) / 540))
+
+
+def draw_overlay(
+    image: np.ndarray, label_map: np.ndarray, thickness: int | None = None
+) -> np.ndarray:
     """Copy `image` with each object in its palette colour (brightened), background untouched.
 
     The outline lies outside the object, one pixel per 540 lines thick (at least one) plus a soft
     rim; where objects touch, the higher id's outline covers the lower id's edge.
 
-    image: uint8 H x W x 3. label_map: uint8 H x W, pixel value = object id.
+    image: uint8 H x W x 3. label_map: uint8 H x W, pixel value = object id. thickness: of the
+    outline, for a part of a frame; None for a whole one.
     """
     if image.shape != (*label_map.shape, 3):
         raise ValueError(f"picture and labels differ: {image.shape=}, {label_map.shape=}")
     drawn = image.copy()
-    thickness = max(1, round(min(label_map.shape) / 540))
+    if thickness is None:
+        thickness = outline_px(image.shape[:2])
     window = _window(label_map, margin=thickness + 1)
     if window is None:
         return drawn

@@ -14,8 +14,13 @@ from fractions import Fraction
 import av
 import numpy as np
 from av.codec.context import Flags
+from av.error import ExternalError
 from av.video.codeccontext import VideoCodecContext
+from av.video.plane import VideoPlane
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
+
+from vos.errors import OutOfMemoryError, Parameter
+from vos.io.write.overlay.draw import draw_overlay, outline_px
 
 _HD_LINES = 720
 _DEFAULT_RATE = 24
@@ -27,6 +32,13 @@ _LARGEST_ASPECT = 65_535  # H.264 writes either side of the ratio in 16 bits
 _REPEATABLE = "no-mbtree=1"
 REORDER_FRAMES = 2
 """How many frames x264 veryfast (B-pyramid) decodes ahead of the one shown."""
+
+_MOST_PIXELS_WELL_PACKED = 2**24
+"""What has more, which is beyond 4K, is encoded with few frames in memory, in larger files."""
+_BAND_ROWS, _BAND_OVERLAP = 1024, 64
+# x264 veryfast holds fifty frames, five gigabytes at 8192 x 8192; this is a seventh of that. At a
+# fixed quantiser it makes no small copies of frames to choose one from.
+_FEW_FRAMES = "bframes=0:ref=1:rc-lookahead=0:sync-lookahead=0:scenecut=0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +72,16 @@ class VideoForm:
     rate: Fraction | None
     pixel_aspect: Fraction = Fraction(1)
 
+    @property
+    def is_huge(self) -> bool:
+        """Tell whether frames are so large that few of them are held."""
+        return self.size_hw[0] * self.size_hw[1] > _MOST_PIXELS_WELL_PACKED
+
+    @property
+    def reorder_frames(self) -> int:
+        """Return how many frames are decoded ahead of the one shown."""
+        return 0 if self.is_huge else REORDER_FRAMES
+
     def set_up(self, context: VideoCodecContext) -> None:
         """Configure a libx264 encoder that is not open yet."""
         height, width = self.size_hw
@@ -69,8 +91,13 @@ class VideoForm:
         context.framerate = self.rate or Fraction(_DEFAULT_RATE)
         if self.pixel_aspect != 1:
             context.sample_aspect_ratio = self.pixel_aspect.limit_denominator(_LARGEST_ASPECT)
-        context.options = {"preset": "veryfast", "crf": "18", "x264-params": _REPEATABLE}
-        context.thread_type, context.thread_count = "FRAME", _THREADS
+        if self.is_huge:
+            params = f"{_REPEATABLE}:{_FEW_FRAMES}"
+            context.options = {"preset": "ultrafast", "qp": "18", "x264-params": params}
+        else:
+            context.options = {"preset": "veryfast", "crf": "18", "x264-params": _REPEATABLE}
+        context.thread_type = "FRAME"
+        context.thread_count = 1 if self.is_huge else _THREADS
         context.flags |= Flags.global_header
         is_hd = context.height >= _HD_LINES
         context.color_range = ColorRange.MPEG
@@ -90,12 +117,11 @@ class SegmentEncoder:
         self._context = VideoCodecContext.create("libx264", "w")
         form.set_up(self._context)
         self._has_earlier = bool(earlier)
-        self._ticks = list(earlier)
+        self._ticks = list(earlier[len(earlier) - form.reorder_frames :]) if earlier else []
         self._count = 0
 
-    def encode(self, image: np.ndarray, ticks: int) -> Iterator[EncodedPacket]:
-        """Add a frame, uint8 H x W x 3; yield the packets that are ready, in decoding order."""
-        frame = _to_yuv(image)
+    def encode(self, frame: av.VideoFrame, ticks: int) -> Iterator[EncodedPacket]:
+        """Add a frame that `draw_yuv` made; yield the packets that are ready, in decoding order."""
         frame.pts, frame.time_base = ticks, self._form.tick
         self._ticks.append(ticks)
         yield from self._packets(frame)
@@ -105,21 +131,63 @@ class SegmentEncoder:
         yield from self._packets(None)
 
     def _packets(self, frame: av.VideoFrame | None) -> Iterator[EncodedPacket]:
-        for packet in self._context.encode(frame):
+        try:
+            packets = self._context.encode(frame)
+        except ExternalError as error:  # of x264, which was given what it takes
+            raise OutOfMemoryError(
+                f"overlay: x264 cannot start or go on ({error.strerror}); it gets too little "
+                "memory or too few threads: end other programs, or leave the overlay out with `",
+                Parameter("save", "masks,stats"),
+                "`",
+            ) from error
+        for packet in packets:
             assert packet.pts is not None
             assert packet.dts is not None
             # x264 guesses the decoding times of a segment's first packets without knowing the
-            # segment before. By its own rule they are the display times, REORDER_FRAMES late.
+            # segment before. By its own rule they are the display times, `reorder_frames` late.
             dts = self._ticks[self._count] if self._has_earlier else packet.dts
             self._count += 1
             yield EncodedPacket(packet.pts, dts, packet.is_keyframe, bytes(packet))
 
 
-def _to_yuv(image: np.ndarray) -> av.VideoFrame:
+def draw_yuv(image: np.ndarray, label_map: np.ndarray) -> av.VideoFrame:
+    """Draw the objects over an image, uint8 H x W x 3, as `SegmentEncoder.encode` takes it.
+
+    A huge image is drawn and converted band by band, so that no second one is in memory. Bands
+    overlap by more than what a pixel depends on, so the result is the same.
+    """
+    height, width = image.shape[:2]
+    is_hd = height + height % 2 >= _HD_LINES
+    if height * width <= _MOST_PIXELS_WELL_PACKED:
+        return _to_yuv(draw_overlay(image, label_map), is_hd)
+    thickness = outline_px((height, width))
+    whole = av.VideoFrame(width + width % 2, height + height % 2, "yuv420p")
+    band = whole
+    for top in range(0, height, _BAND_ROWS):
+        first, bottom = max(0, top - _BAND_OVERLAP), min(height, top + _BAND_ROWS)
+        rows = slice(first, bottom + _BAND_OVERLAP)
+        band = _to_yuv(draw_overlay(image[rows], label_map[rows], thickness), is_hd)
+        for to, part, scale in zip(whole.planes, band.planes, (1, 2, 2), strict=True):
+            start, stop = top // scale, -(-bottom // scale)
+            if bottom == height:
+                stop = to.height
+            skipped = start - first // scale
+            _rows(to)[start:stop] = _rows(part)[skipped : skipped + stop - start]
+    whole.colorspace, whole.color_range = band.colorspace, band.color_range
+    return whole
+
+
+def _rows(plane: VideoPlane) -> np.ndarray:
+    """Return a plane's bytes as rows, without their padding."""
+    rows = np.frombuffer(memoryview(plane), np.uint8)[: plane.height * plane.line_size]
+    return rows.reshape(plane.height, plane.line_size)[:, : plane.width]
+
+
+def _to_yuv(image: np.ndarray, is_hd: bool) -> av.VideoFrame:
     height, width = image.shape[:2]
     if height % 2 or width % 2:
         image = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-    matrix = Colorspace.ITU709 if image.shape[0] >= _HD_LINES else Colorspace.ITU601
+    matrix = Colorspace.ITU709 if is_hd else Colorspace.ITU601
     return av.VideoFrame.from_ndarray(image, format="rgb24").reformat(
         format="yuv420p", dst_colorspace=matrix, dst_color_range=ColorRange.MPEG
     )

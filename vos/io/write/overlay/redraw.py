@@ -24,8 +24,13 @@ from vos.io.disk import output_errors
 from vos.io.read.container_file import open_container
 from vos.io.results.append_file import AppendFile
 from vos.io.write.overlay import sink as overlay
-from vos.io.write.overlay.draw import draw_overlay
-from vos.io.write.overlay.encode import REORDER_FRAMES, EncodedPacket, SegmentEncoder, VideoForm
+from vos.io.write.overlay.encode import (
+    REORDER_FRAMES,
+    EncodedPacket,
+    SegmentEncoder,
+    VideoForm,
+    draw_yuv,
+)
 from vos.io.write.overlay.mux import Mp4Joiner, append_packet
 
 _START_CODE = b"\0\0\0\1"
@@ -129,7 +134,7 @@ def _draw(
 ) -> Iterator[EncodedPacket]:
     encoder = SegmentEncoder(form, earlier)
     for tick, frame in zip(ticks, frames, strict=True):
-        yield from encoder.encode(draw_overlay(frame.image, labels(frame.frame_idx)), tick)
+        yield from encoder.encode(draw_yuv(frame.image, labels(frame.frame_idx)), tick)
     yield from encoder.flush()
 
 

@@ -21,8 +21,13 @@ from vos.frame import Frame, FrameResult
 from vos.io.disk import output_errors
 from vos.io.results.append_file import AppendFile
 from vos.io.results.checkpoints import SavedState
-from vos.io.write.overlay.draw import draw_overlay
-from vos.io.write.overlay.encode import REORDER_FRAMES, EncodedPacket, SegmentEncoder, VideoForm
+from vos.io.write.overlay.encode import (
+    REORDER_FRAMES,
+    EncodedPacket,
+    SegmentEncoder,
+    VideoForm,
+    draw_yuv,
+)
 from vos.io.write.overlay.limits import check_overlay_size
 from vos.io.write.overlay.mux import Mp4Joiner, append_packet
 from vos.io.write.sink import Sink
@@ -144,7 +149,7 @@ class OverlaySink(Sink):
             self._form = self._form_for(frame.size_hw)
         if self._encoder is None:
             self._encoder = SegmentEncoder(self._form, self._earlier)
-        drawn = draw_overlay(frame.image, label_map)
+        drawn = draw_yuv(frame.image, label_map)
         self._save(self._encoder.encode(drawn, ticks))
         self._ticks.append(ticks)
         self._labels.append(_LABELS_HEADER.pack(frame.frame_idx, len(labels)) + labels)

@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from vos.io.write.overlay.encode import SegmentEncoder, VideoForm
+from vos.io.write.overlay.encode import SegmentEncoder, VideoForm, draw_yuv
 
 FRAMES = 20
 
@@ -26,7 +26,9 @@ def pictures(height: int, width: int) -> list[np.ndarray]:
 def encoded(images: list[np.ndarray]) -> bytes:
     form = VideoForm(images[0].shape[:2], Fraction(1, 25), Fraction(25))
     encoder = SegmentEncoder(form, ())
-    packets = [packet for i, image in enumerate(images) for packet in encoder.encode(image, i)]
+    labels = np.zeros(images[0].shape[:2], np.uint8)
+    frames = [draw_yuv(image, labels) for image in images]
+    packets = [packet for i, frame in enumerate(frames) for packet in encoder.encode(frame, i)]
     return b"".join(packet.data for packet in [*packets, *encoder.flush()])
 
 
