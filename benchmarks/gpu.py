@@ -154,14 +154,15 @@ def main() -> None:
         lines.append(line(row, report, rates))
         print(lines[-1], file=sys.stderr, flush=True)
     on_gpu = args.device.startswith("cuda")
+    command = f"python -m benchmarks.gpu{' --quick' if args.quick else ''}"
     text = f"""# Speed on a GPU
 
 {machine(args.device)}; bfloat16, 1024 px where nothing else is said, {args.frames} timed frames.
-Command: `python -m benchmarks.gpu{" --quick" if args.quick else ""}` (a part of `benchmarks/gpu.sh`)
+Command: `{command}` (a part of `benchmarks/gpu.sh`)
 
-Frames/s: from host frame to host mask, with the next frame begun. Model: its share of a frame's time
-on the device. Ratio: of frames/s, to the official predictor in the same run or to another row. Peak: the largest
-rate of a product of matrices measured in the same run. Device memory is shown where only ours runs.
+Frames/s: from host frame to host mask, with the next frame begun. Model: its share of that time.
+Ratio: of frames/s, to the official predictor in the same run or to another row. Peak: the largest
+rate of a product of matrices in the same run. Device memory is shown where only ours runs.
 
 | case | frames/s | ms | model | ratio | to | mask IoU | of peak | device MB | target | met |
 |---|---|---|---|---|---|---|---|---|---|---|
