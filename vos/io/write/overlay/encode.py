@@ -95,7 +95,7 @@ class SegmentEncoder:
 
     def encode(self, image: np.ndarray, ticks: int) -> Iterator[EncodedPacket]:
         """Add a frame, uint8 H x W x 3; yield the packets that are ready, in decoding order."""
-        frame = _to_yuv(image)
+        frame = to_yuv(image)
         frame.pts, frame.time_base = ticks, self._form.tick
         self._ticks.append(ticks)
         yield from self._packets(frame)
@@ -115,7 +115,7 @@ class SegmentEncoder:
             yield EncodedPacket(packet.pts, dts, packet.is_keyframe, bytes(packet))
 
 
-def _to_yuv(image: np.ndarray) -> av.VideoFrame:
+def to_yuv(image: np.ndarray) -> av.VideoFrame:
     height, width = image.shape[:2]
     if height % 2 or width % 2:
         image = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
