@@ -95,14 +95,26 @@ class SegmentEncoder:
 
     def encode(self, image: np.ndarray, ticks: int) -> Iterator[EncodedPacket]:
         """Add a frame, uint8 H x W x 3; yield the packets that are ready, in decoding order."""
-        frame = to_yuv(image)
-        frame.pts, frame.time_base = ticks, self._form.tick
-        self._ticks.append(ticks)
-        yield from self._packets(frame)
+        yield from self._add(to_yuv(image), ticks)
+
+    def encode_yuv(self, planes: np.ndarray, ticks: int) -> Iterator[EncodedPacket]:
+        """Add a frame as `encode` does, from what `to_yuv` would make of it.
+
+        planes: uint8 3H/2 x W of even sides: Y, U and V one after the other.
+        """
+        height, width = (side + side % 2 for side in self._form.size_hw)
+        if planes.dtype != np.uint8 or planes.shape != (height * 3 // 2, width):
+            raise ValueError(f"not the planes of {height=}, {width=}: {planes.shape=}")
+        yield from self._add(av.VideoFrame.from_ndarray(planes, format="yuv420p"), ticks)
 
     def flush(self) -> Iterator[EncodedPacket]:
         """Yield the rest of the packets; the encoder is used up then."""
         yield from self._packets(None)
+
+    def _add(self, frame: av.VideoFrame, ticks: int) -> Iterator[EncodedPacket]:
+        frame.pts, frame.time_base = ticks, self._form.tick
+        self._ticks.append(ticks)
+        yield from self._packets(frame)
 
     def _packets(self, frame: av.VideoFrame | None) -> Iterator[EncodedPacket]:
         for packet in self._context.encode(frame):
@@ -116,6 +128,7 @@ class SegmentEncoder:
 
 
 def to_yuv(image: np.ndarray) -> av.VideoFrame:
+    """Convert a frame, uint8 H x W x 3; an odd side is made even by repeating its last pixels."""
     height, width = image.shape[:2]
     if height % 2 or width % 2:
         image = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")

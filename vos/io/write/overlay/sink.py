@@ -42,6 +42,9 @@ class OverlaySink(Sink):
 
     The colours are tagged BT.709 from 720 lines on, else BT.601.
 
+    A result that has its overlay drawn (`FrameResult.overlay_yuv`) is encoded as it is. A resumed
+    sink draws the frames that it replays itself, so these may differ by a grey level.
+
     Frames keep their exact times, variable rates included; an odd width or height is made even
     by repeating the last column or row. Sound is copied for the time covered by the frames; where
     it cannot be, the video is made without and `warnings` says so. Without any frame there is no
@@ -116,7 +119,7 @@ class OverlaySink(Sink):
         if self._replays:
             raise ValueError(f"frame {self._replays[0][0]} is to be replayed first")
         labels = zlib.compress(np.ascontiguousarray(result.label_map).data, 1)
-        self._add(frame, result.label_map, labels)
+        self._add(frame, result.label_map, labels, result.overlay_yuv)
 
     def replay(self, frame: Frame) -> None:
         if not self._replays or frame.frame_idx != self._replays[0][0]:
@@ -135,7 +138,13 @@ class OverlaySink(Sink):
         }
         return SavedState(values, b"".join(self._labels))
 
-    def _add(self, frame: Frame, label_map: np.ndarray, labels: bytes) -> None:
+    def _add(
+        self,
+        frame: Frame,
+        label_map: np.ndarray,
+        labels: bytes,
+        planes: np.ndarray | None = None,
+    ) -> None:
         ticks = round(frame.pts / self._tick)
         if (last := self._last_ticks(1)) and ticks <= last[0]:
             raise ValueError(f"frames must come in presentation order: {frame.pts=} {last=}")
@@ -144,8 +153,11 @@ class OverlaySink(Sink):
             self._form = self._form_for(frame.size_hw)
         if self._encoder is None:
             self._encoder = SegmentEncoder(self._form, self._earlier)
-        drawn = draw_overlay(frame.image, label_map)
-        self._save(self._encoder.encode(drawn, ticks))
+        if planes is None:
+            drawn = draw_overlay(frame.image, label_map)
+            self._save(self._encoder.encode(drawn, ticks))
+        else:
+            self._save(self._encoder.encode_yuv(planes, ticks))
         self._ticks.append(ticks)
         self._labels.append(_LABELS_HEADER.pack(frame.frame_idx, len(labels)) + labels)
         self._label_bytes += len(labels)
