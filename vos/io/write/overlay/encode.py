@@ -1,8 +1,7 @@
 """Frames to H.264 packets, in segments that can be encoded again with the same result.
 
 A segment is encoded by an encoder of its own, so what comes out depends on the segment's frames
-and on nothing before them. With a fixed number of threads and without its macroblock tree, x264
-gives the same bits every time.
+and on nothing before them. As x264 is set up here, it gives the same bits every time.
 """
 
 from __future__ import annotations
@@ -17,16 +16,11 @@ from av.codec.context import Flags
 from av.video.codeccontext import VideoCodecContext
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
+from vos.io.write.overlay.encoders import X264, VideoEncoder
+
 _HD_LINES = 720
 _DEFAULT_RATE = 24
-# x264's output depends on the number of threads, so the machine must not choose it.
-_THREADS = 4
 _LARGEST_ASPECT = 65_535  # H.264 writes either side of the ratio in 16 bits
-# With AVX-512, x264's macroblock tree reads memory it has not written where the chroma width is no
-# multiple of 32: the same frames then come out differently from run to run.
-_REPEATABLE = "no-mbtree=1"
-REORDER_FRAMES = 2
-"""How many frames x264 veryfast (B-pyramid) decodes ahead of the one shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +47,17 @@ class VideoForm:
     tick: seconds.
     rate: frames per second, None where it is unknown.
     pixel_aspect: width / height of one pixel.
+    encoder: what makes the packets.
     """
 
     size_hw: tuple[int, int]
     tick: Fraction
     rate: Fraction | None
     pixel_aspect: Fraction = Fraction(1)
+    encoder: VideoEncoder = X264
 
     def set_up(self, context: VideoCodecContext) -> None:
-        """Configure a libx264 encoder that is not open yet."""
+        """Configure an encoder that is not open yet."""
         height, width = self.size_hw
         context.width, context.height = width + width % 2, height + height % 2
         context.pix_fmt = "yuv420p"
@@ -69,8 +65,9 @@ class VideoForm:
         context.framerate = self.rate or Fraction(_DEFAULT_RATE)
         if self.pixel_aspect != 1:
             context.sample_aspect_ratio = self.pixel_aspect.limit_denominator(_LARGEST_ASPECT)
-        context.options = {"preset": "veryfast", "crf": "18", "x264-params": _REPEATABLE}
-        context.thread_type, context.thread_count = "FRAME", _THREADS
+        context.options = dict(self.encoder.options)
+        if self.encoder.threads is not None:
+            context.thread_type, context.thread_count = "FRAME", self.encoder.threads
         context.flags |= Flags.global_header
         is_hd = context.height >= _HD_LINES
         context.color_range = ColorRange.MPEG
@@ -82,15 +79,23 @@ class VideoForm:
 class SegmentEncoder:
     """An encoder of one segment.
 
-    earlier: ticks of the last frames before it; none in the first.
+    earlier: ticks of the last frames before it, `MOST_REORDER_FRAMES` or more; none in the first.
+    headers: the parameter sets of its video, which are the same for each segment.
+
+    Raises FFmpegError where the encoder cannot be opened.
     """
 
     def __init__(self, form: VideoForm, earlier: tuple[int, ...]) -> None:
         self._form = form
-        self._context = VideoCodecContext.create("libx264", "w")
+        context = VideoCodecContext.create(form.encoder.codec, "w")
+        assert isinstance(context, VideoCodecContext)
+        self._context = context
         form.set_up(self._context)
-        self._has_earlier = bool(earlier)
-        self._ticks = list(earlier)
+        self._context.open()
+        self.headers = bytes(self._context.extradata or b"")
+        reorder = form.encoder.reorder_frames
+        self._knows_times = bool(earlier) or not reorder
+        self._ticks = list(earlier[max(0, len(earlier) - reorder) :])
         self._count = 0
 
     def encode(self, image: np.ndarray, ticks: int) -> Iterator[EncodedPacket]:
@@ -121,8 +126,8 @@ class SegmentEncoder:
             assert packet.pts is not None
             assert packet.dts is not None
             # x264 guesses the decoding times of a segment's first packets without knowing the
-            # segment before. By its own rule they are the display times, REORDER_FRAMES late.
-            dts = self._ticks[self._count] if self._has_earlier else packet.dts
+            # segment before. By its own rule they are the display times, `reorder_frames` late.
+            dts = self._ticks[self._count] if self._knows_times else packet.dts
             self._count += 1
             yield EncodedPacket(packet.pts, dts, packet.is_keyframe, bytes(packet))
 

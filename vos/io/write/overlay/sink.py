@@ -10,21 +10,29 @@ from __future__ import annotations
 import struct
 import zlib
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from av.error import FFmpegError
 
+from vos.errors import ResumeError
 from vos.frame import Frame, FrameResult
 from vos.io.disk import output_errors
+from vos.io.paths import display_name
 from vos.io.results.append_file import AppendFile
 from vos.io.results.checkpoints import SavedState
+from vos.io.write.overlay import encoders
+from vos.io.write.overlay.choose import choose_encoder, read_headers
 from vos.io.write.overlay.draw import draw_overlay
-from vos.io.write.overlay.encode import REORDER_FRAMES, EncodedPacket, SegmentEncoder, VideoForm
+from vos.io.write.overlay.encode import EncodedPacket, SegmentEncoder, VideoForm
+from vos.io.write.overlay.encoders import MOST_REORDER_FRAMES, X264
 from vos.io.write.overlay.limits import check_overlay_size
 from vos.io.write.overlay.mux import Mp4Joiner, append_packet
+from vos.io.write.overlay.transcode import transcode
 from vos.io.write.sink import Sink
 
 if TYPE_CHECKING:
@@ -39,6 +47,10 @@ _LABELS_HEADER = struct.Struct("<qI")  # frame index, bytes of the packed label 
 
 class OverlaySink(Sink):
     """A sink for H.264 in MP4: x264 veryfast, crf 18, yuv420p.
+
+    Where the model runs on a GPU with CUDA, NVENC encodes instead if it works there, at the same
+    quantiser. Where it stops working, between segments or before a resumed run, what it has encoded
+    is decoded and encoded again by x264, which `warnings` says: a video has one set of headers.
 
     The colours are tagged BT.709 from 720 lines on, else BT.601.
 
@@ -57,6 +69,7 @@ class OverlaySink(Sink):
     pixel_aspect: width / height of one pixel of the frames, which players are told.
     audio_from: a file whose sound to copy, or None.
     audio_start_time: that file's container clock where frame time is 0, in seconds.
+    device: where the model runs, as torch names it.
     work: folder for the encoded packets, which a sink that resumes needs and whose owner deletes
         it; None for a temporary file.
     resume: an earlier sink's state, in the same `work`. Raises ResumeError when packets lack.
@@ -73,11 +86,14 @@ class OverlaySink(Sink):
         pixel_aspect: Fraction = Fraction(1),
         audio_from: Path | None = None,
         audio_start_time: Fraction = Fraction(0),
+        device: str = "cpu",
         work: Path | None = None,
         resume: SavedState | None = None,
     ) -> None:
         super().__init__()
         self._path = path
+        self._work = work
+        self._device = device
         self._tick = choose_tick(time_base, frame_rate)
         self._rate = frame_rate
         self._pixel_aspect = pixel_aspect
@@ -85,13 +101,19 @@ class OverlaySink(Sink):
         self._audio_from = audio_from
         self._audio_start_time = audio_start_time
         state = {} if resume is None else resume.values
-        self._packets = AppendFile(work and work / "overlay.packets", state.get("packets"))
+        self._encoder_name: str = state.get("encoder", X264.name)
+        self._headers = bytes.fromhex(state.get("headers", ""))
+        self._packets = self._open_packets(state.get("packets"))
         self._first: int | None = state.get("first")
-        if self._first is not None:
-            self._form = self._form_for(tuple(state["size_hw"]))
         self._open_segment(tuple(state.get("earlier", ())))
         self._replays = deque(() if resume is None else _unpack_labels(resume.blob))
         self.replay_from = self._replays[0][0] if self._replays else None
+        if self._first is not None:
+            try:
+                self._resume_form(tuple(state["size_hw"]))
+            except BaseException:
+                self.abandon()
+                raise
 
     @classmethod
     def for_source(
@@ -99,6 +121,7 @@ class OverlaySink(Sink):
         path: Path,
         info: SourceInfo,
         *,
+        device: str = "cpu",
         work: Path | None = None,
         resume: SavedState | None = None,
     ) -> Self:
@@ -110,6 +133,7 @@ class OverlaySink(Sink):
             pixel_aspect=info.frame_pixel_aspect,
             audio_from=info.path if info.has_audio else None,
             audio_start_time=info.start_time,
+            device=device,
             work=work,
             resume=resume,
         )
@@ -135,6 +159,8 @@ class OverlaySink(Sink):
             "size_hw": self._form and self._form.size_hw,
             "first": self._first,
             "earlier": self._earlier,
+            "encoder": self._encoder_name,
+            "headers": self._headers.hex(),
         }
         return SavedState(values, b"".join(self._labels))
 
@@ -150,9 +176,9 @@ class OverlaySink(Sink):
             raise ValueError(f"frames must come in presentation order: {frame.pts=} {last=}")
         if self._form is None:
             self._first = ticks
-            self._form = self._form_for(frame.size_hw)
+            self._choose_form(frame.size_hw)
         if self._encoder is None:
-            self._encoder = SegmentEncoder(self._form, self._earlier)
+            self._encoder = self._open_encoder()
         if planes is None:
             drawn = draw_overlay(frame.image, label_map)
             self._save(self._encoder.encode(drawn, ticks))
@@ -164,11 +190,75 @@ class OverlaySink(Sink):
         is_heavy = self._label_bytes >= _MOST_LABEL_BYTES and len(self._ticks) >= _LEAST_FRAMES
         if len(self._ticks) == SEGMENT_FRAMES or is_heavy:
             self._save(self._encoder.flush())
-            self._open_segment(self._last_ticks(REORDER_FRAMES))
+            self._open_segment(self._last_ticks(MOST_REORDER_FRAMES))
 
     def _form_for(self, size_hw: tuple[int, int]) -> VideoForm:
         check_overlay_size(size_hw)
         return VideoForm(size_hw, self._tick, self._rate, self._pixel_aspect)
+
+    def _choose_form(self, size_hw: tuple[int, int]) -> None:
+        """Choose the encoder now that it is known what it has to take."""
+        self._form = choose_encoder(self._form_for(size_hw), self._device)
+        if self._form.encoder.name != self._encoder_name:
+            self._encoder_name = self._form.encoder.name
+            self._packets.abandon()
+            self._packets = self._open_packets(None)
+            self._segment_start = self._packets.mark()
+
+    def _resume_form(self, size_hw: tuple[int, int]) -> None:
+        """Go on with the encoder that the earlier sink had, or make what it left fit x264."""
+        self._form = self._form_for(size_hw)
+        if self._encoder_name == X264.name:
+            return
+        self._form = choose_encoder(self._form, self._device)
+        if self._form.encoder is X264 or not self._writes_same_headers():
+            self._fall_back()
+
+    def _open_packets(self, resume: Mapping[str, Any] | None) -> AppendFile:
+        """Open the file of packets, which each encoder has its own of."""
+        names = {X264.name: "overlay.packets", encoders.NVENC.name: "overlay-nvenc.packets"}
+        if self._encoder_name not in names:
+            raise ResumeError(
+                f"{display_name(self._path.name)}: begun with an encoder that this version lacks"
+            )
+        return AppendFile(self._work and self._work / names[self._encoder_name], resume)
+
+    def _open_encoder(self) -> SegmentEncoder:
+        assert self._form is not None
+        try:
+            encoder = SegmentEncoder(self._form, self._earlier)
+        except FFmpegError as error:
+            with output_errors(self._path):
+                if self._form.encoder is X264:
+                    raise error
+                self._fall_back()
+                encoder = SegmentEncoder(self._form, self._earlier)
+        if self._form.encoder is not X264:
+            self._headers = encoder.headers
+        return encoder
+
+    def _writes_same_headers(self) -> bool:
+        """Tell whether the encoder would write the headers that belong to the packets so far."""
+        assert self._form is not None
+        return self._form.encoder is X264 or read_headers(self._form) == self._headers
+
+    def _fall_back(self) -> None:
+        """Encode all packets so far again with x264, and go on with it. No segment may be open."""
+        assert self._form is not None
+        old, name = self._packets, self._encoder_name
+        self._form, self._encoder_name = replace(self._form, encoder=X264), X264.name
+        try:
+            self._packets = self._open_packets(None)
+            with output_errors(self._path):
+                count = transcode(old, self._headers, self._form, self._packets, SEGMENT_FRAMES)
+        finally:
+            old.abandon()
+        self._headers = b""
+        self._segment_start = self._packets.mark()
+        self.warnings.append(
+            f"{display_name(self._path.name)}: {name} does not work any more; the {count} frames "
+            "that it had encoded were encoded again with x264"
+        )
 
     def _open_segment(self, earlier: tuple[int, ...]) -> None:
         """Begin a segment. earlier: ticks of the last frames before it."""
@@ -196,6 +286,8 @@ class OverlaySink(Sink):
             if self._encoder is not None:
                 self._save(self._encoder.flush())
                 self._encoder = None
+            if not self._writes_same_headers():
+                self._fall_back()
             self._join(self._form, self._first)
         finally:
             self._packets.abandon()

@@ -1,0 +1,56 @@
+"""What has to be known of an H.264 encoder, so that its packets can be joined and resumed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+MOST_REORDER_FRAMES = 2
+"""The most that any encoder here has."""
+
+# With AVX-512, x264's macroblock tree reads memory it has not written where the chroma width is no
+# multiple of 32: the same frames then come out differently from run to run.
+_REPEATABLE = "no-mbtree=1"
+
+
+@dataclass(frozen=True, slots=True)
+class VideoEncoder:
+    """One way to make H.264.
+
+    name: what checkpoints call it.
+    codec: FFmpeg's name of the encoder.
+    options: FFmpeg's options for it, by name.
+    reorder_frames: how many frames are decoded ahead of the one shown; 0 without B-frames.
+    threads: how many it uses; None where it uses none.
+    """
+
+    name: str
+    codec: str
+    options: tuple[tuple[str, str], ...]
+    reorder_frames: int
+    threads: int | None
+
+    def on(self, gpu: int) -> Self:
+        """Let it run on the GPU of that number."""
+        return replace(self, options=(*self.options, ("gpu", str(gpu))))
+
+
+# x264's output depends on the number of threads, so the machine must not choose it. Its veryfast
+# has B-frames that others are made from, which is what two frames are decoded ahead for.
+X264 = VideoEncoder(
+    "x264",
+    "libx264",
+    (("preset", "veryfast"), ("crf", "18"), ("x264-params", _REPEATABLE)),
+    reorder_frames=2,
+    threads=4,
+)
+
+# A constant quantiser at crf 18's, so that nothing depends on a rate; without B-frames, so that
+# decoding times are display times.
+NVENC = VideoEncoder(
+    "nvenc",
+    "h264_nvenc",
+    (("preset", "p4"), ("tune", "hq"), ("rc", "constqp"), ("qp", "18"), ("bf", "0")),
+    reorder_frames=0,
+    threads=None,
+)
