@@ -140,20 +140,18 @@ def _graphs() -> tuple[State, str]:
 
 def _resizing() -> tuple[State, str]:
     kind = _gpu_kind()
-    if kind in ("CUDA", "ROCm"):
+    if kind == "CUDA":
         return "ok", "frames are resized on the GPU, with --exact on the CPU"
     return "ok", f"frames are resized on the CPU{_with(kind)}"
 
 
 def _overlay() -> tuple[State, str]:
     kind = _gpu_kind()
-    drawn = "on the GPU" if kind in ("CUDA", "ROCm") else f"on the CPU{_with(kind)}"
     if kind != "CUDA":
-        return "ok", f"drawn {drawn}, encoded by x264"
-    encoder = find_encoder()
-    if encoder == "NVENC":
-        return "ok", f"drawn {drawn}, encoded by NVENC"
-    return "ok", f"drawn {drawn}, encoded by x264: this GPU or its driver offers no NVENC"
+        return "ok", f"drawn on the CPU{_with(kind)}, encoded by x264"
+    if find_encoder() == "NVENC":
+        return "ok", "drawn on the GPU, encoded by NVENC"
+    return "ok", "drawn on the GPU, encoded by x264: this GPU or its driver offers no NVENC"
 
 
 def _decoding() -> tuple[State, str]:

@@ -50,7 +50,8 @@ def test_rocm_has_no_graphs_and_no_nvenc(machine):
     machine("ROCm", has_nvenc=True)
     lines = report()
     assert lines["graphs"] == "not used with ROCm: every frame runs eagerly"
-    assert lines["overlay"] == "drawn on the GPU, encoded by x264"
+    assert lines["resizing"] == "frames are resized on the CPU with ROCm"
+    assert lines["overlay"] == "drawn on the CPU with ROCm, encoded by x264"
 
 
 def test_apple_and_cpu(machine):

@@ -146,3 +146,27 @@ def test_a_fill_of_the_background_is_our_bug():
     fills, lines = overlay_colours()
     with pytest.raises(ValueError, match="background"):
         OverlayPainter(np.maximum(fills, 1), lines, torch.device("cpu"))
+
+
+@pytest.mark.needs_cuda
+def test_it_can_be_recorded_as_a_graph():
+    device, size_hw = torch.device("cuda"), (271, 480)
+    painter = painter_on(device)
+    pixels = torch.zeros(*size_hw, 3, dtype=torch.uint8, device=device)
+    ids = torch.zeros(size_hw, dtype=torch.uint8, device=device)
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        for _ in range(3):
+            painter.draw_yuv(pixels, ids)
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        planes = painter.draw_yuv(pixels, ids)
+    for seed, labels in enumerate(label_maps(size_hw).values()):
+        image = noise(size_hw, seed)
+        pixels.copy_(torch.from_numpy(image))
+        ids.copy_(torch.from_numpy(labels))
+        graph.replay()
+        expected = planes_by_torch(image, labels, torch.device("cpu"))
+        assert np.array_equal(planes.cpu().numpy(), expected)

@@ -22,6 +22,7 @@ class VideoEncoder:
     options: FFmpeg's options for it, by name.
     reorder_frames: how many frames are decoded ahead of the one shown; 0 without B-frames.
     threads: how many it uses; None where it uses none.
+    segment_scale: how many times as long its segments are as x264's.
     """
 
     name: str
@@ -29,6 +30,7 @@ class VideoEncoder:
     options: tuple[tuple[str, str], ...]
     reorder_frames: int
     threads: int | None
+    segment_scale: int = 1
 
     def on(self, gpu: int) -> Self:
         """Let it run on the GPU of that number."""
@@ -46,11 +48,13 @@ X264 = VideoEncoder(
 )
 
 # A constant quantiser at crf 18's, so that nothing depends on a rate; without B-frames, so that
-# decoding times are display times.
+# decoding times are display times. Each segment opens it anew, which takes a GPU a noticeable part
+# of a second.
 NVENC = VideoEncoder(
     "nvenc",
     "h264_nvenc",
     (("preset", "p4"), ("tune", "hq"), ("rc", "constqp"), ("qp", "18"), ("bf", "0")),
     reorder_frames=0,
     threads=None,
+    segment_scale=8,
 )

@@ -1,8 +1,9 @@
 """The overlay video: the source with the objects drawn over it, at the source's times.
 
-Frames are encoded as they come, in segments of `SEGMENT_FRAMES`; the packets wait in a file and
-are joined into the MP4 at the end. An interrupted overlay keeps the finished segments; the frames
-of the open one are drawn and encoded again, from label maps that the checkpoint carries.
+Frames are encoded as they come, in segments of `SEGMENT_FRAMES` or a few times that; the packets
+wait in a file and are joined into the MP4 at the end. An interrupted overlay keeps the finished
+segments; the frames of the open one are drawn and encoded again, from label maps that the
+checkpoint carries.
 """
 
 from __future__ import annotations
@@ -187,10 +188,16 @@ class OverlaySink(Sink):
         self._ticks.append(ticks)
         self._labels.append(_LABELS_HEADER.pack(frame.frame_idx, len(labels)) + labels)
         self._label_bytes += len(labels)
-        is_heavy = self._label_bytes >= _MOST_LABEL_BYTES and len(self._ticks) >= _LEAST_FRAMES
-        if len(self._ticks) == SEGMENT_FRAMES or is_heavy:
+        if self._is_full():
             self._save(self._encoder.flush())
             self._open_segment(self._last_ticks(MOST_REORDER_FRAMES))
+
+    def _is_full(self) -> bool:
+        """Tell whether the open segment has as many frames, or as heavy ones, as it may."""
+        assert self._form is not None
+        most_frames = SEGMENT_FRAMES * self._form.encoder.segment_scale
+        is_heavy = self._label_bytes >= _MOST_LABEL_BYTES and len(self._ticks) >= _LEAST_FRAMES
+        return is_heavy or len(self._ticks) >= most_frames
 
     def _form_for(self, size_hw: tuple[int, int]) -> VideoForm:
         check_overlay_size(size_hw)

@@ -123,6 +123,15 @@ def check_video(path: Path, pairs: list[Pair]) -> None:
         assert np.abs(grey.mean() - source.image.mean()) < 30
 
 
+@pytest.mark.parametrize(("scale", "key_frames"), [(1, 3), (2, 2), (8, 1)])
+def test_segments_may_be_longer_where_opening_takes_long(nvenc, tmp_path, pairs, scale, key_frames):
+    nvenc(replace(WITHOUT_B_FRAMES, segment_scale=scale))
+    finish(make(tmp_path), pairs)
+    with av.open(str(tmp_path / "overlay.mp4")) as container:
+        found = [packet.is_keyframe for packet in container.demux(video=0) if packet.size]
+    assert sum(found) == key_frames
+
+
 @pytest.mark.parametrize("device", ["cpu", "mps", "", "cuda-like"])
 def test_only_a_run_on_cuda_looks_for_another_encoder(nvenc, device):
     assert choose_encoder(FORM, device).encoder is X264
@@ -180,8 +189,10 @@ def test_a_run_on_the_cpu_is_as_if_there_were_none(nvenc, tmp_path, pairs):
     assert read[0] == read[1]
 
 
+@pytest.mark.parametrize("scale", [1, 2])
 @pytest.mark.parametrize("done", range(COUNT + 1))
-def test_resumed_with_the_same_encoder_it_is_the_same(nvenc, tmp_path, pairs, done):
+def test_resumed_with_the_same_encoder_it_is_the_same(nvenc, tmp_path, pairs, done, scale):
+    nvenc(replace(WITHOUT_B_FRAMES, segment_scale=scale))
     finish(make(tmp_path / "whole"), pairs)
     saved = stop_at(make(tmp_path / "stopped"), pairs, done)
     sink = make(tmp_path / "stopped", saved)
