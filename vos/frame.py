@@ -100,6 +100,9 @@ class FrameResult:
     objects: object id -> scores, for every object that exists on this frame (even if absent).
     is_corrupt: the decoder reported damage on this frame.
     is_scene_cut: a scene begins with this frame; False where nobody looked for cuts.
+    overlay_yuv: uint8, 3H/2 x W, the planes of the frame with its objects drawn over it, YUV 4:2:0
+        with odd sides made even, where a device has drawn it; it says nothing that image and label
+        map do not say.
     """
 
     frame_idx: int
@@ -109,6 +112,7 @@ class FrameResult:
     objects: Mapping[int, ObjectResult]
     is_corrupt: bool = False
     is_scene_cut: bool = False
+    overlay_yuv: np.ndarray | None = field(default=None, compare=False, repr=False)
 
     @property
     def nbytes(self) -> int:

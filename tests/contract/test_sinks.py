@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import resource
 from collections.abc import Callable, Sequence
@@ -17,6 +18,8 @@ from vos.errors import OutputError
 from vos.frame import Frame, FrameResult, ObjectResult
 from vos.io.write.mask_png import read_label_png
 from vos.io.write.masks import MaskSink
+from vos.io.write.overlay.draw import draw_overlay
+from vos.io.write.overlay.encode import to_yuv
 from vos.io.write.overlay.sink import OverlaySink
 from vos.io.write.sink import Sink
 from vos.io.write.stats import StatsSink
@@ -308,3 +311,35 @@ def test_stats_tracked_backward_come_out_in_order(tmp_path):
             sink.write(*pair)
     rows = [(row["frame_idx"], row["object_id"]) for row in _stats(tmp_path / "s.jsonl")]
     assert rows == [(index, object_id) for index in range(12) for object_id in (1, 255)]
+
+
+def _drawn(pair: Pair) -> Pair:
+    """The same with its overlay drawn, as a device would."""
+    frame, result = pair
+    planes = to_yuv(draw_overlay(frame.image, result.label_map)).to_ndarray()
+    return frame, dataclasses.replace(result, overlay_yuv=planes)
+
+
+@pytest.mark.parametrize("size_hw", [(36, 48), (37, 53), (720, 34)])
+def test_an_overlay_that_is_drawn_already_gives_the_same_video(tmp_path, size_hw):
+    for name, prepare in (("drawn.mp4", lambda pair: pair), ("given.mp4", _drawn)):
+        with OverlaySink(tmp_path / name, frame_rate=Fraction(30)) as sink:
+            for pair in footage(5, size_hw):
+                sink.write(*prepare(pair))
+    assert (tmp_path / "given.mp4").read_bytes() == (tmp_path / "drawn.mp4").read_bytes()
+
+
+def test_planes_of_another_size_are_our_bug(tmp_path):
+    frame, result = footage(1)[0]
+    for planes in (np.zeros((36, 48), np.uint8), np.zeros((54, 48), np.int16)):
+        with (
+            pytest.raises(ValueError, match="not the planes"),
+            OverlaySink(tmp_path / "o.mp4", frame_rate=Fraction(30)) as sink,
+        ):
+            sink.write(frame, dataclasses.replace(result, overlay_yuv=planes))
+
+
+def test_a_drawn_overlay_is_no_part_of_what_a_result_is():
+    _, result = _drawn(footage(1)[0])
+    assert result == dataclasses.replace(result, overlay_yuv=None)
+    assert "overlay_yuv" not in repr(result)

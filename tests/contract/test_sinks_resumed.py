@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import wave
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from vos.errors import ResumeError
 from vos.io.results.checkpoints import SavedState
 from vos.io.write.masks import MaskSink
 from vos.io.write.overlay import sink as overlay
+from vos.io.write.overlay.encode import to_yuv
 from vos.io.write.overlay.sink import OverlaySink
 from vos.io.write.sink import Sink
 from vos.io.write.stats import StatsSink
@@ -167,6 +169,18 @@ def _spoil(folder: Path, how: str) -> None:
         path.write_bytes(path.read_bytes()[:-1])
     else:
         path.write_bytes(bytes(path.stat().st_size))
+
+
+def test_frames_drawn_on_a_device_and_replayed_are_joined(tmp_path, pairs):
+    given = [
+        (frame, replace(result, overlay_yuv=to_yuv(frame.image).to_ndarray()))
+        for frame, result in pairs
+    ]
+    for done in range(COUNT):
+        folder = folder_for(tmp_path, f"stopped{done}")
+        saved = write_some(_overlay(folder, None), given, 0, done, COUNT)
+        finish(_overlay(folder, saved), given, done)
+        assert [time for time, _ in decoded(folder / "overlay.mp4")] == TIMES
 
 
 @pytest.mark.parametrize("how", ["missing", "short", "zeros"])

@@ -68,8 +68,8 @@ def measure_stages(frames: int, side_px: int, place: Path) -> list[Stage]:
     return [
         of("read", "one, ahead", lambda: _read(clip), clip),
         of(f"make small, {side_px} px", "four, ahead", small, None),
-        of("masks", "one, behind", lambda: _write(masks, pairs), place / MASKS_NAME),
-        of("overlay", "the same", lambda: _write(overlay, pairs), place / OVERLAY_NAME),
+        of("masks", "up to four, behind", lambda: _write(masks, pairs), place / MASKS_NAME),
+        of("overlay", "one, behind", lambda: _write(overlay, pairs), place / OVERLAY_NAME),
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -272,11 +273,43 @@ def pick_device(name: str) -> torch.device:
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         device = torch.device(name)
+    except RuntimeError:
+        raise UsageError(
+            Parameter("device", name), ": no such device; use auto, cpu, cuda, cuda:N or mps"
+        ) from None
+    try:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise UsageError(Parameter("device", name), f": {reason}; use auto, cpu or cuda") from error
+        raise UsageError(
+            Parameter("device", name), *_explain_missing(device, str(error))
+        ) from error
     return device
+
+
+def _explain_missing(device: torch.device, reason: str) -> tuple[str | Parameter, ...]:
+    """Say why torch cannot use a device, and what to do.
+
+    reason: torch's own text, which may be long and tells a user of torch little.
+    """
+    instead = Parameter("device", "cpu")
+    if device.type == "mps":
+        return ": no Apple GPU that this torch can use; use ", instead
+    brief = re.split(r"\. |[.;:]?\n", reason)[0].rstrip(".")
+    if device.type != "cuda":
+        return f": {brief}; use ", instead
+    count = torch.cuda.device_count()
+    if device.index is not None and 0 < count <= device.index:
+        here = "cuda:0" if count == 1 else f"cuda:0 to cuda:{count - 1}"
+        return f": no such device; this machine has {here}; use one of these, or ", instead
+    built_for = torch.version.cuda
+    if built_for is None and torch.version.hip is None:
+        why = f"torch {torch.__version__} is built without CUDA"
+        remedy = "install a torch with CUDA (https://pytorch.org/get-started)"
+    else:
+        needed = f"ROCm {torch.version.hip}" if built_for is None else f"CUDA {built_for}"
+        why = brief
+        remedy = f"install a driver for {needed}; a container has to be given the GPU (--gpus all)"
+    return f": no CUDA device here: {why}; use ", instead, f", or {remedy}"
 
 
 def pick_dtype(name: str, device: torch.device) -> torch.dtype:

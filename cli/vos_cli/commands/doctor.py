@@ -28,6 +28,7 @@ from vos_cli.console.errors import message
 from vos_cli.console.tables import print_table
 
 State = Literal["ok", "note", "fail"]
+Kind = Literal["CUDA", "ROCm", "Apple"] | None
 
 # Below this, long runs with overlays are likely to fill the disk.
 _LITTLE_DISK_BYTES = 2e9
@@ -122,6 +123,56 @@ def _gpu() -> tuple[State, str]:
     return "note", f"none usable{built}; tracking runs on the CPU"
 
 
+def _gpu_kind() -> Kind:
+    import torch
+
+    if torch.cuda.is_available():
+        return "CUDA" if torch.version.hip is None else "ROCm"
+    return "Apple" if torch.backends.mps.is_available() else None
+
+
+def _graphs() -> tuple[State, str]:
+    kind = _gpu_kind()
+    if kind == "CUDA":
+        return "ok", "CUDA graphs of the image encoder and of steady frames, but not with --exact"
+    return "ok", f"not used{_with(kind)}: every frame runs eagerly"
+
+
+def _resizing() -> tuple[State, str]:
+    kind = _gpu_kind()
+    if kind == "CUDA":
+        return "ok", "frames are resized on the GPU, with --exact on the CPU"
+    return "ok", f"frames are resized on the CPU{_with(kind)}"
+
+
+def _overlay() -> tuple[State, str]:
+    kind = _gpu_kind()
+    if kind != "CUDA":
+        return "ok", f"drawn on the CPU{_with(kind)}, encoded by x264"
+    if find_encoder() == "NVENC":
+        return "ok", "drawn on the GPU, encoded by NVENC"
+    return "ok", "drawn on the GPU, encoded by x264: this GPU or its driver offers no NVENC"
+
+
+def _decoding() -> tuple[State, str]:
+    return "ok", "on the CPU, as FFmpeg's decoders on a GPU do not report damaged frames"
+
+
+def _with(kind: Kind) -> str:
+    names = {"ROCm": "ROCm", "Apple": "an Apple GPU"}
+    return f" with {names[kind]}" if kind in names else ""
+
+
+def find_encoder() -> str:
+    """Return the name of the encoder that overlays of 1080p get on this machine's first GPU."""
+    from vos.io.write.overlay.choose import choose_encoder
+    from vos.io.write.overlay.encode import VideoForm
+    from vos.io.write.overlay.encoders import X264
+
+    form = VideoForm((1080, 1920), Fraction(1, 25), Fraction(25))
+    return "x264" if choose_encoder(form, "cuda").encoder is X264 else "NVENC"
+
+
 def _ffmpeg() -> tuple[State, str]:
     import av
 
@@ -180,6 +231,10 @@ _CHECKS: dict[str, Callable[[], tuple[State, str]]] = {
     "Python": _python,
     "torch": _torch,
     "GPU": _gpu,
+    "graphs": _graphs,
+    "resizing": _resizing,
+    "overlay": _overlay,
+    "decoding": _decoding,
     "FFmpeg": _ffmpeg,
     "models": _models,
     "disk": _disk,

@@ -32,7 +32,8 @@ def open_pipeline(
     tracker: None for the null model.
     """
     stream = _stream(job, source, tracker, folder, saved.get("stream"), stack)
-    place = OutputPlace(folder.part, folder.work, source.info)
+    device = "cpu" if tracker is None else str(tracker.model.device)
+    place = OutputPlace(folder.part, folder.work, source.info, device)
     sinks = open_sinks(job.settings.save, place, saved)
     return stream, [stack.enter_context(sink) for sink in sinks]
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -28,8 +29,10 @@ if TYPE_CHECKING:
 
 Open = Callable[[Mapping[str, SavedState], ExitStack], tuple["Stream | NullStream", list[Sink]]]
 
+Written = tuple[Frame, FrameResult]
+
 WRITTEN_BEHIND = 4
-"""Frames that wait to be written, at most."""
+"""Frames that wait for a sink, at most; each sink has a thread of its own."""
 
 _STREAM = "stream"
 _MOST_OF_THE_TIME = 0.02
@@ -99,28 +102,29 @@ class ResumableRun:
             self._save_if_due()
         starts = [sink.replay_from for sink in self.sinks if sink.replay_from is not None]
         results = self.stream.results(min(starts, default=None), self._replay)
-        with WriteBehind(self._write, WRITTEN_BEHIND) as behind:
-            for frame, result in results:
-                behind.put((frame, result))
-                del frame, result  # not held while the next ones are made
+        with ExitStack() as stack:
+            queues = [
+                stack.enter_context(WriteBehind(partial(_write, sink), WRITTEN_BEHIND))
+                for sink in self.sinks
+            ]
+            for one in results:
+                for queue in queues:
+                    queue.put(one)
+                del one  # not held while the next ones are made
                 progress.advance()
-                self._save_if_due(behind)
-
-    def _write(self, one: tuple[Frame, FrameResult]) -> None:
-        for sink in self.sinks:
-            sink.write(*one)
+                self._save_if_due(queues)
 
     def _replay(self, frame: Frame) -> None:
         for sink in self.sinks:
             if sink.replay_from is not None and frame.frame_idx >= sink.replay_from:
                 sink.replay(frame)
 
-    def _save_if_due(self, behind: WriteBehind[tuple[Frame, FrameResult]] | None = None) -> None:
+    def _save_if_due(self, queues: Sequence[WriteBehind[Written]] = ()) -> None:
         started = time.monotonic()
         if started < self._due:
             return
-        if behind is not None:
-            behind.drain()
+        for queue in queues:
+            queue.drain()
         self._save()
         now = time.monotonic()
         pause = max(self._period_s, (now - started) / _MOST_OF_THE_TIME)
@@ -172,6 +176,10 @@ def resume_or_start(
     if folder.saved:
         folder.restart()
     return ResumableRun(folder, open_parts, None, period_s)
+
+
+def _write(sink: Sink, one: Written) -> None:
+    sink.write(*one)
 
 
 def _parts(saved: Checkpoint) -> dict[str, SavedState]:

@@ -22,11 +22,13 @@ class OutputPlace:
     folder: the output while it is being made.
     work: folder for what only a resumed run needs; not part of the output.
     info: the source that is tracked.
+    device: where the model runs, as torch names it: "cpu", "cuda:0"; what else may work there.
     """
 
     folder: Path
     work: Path
     info: SourceInfo
+    device: str = "cpu"
 
 
 OpenSink = Callable[[OutputPlace, SavedState | None], "Sink"]
@@ -44,7 +46,9 @@ def _open_overlay(place: OutputPlace, resume: SavedState | None) -> Sink:
     from vos.io.write.overlay.sink import OverlaySink
 
     path = place.folder / OVERLAY_NAME
-    return OverlaySink.for_source(path, place.info, work=place.work, resume=resume)
+    return OverlaySink.for_source(
+        path, place.info, device=place.device, work=place.work, resume=resume
+    )
 
 
 def _open_stats(place: OutputPlace, resume: SavedState | None) -> Sink:

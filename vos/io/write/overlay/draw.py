@@ -41,7 +41,7 @@ def draw_overlay(
     line_ids, rim_ids = line.ravel()[line_at], rim.ravel()[rim_at]
     covered = np.negative((labels != 0).view(np.uint8))  # 0 or 255
     as_bytes = labels.tobytes()
-    fills, lines = _colours()
+    fills, lines = overlay_colours()
     for channel in range(3):
         # Single contiguous planes and a byte table: several times faster than indexing by label.
         plane = np.ascontiguousarray(drawn[window][..., channel])
@@ -90,12 +90,12 @@ def _grow(labels: np.ndarray, *, diagonal: bool) -> np.ndarray:
 
 def screen_colours() -> np.ndarray:
     """Return the fills, made lighter for a dark page, by object id: uint8 256 x 3 RGB."""
-    fills = _colours()[0].astype(np.float64)
+    fills = overlay_colours()[0].astype(np.float64)
     return np.rint(fills * 0.79 + 64).astype(np.uint8)
 
 
 @functools.cache
-def _colours() -> tuple[np.ndarray, np.ndarray]:
+def overlay_colours() -> tuple[np.ndarray, np.ndarray]:
     """Return the fill and outline colours by object id, uint8 256 x 3.
 
     The palette's dark colours are lifted halfway to the brightest shade of their hue; outlines are

@@ -1,8 +1,7 @@
 """Frames to H.264 packets, in segments that can be encoded again with the same result.
 
 A segment is encoded by an encoder of its own, so what comes out depends on the segment's frames
-and on nothing before them. With a fixed number of threads and without its macroblock tree, x264
-gives the same bits every time.
+and on nothing before them. As x264 is set up here, it gives the same bits every time.
 """
 
 from __future__ import annotations
@@ -21,24 +20,13 @@ from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTr
 
 from vos.errors import OutOfMemoryError, Parameter
 from vos.io.write.overlay.draw import draw_overlay, outline_px
+from vos.io.write.overlay.encoders import MOST_PIXELS_WELL_PACKED, VideoEncoder, choose_x264
 
 _HD_LINES = 720
 _DEFAULT_RATE = 24
-# x264's output depends on the number of threads, so the machine must not choose it.
-_THREADS = 4
 _LARGEST_ASPECT = 65_535  # H.264 writes either side of the ratio in 16 bits
-# With AVX-512, x264's macroblock tree reads memory it has not written where the chroma width is no
-# multiple of 32: the same frames then come out differently from run to run.
-_REPEATABLE = "no-mbtree=1"
-REORDER_FRAMES = 2
-"""How many frames x264 veryfast (B-pyramid) decodes ahead of the one shown."""
 
-_MOST_PIXELS_WELL_PACKED = 2**24
-"""What has more, which is beyond 4K, is encoded with few frames in memory, in larger files."""
 _BAND_ROWS, _BAND_OVERLAP = 1024, 64
-# x264 veryfast holds fifty frames, five gigabytes at 8192 x 8192; this is a seventh of that. At a
-# fixed quantiser it makes no small copies of frames to choose one from.
-_FEW_FRAMES = "bframes=0:ref=1:rc-lookahead=0:sync-lookahead=0:scenecut=0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,25 +53,22 @@ class VideoForm:
     tick: seconds.
     rate: frames per second, None where it is unknown.
     pixel_aspect: width / height of one pixel.
+    gpu_encoder: what makes the packets on a GPU; None where x264 does.
     """
 
     size_hw: tuple[int, int]
     tick: Fraction
     rate: Fraction | None
     pixel_aspect: Fraction = Fraction(1)
+    gpu_encoder: VideoEncoder | None = None
 
     @property
-    def is_huge(self) -> bool:
-        """Tell whether frames are so large that few of them are held."""
-        return self.size_hw[0] * self.size_hw[1] > _MOST_PIXELS_WELL_PACKED
-
-    @property
-    def reorder_frames(self) -> int:
-        """Return how many frames are decoded ahead of the one shown."""
-        return 0 if self.is_huge else REORDER_FRAMES
+    def encoder(self) -> VideoEncoder:
+        """Return the encoder that makes the segments."""
+        return self.gpu_encoder or choose_x264(self.size_hw)
 
     def set_up(self, context: VideoCodecContext) -> None:
-        """Configure a libx264 encoder that is not open yet."""
+        """Configure an encoder that is not open yet."""
         height, width = self.size_hw
         context.width, context.height = width + width % 2, height + height % 2
         context.pix_fmt = "yuv420p"
@@ -91,13 +76,9 @@ class VideoForm:
         context.framerate = self.rate or Fraction(_DEFAULT_RATE)
         if self.pixel_aspect != 1:
             context.sample_aspect_ratio = self.pixel_aspect.limit_denominator(_LARGEST_ASPECT)
-        if self.is_huge:
-            params = f"{_REPEATABLE}:{_FEW_FRAMES}"
-            context.options = {"preset": "ultrafast", "qp": "18", "x264-params": params}
-        else:
-            context.options = {"preset": "veryfast", "crf": "18", "x264-params": _REPEATABLE}
-        context.thread_type = "FRAME"
-        context.thread_count = 1 if self.is_huge else _THREADS
+        context.options = dict(self.encoder.options)
+        if self.encoder.threads is not None:
+            context.thread_type, context.thread_count = "FRAME", self.encoder.threads
         context.flags |= Flags.global_header
         is_hd = context.height >= _HD_LINES
         context.color_range = ColorRange.MPEG
@@ -109,26 +90,47 @@ class VideoForm:
 class SegmentEncoder:
     """An encoder of one segment.
 
-    earlier: ticks of the last frames before it; none in the first.
+    earlier: ticks of the last frames before it, `MOST_REORDER_FRAMES` or more; none in the first.
+    headers: the parameter sets of its video, which are the same for each segment.
+
+    Raises FFmpegError where the encoder cannot be opened.
     """
 
     def __init__(self, form: VideoForm, earlier: tuple[int, ...]) -> None:
         self._form = form
-        self._context = VideoCodecContext.create("libx264", "w")
+        context = VideoCodecContext.create(form.encoder.codec, "w")
+        assert isinstance(context, VideoCodecContext)
+        self._context = context
         form.set_up(self._context)
-        self._has_earlier = bool(earlier)
-        self._ticks = list(earlier[len(earlier) - form.reorder_frames :]) if earlier else []
+        self._context.open()
+        self.headers = bytes(self._context.extradata or b"")
+        reorder = form.encoder.reorder_frames
+        self._knows_times = bool(earlier) or not reorder
+        self._ticks = list(earlier[max(0, len(earlier) - reorder) :])
         self._count = 0
 
     def encode(self, frame: av.VideoFrame, ticks: int) -> Iterator[EncodedPacket]:
         """Add a frame that `draw_yuv` made; yield the packets that are ready, in decoding order."""
-        frame.pts, frame.time_base = ticks, self._form.tick
-        self._ticks.append(ticks)
-        yield from self._packets(frame)
+        yield from self._add(frame, ticks)
+
+    def encode_yuv(self, planes: np.ndarray, ticks: int) -> Iterator[EncodedPacket]:
+        """Add a frame as `encode` does, drawn elsewhere.
+
+        planes: uint8 3H/2 x W of even sides: Y, U and V one after the other.
+        """
+        height, width = (side + side % 2 for side in self._form.size_hw)
+        if planes.dtype != np.uint8 or planes.shape != (height * 3 // 2, width):
+            raise ValueError(f"not the planes of {height=}, {width=}: {planes.shape=}")
+        yield from self._add(av.VideoFrame.from_ndarray(planes, format="yuv420p"), ticks)
 
     def flush(self) -> Iterator[EncodedPacket]:
         """Yield the rest of the packets; the encoder is used up then."""
         yield from self._packets(None)
+
+    def _add(self, frame: av.VideoFrame, ticks: int) -> Iterator[EncodedPacket]:
+        frame.pts, frame.time_base = ticks, self._form.tick
+        self._ticks.append(ticks)
+        yield from self._packets(frame)
 
     def _packets(self, frame: av.VideoFrame | None) -> Iterator[EncodedPacket]:
         try:
@@ -145,7 +147,7 @@ class SegmentEncoder:
             assert packet.dts is not None
             # x264 guesses the decoding times of a segment's first packets without knowing the
             # segment before. By its own rule they are the display times, `reorder_frames` late.
-            dts = self._ticks[self._count] if self._has_earlier else packet.dts
+            dts = self._ticks[self._count] if self._knows_times else packet.dts
             self._count += 1
             yield EncodedPacket(packet.pts, dts, packet.is_keyframe, bytes(packet))
 
@@ -158,15 +160,15 @@ def draw_yuv(image: np.ndarray, label_map: np.ndarray) -> av.VideoFrame:
     """
     height, width = image.shape[:2]
     is_hd = height + height % 2 >= _HD_LINES
-    if height * width <= _MOST_PIXELS_WELL_PACKED:
-        return _to_yuv(draw_overlay(image, label_map), is_hd)
+    if height * width <= MOST_PIXELS_WELL_PACKED:
+        return to_yuv(draw_overlay(image, label_map), is_hd=is_hd)
     thickness = outline_px((height, width))
     whole = av.VideoFrame(width + width % 2, height + height % 2, "yuv420p")
     band = whole
     for top in range(0, height, _BAND_ROWS):
         first, bottom = max(0, top - _BAND_OVERLAP), min(height, top + _BAND_ROWS)
         rows = slice(first, bottom + _BAND_OVERLAP)
-        band = _to_yuv(draw_overlay(image[rows], label_map[rows], thickness), is_hd)
+        band = to_yuv(draw_overlay(image[rows], label_map[rows], thickness), is_hd=is_hd)
         for to, part, scale in zip(whole.planes, band.planes, (1, 2, 2), strict=True):
             start, stop = top // scale, -(-bottom // scale)
             if bottom == height:
@@ -183,10 +185,16 @@ def _rows(plane: VideoPlane) -> np.ndarray:
     return rows.reshape(plane.height, plane.line_size)[:, : plane.width]
 
 
-def _to_yuv(image: np.ndarray, is_hd: bool) -> av.VideoFrame:
+def to_yuv(image: np.ndarray, *, is_hd: bool | None = None) -> av.VideoFrame:
+    """Convert a frame, uint8 H x W x 3; an odd side is made even by repeating its last pixels.
+
+    is_hd: of the whole frame, where this is a part of it.
+    """
     height, width = image.shape[:2]
     if height % 2 or width % 2:
         image = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+    if is_hd is None:
+        is_hd = image.shape[0] >= _HD_LINES
     matrix = Colorspace.ITU709 if is_hd else Colorspace.ITU601
     return av.VideoFrame.from_ndarray(image, format="rgb24").reformat(
         format="yuv420p", dst_colorspace=matrix, dst_color_range=ColorRange.MPEG

@@ -88,7 +88,8 @@ class Mp4Joiner:
         with contextlib.ExitStack() as stack:
             output = av.open(str(path), "w", format="mp4", options=options)
             stack.callback(_close_quietly, output)
-            video = output.add_stream("libx264", rate=self._form.rate)
+            video = output.add_stream(self._form.encoder.codec, rate=self._form.rate)
+            assert isinstance(video, VideoStream)
             self._form.set_up(video.codec_context)
             video.time_base = self._form.tick
             try:

@@ -24,13 +24,9 @@ from vos.io.disk import output_errors
 from vos.io.read.container_file import open_container
 from vos.io.results.append_file import AppendFile
 from vos.io.write.overlay import sink as overlay
-from vos.io.write.overlay.encode import (
-    REORDER_FRAMES,
-    EncodedPacket,
-    SegmentEncoder,
-    VideoForm,
-    draw_yuv,
-)
+from vos.io.write.overlay.choose import read_headers, split_headers
+from vos.io.write.overlay.encode import EncodedPacket, SegmentEncoder, VideoForm, draw_yuv
+from vos.io.write.overlay.encoders import MOST_REORDER_FRAMES
 from vos.io.write.overlay.mux import Mp4Joiner, append_packet
 
 _START_CODE = b"\0\0\0\1"
@@ -68,7 +64,7 @@ def plan_redraw(old: Path, form: VideoForm, count: int, changed: Sequence[range]
     count: frames it must have. changed: frames to draw again, counted from 0.
     """
     try:
-        segments = _segments(old, form.tick)
+        segments = _segments(old, form)
     except (FFmpegError, InputError, OSError, ValueError):
         return None
     if sum(map(len, segments)) != count or count < 2:  # one frame stays as long as its rate says
@@ -112,7 +108,7 @@ def redraw(
                     kept = _draw(plan.form, earlier, ticks, read(places), labels)
                 for packet in kept:
                     append_packet(packets, packet)
-                earlier = (*earlier, *ticks)[-REORDER_FRAMES:]
+                earlier = (*earlier, *ticks)[-MOST_REORDER_FRAMES:]
         joiner = Mp4Joiner(
             plan.form,
             first=plan.segments[0][0],
@@ -138,14 +134,19 @@ def _draw(
     yield from encoder.flush()
 
 
-def _segments(path: Path, tick: Fraction) -> tuple[tuple[int, ...], ...]:
+def _segments(path: Path, form: VideoForm) -> tuple[tuple[int, ...], ...]:
     """Find the parts that no other part needs for decoding.
 
-    Raises ValueError for another kind of video.
+    Raises ValueError for another kind of video, or one of another encoder than the form's: a video
+    has one set of headers.
     """
     parts: list[list[int]] = []
     with ExitStack() as stack:
-        for packet in _packets(open_container(path, stack), tick):
+        container = open_container(path, stack)
+        headers = container.streams.video[0].codec_context.extradata or b""
+        if split_headers(headers) != split_headers(read_headers(form) or b""):
+            raise ValueError("made by another encoder")
+        for packet in _packets(container, form.tick):
             is_full = not parts or len(parts[-1]) >= overlay.SEGMENT_FRAMES
             if is_full and packet.is_keyframe:
                 parts.append([])

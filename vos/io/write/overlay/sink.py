@@ -1,8 +1,9 @@
 """The overlay video: the source with the objects drawn over it, at the source's times.
 
-Frames are encoded as they come, in segments of `SEGMENT_FRAMES`; the packets wait in a file and
-are joined into the MP4 at the end. An interrupted overlay keeps the finished segments; the frames
-of the open one are drawn and encoded again, from label maps that the checkpoint carries.
+Frames are encoded as they come, in segments of `SEGMENT_FRAMES` or a few times that; the packets
+wait in a file and are joined into the MP4 at the end. An interrupted overlay keeps the finished
+segments; the frames of the open one are drawn and encoded again, from label maps that the
+checkpoint carries.
 """
 
 from __future__ import annotations
@@ -10,26 +11,28 @@ from __future__ import annotations
 import struct
 import zlib
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from av.error import FFmpegError
 
+from vos.errors import ResumeError
 from vos.frame import Frame, FrameResult
 from vos.io.disk import output_errors
+from vos.io.paths import display_name
 from vos.io.results.append_file import AppendFile
 from vos.io.results.checkpoints import SavedState
-from vos.io.write.overlay.encode import (
-    REORDER_FRAMES,
-    EncodedPacket,
-    SegmentEncoder,
-    VideoForm,
-    draw_yuv,
-)
+from vos.io.write.overlay import encoders
+from vos.io.write.overlay.choose import choose_encoder, read_headers
+from vos.io.write.overlay.encode import EncodedPacket, SegmentEncoder, VideoForm, draw_yuv
+from vos.io.write.overlay.encoders import MOST_REORDER_FRAMES, X264
 from vos.io.write.overlay.limits import check_overlay_size
 from vos.io.write.overlay.mux import Mp4Joiner, append_packet
+from vos.io.write.overlay.transcode import transcode
 from vos.io.write.sink import Sink
 
 if TYPE_CHECKING:
@@ -45,7 +48,14 @@ _LABELS_HEADER = struct.Struct("<qI")  # frame index, bytes of the packed label 
 class OverlaySink(Sink):
     """A sink for H.264 in MP4: x264 veryfast, crf 18, yuv420p.
 
+    Where the model runs on a GPU with CUDA, NVENC encodes instead if it works there, at the same
+    quantiser. Where it stops working, between segments or before a resumed run, what it has encoded
+    is decoded and encoded again by x264, which `warnings` says: a video has one set of headers.
+
     The colours are tagged BT.709 from 720 lines on, else BT.601.
+
+    A result that has its overlay drawn (`FrameResult.overlay_yuv`) is encoded as it is. A resumed
+    sink draws the frames that it replays itself, so these may differ by a grey level.
 
     Frames keep their exact times, variable rates included; an odd width or height is made even
     by repeating the last column or row. Sound is copied for the time covered by the frames; where
@@ -59,6 +69,7 @@ class OverlaySink(Sink):
     pixel_aspect: width / height of one pixel of the frames, which players are told.
     audio_from: a file whose sound to copy, or None.
     audio_start_time: that file's container clock where frame time is 0, in seconds.
+    device: where the model runs, as torch names it.
     work: folder for the encoded packets, which a sink that resumes needs and whose owner deletes
         it; None for a temporary file.
     resume: an earlier sink's state, in the same `work`. Raises ResumeError when packets lack.
@@ -75,11 +86,14 @@ class OverlaySink(Sink):
         pixel_aspect: Fraction = Fraction(1),
         audio_from: Path | None = None,
         audio_start_time: Fraction = Fraction(0),
+        device: str = "cpu",
         work: Path | None = None,
         resume: SavedState | None = None,
     ) -> None:
         super().__init__()
         self._path = path
+        self._work = work
+        self._device = device
         self._tick = choose_tick(time_base, frame_rate)
         self._rate = frame_rate
         self._pixel_aspect = pixel_aspect
@@ -87,13 +101,19 @@ class OverlaySink(Sink):
         self._audio_from = audio_from
         self._audio_start_time = audio_start_time
         state = {} if resume is None else resume.values
-        self._packets = AppendFile(work and work / "overlay.packets", state.get("packets"))
+        self._encoder_name: str = state.get("encoder", X264.name)
+        self._headers = bytes.fromhex(state.get("headers", ""))
+        self._packets = self._open_packets(state.get("packets"))
         self._first: int | None = state.get("first")
-        if self._first is not None:
-            self._form = self._form_for(tuple(state["size_hw"]))
         self._open_segment(tuple(state.get("earlier", ())))
         self._replays = deque(() if resume is None else _unpack_labels(resume.blob))
         self.replay_from = self._replays[0][0] if self._replays else None
+        if self._first is not None:
+            try:
+                self._resume_form(tuple(state["size_hw"]))
+            except BaseException:
+                self.abandon()
+                raise
 
     @classmethod
     def for_source(
@@ -101,6 +121,7 @@ class OverlaySink(Sink):
         path: Path,
         info: SourceInfo,
         *,
+        device: str = "cpu",
         work: Path | None = None,
         resume: SavedState | None = None,
     ) -> Self:
@@ -112,6 +133,7 @@ class OverlaySink(Sink):
             pixel_aspect=info.frame_pixel_aspect,
             audio_from=info.path if info.has_audio else None,
             audio_start_time=info.start_time,
+            device=device,
             work=work,
             resume=resume,
         )
@@ -121,7 +143,7 @@ class OverlaySink(Sink):
         if self._replays:
             raise ValueError(f"frame {self._replays[0][0]} is to be replayed first")
         labels = zlib.compress(np.ascontiguousarray(result.label_map).data, 1)
-        self._add(frame, result.label_map, labels)
+        self._add(frame, result.label_map, labels, result.overlay_yuv)
 
     def replay(self, frame: Frame) -> None:
         if not self._replays or frame.frame_idx != self._replays[0][0]:
@@ -137,31 +159,112 @@ class OverlaySink(Sink):
             "size_hw": self._form and self._form.size_hw,
             "first": self._first,
             "earlier": self._earlier,
+            "encoder": self._encoder_name,
+            "headers": self._headers.hex(),
         }
         return SavedState(values, b"".join(self._labels))
 
-    def _add(self, frame: Frame, label_map: np.ndarray, labels: bytes) -> None:
+    def _add(
+        self,
+        frame: Frame,
+        label_map: np.ndarray,
+        labels: bytes,
+        planes: np.ndarray | None = None,
+    ) -> None:
         ticks = round(frame.pts / self._tick)
         if (last := self._last_ticks(1)) and ticks <= last[0]:
             raise ValueError(f"frames must come in presentation order: {frame.pts=} {last=}")
         if self._form is None:
             self._first = ticks
-            self._form = self._form_for(frame.size_hw)
+            self._choose_form(frame.size_hw)
         if self._encoder is None:
-            self._encoder = SegmentEncoder(self._form, self._earlier)
-        drawn = draw_yuv(frame.image, label_map)
-        self._save(self._encoder.encode(drawn, ticks))
+            self._encoder = self._open_encoder()
+        if planes is None:
+            drawn = draw_yuv(frame.image, label_map)
+            self._save(self._encoder.encode(drawn, ticks))
+        else:
+            self._save(self._encoder.encode_yuv(planes, ticks))
         self._ticks.append(ticks)
         self._labels.append(_LABELS_HEADER.pack(frame.frame_idx, len(labels)) + labels)
         self._label_bytes += len(labels)
-        is_heavy = self._label_bytes >= _MOST_LABEL_BYTES and len(self._ticks) >= _LEAST_FRAMES
-        if len(self._ticks) == SEGMENT_FRAMES or is_heavy:
+        if self._is_full():
             self._save(self._encoder.flush())
-            self._open_segment(self._last_ticks(REORDER_FRAMES))
+            self._open_segment(self._last_ticks(MOST_REORDER_FRAMES))
+
+    def _is_full(self) -> bool:
+        """Tell whether the open segment has as many frames, or as heavy ones, as it may."""
+        assert self._form is not None
+        most_frames = SEGMENT_FRAMES * self._form.encoder.segment_scale
+        is_heavy = self._label_bytes >= _MOST_LABEL_BYTES and len(self._ticks) >= _LEAST_FRAMES
+        return is_heavy or len(self._ticks) >= most_frames
 
     def _form_for(self, size_hw: tuple[int, int]) -> VideoForm:
         check_overlay_size(size_hw)
         return VideoForm(size_hw, self._tick, self._rate, self._pixel_aspect)
+
+    def _choose_form(self, size_hw: tuple[int, int]) -> None:
+        """Choose the encoder now that it is known what it has to take."""
+        self._form = choose_encoder(self._form_for(size_hw), self._device)
+        if self._form.encoder.name != self._encoder_name:
+            self._encoder_name = self._form.encoder.name
+            self._packets.abandon()
+            self._packets = self._open_packets(None)
+            self._segment_start = self._packets.mark()
+
+    def _resume_form(self, size_hw: tuple[int, int]) -> None:
+        """Go on with the encoder that the earlier sink had, or make what it left fit x264."""
+        self._form = self._form_for(size_hw)
+        if self._encoder_name == X264.name:
+            return
+        self._form = choose_encoder(self._form, self._device)
+        if self._form.gpu_encoder is None or not self._writes_same_headers():
+            self._fall_back()
+
+    def _open_packets(self, resume: Mapping[str, Any] | None) -> AppendFile:
+        """Open the file of packets, which each encoder has its own of."""
+        names = {X264.name: "overlay.packets", encoders.NVENC.name: "overlay-nvenc.packets"}
+        if self._encoder_name not in names:
+            raise ResumeError(
+                f"{display_name(self._path.name)}: begun with an encoder that this version lacks"
+            )
+        return AppendFile(self._work and self._work / names[self._encoder_name], resume)
+
+    def _open_encoder(self) -> SegmentEncoder:
+        assert self._form is not None
+        try:
+            encoder = SegmentEncoder(self._form, self._earlier)
+        except FFmpegError as error:
+            with output_errors(self._path):
+                if self._form.gpu_encoder is None:
+                    raise error
+                self._fall_back()
+                encoder = SegmentEncoder(self._form, self._earlier)
+        if self._form.gpu_encoder is not None:
+            self._headers = encoder.headers
+        return encoder
+
+    def _writes_same_headers(self) -> bool:
+        """Tell whether the encoder would write the headers that belong to the packets so far."""
+        assert self._form is not None
+        return self._form.gpu_encoder is None or read_headers(self._form) == self._headers
+
+    def _fall_back(self) -> None:
+        """Encode all packets so far again with x264, and go on with it. No segment may be open."""
+        assert self._form is not None
+        old, name = self._packets, self._encoder_name
+        self._form, self._encoder_name = replace(self._form, gpu_encoder=None), X264.name
+        try:
+            self._packets = self._open_packets(None)
+            with output_errors(self._path):
+                count = transcode(old, self._headers, self._form, self._packets, SEGMENT_FRAMES)
+        finally:
+            old.abandon()
+        self._headers = b""
+        self._segment_start = self._packets.mark()
+        self.warnings.append(
+            f"{display_name(self._path.name)}: {name} does not work any more; the {count} frames "
+            "that it had encoded were encoded again with x264"
+        )
 
     def _open_segment(self, earlier: tuple[int, ...]) -> None:
         """Begin a segment. earlier: ticks of the last frames before it."""
@@ -189,6 +292,8 @@ class OverlaySink(Sink):
             if self._encoder is not None:
                 self._save(self._encoder.flush())
                 self._encoder = None
+            if not self._writes_same_headers():
+                self._fall_back()
             self._join(self._form, self._first)
         finally:
             self._packets.abandon()

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from vos.frame import Frame, FrameResult
-from vos.io.write.overlay import encode, sink
+from vos.io.write.overlay import encode, encoders, sink
 from vos.io.write.overlay.sink import OverlaySink
 
 RNG = np.random.default_rng(0)
@@ -27,7 +27,7 @@ def test_bands_give_the_same_pixels(size_hw, monkeypatch: pytest.MonkeyPatch) ->
     labels = np.zeros(size_hw, np.uint8)
     labels[10:60, 5:20], labels[50:, 15:] = 1, 2
     whole = encode.draw_yuv(image, labels)
-    monkeypatch.setattr(encode, "_MOST_PIXELS_WELL_PACKED", 1)
+    monkeypatch.setattr(encode, "MOST_PIXELS_WELL_PACKED", 1)
     monkeypatch.setattr(encode, "_BAND_ROWS", 32)
     monkeypatch.setattr(encode, "_BAND_OVERLAP", 16)
     banded = encode.draw_yuv(image, labels)
@@ -54,7 +54,8 @@ REPLAYED = range(4, 6)
 
 
 def test_segments_follow_one_another_and_resume(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(encode, "_MOST_PIXELS_WELL_PACKED", 1)
+    for module in (encode, encoders):
+        monkeypatch.setattr(module, "MOST_PIXELS_WELL_PACKED", 1)
     monkeypatch.setattr(sink, "SEGMENT_FRAMES", 4)
     write(tmp_path / "a.mp4", range(11)).close()
     with av.open(str(tmp_path / "a.mp4")) as opened:
