@@ -25,6 +25,8 @@ class Frame:
     is_corrupt: the decoder reported damage; the image may be partly wrong.
     resized: uint8, S x S x 3, the image at the side of the model's input, where it was made ahead
         of time.
+    uploaded: the image on its way to the model's device (`vos.model.gpu.transfer.Uploaded`), where
+        it was sent ahead of time.
 
     Raises FrameError, an InputError and a ValueError, for another type or shape than these.
     """
@@ -35,6 +37,7 @@ class Frame:
     name: str
     is_corrupt: bool = False
     resized: np.ndarray | None = None
+    uploaded: Any = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         # Every decoded frame passes here, so a good one costs microseconds at most.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self, get_args
+from typing import Any, Protocol, Self, TypeVar, get_args
 
 import torch
 
@@ -18,17 +19,19 @@ from vos.io.read.scene_cuts import CutState, CutWatch, SceneCuts
 from vos.io.read.source import Source, TimePoint
 from vos.io.results.append_file import AppendFile
 from vos.io.results.checkpoints import SavedState, as_count
-from vos.model.preprocess import resize_image
+from vos.model.gpu.transfer import Uploader
 from vos.model.sam2 import Sam2Model
 from vos.prompts import Direction, Prompt
-from vos.track.compose import ObjectLogits, compose
+from vos.track.compose import Composing, ObjectLogits, begin_to_compose
 from vos.track.logit_spool import LogitSpool
-from vos.track.look_ahead import with_following
+from vos.track.look_ahead import prepare, with_following
 from vos.track.session import Session
-from vos.track.snapshot import from_bytes, to_bytes
+from vos.track.snapshot import SessionState, from_bytes, to_bytes
 
-RESIZED_AHEAD = 4
-"""Frames resized for the model at once: resizing takes longer than a GPU takes for a frame."""
+T = TypeVar("T")
+
+PREPARED_AHEAD = 4
+"""Frames resized for the model, or copied to its device, at once."""
 
 
 class SessionMaker(Protocol):
@@ -44,6 +47,14 @@ class SessionMaker(Protocol):
         reverse: bool = False,
         frame_count: int | None = None,
     ) -> Session: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Reached:
+    """What follows depends on after one frame: the session's state, and the cuts so far."""
+
+    state: SessionState | None
+    cuts: CutWatch
 
 
 class Stream:
@@ -104,9 +115,12 @@ class Stream:
             last_prompt = max(prompt.frame_idx for prompt in prompts)
             self._forward = tracker.session(prompts, frame_count=count)
         self.cuts = CutWatch(scene_cuts, last_prompt)
-        self._device, self._side = tracker.model.device, tracker.model.image_size
+        self._model, self._device = tracker.model, tracker.model.device
+        self._upload = Uploader(tracker.model.device)
         self.frame_idx: int | None = None
         self.steps = self.frames = 0
+        # What the frame that was done last left; the next one may have begun.
+        self._reached: _Reached | None = None
         self._spool_file = AppendFile(spool, resume and resume.values["spool"])
         self._spool = LogitSpool(self._spool_file)
         if resume is not None:
@@ -139,19 +153,17 @@ class Stream:
             size = self._backward.look_ahead
             with (
                 prefetch(self._cuts_below.look(source)) as read,
-                closing(self._resize_ahead(read, 0)) as frames,
+                closing(self._prepare_ahead(read, 0)) as frames,
             ):
-                for frame, seen, following in with_following(frames, size, reverse=True):
-                    if self._cuts_below.take(frame, seen):
-                        if self._cuts_below.ended_at is not None:
-                            break
-                        self._at_cut(self._backward)
-                    self._spool.put(frame.frame_idx, self._backward.decode(frame, following))
-                    self.frame_idx = frame.frame_idx
-                    self.steps += 1
-                    yield frame.frame_idx
+                begun = self._begin_backward(
+                    self._backward, with_following(frames, size, reverse=True)
+                )
+                for frame_idx, objects, state in one_ahead(begun):
+                    self._spool.put(frame_idx, objects)
+                    self._reach(frame_idx, state)
+                    yield frame_idx
         self._backward.check_all_used()
-        self._backward = self.frame_idx = None
+        self._backward = self._reached = self.frame_idx = None
 
     def results(
         self,
@@ -168,28 +180,60 @@ class Stream:
         source = self._source.frames(self._start, self._end, skip_to=skip_to)
         with (
             prefetch(self.cuts.look(source, next_idx)) as read,
-            closing(self._resize_ahead(read, self._first_needed_idx)) as frames,
+            closing(self._prepare_ahead(read, self._first_needed_idx)) as frames,
         ):
             size = 1 if self._forward is None else self._forward.look_ahead
-            for frame, seen, following in with_following(frames, size):
-                if frame.frame_idx < next_idx:
-                    replay(frame)
-                    continue
-                is_cut = self.cuts.take(frame, seen)
-                if self.cuts.ended_at is not None:
-                    break
-                if is_cut and self._forward is not None:
-                    self._at_cut(self._forward)
-                objects: dict[int, ObjectLogits] = self._spool.get(frame.frame_idx)
-                if self._forward is not None:
-                    objects |= self._forward.decode(frame, following)
-                result = replace(compose(frame, objects), is_scene_cut=is_cut)
-                self.frame_idx = frame.frame_idx
-                self.steps += 1
+            begun = self._begin_results(with_following(frames, size), next_idx, replay)
+            for composing, is_cut, state in one_ahead(begun):
+                result = replace(composing.wait(), is_scene_cut=is_cut)
+                self._reach(result.frame_idx, state)
                 self.frames += 1
-                yield frame, result
+                yield composing.frame, result
         if self._forward is not None:
             self._forward.check_all_used()
+
+    def _begin_backward(
+        self, session: Session, frames: Iterable[tuple[Frame, CutState, tuple[Frame, ...]]]
+    ) -> Iterator[tuple[int, dict[int, ObjectLogits], _Reached]]:
+        """Begin the frames of the backward pass, without waiting for the device."""
+        cuts = self._cuts_below
+        for frame, seen, following in frames:
+            if cuts.take(frame, seen):
+                if cuts.ended_at is not None:
+                    return
+                self._at_cut(session)
+            objects = session.decode(frame, following)
+            yield frame.frame_idx, objects, _Reached(session.snapshot(), cuts.copy())
+
+    def _begin_results(
+        self,
+        frames: Iterable[tuple[Frame, CutState, tuple[Frame, ...]]],
+        next_idx: int,
+        replay: Callable[[Frame], None],
+    ) -> Iterator[tuple[Composing, bool, _Reached]]:
+        """Begin the frames of the results, without waiting for the device."""
+        session = self._forward
+        for frame, seen, following in frames:
+            if frame.frame_idx < next_idx:
+                replay(frame)
+                continue
+            is_cut = self.cuts.take(frame, seen)
+            if self.cuts.ended_at is not None:
+                return
+            objects: dict[int, ObjectLogits] = self._spool.get(frame.frame_idx)
+            if session is None:
+                yield begin_to_compose(frame, objects), is_cut, _Reached(None, self.cuts.copy())
+                continue
+            if is_cut:
+                self._at_cut(session)
+            objects |= session.decode(frame, following)
+            state = _Reached(session.snapshot(), self.cuts.copy())
+            yield session.compose(frame, objects), is_cut, state
+
+    def _reach(self, frame_idx: int, state: _Reached) -> None:
+        """Note that a frame is done; what follows it may have begun."""
+        self.frame_idx, self._reached = frame_idx, state
+        self.steps += 1
 
     @property
     def _first_needed_idx(self) -> int | None:
@@ -198,18 +242,18 @@ class Stream:
             return None
         return max(self.next_idx, min(prompt.frame_idx for prompt in self._forward.prompts))
 
-    def _resize_ahead(
+    def _prepare_ahead(
         self, frames: Iterable[tuple[Frame, CutState]], from_idx: int | None
     ) -> Generator[tuple[Frame, CutState], None, None]:
-        """Fill in `resized`, from this index on."""
+        """Prepare frames for the model, from this index on."""
 
         def work(one: tuple[Frame, CutState]) -> tuple[Frame, CutState]:
             frame, seen = one
             if from_idx is None or frame.frame_idx < from_idx:
                 return one
-            return replace(frame, resized=resize_image(frame.image, self._side)), seen
+            return prepare(frame, self._model, self._upload), seen
 
-        return map_ahead(work, frames, RESIZED_AHEAD)
+        return map_ahead(work, frames, PREPARED_AHEAD)
 
     def _at_cut(self, session: Session) -> None:
         if self.cuts.action == "reset":
@@ -218,16 +262,20 @@ class Stream:
     def checkpoint(self) -> SavedState:
         """Return where this stream is, with the spool safe on the disk. Call it between frames."""
         session = self._backward or self._forward
+        reached = self._reached
+        if reached is None:
+            cuts = self.cuts if self._backward is None else self._cuts_below
+            reached = _Reached(None if session is None else session.snapshot(), cuts)
         values = {
             "is_backward": self._backward is not None,
             "frame_idx": self.frame_idx,
             "steps": self.steps,
             "frames": self.frames,
             "spool": self._spool_file.sync(),
-            "cuts": (self.cuts if self._backward is None else self._cuts_below).as_json(),
+            "cuts": reached.cuts.as_json(),
             "warnings": list(self._source.warnings),
         }
-        return SavedState(values, b"" if session is None else to_bytes(session.snapshot()))
+        return SavedState(values, b"" if reached.state is None else to_bytes(reached.state))
 
     def _resume(self, saved: SavedState) -> None:
         values = saved.values
@@ -258,6 +306,29 @@ class Stream:
         trace: TracebackType | None,
     ) -> None:
         self._spool_file.abandon()
+
+
+def one_ahead(items: Iterable[T]) -> Iterator[T]:
+    """Yield each item when the next one has begun, so that a device is never without work.
+
+    An error in the making of an item is raised after those before it.
+    """
+    waiting: deque[T] = deque()
+    error: Exception | None = None
+    source = iter(items)
+    while error is None:
+        try:
+            waiting.append(next(source))
+        except StopIteration:
+            break
+        except Exception as raised:
+            error = raised
+            break
+        if len(waiting) > 1:
+            yield waiting.popleft()
+    yield from waiting
+    if error is not None:
+        raise error
 
 
 def _earliest(prompts: Sequence[Prompt]) -> list[Prompt]:

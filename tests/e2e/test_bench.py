@@ -54,7 +54,7 @@ def test_the_official_predictor_compiled_is_the_packages_own_and_timed_once_comp
     assert {"ImageEncoder", "MemoryAttention", "MaskDecoder"} <= set(compiled)
     assert not capfd.readouterr().out  # stdout is for the report
     nano = Bench.open(Case(ModelOptions("nano", refiner="none", device="cpu"), official="compiled"))
-    assert nano.first_timed == COMPILED_FRAME
+    assert nano.timed.start == COMPILED_FRAME
 
 
 def test_nano_has_no_official_configuration(capsys):
@@ -103,7 +103,7 @@ def test_the_rows_for_a_gpu_are_command_lines(capsys, row):
 
 
 def test_a_row_says_whether_its_target_is_met():
-    report = {"frames_per_s": 50.0, "fraction_of_peak": 0.4, "speed_ratio": 1.2}
+    report = {"frames_per_s": 50.0, "fraction_of_peak": 0.4, "speed_ratio": 1.2, "model_share": 1}
     row = gpu.Row("large", "", "official", ratio=1.3, fraction=0.35)
     assert gpu.line(row, report, {}).endswith("| >= 1.3x, >= 0.35 of peak | no |")
     assert gpu.line(row, report | {"speed_ratio": 1.31}, {}).endswith("| yes |")
@@ -111,16 +111,27 @@ def test_a_row_says_whether_its_target_is_met():
     refined = gpu.Row("large, PR + MR", "", "alone", ratio=0.8)
     assert "| 0.83x | alone |" in gpu.line(refined, report, {"alone": 60.0})
     assert "failed" in gpu.line(row, None, {})
+    assert gpu.line(gpu.Row("nano", "", rate=60), report, {}).endswith("| >= 60 frames/s | no |")
+    assert gpu.line(gpu.Row("nano", "", rate=50), report, {}).endswith("| yes |")
 
 
 def test_profile_says_where_the_time_goes(capsys, monkeypatch):
     monkeypatch.setattr("vos_cli.commands.bench._PROFILED_FRAMES", 2)
     assert run(["bench", "--frames", "1", "--device", "cpu", "--profile"]) == 0
     said = capsys.readouterr()
-    assert "aten::" in said.err
-    for stage in ("read", "make small, 256 px", "masks", "overlay"):
+    assert "host ms" in said.err
+    for stage in (
+        "encode_image",
+        "condition",
+        "wait",
+        "a frame",
+        "read",
+        "make small, 256 px",
+        "masks",
+        "overlay",
+    ):
         assert f"\n{stage} " in said.err
-    assert "aten::" not in said.out
+    assert "host ms" not in said.out
 
 
 def test_a_trained_refiner_of_an_absent_model_is_refused(capsys):

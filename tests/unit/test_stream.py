@@ -11,11 +11,11 @@ import torch
 
 import vos
 from e2e import clips
-from vos import stream
 from vos.api import Tracker
 from vos.io.read.open import open_source
 from vos.model.load import ModelInfo
 from vos.refine.base import NoRefiner
+from vos.track import look_ahead
 from vos.track.compose import compose
 from vos.track.policy import Fifo
 
@@ -35,14 +35,13 @@ def test_frames_are_resized_in_other_threads_where_the_model_sees_them(
     tracker, tmp_path, monkeypatch, direction, needed
 ):
     threads: list[threading.Thread] = []
-    real = stream.resize_image
+    real = look_ahead.resize_image
 
     def spy(*args):
         threads.append(threading.current_thread())
         return real(*args)
 
-    monkeypatch.setattr(stream, "resize_image", spy)
-    monkeypatch.setattr("vos.track.look_ahead.resize_image", lambda *_: pytest.fail("in line"))
+    monkeypatch.setattr(look_ahead, "resize_image", spy)
     prompts = [vos.Box(1, (10.0, 8.0, 40.0, 36.0), frame_idx=5)]
     with open_source(clips.video(tmp_path / "clip.mp4", FRAMES)) as source:
         found = [r for _, r in tracker.stream(source, prompts, direction=direction)]

@@ -73,7 +73,7 @@ class Official:
             )
         model = ours.model
         self.device, self.dtype = model.device, ours.session.dtype
-        self._first_timed = ours.first_timed
+        self._first_timed = ours.timed.start
         self.cpu_s: list[float] = []
         self.wall_s: list[float] = []
         predictor = official_predictor(

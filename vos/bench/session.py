@@ -7,22 +7,25 @@ import resource
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from statistics import fmean
 from typing import Any, Literal
 
 import numpy as np
 import torch
-from torch.profiler import ProfilerActivity, profile
+from torch.profiler import record_function
 from torch.utils.flop_counter import FlopCounterMode
 
+from vos.bench.profile import RANGE, profile_stages
 from vos.config import preset_names
 from vos.errors import ModelError, Parameter, UsageError
 from vos.frame import Frame
 from vos.loading import find_policy
 from vos.model import registry
 from vos.model.build import build_sam2
+from vos.model.gpu.transfer import Uploader
 from vos.model.load import load_model, make_ready, pick_device, pick_dtype
 from vos.model.options import ModelOptions
 from vos.model.sam2 import Sam2Model
@@ -31,13 +34,14 @@ from vos.prompts.kinds import MAX_OBJECT_ID
 from vos.refine.base import NoRefiner, Refiner
 from vos.refine.registry import build_refiner, load_refiner_config
 from vos.refine.weights import load_refiner
-from vos.track.compose import ObjectLogits, compose, resize_to_video
+from vos.stream import one_ahead
+from vos.track.compose import Composing, ObjectLogits, resize_to_video
+from vos.track.look_ahead import prepare, with_following
 from vos.track.session import Session
 
 # From here on every memory slot is filled and a frame costs what all later ones cost.
 STEADY_FRAME = 8
-# A compiled step begins 16 frames after the prompts, and CUDA graphs are recorded in its first
-# three frames.
+# A compiled or recorded step begins 16 frames after the prompts, and takes some to get ready.
 COMPILED_FRAME = 20
 EMBEDDED = ModelOptions(registry.EMBEDDED, refiner="none")
 
@@ -49,7 +53,7 @@ class Case:
     options: those of the model. A registered SAM 2 that is not on this machine runs with random
         weights, which cost the same, and a refiner preset's name means an untrained one.
     objects: how many are tracked at once.
-    frames: how many are timed, from `Bench.first_timed` on.
+    frames: how many are timed, from the first frame on that costs what all later ones cost.
     official: the predictor that takes turns with it, as it is or compiled; None for none.
     size_hw: of the generated clip.
     """
@@ -62,7 +66,7 @@ class Case:
 
 
 class TimedModel(Sam2Model):
-    """A `Sam2Model` whose verbs add their time to `seconds`."""
+    """A `Sam2Model` whose verbs note their time, on a GPU without waiting for it."""
 
     def __init__(self, model: Sam2Model):
         super().__init__(
@@ -72,7 +76,24 @@ class TimedModel(Sam2Model):
             parts=model.parts,
             fast_path=model.fast_path,
         )
-        self.seconds: dict[str, float] = defaultdict(float)
+        self._seconds: dict[str, float] = defaultdict(float)
+        self._events: list[tuple[str, torch.cuda.Event, torch.cuda.Event]] = []
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Return the time of each verb so far, of the device's own clock on a GPU."""
+        if self._events:
+            torch.cuda.synchronize(self.device)
+        for stage, began, ended in self._events:
+            self._seconds[stage] += began.elapsed_time(ended) / 1e3
+        self._events.clear()
+        return self._seconds
+
+    def encode_pixels(self, *args: Any, **kwargs: Any) -> Any:
+        if not self.resizes:
+            return super().encode_pixels(*args, **kwargs)
+        with self._clock("encode_image"):
+            return super().encode_pixels(*args, **kwargs)
 
     def encode_image(self, *args: Any, **kwargs: Any) -> Any:
         with self._clock("encode_image"):
@@ -98,9 +119,33 @@ class TimedModel(Sam2Model):
 
     @contextlib.contextmanager
     def _clock(self, stage: str) -> Iterator[None]:
-        began = now(self.device)
-        yield
-        self.seconds[stage] += now(self.device) - began
+        with record_function(RANGE + stage):
+            if self.device.type != "cuda":
+                began = now(self.device)
+                yield
+                self._seconds[stage] += now(self.device) - began
+                return
+            events = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+            events[0].record()
+            yield
+            events[1].record()
+            self._events.append((stage, *events))
+
+
+@dataclass(frozen=True, slots=True)
+class Tracked:
+    """One frame that is being tracked: its predictions, and its masks to be waited for."""
+
+    predictions: dict[int, ObjectLogits]
+    composing: Composing
+
+    def masks(self) -> dict[int, np.ndarray]:
+        """Return each object's mask, whatever the other objects claim."""
+        size_hw = self.composing.frame.size_hw
+        return {
+            i: (resize_to_video(one.logits, size_hw)[0, 0] > 0).cpu().numpy()
+            for i, one in self.predictions.items()
+        }
 
 
 @dataclass(slots=True)
@@ -121,7 +166,10 @@ class Bench:
     session: Session
     cpu_s: list[float] = field(default_factory=list)
     wall_s: list[float] = field(default_factory=list)
-    _predictions: dict[int, ObjectLogits] = field(default_factory=dict)
+    _upload: Uploader = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._upload = Uploader(self.model.device)
 
     @staticmethod
     def open(case: Case) -> Bench:
@@ -145,50 +193,56 @@ class Bench:
             refiner=refiner,
             policy=policy,
             dtype=dtype,
-            frame_count=_find_first_timed(case) + case.frames,
+            frame_count=_find_first_timed(case, model) + case.frames + 1,
         )
         return Bench(case, model, refiner, session)
 
     @property
-    def first_timed(self) -> int:
-        """Return the index of the first frame that counts."""
-        return _find_first_timed(self.case)
+    def timed(self) -> range:
+        """Return the indices of the frames that count; `run` needs one more, to begin with."""
+        first = _find_first_timed(self.case, self.model)
+        return range(first, first + self.case.frames)
 
-    def step(self, frame: Frame, following: Sequence[Frame] | None = None) -> None:
-        """Track one frame.
-
-        following: as `Session.decode` takes it.
+    def run(self, frames: Iterable[Frame]) -> Iterator[Tracked]:
+        """Track frames from host to host as a stream does, with the next one already begun; yield
+        each once it is done. What the caller does in between is not timed.
         """
-        timed = frame.frame_idx >= self.first_timed
-        if frame.frame_idx == self.first_timed:
-            self.model.seconds.clear()
-        cpu, wall = time.process_time(), now(self.model.device, wall=True)
-        self._predictions = self.session.decode(frame, following)
-        compose(frame, self._predictions)
-        if timed:
-            self.wall_s.append(now(self.model.device, wall=True) - wall)
-            self.cpu_s.append(time.process_time() - cpu)
+        pairs = ((frame, None) for frame in frames)
+        ahead = one_ahead(map(self._begin, with_following(pairs, self.session.look_ahead)))
+        while True:
+            cpu, wall = time.process_time(), time.perf_counter()
+            tracked = next(ahead, None)
+            if tracked is None:
+                return
+            with record_function(RANGE + "wait"):
+                tracked.composing.wait()
+            if tracked.composing.frame.frame_idx in self.timed:
+                self.wall_s.append(time.perf_counter() - wall)
+                self.cpu_s.append(time.process_time() - cpu)
+            yield tracked
 
-    def masks(self, size_hw: tuple[int, int]) -> dict[int, np.ndarray]:
-        """Return each object's mask on the last frame, whatever the other objects claim."""
-        return {
-            i: (resize_to_video(one.logits, size_hw)[0, 0] > 0).cpu().numpy()
-            for i, one in self._predictions.items()
-        }
+    def _begin(self, one: tuple[Frame, None, tuple[Frame, ...]]) -> Tracked:
+        frame, _, following = one
+        if frame.frame_idx == self.timed.start + 1:
+            self.model.seconds.clear()  # the next frame's work is timed with a frame's
+        frame = prepare(frame, self.model, self._upload)
+        predictions = self.session.decode(frame, following)
+        with record_function(RANGE + "masks"):
+            return Tracked(predictions, self.session.compose(frame, predictions))
 
     def report(self, frame: Frame, peak_gflops: float) -> dict[str, Any]:
-        """Return everything measured, as JSON values.
+        """Return everything measured, as JSON values. A frame's time is from host to host.
 
         frame: one more, whose operations are counted.
         """
         stages = {k: 1e3 * v / len(self.cpu_s) for k, v in self.model.seconds.items()}
         counter = FlopCounterMode(display=False)
-        # Operations inside compiled functions are not seen.
-        with contextlib.ExitStack() as stack:
-            if self.case.options.compile:
-                stack.enter_context(torch.compiler.set_stance("force_eager"))
-            stack.enter_context(counter)
-            self.session.decode(frame)
+        # Operations inside compiled and recorded functions are not seen.
+        net, exact, pool = self.model.net, self.model.exact, self.model.pool_memory
+        plain = Sam2Model(net, exact=exact, pool_memory=pool)
+        session = replace(self.session.resume(self.session.snapshot(), frame.size_hw), model=plain)
+        with counter:
+            session.decode(frame)
         on_cpu = self.model.device.type == "cpu"
         # On a GPU a group's images are encoded with its first frame, so no frame is like another.
         seconds = min(self.cpu_s) if on_cpu else sum(self.wall_s) / len(self.wall_s)
@@ -205,6 +259,10 @@ class Bench:
             "pool_memory": self.model.pool_memory,
             "frames": len(self.cpu_s),
             "frames_per_s": len(self.wall_s) / sum(self.wall_s),
+            # The clock of stages is that of the processor, or that of the device.
+            "model_share": sum(stages.values())
+            / fmean(self.cpu_s if on_cpu else self.wall_s)
+            / 1e3,
             "cpu_ms_per_frame": 1e3 * min(self.cpu_s),
             "stage_ms": {k: round(v, 2) for k, v in stages.items()},
             "gflop_per_frame": gflop,
@@ -219,25 +277,18 @@ class Bench:
             report["peak_device_mb"] = torch.cuda.max_memory_allocated(self.model.device) / 1e6
         return report
 
-    def operations(self, frame: Frame) -> str:
-        """Return the torch operations of one more frame, costliest first, as a table."""
-        activities = [ProfilerActivity.CPU]
-        if self.model.device.type == "cuda":
-            activities.append(ProfilerActivity.CUDA)
-        with profile(activities=activities) as done:
-            self.session.decode(frame)
-        return done.key_averages().table(
-            sort_by=f"self_{self.model.device.type}_time_total",
-            row_limit=20,
-            max_name_column_width=50,
-        )
+    def profile(self, frames: Sequence[Frame]) -> str:
+        """Return launches, time of the device and idle time per stage, as a table."""
+        return profile_stages(self.run(frames), len(frames), self.model.device)
 
 
 _RSS_PER_MB = 1e6 if sys.platform == "darwin" else 1024  # bytes there, kilobytes elsewhere
 
 
-def _find_first_timed(case: Case) -> int:
-    return COMPILED_FRAME if case.options.compile or case.official == "compiled" else STEADY_FRAME
+def _find_first_timed(case: Case, model: Sam2Model) -> int:
+    if model.fast_path is not None or case.official == "compiled":
+        return COMPILED_FRAME
+    return STEADY_FRAME
 
 
 def now(device: torch.device, *, wall: bool = False) -> float:

@@ -20,6 +20,7 @@ from vos.model import registry
 from vos.model.build import build_nano, build_sam2
 from vos.model.compiling import compile_model
 from vos.model.efficientnet import STEM_CHANNELS
+from vos.model.gpu.record_model import record_model
 from vos.model.host_memory import keep_freed_memory
 from vos.model.kept_encodings import keep_encodings
 from vos.model.nano_config import NanoConfig
@@ -149,7 +150,10 @@ def make_ready(
             Parameter("pool_memory", pool_memory),
             f": must divide the memory's side of {model.embedding_size}, such as 2",
         )
-    return compile_model(model) if compiled else model
+    model = compile_model(model) if compiled else model
+    # ROCm's graphs are untried.
+    is_cuda = device.type == "cuda" and torch.version.hip is None
+    return record_model(model) if is_cuda and not exact else model
 
 
 def prepare_network(net: SAM2Base, *, exact: bool, image_size_px: int | None = None) -> SAM2Base:

@@ -31,22 +31,30 @@ def resize_image(image: UInt8[np.ndarray, "h w 3"], size_px: int) -> UInt8[np.nd
 
 
 def to_network(
-    resized: UInt8[np.ndarray, "s s 3"], device: torch.device
-) -> Float[Tensor, "1 3 s s"]:
-    """Copy to the device in bytes and normalise there, to the bits of a division in float64.
+    pixels: UInt8[Tensor, "b s s 3"] | Float[Tensor, "b 3 s s"],
+) -> Float[Tensor, "b 3 s s"]:
+    """Normalise images of the network's size on their device, to the bits of a division in float64.
 
-    Source: `sam2.utils.misc.load_video_frames_from_jpg_images`.
+    pixels: in bytes, or in whole grey levels, channels first. Source:
+    `sam2.utils.misc.load_video_frames_from_jpg_images`.
     """
-    pixels = to_device(torch.from_numpy(resized), device).permute(2, 0, 1)
-    most, _, _ = _constants(device, torch.float32)
-    return normalise(pixels.to(torch.float32) / most)[None]
+    if pixels.dtype == torch.uint8:
+        # Channels first in memory too, or convolutions choose other kernels and so other bits.
+        pixels = pixels.permute(0, 3, 1, 2).contiguous().to(torch.float32)
+    most, _, _ = _constants(pixels.device, torch.float32)
+    return normalise(pixels / most)
+
+
+def to_pixels(image: UInt8[np.ndarray, "h w 3"], device: torch.device) -> UInt8[Tensor, "1 h w 3"]:
+    """Copy an image to the device in bytes."""
+    return to_device(torch.from_numpy(image), device)[None]
 
 
 def image_to_input(
     image: UInt8[np.ndarray, "h w 3"], size_px: int, device: torch.device
 ) -> Float[Tensor, "1 3 s s"]:
     """Make a frame of any size the network's input of this side in pixels."""
-    return to_network(resize_image(image, size_px), device)
+    return to_network(to_pixels(resize_image(image, size_px), device))
 
 
 @lru_cache(maxsize=8)

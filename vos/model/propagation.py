@@ -29,6 +29,9 @@ _REACH = (0.25, 0.1)
 _TILES = (1, 4)
 """Where nothing is looked for: beyond a quarter of the frame since the last ones."""
 
+Seen = tuple[Float[Tensor, "b k h8 w8"], Float[Tensor, "r 1 h8 w8"]]
+"""Keys of a remembered frame, and the masks of its objects."""
+
 
 class KeyEncoder(nn.Module):
     """A layer that makes unit-length keys at stride 8; at first the trunk's own features.
@@ -79,18 +82,33 @@ class Propagation(nn.Module):
         recalls: of equal `shape`. One recall may instead hold a batch of r rows, r / b for each
         image of `keys`, image by image.
         """
-        rows = [self._compare(keys, recall) for recall in _join(recalls)]
-        return self.embed(F.pixel_unshuffle(torch.cat(rows), 16 // STRIDE))
+        return self.read(keys, [_split(recall) for recall in _join(recalls)])
 
-    def _compare(self, keys: Tensor, recall: Recall) -> Float[Tensor, "r 6 h8 w8"]:
-        prompted = [entry for slot, entry in recall.spatial if slot == 0]
-        recent = [entry for slot, entry in recall.spatial if slot != 0]
+    def read(
+        self, keys: Float[Tensor, "b k h8 w8"], groups: Sequence[tuple[Sequence[Seen], ...]]
+    ) -> Float[Tensor, "r c h w"]:
+        """Return what to add to the image embedding, a row per object.
+
+        groups: what objects that are compared at once remember of prompted and of recent frames.
+        """
+        rows = torch.cat([self._compare(keys, *group) for group in groups])
+        return self.embed(F.pixel_unshuffle(rows, 16 // STRIDE))
+
+    def _compare(
+        self, keys: Tensor, prompted: Sequence[Seen], recent: Sequence[Seen]
+    ) -> Float[Tensor, "r 6 h8 w8"]:
         parts = []
         with torch.autocast(keys.device.type, enabled=False):
-            for group, entries in enumerate((prompted, recent or prompted[-1:])):
+            for group, seen in enumerate((prompted, recent or prompted[-1:])):
                 sharpness, reach = self.log_sharpness[group].exp(), self.log_reach[group].exp()
-                parts.append(_collect(keys.float(), entries, sharpness, reach, _TILES[group]))
+                parts.append(_collect(keys.float(), seen, sharpness, reach, _TILES[group]))
         return torch.cat(parts, dim=1)
+
+
+def _split(recall: Recall) -> tuple[list[Seen], list[Seen]]:
+    """Return what prompted and recent frames were like."""
+    prompted = [read_keys(entry) for slot, entry in recall.spatial if slot == 0]
+    return prompted, [read_keys(entry) for slot, entry in recall.spatial if slot != 0]
 
 
 def _join(recalls: Sequence[Recall]) -> Sequence[Recall]:
@@ -98,14 +116,14 @@ def _join(recalls: Sequence[Recall]) -> Sequence[Recall]:
     spatial = []
     for column in zip(*(recall.spatial for recall in recalls), strict=True):
         slot, first = column[0]
-        seen = [_read(entry) for _, entry in column]
+        seen = [read_keys(entry) for _, entry in column]
         if not all(_are_equal(keys, seen[0][0]) for keys, _ in seen):
             return recalls
         spatial.append((slot, replace(first, mask=torch.cat([mask for _, mask in seen]))))
     return (replace(recalls[0], spatial=tuple(spatial)),)
 
 
-def _read(entry: MemoryEntry) -> tuple[Tensor, Tensor]:
+def read_keys(entry: MemoryEntry) -> tuple[Tensor, Tensor]:
     """Return keys and mask. Raises ValueError where they are forgotten."""
     if entry.keys is None or entry.mask is None:
         raise ValueError(f"frame {entry.frame_idx} has no keys any more")
@@ -119,7 +137,7 @@ def _are_equal(one: Tensor, other: Tensor) -> bool:
 
 def _collect(
     keys: Float[Tensor, "b k h w"],
-    entries: Sequence[MemoryEntry],
+    seen: Sequence[Seen],
     sharpness: Float[Tensor, ""],
     reach: Float[Tensor, ""],
     tiles: int,
@@ -139,7 +157,6 @@ def _collect(
     of_query = [places / reach**2, -squared / (2 * reach**2) - sharpness, torch.ones_like(squared)]
     of_key = [places, torch.ones_like(squared), -squared / (2 * reach**2)]
     query = torch.cat([keys * sharpness, _repeat(of_query, b)], dim=1)
-    seen = [_read(entry) for entry in entries]
     remembered = torch.stack(
         [torch.cat([key.to(keys), _repeat(of_key, b)], dim=1) for key, _ in seen], dim=2
     )
@@ -156,7 +173,7 @@ def _collect(
             found = torch.cat([inside, likeness.sum(-1, keepdim=True)], dim=2).transpose(1, 2)
             row.append(found.unflatten(2, (y.stop - y.start, x.stop - x.start)))
         rows.append(torch.cat(row, dim=3))
-    found = torch.cat(rows, dim=2) / len(entries)
+    found = torch.cat(rows, dim=2) / len(seen)
     inside, total = found[:, :-1], found[:, -1:]
     amounts = torch.stack([inside, (total - inside).clamp(min=0)], dim=2).flatten(0, 1) + _LEAST
     share = 2 * amounts[:, :1] / amounts.sum(1, keepdim=True) - 1

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from sam2.modeling.sam2_base import SAM2Base
 from torch import Tensor
 
@@ -30,6 +30,7 @@ from vos.model.decoding import (
 )
 from vos.model.host_memory import to_device
 from vos.model.layout import to_image, to_tokens
+from vos.model.preprocess import to_network
 from vos.model.propagation import STRIDE
 from vos.model.types import (
     Decoded,
@@ -45,18 +46,49 @@ MASK_PROMPT_LOGIT = 10.0
 PREVIOUS_LOGIT_LIMIT = 32.0
 
 
-class FastPath(Protocol):
-    """A quicker way for frames whose recalls `fits` accepts."""
+Refine = Callable[..., Decoded]
+"""(decoded, features, whatever else it reads) -> the refined prediction, of several objects."""
 
-    def fits(self, features: FrameFeatures, recalls: Sequence[Recall]) -> bool: ...
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class FastPath(Protocol):
+    """A quicker way for work that is the same on every frame."""
+
+    @property
+    def encode(self) -> Callable[[UInt8[Tensor, "b h w 3"]], FrameFeatures] | None:
+        """Return what resizes images on the device and encodes them; None for no quicker way."""
+        ...
+
+    def fits(self, features: FrameFeatures, recalls: Sequence[Recall]) -> bool:
+        """Tell whether `condition` and `track` know these recalls, which are of equal `shape`."""
+        ...
 
     def condition(
         self, features: FrameFeatures, recalls: Sequence[Recall]
-    ) -> Float[Tensor, "r c h w"]: ...
+    ) -> Float[Tensor, "r c h w"]:
+        """Attend as `Sam2Model.condition` does."""
+        ...
 
     def track(
-        self, features: FrameFeatures, recalls: Sequence[Recall], frame_idx: int
-    ) -> tuple[Decoded, MemoryEntry]: ...
+        self,
+        features: FrameFeatures,
+        recalls: Sequence[Recall],
+        frame_idx: int,
+        refine: Refine | None,
+        beside: tuple[Any, ...],
+    ) -> tuple[Decoded, MemoryEntry] | None:
+        """Condition, decode, refine and remember, without the decoder's state.
+
+        refine: None for no refiner. beside: what it reads beside prediction and features. Returns
+        None where refiners are not a part of it.
+        """
+        ...
+
+    def quicken(self, work: Callable[P, R], name: str, /) -> Callable[P, R]:
+        """Return a quicker form of a function of tensors that never looks at a value."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,14 +179,36 @@ class Sam2Model:
         """Return how many frames object pointers reach back, the current one included."""
         return self.net.max_obj_ptrs_in_encoder
 
+    @property
+    def resizes(self) -> bool:
+        """Return whether `encode_pixels` takes images of the video's size, in inference mode."""
+        return self.fast_path is not None and self.fast_path.encode is not None
+
+    def encode_pixels(self, pixels: UInt8[Tensor, "b h w 3"]) -> FrameFeatures:
+        """Encode images in bytes, on the model's device: of its input size, or, where it
+        `resizes`, of any.
+        """
+        if self.fast_path is not None and self.fast_path.encode is not None:
+            return self.fast_path.encode(pixels)
+        return self.encode_image(to_network(pixels))
+
+    def quicken(self, work: Callable[P, R], name: str) -> Callable[P, R]:
+        """Return a function of tensors as this model's device runs it fastest.
+
+        work: does the same for the same shapes and never looks at a value. name: for the log.
+        """
+        return work if self.fast_path is None else self.fast_path.quicken(work, name)
+
     def encode_image(self, image: Float[Tensor, "b 3 s s"]) -> FrameFeatures:
         """Run the image encoder. Source: `SAM2Base.forward_image`."""
         out = self.parts.image_encoder(image)
+        keys = out.get("keys")
         features = FrameFeatures(
             image=image,
             s16=out["backbone_fpn"][-1],
             pos16=out["vision_pos_enc"][-1][:1],
-            keys=out.get("keys"),
+            keys=keys,
+            memory_keys=None if keys is None else keys.to(torch.bfloat16),
         )
         if not self.net.use_high_res_features_in_sam:
             return features
@@ -191,15 +245,22 @@ class Sam2Model:
         return embedding + self.net.get_submodule("propagation")(features.keys, recalls)
 
     def track(
-        self, features: FrameFeatures, recalls: Sequence[Recall], frame_idx: int
+        self,
+        features: FrameFeatures,
+        recalls: Sequence[Recall],
+        frame_idx: int,
+        refine: Refine | None = None,
+        beside: tuple[Any, ...] = (),
     ) -> tuple[Decoded, MemoryEntry] | None:
-        """Condition, decode and remember in one step, without the decoder's state.
+        """Condition, decode, refine and remember in one step, without the decoder's state.
 
-        Returns None where there is no quicker way for that.
+        refine: None for no refiner; otherwise a function of tensors that never looks at a value.
+        beside: what it reads beside the prediction and the features. Returns None where there is
+        no quicker way for that.
         """
         if self.fast_path is None or not self.fast_path.fits(features, recalls):
             return None
-        return self.fast_path.track(features, recalls, frame_idx)
+        return self.fast_path.track(features, recalls, frame_idx, refine, beside)
 
     def decode(
         self,
@@ -242,9 +303,8 @@ class Sam2Model:
             mask = (logits > 0).float()
         else:
             mask = torch.sigmoid(logits)
-        keys = small_mask = None
-        if features.keys is not None:
-            keys = features.keys.to(torch.bfloat16)
+        small_mask = None
+        if features.memory_keys is not None:
             small_mask = F.avg_pool2d(mask, STRIDE).to(torch.bfloat16)
         mask = mask * net.sigmoid_scale_for_mem_enc + net.sigmoid_bias_for_mem_enc
         image = _with_token_strides(features.s16)
@@ -260,7 +320,7 @@ class Sam2Model:
             obj_ptr=seen.obj_ptr,
             iou_pred=seen.iou_pred,
             object_score=seen.object_score,
-            keys=keys,
+            keys=features.memory_keys,
             mask=small_mask,
         )
 
@@ -274,14 +334,21 @@ class Sam2Model:
         return self._prompt_tokens(points, labels, previous)
 
     def decode_unprompted(
-        self, embedding: Float[Tensor, "b c h w"], features: FrameFeatures, tokens: PromptTokens
+        self,
+        embedding: Float[Tensor, "b c h w"],
+        features: FrameFeatures,
+        tokens: PromptTokens,
+        *,
+        with_state: bool = False,
     ) -> Decoded:
-        """Decode a tracked frame as `decode` does, without `state`, from tensors alone.
+        """Decode a tracked frame as `decode` does, from tensors alone.
 
-        tokens: from `no_prompt`.
+        tokens: from `no_prompt`. with_state: keep the decoder's state, which refiners read.
         """
-        output = run_mask_decoder(self.net, embedding, features, tokens)
         multimask = self._has_alternatives(0, first=False)
+        if with_state:
+            return self._run_decoder(embedding, features, tokens, multimask, False, best_iou)
+        output = run_mask_decoder(self.net, embedding, features, tokens)
         return choose_mask(
             self.net, output, multimask=multimask, from_prompt=False, exact=self.exact
         )

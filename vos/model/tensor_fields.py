@@ -1,16 +1,18 @@
-"""Dataclasses of tensors that have one row per image or object."""
+"""Dataclasses of tensors that have one row per image or object, and containers of tensors."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import fields, replace
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import torch
 from torch import Tensor
 
 SHARED = {"shared": True}
 """Metadata of a field that all rows have in common, such as a position encoding of batch 1."""
+
+T = TypeVar("T")
 
 
 class TensorFields:
@@ -24,7 +26,7 @@ class TensorFields:
         with_shared: also to fields marked `SHARED`, which otherwise stay as they are.
         """
         changed = {
-            each.name: _change(getattr(self, each.name), change, with_shared)
+            each.name: map_tensors(getattr(self, each.name), change, with_shared=with_shared)
             for each in fields(self)  # pyright: ignore[reportArgumentType]
             if with_shared or not each.metadata.get("shared")
         }
@@ -42,24 +44,54 @@ class TensorFields:
     def tensors(self) -> Iterator[Tensor]:
         """Yield every tensor, in the order of the fields."""
         for each in fields(self):  # pyright: ignore[reportArgumentType]
-            yield from _tensors(getattr(self, each.name))
+            yield from find_tensors(getattr(self, each.name))
 
 
-def _change(value: Any, change: Callable[[Tensor], Tensor], with_shared: bool) -> Any:
+def map_tensors(value: T, change: Callable[[Tensor], Tensor], *, with_shared: bool = True) -> T:
+    """Return the same tuples, lists, mappings and dataclasses with `change` applied to each tensor.
+
+    with_shared: as `TensorFields.map` has it.
+    """
+    made: Any = value
     if isinstance(value, Tensor):
-        return change(value)
-    if isinstance(value, TensorFields):
-        return value.map(change, with_shared=with_shared)
-    if isinstance(value, tuple):
-        return tuple(_change(item, change, with_shared) for item in value)
-    return value
+        made = change(value)
+    elif isinstance(value, TensorFields):
+        made = value.map(change, with_shared=with_shared)
+    elif isinstance(value, (tuple, list)):
+        made = type(value)(map_tensors(each, change, with_shared=with_shared) for each in value)
+    elif isinstance(value, Mapping):
+        made = {
+            name: map_tensors(each, change, with_shared=with_shared) for name, each in value.items()
+        }
+    return made
 
 
-def _tensors(value: Any) -> Iterator[Tensor]:
+def find_tensors(value: Any) -> Iterator[Tensor]:
+    """Yield every tensor that `map_tensors` would change, in its order."""
     if isinstance(value, Tensor):
         yield value
     elif isinstance(value, TensorFields):
         yield from value.tensors()
-    elif isinstance(value, tuple):
-        for item in value:
-            yield from _tensors(item)
+    elif isinstance(value, (tuple, list)):
+        for each in value:
+            yield from find_tensors(each)
+    elif isinstance(value, Mapping):
+        for each in value.values():
+            yield from find_tensors(each)
+
+
+def describe_tensors(value: Any) -> Hashable:
+    """Return what is equal for values that differ in the numbers of their tensors alone."""
+    if isinstance(value, Tensor):
+        return tuple(value.shape), value.stride(), value.dtype, value.device.type
+    if isinstance(value, TensorFields):
+        items = tuple(
+            (each.name, describe_tensors(getattr(value, each.name)))
+            for each in fields(value)  # pyright: ignore[reportArgumentType]
+        )
+        return type(value), items
+    if isinstance(value, (tuple, list)):
+        return tuple(map(describe_tensors, value))
+    if isinstance(value, Mapping):
+        return tuple((name, describe_tensors(each)) for name, each in value.items())
+    return value

@@ -29,6 +29,7 @@ class FrameFeatures(TensorFields):
     image_2x: the same frame at twice the side, for refiners that want it.
     keys: what `vos.model.propagation` compares positions by; None for a model without it. They may
         have a row per image where the other fields have one per object.
+    memory_keys: the same in bfloat16, as they are remembered.
     """
 
     image: Float[Tensor, "b 3 s s"]
@@ -40,6 +41,7 @@ class FrameFeatures(TensorFields):
     fpn8: Float[Tensor, "b c h8 w8"] | None = None
     image_2x: Float[Tensor, "b 3 s2 s2"] | None = None
     keys: Float[Tensor, "_ k h8 w8"] | None = None
+    memory_keys: Float[Tensor, "_ k h8 w8"] | None = None
 
     def rows(self, index: Int[Tensor, " r"]) -> FrameFeatures:
         """Return these rows in this order; a row may come several times (objects of one image)."""

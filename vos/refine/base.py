@@ -35,6 +35,8 @@ class Refiner(Protocol):
 
     name: as registered.
     is_identity: whether all three methods change nothing, which lets frames take the fast path.
+    is_static: whether `fuse` changes nothing, and the other two do the same work on every frame
+        without a prompt and never look at a value, so that a GPU may record them.
     wants_image_2x: whether augment reads `features.image_2x`.
     plain_memory: where `fuse` changes the embedding, the decoder runs a second time on the
         unchanged one, and that prediction's score, pointer and mask are what the memory keeps.
@@ -42,6 +44,7 @@ class Refiner(Protocol):
 
     name: str
     is_identity: bool
+    is_static: bool
     wants_image_2x: bool
     plain_memory: bool
 
@@ -67,6 +70,7 @@ class NoRefiner:
 
     name = "none"
     is_identity = True
+    is_static = False
     wants_image_2x = False
     plain_memory = False
 

@@ -66,6 +66,7 @@ class SegNextStyle(nn.Module):
 
     name = "segnext"
     is_identity = False
+    is_static = False
     wants_image_2x = False
 
     def __init__(self, config: SegNextConfig, model: Sam2Model):

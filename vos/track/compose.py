@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,66 +13,124 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from vos.frame import Frame, FrameResult, ObjectResult
+from vos.model.gpu.transfer import fetch_later
 from vos.model.types import Decoded
+
+MakeLabels = Callable[[Mapping[int, Tensor], tuple[int, int]], Tensor]
 
 _log = logging.getLogger("vos")
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectLogits:
-    """One object's prediction on one frame, without gradients.
+    """One object's prediction on one frame, without gradients, on the model's device.
 
     logits: at the model's mask size, or a refiner's.
-    scores: predicted IoU and object score.
+    score_pair: predicted IoU and object score.
     """
 
     logits: Float[Tensor, "1 1 r r"]
-    scores: ObjectResult
+    score_pair: Float[Tensor, 2]
+
+    @property
+    def scores(self) -> ObjectResult:
+        """Return the scores as numbers, once the device has them."""
+        return ObjectResult(*self.score_pair.tolist())
+
+
+@dataclass(frozen=True, slots=True)
+class Composing:
+    """A frame's result that the device may still work on.
+
+    ids: of its objects. fetch: waits for the label map, and for the objects' scores if there are
+    any.
+    """
+
+    frame: Frame
+    ids: tuple[int, ...]
+    fetch: Callable[[], list[np.ndarray]]
+
+    def wait(self) -> FrameResult:
+        """Return the result once it is there."""
+        labels, *scores = self.fetch()
+        rows = scores[0].tolist() if scores else []
+        return FrameResult(
+            frame_idx=self.frame.frame_idx,
+            pts=self.frame.pts,
+            name=self.frame.name,
+            label_map=labels,
+            objects={i: ObjectResult(*row) for i, row in zip(self.ids, rows, strict=True)},
+            is_corrupt=self.frame.is_corrupt,
+        )
 
 
 def compose(frame: Frame, objects: Mapping[int, ObjectLogits]) -> FrameResult:
     """Resize logits to the video's size and label each pixel: the highest logit wins.
 
-    A pixel is background where all are <= 0; on a tie the lowest id wins. Where a GPU has no memory
-    for masks of that size they are made on the CPU, which the log notes.
+    A pixel is background where all are <= 0; on a tie the lowest id wins.
     """
-    logits = {i: o.logits for i, o in objects.items()}
+    return begin_to_compose(frame, objects).wait()
+
+
+def begin_to_compose(
+    frame: Frame,
+    objects: Mapping[int, ObjectLogits],
+    make_labels: MakeLabels | None = None,
+) -> Composing:
+    """Compose as `compose` does, without waiting for the device.
+
+    make_labels: a quicker form of `label_pixels`. Where a GPU has no memory for masks of that size
+    they are made on the CPU, which the log notes.
+    """
+    if not objects:
+        empty = np.zeros(frame.size_hw, dtype=np.uint8)
+        return Composing(frame, (), lambda: [empty])
+    ids = tuple(sorted(objects))
+    # Those of an earlier pass waited on the host.
+    device = max((one.logits.device for one in objects.values()), key=_is_gpu)
+    logits = {i: objects[i].logits.to(device) for i in ids}
     try:
-        labels = label_map(logits, frame.size_hw)
+        labels = (make_labels or label_pixels)(logits, frame.size_hw)
     except torch.OutOfMemoryError:
         _log.warning(
             "vos: warning: frame %d: GPU memory is full; its masks are made on the CPU",
             frame.frame_idx,
         )
-        labels = label_map({i: one.cpu() for i, one in logits.items()}, frame.size_hw)
-    return FrameResult(
-        frame_idx=frame.frame_idx,
-        pts=frame.pts,
-        name=frame.name,
-        label_map=labels,
-        objects={i: objects[i].scores for i in sorted(objects)},
-        is_corrupt=frame.is_corrupt,
-    )
+        labels = label_pixels({i: one.cpu() for i, one in logits.items()}, frame.size_hw)
+    scores = torch.stack([objects[i].score_pair.to(device) for i in ids])
+    if labels.device == scores.device:
+        return Composing(frame, ids, fetch_later([labels, scores]))
+    return Composing(frame, ids, lambda: [labels.numpy(), scores.cpu().numpy()])
 
 
 def label_map(
     logits: Mapping[int, Float[Tensor, "1 1 r r"]], size_hw: tuple[int, int]
 ) -> UInt8[np.ndarray, "h w"]:
     """Make palette labels at `size_hw` from per-object logits of any size."""
+    if not logits:
+        return np.zeros(size_hw, dtype=np.uint8)
+    return label_pixels(dict(sorted(logits.items())), size_hw).cpu().numpy()
+
+
+def label_pixels(
+    logits: Mapping[int, Float[Tensor, "1 1 r r"]], size_hw: tuple[int, int]
+) -> UInt8[Tensor, "h w"]:
+    """Label pixels as `label_map` does, on the device and without looking at a value.
+
+    logits: of one object at least, in ascending order of their ids.
+    """
     best: Tensor | None = None
     labels: Tensor | None = None
-    for object_id in sorted(logits):
-        full = resize_to_video(logits[object_id], size_hw)[0, 0]
+    for object_id, one in logits.items():
+        full = resize_to_video(one, size_hw)[0, 0]
         if best is None or labels is None:
             best = full.clamp(min=0)
             labels = (full > 0).to(torch.uint8) * object_id
             continue
-        wins = full > best
-        labels[wins] = object_id
+        labels.masked_fill_(full > best, object_id)
         best = torch.maximum(best, full)
-    if labels is None:
-        return np.zeros(size_hw, dtype=np.uint8)
-    return labels.cpu().numpy()
+    assert labels is not None
+    return labels
 
 
 def resize_to_video(
@@ -85,14 +143,18 @@ def resize_to_video(
 
 
 def detach_results(predictions: Mapping[int, Decoded]) -> dict[int, ObjectLogits]:
-    """Detach what users get of predictions (batch 1 each), waiting for a GPU once only."""
+    """Detach what users get of predictions (batch 1 each)."""
     if not predictions:
         return {}
     decoded = predictions.values()
-    scores = torch.stack([torch.cat([one.iou_pred[0], one.object_score[0]]) for one in decoded])
+    iou_preds = torch.cat([one.iou_pred for one in decoded])
+    object_scores = torch.cat([one.object_score for one in decoded])
+    pairs = torch.cat([iou_preds, object_scores], dim=1).float()
     return {
-        object_id: ObjectLogits(prediction.output_logits, ObjectResult(iou_pred, object_score))
-        for (object_id, prediction), (iou_pred, object_score) in zip(
-            predictions.items(), scores.tolist(), strict=True
-        )
+        object_id: ObjectLogits(one.output_logits, pair)
+        for (object_id, one), pair in zip(predictions.items(), pairs.unbind(), strict=True)
     }
+
+
+def _is_gpu(device: torch.device) -> bool:
+    return device.type != "cpu"

@@ -9,7 +9,6 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from vos.frame import ObjectResult
 from vos.track.compose import ObjectLogits
 
 _HEADER = struct.Struct("<qqqdd")  # frame index, object id, side, predicted IoU, object score
@@ -62,6 +61,6 @@ class LogitSpool:
             logits = np.frombuffer(values, dtype=np.float16).astype(np.float32)
             found[object_id] = ObjectLogits(
                 torch.from_numpy(logits).view(1, 1, side, side),
-                ObjectResult(iou_pred, object_score),
+                torch.tensor([iou_pred, object_score]),
             )
         return found

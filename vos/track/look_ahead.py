@@ -8,13 +8,15 @@ ends.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
-from jaxtyping import Float
+from jaxtyping import UInt8
 from torch import Tensor
 
 from vos.frame import Frame
-from vos.model.preprocess import resize_image, to_network
+from vos.model.gpu.transfer import Uploaded, Uploader
+from vos.model.preprocess import resize_image, to_pixels
 from vos.model.sam2 import Sam2Model
 from vos.model.types import FrameFeatures
 
@@ -37,15 +39,15 @@ class GroupEncoder:
         """
         if size == 1 or following is None:
             self._kept = {}
-            return model.encode_image(_input(frame, model))
+            return model.encode_pixels(_pixels(frame, model))
         if frame.frame_idx not in self._kept:
             self._kept = {}
-            first = _input(frame, model)
-            images = first.new_zeros(size, *first.shape[1:])
-            images[frame.frame_idx % size] = first[0]
+            first = _pixels(frame, model)
+            pixels = first.new_zeros(size, *first.shape[1:])
+            pixels[frame.frame_idx % size] = first[0]
             for later in following:
-                images[later.frame_idx % size] = _input(later, model)[0]
-            encoded = model.encode_image(images)
+                pixels[later.frame_idx % size] = _pixels(later, model)[0]
+            encoded = model.encode_pixels(pixels)
             for one in (frame, *following):
                 self._kept[one.frame_idx] = encoded.row(one.frame_idx % size)
         return self._kept[frame.frame_idx]
@@ -79,8 +81,20 @@ def with_following(
         raise error
 
 
-def _input(frame: Frame, model: Sam2Model) -> Float[Tensor, "1 3 s s"]:
+def prepare(frame: Frame, model: Sam2Model, upload: Uploader) -> Frame:
+    """Return the frame with what the model takes of it: resized, or on its way to the device."""
+    if model.resizes:
+        return replace(frame, uploaded=upload(frame.image))
+    return replace(frame, resized=resize_image(frame.image, model.image_size))
+
+
+def _pixels(frame: Frame, model: Sam2Model) -> UInt8[Tensor, "1 h w 3"]:
+    """Return a frame in bytes on the device, of the size that the model wants."""
+    if isinstance(frame.uploaded, Uploaded):
+        return frame.uploaded.get()
+    if model.resizes:
+        return to_pixels(frame.image, model.device)
     resized = frame.resized
     if resized is None or len(resized) != model.image_size:
         resized = resize_image(frame.image, model.image_size)
-    return to_network(resized, model.device)
+    return to_pixels(resized, model.device)

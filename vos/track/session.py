@@ -15,7 +15,13 @@ from vos.prompts.collect import check_prompt, check_prompts, collect
 from vos.prompts.kinds import ObjectPrompt, Prompt
 from vos.refine.base import NoRefiner, Refiner
 from vos.track.capacity import Capacity
-from vos.track.compose import ObjectLogits, compose, detach_results
+from vos.track.compose import (
+    Composing,
+    ObjectLogits,
+    begin_to_compose,
+    detach_results,
+    label_pixels,
+)
 from vos.track.inputs import to_double_input, to_model_prompt
 from vos.track.look_ahead import GroupEncoder
 from vos.track.memory_bank import MemoryBank
@@ -82,7 +88,19 @@ class Session:
         Raises: FrameError for what is no frame, for a frame that has passed, or of another size;
         PromptError if a prompt does not fit it, or is on a frame that was left out.
         """
-        return compose(frame, self.decode(frame))
+        return self.begin(frame).wait()
+
+    def begin(self, frame: Frame, following: Sequence[Frame] | None = None) -> Composing:
+        """Begin as `track` does, without waiting for the device; `wait` of the result does.
+
+        following: as in `decode`. Raises as `track`.
+        """
+        return self.compose(frame, self.decode(frame, following))
+
+    @torch.inference_mode()
+    def compose(self, frame: Frame, objects: Mapping[int, ObjectLogits]) -> Composing:
+        """Begin to make a frame's result of logits, as this model's device does it fastest."""
+        return begin_to_compose(frame, objects, self.model.quicken(label_pixels, "masks"))
 
     @property
     def look_ahead(self) -> int:

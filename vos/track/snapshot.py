@@ -33,9 +33,10 @@ class SessionState:
 def to_bytes(state: SessionState) -> bytes:
     """Return the state as a file of plain values and tensors, in their memory layout."""
     buffer = io.BytesIO()
+    packed: dict[int, Tensor] = {}
     torch.save(
         {
-            "banks": {object_id: _pack(bank) for object_id, bank in state.banks.items()},
+            "banks": {object_id: _pack(bank, packed) for object_id, bank in state.banks.items()},
             "waiting": None if state.waiting is None else [list(pair) for pair in state.waiting],
         },
         buffer,
@@ -56,13 +57,17 @@ def from_bytes(data: bytes, device: torch.device) -> SessionState:
     )
 
 
-def _pack(value: Any) -> Any:
+def _pack(value: Any, packed: dict[int, Tensor]) -> Any:
+    """packed: what was made of a tensor, by its id, so that objects that share one still do."""
     if isinstance(value, Tensor):
-        return value.detach().clone()  # a view would bring all of its storage along
+        if id(value) not in packed:
+            # A view would bring all of its storage along.
+            packed[id(value)] = value.detach().clone()
+        return packed[id(value)]
     if isinstance(value, tuple):
-        return [_pack(item) for item in value]
+        return [_pack(item, packed) for item in value]
     if type(value).__name__ in _kinds():
-        items = {field.name: _pack(getattr(value, field.name)) for field in fields(value)}
+        items = {field.name: _pack(getattr(value, field.name), packed) for field in fields(value)}
         return {_KIND: type(value).__name__, **items}
     if value is None or isinstance(value, (bool, int, float, str)):
         return value

@@ -26,6 +26,7 @@ from vos.model.types import (
 )
 from vos.refine.base import FrameCache, PromptHistory, Refiner
 from vos.refine.memory_gate import decode_fused
+from vos.refine.rows import RefineRows
 from vos.track.memory_bank import MemoryBank
 from vos.track.policy import MemoryPolicy, StreamPosition
 
@@ -105,7 +106,11 @@ def encode_frame(
 
 def look_at(engine: Engine, features: FrameFeatures, at: StreamPosition) -> EncodedFrame:
     """Let the refiner do its part that knows no prompt, on an encoded image."""
-    return EncodedFrame(features, engine.refiner.augment(engine.model, features, at.frame_idx), at)
+    refiner = engine.refiner
+    if refiner.is_static:
+        augment = engine.model.quicken(refiner.augment, "the refiner")
+        return EncodedFrame(features, augment(engine.model, features, 0), at)
+    return EncodedFrame(features, refiner.augment(engine.model, features, at.frame_idx), at)
 
 
 def track_frame(
@@ -203,10 +208,15 @@ def _track_group(
     engine: Engine, frame: EncodedFrame, group: Sequence[Tracked]
 ) -> tuple[Sequence[Decoded], Sequence[MemoryEntry]]:
     """Predict and remember the masks of a group, in one where the model has a quicker way."""
-    model, frame_idx = engine.model, frame.at.frame_idx
+    model, refiner, frame_idx = engine.model, engine.refiner, frame.at.frame_idx
     recalls = [one.recall for one in group if one.recall is not None and one.prompt is None]
-    if engine.refiner.is_identity and engine.policy.chooses_best and len(recalls) == len(group):
-        tracked = model.track(frame.features, recalls, frame_idx)
+    is_static = refiner.is_identity or refiner.is_static
+    if is_static and engine.policy.chooses_best and len(recalls) == len(group):
+        refine, beside = None, ()
+        if not refiner.is_identity:
+            refine = RefineRows(refiner)
+            beside = (frame.cache, tuple(one.bank.first_prompt for one in group))
+        tracked = model.track(frame.features, recalls, frame_idx, refine, beside)
         if tracked is not None:
             decoded, entry = tracked
             return _split_rows(decoded, len(group)), entry.rows()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from statistics import fmean
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -54,8 +55,8 @@ def bench(
         bool,
         typer.Option(
             "--profile",
-            help="Where the time goes, on stderr: the costliest operations of one frame, and what "
-            "a 1080p frame costs beside the model.",
+            help="Where the time goes, on stderr: launches, work of the device and idle time per "
+            "stage, and what a 1080p frame costs beside the model.",
         ),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
@@ -87,31 +88,34 @@ def _run(case: Case, ours: Bench, *, profile: bool) -> dict[str, Any]:
 
     from vos.bench.official import Official, agreement, jpeg_folder
     from vos.bench.session import matmul_peak_gflops, moving_frames
-    from vos.track.look_ahead import with_following
 
-    clip = list(moving_frames(ours.first_timed + case.frames + 2, case.size_hw))
-    *tracked, counted, profiled = clip
+    count = ours.timed.stop + 1
+    more = _PROFILED_FRAMES + 1 if profile else 0  # one of them is only begun
+    clip = list(moving_frames(count + 1 + more, case.size_hw))
+    tracked, counted, profiled = clip[:count], clip[count], clip[count + 1 :]
     agreements: list[float] = []
     with ExitStack() as stack:
         theirs = None
         if case.official is not None:
             folder, tracked = stack.enter_context(jpeg_folder(tracked))
             theirs = Official(case.options.model, ours, folder)
-        frames = ((frame, None) for frame in tracked)
-        for frame, _, following in with_following(frames, ours.session.look_ahead):
-            ours.step(frame, following)
+        steps = ours.run(tracked)
+        if ours.model.device.type != "cpu":
+            # A device works on for one while the other is timed.
+            steps = iter(list(steps))
+        for step in steps:
             if theirs is not None:
-                agreements.append(agreement(ours.masks(frame.size_hw), theirs.step()))
+                agreements.append(agreement(step.masks(), theirs.step()))
     report = ours.report(counted, matmul_peak_gflops(ours.model.device, ours.session.dtype))
     if theirs is not None:
         report |= {
             "official_cpu_ms_per_frame": 1e3 * min(theirs.cpu_s),
             "cpu_time_ratio": min(theirs.cpu_s) / min(ours.cpu_s),
-            "speed_ratio": sum(theirs.wall_s) / sum(ours.wall_s),
+            "speed_ratio": fmean(theirs.wall_s) / fmean(ours.wall_s),
             "mask_iou": sum(agreements) / len(agreements),
         }
     if profile:
-        print(ours.operations(profiled), file=sys.stderr)
+        print(ours.profile(profiled), file=sys.stderr)
         print(_beside_the_model(ours.model.image_size), file=sys.stderr)
     return report
 

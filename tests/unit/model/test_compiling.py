@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
 from torch._dynamo.utils import counters
 
 from vos.errors import UsageError
-from vos.model.compiling import compile_model, copy_tensors, find_tensors
+from vos.model.compiling import compile_model
 from vos.model.sam2 import Sam2Model
 from vos.prompts import Box, Points
 from vos.refine.base import NoRefiner
@@ -130,40 +129,6 @@ def test_with_a_refiner_or_another_choice_attention_is_what_is_compiled(
     assert _announced(caplog)["tracking"] == 0
 
 
-def test_what_a_replay_overwrites_is_never_kept(net, tiny_model, make_frames, monkeypatch):
-    """CUDA graphs write every answer to the same place; here any later call spoils the earlier."""
-    answers: list[torch.Tensor] = []
-    modes: list[str | None] = []
-
-    @torch.inference_mode()
-    def spoil():
-        for old in answers:
-            old.fill_(torch.nan)
-
-    def replayed(function, *, mode, **_options):
-        modes.append(mode)
-
-        def run(*args, **kwargs):
-            spoil()
-            answer = copy_tensors(function(*args, **kwargs))
-            answers.extend(t for t in find_tensors(answer) if t.is_floating_point())
-            return answer
-
-        return run
-
-    monkeypatch.setattr(torch, "compile", replayed)
-    model = compile_model(Sam2Model(net, exact=False), replays=True)
-    assert set(modes) == {"reduce-overhead"}
-    frames, prompts = make_frames(20), [Box(1, BOX), Box(2, (0.0, 0.0, 20.0, 20.0))]
-    session = Session(model, prompts)
-    ours = [session.decode(frame) for frame in frames]
-    spoil()
-    _agree(ours, _track(tiny_model, frames, prompts))
-    entries = [e for bank in session.banks.values() for e in (*bank.prompted, *bank.recent)]
-    static = {old.untyped_storage().data_ptr() for old in answers}
-    assert all(e.obj_ptr.untyped_storage().data_ptr() not in static for e in entries)
-
-
 def test_what_finds_no_memory_runs_uncompiled(net, tiny_model, make_frames, monkeypatch, caplog):
     def full(_function, **_options):
         def run(*_args, **_kwargs):
@@ -172,7 +137,7 @@ def test_what_finds_no_memory_runs_uncompiled(net, tiny_model, make_frames, monk
         return run
 
     monkeypatch.setattr(torch, "compile", full)
-    model = compile_model(Sam2Model(net, exact=False), replays=True)
+    model = compile_model(Sam2Model(net, exact=False))
     frames, prompts = make_frames(18), [Box(i, BOX) for i in range(1, 9)]
     session = Session(model, prompts, capacity=Capacity(8, look_ahead=2))
     _agree([session.decode(frame) for frame in frames], _track(tiny_model, frames, prompts))
@@ -181,19 +146,6 @@ def test_what_finds_no_memory_runs_uncompiled(net, tiny_model, make_frames, monk
         f"vos: warning: no memory left to compile {name}; runs as it is"
         for name in ("the image encoder", "the memory encoder", "the mask decoder", "tracking")
     ]
-
-
-def test_graphs_are_replayed_in_the_main_thread_alone(net, make_frames, monkeypatch):
-    def never(_function, **_options):
-        def run(*_args, **_kwargs):
-            raise AssertionError("replayed")
-
-        return run
-
-    monkeypatch.setattr(torch, "compile", never)
-    model = compile_model(Sam2Model(net, exact=False), replays=True)
-    with ThreadPoolExecutor(1) as pool:
-        assert pool.submit(_track, model, make_frames(2)).result()
 
 
 def test_without_a_compiler_there_is_a_clear_error(net, monkeypatch):

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from vos.model.host_memory import to_device
-from vos.model.preprocess import MEAN_RGB, STD_RGB, image_to_input, to_network
+from vos.model.preprocess import MEAN_RGB, STD_RGB, image_to_input, to_network, to_pixels
 
 CUDA = pytest.param("cuda", marks=pytest.mark.needs_cuda)
 
@@ -27,7 +27,7 @@ def official(resized: np.ndarray) -> torch.Tensor:
 @pytest.mark.parametrize("device", ["cpu", CUDA])
 def test_every_byte_becomes_the_same_number(device):
     values = np.arange(256, dtype=np.uint8).repeat(3).reshape(16, 16, 3)
-    ours = to_network(values, torch.device(device))
+    ours = to_network(to_pixels(values, torch.device(device)))
     assert ours.device.type == device
     assert torch.equal(ours.cpu(), official(values))
 
@@ -46,3 +46,9 @@ def test_what_is_sent_is_what_was_there_when_it_was_sent():
         there = to_device(source, torch.device("cuda"))
         source.fill_(255)
         assert bool((there == value).all())
+
+
+def test_images_are_channels_first_in_memory_too():
+    """Convolutions choose their kernels, and with them the last bits, by strides."""
+    pixels = np.zeros((32, 32, 3), np.uint8)
+    assert to_network(to_pixels(pixels, torch.device("cpu"))).stride() == (3 * 32**2, 32**2, 32, 1)

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from tests.small_nano import SIDE, small_nano
-from vos.model.propagation import KeyEncoder, Propagation, _collect
+from vos.model.propagation import KeyEncoder, Propagation, _collect, _split, read_keys
 from vos.model.types import MemoryEntry, ModelPrompt, Recall
 from vos.refine.base import NoRefiner
 from vos.track.memory_bank import MemoryBank
@@ -45,7 +45,7 @@ def test_keys_begin_as_the_features_themselves():
 
 def test_a_still_frame_finds_its_own_mask():
     keys, mask = _keys(1), _left_half()
-    found = Propagation(32)._compare(keys, Recall(((0, _entry(keys, mask)),), (), 16))
+    found = Propagation(32)._compare(keys, *_split(Recall(((0, _entry(keys, mask)),), (), 16)))
     share = found[:, [0, 3]]
     assert torch.equal(share[:, 0] > 0, mask[:, 0] > 0.5)
     torch.testing.assert_close(share[:, 0].abs(), torch.ones(1, CELLS, CELLS), atol=1e-2, rtol=0)
@@ -54,7 +54,7 @@ def test_a_still_frame_finds_its_own_mask():
 def test_a_mask_moves_with_its_image():
     keys, mask = _keys(1), _left_half()
     moved = keys.roll(1, -1)
-    found = Propagation(32)._compare(moved, Recall(((0, _entry(keys, mask)),), (), 16))
+    found = Propagation(32)._compare(moved, *_split(Recall(((0, _entry(keys, mask)),), (), 16)))
     assert torch.equal(found[0, 0, :, 1:] > 0, mask.roll(1, -1)[0, 0, :, 1:] > 0.5)
 
 
@@ -64,7 +64,9 @@ def test_recent_frames_are_read_nearby_alone():
     far = keys.roll(CELLS // 2, -1)
     near = keys.roll(1, -1)
     seen = [
-        Propagation(32)._compare(moved, Recall((prompted, (6, _entry(keys, mask))), (), 16))
+        Propagation(32)._compare(
+            moved, *_split(Recall((prompted, (6, _entry(keys, mask))), (), 16))
+        )
         for moved in (near, far)
     ]
     best = [found[0, 4:].exp().pow(10).sum(0) for found in seen]
@@ -76,7 +78,7 @@ def test_tiles_join(tiles):
     """With every tile near every other, nothing changes."""
     keys, entries = _keys(1), [_entry(_keys(1), _left_half()), _entry(_keys(2), _left_half())]
     one, more = (
-        _collect(keys, entries, torch.tensor(25.0), torch.tensor(0.03), count)
+        _collect(keys, [*map(read_keys, entries)], torch.tensor(25.0), torch.tensor(0.03), count)
         for count in (1, tiles)
     )
     torch.testing.assert_close(one[:, 0], more[:, 0], atol=1e-3, rtol=1e-3)

@@ -122,7 +122,7 @@ def test_label_map_highest_logit_wins_and_lowest_id_on_ties():
 def test_masks_of_a_result_never_overlap(make_frames, tiny_model):
     frame = make_frames(1)[0]
     logits = torch.randn(1, 1, 16, 16)
-    scores = Session(tiny_model, [Box(1, BOX)]).decode(frame)[1].scores
+    scores = Session(tiny_model, [Box(1, BOX)]).decode(frame)[1].score_pair
     objects = {i: ObjectLogits(logits + i, scores) for i in (3, 1, 2)}
     result = compose(frame, objects)
     assert list(result.objects) == [1, 2, 3]

@@ -13,6 +13,7 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
@@ -143,6 +144,12 @@ class CutWatch:
         else:
             self.found.append(cut)
         return True
+
+    def copy(self) -> CutWatch:
+        """Return a watch that stays as this one is now."""
+        same = copy(self)
+        same.found = list(self.found)
+        return same
 
     def as_json(self) -> dict[str, Any]:
         """Return JSON values for a checkpoint."""

@@ -8,8 +8,8 @@ Rotations are written with real numbers, which compilers know. Equal to the verb
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -29,48 +29,80 @@ from vos.model.attention.cached import (
 from vos.model.attention.pointers import pointer_places
 from vos.model.host_memory import to_device
 from vos.model.layout import to_image, to_tokens
+from vos.model.propagation import Propagation, read_keys
 from vos.model.tensor_fields import TensorFields
 from vos.model.types import Decoded, FrameFeatures, MemoryEntry, MemoryInput, PromptTokens, Recall
 
 if TYPE_CHECKING:
-    from vos.model.sam2 import Sam2Model
+    from vos.model.sam2 import Refine, Sam2Model
 
 
 @dataclass(frozen=True, slots=True)
 class Memories(TensorFields):
-    """What r objects remember, as tensors: k maps and p pointers each.
+    """What r objects remember, k maps and p pointers each, every one in the tensor it came in.
 
-    slots: of the maps, as in `Recall`. distances: of the pointers, per object.
+    slots: of the maps, as in `Recall`.
+    is_prompted: of the maps; known beforehand, unlike slots.
+    maps, pointers: object by object.
+    distances: of the pointers, per object.
+    keys: of the maps' frames, for all objects; none for a model that does not propagate masks.
+    masks: at the keys' positions, object by object; none as `keys`.
     """
 
-    maps: Float[Tensor, "r k m h w"]
     slots: Int[Tensor, " k"]
-    pointers: Float[Tensor, "r p c"]
+    is_prompted: tuple[bool, ...]
+    maps: tuple[tuple[Float[Tensor, "1 m h w"], ...], ...]
+    pointers: tuple[tuple[Float[Tensor, "1 c"], ...], ...]
     distances: Float[Tensor, "r p"]
+    keys: tuple[Float[Tensor, "1 k h8 w8"], ...] = ()
+    masks: tuple[tuple[Float[Tensor, "1 1 h8 w8"], ...], ...] = ()
 
 
-def has_static_shapes(recall: Recall, net: SAM2Base) -> bool:
-    """Tell whether every recent slot is filled, so that shapes stay until the next prompt."""
-    prompted = sum(slot == 0 for slot, _ in recall.spatial)
+def has_static_shapes(recalls: Sequence[Recall], net: SAM2Base) -> bool:
+    """Tell whether every recent slot is filled, so that shapes stay until the next prompt.
+
+    recalls: of equal `shape`.
+    """
+    first = recalls[0]
+    prompted = sum(slot == 0 for slot, _ in first.spatial)
     return (
         net.use_obj_ptrs_in_encoder
-        and recall.pointer_span == net.max_obj_ptrs_in_encoder
-        and len(recall.spatial) - prompted == net.num_maskmem - 1
-        and len(recall.pointers) - prompted == recall.pointer_span - 1
+        and first.pointer_span == net.max_obj_ptrs_in_encoder
+        and len(first.spatial) - prompted == net.num_maskmem - 1
+        and len(first.pointers) - prompted == first.pointer_span - 1
+        and all(_have_common_keys(column) for column in _columns(recalls))
     )
 
 
-def stack_recalls(recalls: Sequence[Recall], device: torch.device) -> Memories:
-    """Stack recalls of equal `shape`, one object each."""
-    maps = [torch.cat([entry.map_on(device) for _, entry in r.spatial]) for r in recalls]
-    pointers = [torch.cat([entry.obj_ptr.to(device) for _, entry in r.pointers]) for r in recalls]
+def gather_recalls(
+    recalls: Sequence[Recall], device: torch.device, slots: Tensor | None = None
+) -> Memories:
+    """Gather recalls of equal `shape`, one object each. slots: theirs, if there already."""
+    if slots is None:
+        slots = to_device(torch.tensor([slot for slot, _ in recalls[0].spatial]), device)
     distances = [[float(distance) for distance, _ in r.pointers] for r in recalls]
+    columns = _columns(recalls)
+    has_keys = columns[0][0].keys is not None
     return Memories(
-        torch.stack(maps),
-        to_device(torch.tensor([slot for slot, _ in recalls[0].spatial]), device),
-        torch.stack(pointers),
-        to_device(torch.tensor(distances), device),
+        slots=slots,
+        is_prompted=tuple(slot == 0 for slot, _ in recalls[0].spatial),
+        maps=tuple(tuple(entry.map_on(device) for _, entry in r.spatial) for r in recalls),
+        pointers=tuple(tuple(entry.obj_ptr for _, entry in r.pointers) for r in recalls),
+        distances=to_device(torch.tensor(distances), device),
+        keys=tuple(read_keys(column[0])[0] for column in columns) if has_keys else (),
+        masks=tuple(tuple(read_keys(entry)[1] for _, entry in r.spatial) for r in recalls)
+        if has_keys
+        else (),
     )
+
+
+def _columns(recalls: Sequence[Recall]) -> list[tuple[MemoryEntry, ...]]:
+    """Return the entries of each map, object by object."""
+    return list(zip(*([entry for _, entry in r.spatial] for r in recalls), strict=True))
+
+
+def _have_common_keys(column: Sequence[MemoryEntry]) -> bool:
+    return all(entry.keys is column[0].keys for entry in column)
 
 
 class StaticMemoryAttention:
@@ -97,9 +129,10 @@ class StaticMemoryAttention:
         x = to_tokens(features.s16).transpose(0, 1)
         if attention.pos_enc_at_input:
             x = x + 0.1 * to_tokens(features.pos16).transpose(0, 1)
-        r, k = memories.maps.shape[:2]
+        maps = torch.stack([torch.cat(row) for row in memories.maps])
+        r, k = maps.shape[:2]
         places = self._space + net.maskmem_tpos_enc[net.num_maskmem - memories.slots - 1][:, 0]
-        tokens = self._tokens(memories.maps.flatten(0, 1).float()).unflatten(0, (r, k))
+        tokens = self._tokens(maps.flatten(0, 1).float()).unflatten(0, (r, k))
         pointers, pointer_places = self._pointers(memories)
         values = torch.cat([tokens.flatten(1, 2), pointers], dim=1)
         keys = torch.cat([(tokens + places).flatten(1, 2), pointers + pointer_places], dim=1)
@@ -120,7 +153,23 @@ class StaticMemoryAttention:
             x = x + seen
             x = x + layer.linear2(layer.activation(layer.linear1(layer.norm3(x))))
         shape = (r, *features.s16.shape[1:])
-        return to_image(attention.norm(x).transpose(0, 1), shape)
+        embedding = to_image(attention.norm(x).transpose(0, 1), shape)
+        if features.keys is None:
+            return embedding
+        return embedding + self._propagate(memories, features.keys)
+
+    def _propagate(self, memories: Memories, keys: Tensor) -> Float[Tensor, "r c h w"]:
+        """Read the remembered masks as `Sam2Model.condition` does."""
+        seen = [
+            (key, torch.cat(column))
+            for key, column in zip(memories.keys, zip(*memories.masks, strict=True), strict=True)
+        ]
+        marks = memories.is_prompted
+        groups = [
+            [one for one, mark in zip(seen, marks, strict=True) if mark == wanted]
+            for wanted in (True, False)
+        ]
+        return cast(Propagation, self._net.get_submodule("propagation")).read(keys, [tuple(groups)])
 
     def _attend(
         self,
@@ -158,7 +207,8 @@ class StaticMemoryAttention:
         Source: `SAM2Base._prepare_memory_conditioned_features`.
         """
         net = self._net
-        pointers, span = memories.pointers, net.max_obj_ptrs_in_encoder
+        pointers = torch.stack([torch.cat(row) for row in memories.pointers])
+        span = net.max_obj_ptrs_in_encoder
         places = pointer_places(net, memories.distances, span, pointers)
         parts = net.hidden_dim // net.mem_dim
         return pointers.unflatten(2, (parts, net.mem_dim)).flatten(1, 2), places.repeat_interleave(
@@ -175,15 +225,26 @@ class StaticStep:
         self.attention = StaticMemoryAttention(model.net, model.pool_memory)
 
     def __call__(
-        self, memories: Memories, features: FrameFeatures, tokens: PromptTokens
+        self,
+        memories: Memories,
+        features: FrameFeatures,
+        tokens: PromptTokens,
+        refine: Refine | None = None,
+        beside: tuple[Any, ...] = (),
     ) -> tuple[Decoded, MemoryEntry]:
-        """Track a frame, a row per object; the entry's frame index is 0.
+        """Track a frame, a row per object; the entry's frame index is 0, and it lacks its keys.
 
-        tokens: of `Sam2Model.no_prompt`.
+        tokens: of `Sam2Model.no_prompt`. refine, beside: as in `FastPath.track`.
         """
         embedding = self.attention(memories, features)
-        decoded = self._model.decode_unprompted(embedding, features, tokens)
-        return decoded, self._model.encode_memory(features, MemoryInput.of(decoded), 0)
+        decoded = self._model.decode_unprompted(
+            embedding, features, tokens, with_state=refine is not None
+        )
+        if refine is not None:
+            # What only the refiner reads stays in the recording.
+            decoded = replace(refine(decoded, features, *beside), state=None)
+        entry = self._model.encode_memory(features, MemoryInput.of(decoded), 0)
+        return decoded, replace(entry, keys=None)
 
 
 def rotate_real(x: Float[Tensor, "b heads t c"], table: Float[Tensor, "u d 2"]) -> Tensor:

@@ -89,6 +89,8 @@ class SAM2Refiner(nn.Module):
         self.config = config
         self.wants_image_2x = config.la is not None and config.la.source == "native"
         self.plain_memory = config.video.memory_mask == "coarse"
+        # Localization augment fuses, and the deepest point of a mask is searched for in a loop.
+        self.is_static = config.la is None and config.video.prompt_reuse != "self"
         self.la = None if config.la is None else LocalizationAugment(config.la, model)
         self.pr = None if config.pr is None else PromptRetargeting(config.pr, model)
         self.mr = None if config.mr is None else MaskRefinement(config.mr, model)

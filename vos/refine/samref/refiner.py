@@ -65,6 +65,7 @@ class SamRef(nn.Module):
 
     name = "samref"
     is_identity = False
+    is_static = False
     wants_image_2x = False
     plain_memory = False
 

@@ -280,7 +280,7 @@ def _encode(model: Sam2Model, images: Tensor, rows: Tensor) -> FrameFeatures:
     """
     found = model.encode_image(images)
     found = replace(found, image=found.image[:, :0], fpn4=None, fpn8=None)
-    return replace(found.rows(rows), keys=found.keys)
+    return replace(found.rows(rows), keys=found.keys, memory_keys=found.memory_keys)
 
 
 def image_loss(

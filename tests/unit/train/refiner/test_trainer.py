@@ -273,7 +273,7 @@ def untrained() -> Sam2Model:
 class Fixed:
     """A refiner that says what it is told; everything else is the identity."""
 
-    name, is_identity, wants_image_2x, plain_memory = "fixed", False, False, False
+    name, is_identity, is_static, wants_image_2x, plain_memory = "fixed", False, False, False, False
 
     def __init__(self, **answer):
         self.answer, self.asked = answer, ()
