@@ -13,6 +13,7 @@ import pytest
 
 from contract.test_sinks import VFR, Pair, footage
 from vos.errors import ResumeError
+from vos.io.read.source import SourceInfo
 from vos.io.results.checkpoints import SavedState
 from vos.io.write.overlay import choose, encoders
 from vos.io.write.overlay import sink as overlay
@@ -21,6 +22,7 @@ from vos.io.write.overlay.encode import SegmentEncoder, VideoForm, to_yuv
 from vos.io.write.overlay.encoders import NVENC, X264, VideoEncoder
 from vos.io.write.overlay.redraw import plan_redraw
 from vos.io.write.overlay.sink import OverlaySink
+from vos.io.write.registry import OutputPlace, open_sinks
 
 COUNT = 11
 TIMES = [Fraction(7, 90_000) + t for t in VFR] + [Fraction(n, 25) for n in (90, 91, 200, 201)]
@@ -338,3 +340,24 @@ def test_the_try_is_made_once(nvenc, monkeypatch):
     for _ in range(3):
         choose_encoder(FORM, "cuda")
     assert len(tries) == 1
+
+
+@pytest.mark.parametrize(("device", "name"), [("cuda:0", "nvenc"), ("cpu", "x264")])
+def test_a_run_tells_its_sinks_where_it_runs(nvenc, tmp_path, pairs, device, name):
+    info = SourceInfo(
+        path=tmp_path / "clip.mp4",
+        kind="video",
+        size_hw=(36, 48),
+        frame_count=COUNT,
+        average_rate=Fraction(25),
+        duration=None,
+        time_base=Fraction(1, 90_000),
+    )
+    (tmp_path / "work").mkdir()
+    place = OutputPlace(tmp_path, tmp_path / "work", info, device)
+    (sink,) = open_sinks({"overlay"}, place, {})
+    with sink:
+        for pair in pairs:
+            sink.write(*pair)
+        assert sink.checkpoint().values["encoder"] == name
+    check_video(tmp_path / "overlay.mp4", pairs)
