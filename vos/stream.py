@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar, get_args
@@ -19,10 +20,12 @@ from vos.io.read.scene_cuts import CutState, CutWatch, SceneCuts
 from vos.io.read.source import Source, TimePoint
 from vos.io.results.append_file import AppendFile
 from vos.io.results.checkpoints import SavedState, as_count
+from vos.io.write.overlay.draw import overlay_colours
+from vos.model.gpu.overlay import OverlayPainter
 from vos.model.gpu.transfer import Uploader
 from vos.model.sam2 import Sam2Model
 from vos.prompts import Direction, Prompt
-from vos.track.compose import Composing, ObjectLogits, begin_to_compose
+from vos.track.compose import Composing, Draw, ObjectLogits, begin_to_compose
 from vos.track.logit_spool import LogitSpool
 from vos.track.look_ahead import prepare, with_following
 from vos.track.session import Session
@@ -66,6 +69,7 @@ class Stream:
     scene_cuts: whether to look for them and what to do there: "mark" only notes them, "stop" ends
         at the first one behind the last prompted frame, "reset" forgets all but prompted frames.
     spool: file for what the backward pass leaves; None for a temporary one.
+    draws_overlay: whether results carry their overlay where frames are on a GPU anyway.
     resume: what `checkpoint` returned in a run with the same tracker, source and arguments, and the
         same `spool`; the results are those of that run from the checkpoint on, to the last bit.
 
@@ -89,6 +93,7 @@ class Stream:
         direction: Direction = "forward",
         scene_cuts: SceneCuts = "off",
         spool: Path | None = None,
+        draws_overlay: bool = False,
         resume: SavedState | None = None,
     ) -> None:
         if not prompts:
@@ -117,6 +122,9 @@ class Stream:
         self.cuts = CutWatch(scene_cuts, last_prompt)
         self._model, self._device = tracker.model, tracker.model.device
         self._upload = Uploader(tracker.model.device)
+        self._draw: Draw | None = None
+        if draws_overlay and tracker.model.resizes:
+            self._draw = _painter(tracker.model.device).draw_yuv
         self.frame_idx: int | None = None
         self.steps = self.frames = 0
         # What the frame that was done last left; the next one may have begun.
@@ -229,7 +237,7 @@ class Stream:
                 self._at_cut(session)
             objects |= session.decode(frame, following)
             state = _Reached(session.snapshot(), self.cuts.copy())
-            yield session.compose(frame, objects), is_cut, state
+            yield session.compose(frame, objects, self._draw), is_cut, state
 
     def _reach(self, frame_idx: int, state: _Reached) -> None:
         """Note that a frame is done; what follows it may have begun."""
@@ -307,6 +315,12 @@ class Stream:
         trace: TracebackType | None,
     ) -> None:
         self._spool_file.abandon()
+
+
+@lru_cache(maxsize=8)
+def _painter(device: torch.device) -> OverlayPainter:
+    """Return the one painter of a device, whose drawing is recorded once."""
+    return OverlayPainter(*overlay_colours(), device)
 
 
 def one_ahead(items: Iterable[T]) -> Iterator[T]:

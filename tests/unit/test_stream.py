@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,16 @@ import torch
 
 import vos
 from e2e import clips
+from stand_in import StandIn
 from vos.api import Tracker
 from vos.io import queues
 from vos.io.read.open import open_source
+from vos.io.write.overlay.encode import draw_yuv
+from vos.model.gpu.record_model import record_model
 from vos.model.load import ModelInfo
+from vos.model.sam2 import Sam2Model
 from vos.refine.base import NoRefiner
-from vos.stream import one_ahead
+from vos.stream import Stream, one_ahead
 from vos.track import look_ahead
 from vos.track.compose import compose
 from vos.track.policy import Fifo
@@ -75,3 +80,21 @@ def test_an_item_is_given_when_the_next_has_begun_unless_it_is_large():
             assert made[-1] == min(found + ahead, 3)
         with pytest.raises(ValueError, match="the end"):
             next(stream)
+
+
+def test_the_overlay_is_drawn_where_the_frame_is(tracker, tmp_path):
+    """As on a GPU: frames are uploaded, and results carry the planes that the sink would make."""
+    model = record_model(Sam2Model(tracker.model.net, exact=False), StandIn())
+    tracker = replace(tracker, model=model)
+    prompts = [vos.Box(1, (10.0, 8.0, 40.0, 36.0))]
+    with open_source(clips.video(tmp_path / "clip.mp4", FRAMES)) as source:
+        found = []
+        for draws in (True, False):
+            with Stream(tracker, source, prompts, draws_overlay=draws) as stream:
+                found.append(list(stream.results()))
+    for (frame, drawn), (_, plain) in zip(*found, strict=True):
+        assert plain.overlay_yuv is None
+        assert np.array_equal(drawn.label_map, plain.label_map)
+        planes = draw_yuv(frame.image, drawn.label_map).to_ndarray()
+        assert drawn.overlay_yuv is not None
+        assert np.abs(drawn.overlay_yuv.astype(int) - planes).max() <= 1

@@ -13,10 +13,12 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from vos.frame import Frame, FrameResult, ObjectResult
-from vos.model.gpu.transfer import fetch_later
+from vos.model.gpu.transfer import Uploaded, fetch_later
 from vos.model.types import Decoded
 
 MakeLabels = Callable[[Mapping[int, Tensor], tuple[int, int]], Tensor]
+Draw = Callable[[UInt8[Tensor, "h w 3"], UInt8[Tensor, "h w"]], UInt8[Tensor, "h2 w2"]]
+"""(image, label map) -> the planes of `FrameResult.overlay_yuv`."""
 
 _log = logging.getLogger("vos")
 
@@ -42,8 +44,8 @@ class ObjectLogits:
 class Composing:
     """A frame's result that the device may still work on.
 
-    ids: of its objects. fetch: waits for the label map, and for the objects' scores if there are
-    any.
+    ids: of its objects. fetch: waits for the label map, and, if there are objects, for their scores
+    and for the planes of the overlay where it is drawn.
     """
 
     frame: Frame
@@ -57,8 +59,8 @@ class Composing:
 
     def wait(self) -> FrameResult:
         """Return the result once it is there."""
-        labels, *scores = self.fetch()
-        rows = scores[0].tolist() if scores else []
+        labels, *more = self.fetch()
+        rows = more[0].tolist() if more else []
         return FrameResult(
             frame_idx=self.frame.frame_idx,
             pts=self.frame.pts,
@@ -66,6 +68,7 @@ class Composing:
             label_map=labels,
             objects={i: ObjectResult(*row) for i, row in zip(self.ids, rows, strict=True)},
             is_corrupt=self.frame.is_corrupt,
+            overlay_yuv=more[1] if len(more) > 1 else None,
         )
 
 
@@ -81,11 +84,13 @@ def begin_to_compose(
     frame: Frame,
     objects: Mapping[int, ObjectLogits],
     make_labels: MakeLabels | None = None,
+    draw: Draw | None = None,
 ) -> Composing:
     """Compose as `compose` does, without waiting for the device.
 
-    make_labels: a quicker form of `label_pixels`. Where a GPU has no memory for masks of that size
-    they are made on the CPU, which the log notes.
+    make_labels: a quicker form of `label_pixels`. draw: draws the overlay of a frame that is on the
+    device, None where nobody wants it there. Where a GPU has no memory for masks of that size they
+    are made on the CPU, which the log notes.
     """
     if not objects:
         empty = np.zeros(frame.size_hw, dtype=np.uint8)
@@ -104,7 +109,10 @@ def begin_to_compose(
         labels = label_pixels({i: one.cpu() for i, one in logits.items()}, frame.size_hw)
     scores = torch.stack([objects[i].score_pair.to(device) for i in ids])
     if labels.device == scores.device:
-        return Composing(frame, ids, fetch_later([labels, scores]))
+        found = [labels, scores]
+        if draw is not None and isinstance(frame.uploaded, Uploaded):
+            found.append(draw(frame.uploaded.get()[0], labels))
+        return Composing(frame, ids, fetch_later(found))
     return Composing(frame, ids, lambda: [labels.numpy(), scores.cpu().numpy()])
 
 

@@ -17,6 +17,7 @@ from vos.refine.base import NoRefiner, Refiner
 from vos.track.capacity import Capacity
 from vos.track.compose import (
     Composing,
+    Draw,
     ObjectLogits,
     begin_to_compose,
     detach_results,
@@ -101,9 +102,16 @@ class Session:
         return self.compose(frame, self.decode(frame, following))
 
     @torch.inference_mode()
-    def compose(self, frame: Frame, objects: Mapping[int, ObjectLogits]) -> Composing:
-        """Begin to make a frame's result of logits, as this model's device does it fastest."""
-        return begin_to_compose(frame, objects, self.model.quicken(label_pixels, "masks"))
+    def compose(
+        self, frame: Frame, objects: Mapping[int, ObjectLogits], draw: Draw | None = None
+    ) -> Composing:
+        """Begin to make a frame's result of logits, as this model's device does it fastest.
+
+        draw: as in `begin_to_compose`.
+        """
+        quicken = self.model.quicken
+        draw = None if draw is None else quicken(draw, "the overlay")
+        return begin_to_compose(frame, objects, quicken(label_pixels, "masks"), draw)
 
     @property
     def look_ahead(self) -> int:

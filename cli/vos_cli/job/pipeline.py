@@ -68,6 +68,7 @@ def _stream(
         direction=job.direction,
         scene_cuts=job.settings.scene_cuts,
         spool=folder.work / "spool",
+        draws_overlay="overlay" in job.settings.save,
         resume=resume,
     )
     return stack.enter_context(stream)
