@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import sys
 import warnings
@@ -177,6 +178,18 @@ def _open_standard_streams() -> None:
             setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
+def _show_log() -> None:
+    """Show the whole log: what was recorded on a GPU too, and how long that took."""
+    log = logging.getLogger("vos")
+    log.addHandler(logging.StreamHandler())
+    log.setLevel(logging.INFO)
+
+
+def _is_verbose(arguments: list[str]) -> bool:
+    """Tell before anything is parsed, since parsing may fail."""
+    return not {"-v", "--verbose"}.isdisjoint(arguments)
+
+
 def _require_folder() -> None:
     """Raise UsageError where the current folder does not exist any more: no path means anything."""
     try:
@@ -190,7 +203,7 @@ def _require_folder() -> None:
 def run(arguments: list[str]) -> int:
     """Run one command line and return the exit code."""
     _open_standard_streams()
-    verbose = not {"-v", "--verbose"}.isdisjoint(arguments)
+    verbose = _is_verbose(arguments)
     if not verbose and not sys.warnoptions:
         warnings.simplefilter("ignore")  # of libraries; ours go through `vos: warning:`
     for stream in (sys.stdout, sys.stderr):
@@ -212,4 +225,6 @@ def run(arguments: list[str]) -> int:
 def main() -> None:
     """Entry point of the `vos` program."""
     end_on_second_interrupt()
+    if _is_verbose(sys.argv[1:]):
+        _show_log()
     sys.exit(run(sys.argv[1:]))

@@ -72,7 +72,10 @@ def _parameters(
 
 def _verbose(panel: str | None) -> inspect.Parameter:
     option = typer.Option(
-        "-v", "--verbose", help="The traceback of an error too.", rich_help_panel=panel
+        "-v",
+        "--verbose",
+        help="The whole log, and the traceback of an error.",
+        rich_help_panel=panel,
     )
     return _keyword("verbose", Annotated[bool, option], False)
 
