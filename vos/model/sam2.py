@@ -336,7 +336,8 @@ class Sam2Model:
             ].expand(*spatial.shape)
         return MemoryEntry(
             frame_idx=frame_idx,
-            spatial=spatial.to(torch.bfloat16),
+            # One layout however it was computed: what is compiled or recorded depends on it.
+            spatial=spatial.to(torch.bfloat16).contiguous(),
             obj_ptr=seen.obj_ptr,
             iou_pred=seen.iou_pred,
             object_score=seen.object_score,
