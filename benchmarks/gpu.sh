@@ -34,11 +34,11 @@ step() { # NAME SECONDS COMMAND...; the rest runs even where one fails or takes 
 }
 
 if [[ $part == quick ]]; then
-  step tests 90 env VOS_REQUIRE_CUDA="$require" "$PYTHON" -m pytest -q -p no:cacheprovider -m "needs_cuda and not slow" tests/gpu
+  step tests 90 env VOS_REQUIRE_CUDA="$require" "$PYTHON" -m pytest -q -p no:cacheprovider -m "needs_cuda and not slow" tests/gpu tests/unit/model/gpu
   step speed 110 "$PYTHON" -m benchmarks.gpu --quick --device "$device" "${small[@]}"
   step command 60 "$PYTHON" -m benchmarks.pipeline --device "$device" --frames "$([[ $device == cuda ]] && echo 200 || echo 4)"
 else
-  step tests 900 env VOS_REQUIRE_CUDA="$require" "$PYTHON" -m pytest -q -p no:cacheprovider -m needs_cuda tests/gpu
+  step tests 900 env VOS_REQUIRE_CUDA="$require" "$PYTHON" -m pytest -q -p no:cacheprovider -m needs_cuda tests
   step speed 3600 "$PYTHON" -m benchmarks.gpu --device "$device" "${small[@]}"
   if [[ $device == cuda ]]; then
     step command 3600 "$PYTHON" -m benchmarks.pipeline --device cuda --models tiny small base-plus large
