@@ -31,12 +31,13 @@ class Inside:
 
     root: the folder, which the user named and which may itself be reached through links.
 
-    Places are paths inside it, absolute or relative to it. Every method raises OutputError where a
-    part of a place is a link or leads outside; what the system refuses stays an OSError.
+    Places are paths inside it, absolute or relative to it, never to the current folder. Every
+    method raises OutputError where a part of a place is a link or leads outside; what the system
+    refuses stays an OSError.
     """
 
     def __init__(self, root: Path) -> None:
-        self.root = root
+        self.root = root.absolute()
 
     def open(self, place: Path | str, flags: int) -> int:
         """Open a file and return its descriptor; a link in its place is refused."""

@@ -329,11 +329,12 @@ def _track_video(
         MaskPrompt(first.object_id, first.read(), first.frame_idx) for first in task.first_masks
     ]
     inside = Inside(output)
-    part = output / PREDICTIONS / f".{task.video}.part"
+    place = Path(PREDICTIONS) / f".{task.video}.part"
+    part = output / place
     with output_errors(part):
-        inside.remove(part)
-        inside.make_folder(part, is_new=True)
+        inside.remove(place)
+        inside.make_folder(place, is_new=True)
         for result in tracker.track(str(task.image_dir), prompts):
             (part / f"{result.name}.png").write_bytes(encode_label_png(result.label_map))
             advance()
-        inside.move(part, output / PREDICTIONS / task.video)
+        inside.move(place, Path(PREDICTIONS) / task.video)
