@@ -1,6 +1,6 @@
 """Malformed files of every kind against the commands that read them.
 
-    python -m benchmarks.fuzz                               # 5,000 in all; writes the page
+    python -m benchmarks.fuzz --page                        # over 5,000 in all
     python -m benchmarks.fuzz --kinds prompts,csv --part 1/4
     python -m benchmarks.fuzz --kinds csv --only 17 --keep runs/fuzz
 
@@ -13,26 +13,27 @@ Input i of a kind is the same on every machine.
 from __future__ import annotations
 
 import argparse
-import importlib
+import contextlib
+import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.common import RESULTS, machine, write_result
 from benchmarks.fuzz import data_sets, footage, results, texts, weights
 from benchmarks.fuzz.case import Case
 from benchmarks.fuzz.good_files import GoodFiles
-from benchmarks.fuzz.process import LIMIT_S, Seen, run_case
+from benchmarks.fuzz.process import LIMIT_S, Seen, import_as_it_did, run_case
 
-TARGET = 5000
+COUNT, SLOW_COUNT = 400, 100
 PAGE = "fuzz.md"
 WHOLE = 10
 """Whole inputs of each kind, beside the damaged ones."""
 
-KINDS: dict[str, Case] = {
+KINDS: dict[str, Case] = {  # those that need no torch first: their processes start faster
     "containers": footage.containers,
     "stills": footage.stills,
     "prompts": texts.prompts,
@@ -40,19 +41,21 @@ KINDS: dict[str, Case] = {
     "lines": texts.lines,
     "list": texts.names,
     "settings": texts.settings,
+    "masks": results.masks,
+    "sav": data_sets.sav,
     "results": results.results,
     "resume": results.interrupted,
-    "batches": results.batches,
-    "masks": results.masks,
     "davis": data_sets.davis,
     "lvos": data_sets.lvos,
-    "sav": data_sets.sav,
+    "batches": results.batches,
     "images": data_sets.images,
     "weights": weights.weights,
     "refiners": weights.refiners,
     "training": texts.training,
 }
-_IMPORTED = ("track", "fix", "batch", "info", "eval", "train")
+_SLOW = {"batches", "images", "weights", "refiners", "training"}
+"""Each input starts a worker or loads a model: a second instead of a tenth of one."""
+
 _HEADER = "| kind | inputs | exit codes | wrong | slowest | most memory | commit |"
 
 
@@ -101,14 +104,9 @@ def main() -> None:
     arguments = parser.parse_args()
     which, _, parts = arguments.part.partition("/")
     names = arguments.kinds.split(",") if arguments.kinds else list(KINDS)
-    count = arguments.count or -(-TARGET // len(KINDS))
-    numbers = range(arguments.first + int(which) - 1, arguments.first + count, int(parts))
-    wholes = range(WHOLE)
-    if arguments.only is not None:
-        numbers, wholes = range(arguments.only, arguments.only + 1), range(0)
-    for name in _IMPORTED:  # once, not in every child
-        importlib.import_module(f"vos_cli.commands.{name}")
-    about = machine()
+    wholes = range(WHOLE if arguments.only is None else 0)
+    commit = ["git", "rev-parse", "--short", "HEAD"]
+    commit = subprocess.run(commit, capture_output=True, text=True, check=True).stdout.strip()
     lines = {}
     wrong = 0
     with tempfile.TemporaryDirectory(prefix="vos-fuzz-") as temporary:
@@ -116,18 +114,24 @@ def main() -> None:
         print(_HEADER, "|---" * 7 + "|", sep="\n", flush=True)
         for name in names:
             row = Row()
+            last = arguments.count or (SLOW_COUNT if name in _SLOW else COUNT)
+            numbers = range(arguments.first + int(which) - 1, arguments.first + last, int(parts))
+            if arguments.only is not None:
+                numbers = range(arguments.only, arguments.only + 1)
             for number in [*wholes, *numbers]:
                 is_whole = number in wholes and row.codes.total() < len(wholes)
                 seen = run_case(
                     KINDS[name], good, name, number, is_whole=is_whole, limit_s=arguments.limit
                 )
                 row.add(seen)
+                if is_whole:
+                    import_as_it_did(good.root / "case")
                 _tell(name, number, seen, good.root / "case", arguments)
-            lines[name] = row.as_line(name, about.rpartition(" ")[2])
+            lines[name] = row.as_line(name, commit)
             print(lines[name], flush=True)
+            if arguments.page:
+                _write_page(lines)
             wrong += row.problems.total()
-    if arguments.page:
-        _write_page(lines, about)
     sys.exit(1 if wrong else 0)
 
 
@@ -144,8 +148,17 @@ def _tell(name: str, number: int, seen: Seen, place: Path, arguments: argparse.N
         shutil.copytree(place, arguments.keep / kept, symlinks=True, dirs_exist_ok=True)
 
 
-def _write_page(lines: dict[str, str], about: str) -> None:
-    """Put the rows into the page, in place of those of the same kinds; what follows it stays."""
+def _write_page(lines: dict[str, str]) -> None:
+    """Put the rows into the page, in place of those of the same kinds; what follows it stays.
+
+    In a process of its own: what it imports would make every later fork dearer.
+    """
+    pid = os.fork()
+    if pid:
+        os.waitpid(pid, 0)
+        return
+    from benchmarks.common import RESULTS, machine, write_result
+
     path = RESULTS / PAGE
     old = path.read_text() if path.exists() else ""
     _, joint, rest = old.partition("\n## ")
@@ -156,7 +169,7 @@ def _write_page(lines: dict[str, str], about: str) -> None:
         [
             "# Malformed files against the commands that read them",
             "",
-            f"{about}.",
+            f"{machine()}.",
             "Command: `python -m benchmarks.fuzz --page`, at nice 15.",
             f"{total} inputs, of which the first {WHOLE} of each kind are whole and must end with "
             "0. Exit codes 2 to 8 are refusals with their reason.",
@@ -166,7 +179,9 @@ def _write_page(lines: dict[str, str], about: str) -> None:
             *table,
         ]
     )
-    write_result(PAGE, text + (joint + rest if joint else "\n"))
+    with contextlib.redirect_stdout(None):
+        write_result(PAGE, text + (joint + rest if joint else "\n"))
+    os._exit(0)
 
 
 if __name__ == "__main__":

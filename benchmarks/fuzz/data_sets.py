@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image
@@ -14,6 +15,7 @@ from benchmarks.fuzz.good_files import NANO, GoodFiles, draw
 
 _FRAMES = 4
 _LVOS_NUMBERS = range(1, 22, 5)
+_VIDEOS = ("0tCWPOrc", "8lxxCA5h")  # of LVOS; the second is on the official list of unseen videos
 
 
 def _image(index: int, kind: str = "jpeg") -> bytes:
@@ -54,23 +56,19 @@ def _score(protocol: str, *more: str) -> Command:
     return Command(["eval", "score", "--protocol", protocol, *paths, "--jobs", "1", *more])
 
 
-def davis(good: GoodFiles, folder: Path, damage: Damage) -> Command:
-    """Score predictions on DAVIS, or track it; something of either is damaged."""
-    for index in range(_FRAMES):
-        _write(folder / f"gt/Annotations/480p/a/{index:05}.png", good.mask)
-        _write(folder / f"pred/a/{index:05}.png", good.mask)
-        _write(folder / f"gt/JPEGImages/480p/a/{index:05}.jpg", _image(index))
-    _write(folder / "gt/ImageSets/2017/val.txt", b"a\n")
-    _damage_one(folder, damage, ["gt/ImageSets/2017/val.txt"])
-    if damage.chance.random() < 0.2:
-        return Command(["eval", "davis", "gt", "-o", "out", *NANO, "--jobs", "1"], "out")
-    return _score("davis")
-
-
-def lvos(good: GoodFiles, folder: Path, damage: Damage) -> Command:
-    """Score predictions on LVOS, or track it; something of either is damaged."""
-    videos = ("0tCWPOrc", "8lxxCA5h")  # the second is on the official list of unseen videos
+def make_davis(good: GoodFiles, folder: Path, videos: Sequence[str]) -> None:
+    """Write a data set like DAVIS 2017 to `gt`, and predictions for it to `pred`."""
     for video in videos:
+        for index in range(_FRAMES):
+            _write(folder / f"gt/Annotations/480p/{video}/{index:05}.png", good.mask)
+            _write(folder / f"pred/{video}/{index:05}.png", good.mask)
+            _write(folder / f"gt/JPEGImages/480p/{video}/{index:05}.jpg", _image(index))
+    _write(folder / "gt/ImageSets/2017/val.txt", "".join(f"{x}\n" for x in videos).encode())
+
+
+def make_lvos(good: GoodFiles, folder: Path) -> None:
+    """Write the valid split of a data set like LVOS to `gt`, and predictions for it to `pred`."""
+    for video in _VIDEOS:
         for index, number in enumerate(_LVOS_NUMBERS):
             _write(folder / f"gt/Annotations/{video}/{number:08}.png", good.mask)
             _write(folder / f"gt/JPEGImages/{video}/{number:08}.jpg", _image(index))
@@ -78,12 +76,26 @@ def lvos(good: GoodFiles, folder: Path, damage: Damage) -> Command:
     first, last = _LVOS_NUMBERS[0], _LVOS_NUMBERS[-1]
     count = len(_LVOS_NUMBERS) - 1
     span = {"frame_range": {"start": first, "end": last, "frame_nums": count}}
-    meta = {"videos": {video: {"objects": {"1": span}} for video in videos}}
+    meta = {"videos": {video: {"objects": {"1": span}} for video in _VIDEOS}}
     _write(folder / "gt/valid_meta.json", json.dumps(meta).encode())
-    _write(folder / "unseen.txt", f"{videos[1]}\n".encode())
+    _write(folder / "unseen.txt", f"{_VIDEOS[1]}\n".encode())
+
+
+def davis(good: GoodFiles, folder: Path, damage: Damage) -> Command:
+    """Score predictions on DAVIS, or track it; something of either is damaged."""
+    make_davis(good, folder, ("a",))
+    _damage_one(folder, damage, ["gt/ImageSets/2017/val.txt"])
+    if damage.chance.random() < 0.1:
+        return Command(["eval", "davis", "gt", "-o", "out", *NANO, "--jobs", "1"], "out")
+    return _score("davis")
+
+
+def lvos(good: GoodFiles, folder: Path, damage: Damage) -> Command:
+    """Score predictions on LVOS, or track it; something of either is damaged."""
+    make_lvos(good, folder)
     _damage_one(folder, damage, ["gt/valid_meta.json", "gt/valid_meta.json", "unseen.txt"])
     what = damage.chance.random()
-    if what < 0.2:
+    if what < 0.1:
         more = ["--version", "2", "-o", "out", *NANO, "--jobs", "1"]
         return Command(["eval", "lvos", "gt", *more], "out")
     era = what < 0.4

@@ -91,6 +91,14 @@ class GoodFiles:
             self.run(["fix", "done", "--box", f"1:{box}", "--device", "cpu", "-q"], folder)
         return folder
 
+    @cached_property
+    def older(self) -> Path:
+        """A result of the null model with another prompt, its clip beside it."""
+        folder = self._beside_clip("older-case")
+        null = ["--model", "null", "-q", "-o", "out"]
+        self.run(["track", "clip.mp4", "--box", "4,4,30,30", *null], folder)
+        return folder
+
     @cache  # noqa: B019 - one object lives as long as the program
     def interrupted(self, model: str) -> Path:
         """Return the folder of a clip and of `.half.part`, which an interrupted track left."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import shutil
 import signal
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,17 +71,13 @@ def run_case(
     is_whole: without its damage.
     """
     place = good.root / "case"
-    shutil.rmtree(place, ignore_errors=True)
-    work = place / "a/b/work"
-    for folder in (work, place / "home", place / "tmp"):
-        folder.mkdir(parents=True)
-    (work.parent.parent / "target.txt").write_text("must stay\n")
+    work = make_place(place)
     command = case(good, work, Damage(f"{name}-{number}", is_off=is_whole))
-    before = _snapshot(place, work, command)
+    before = snapshot(place, work, command)
     started = time.monotonic()
     pid = os.fork()
     if pid == 0:
-        _become(command.arguments, place, work)
+        become(command.arguments, place, work)
     is_late = False
     while True:
         done, status, usage = os.wait4(pid, os.WNOHANG)
@@ -92,7 +90,7 @@ def run_case(
     seconds = time.monotonic() - started
     with contextlib.suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)
-    changed = {path for path, _ in _snapshot(place, work, command) ^ before}
+    changed = {path for path, _ in snapshot(place, work, command) ^ before}
     return Seen(
         code=os.waitstatus_to_exitcode(status),
         seconds=seconds,
@@ -104,8 +102,26 @@ def run_case(
     )
 
 
-def _become(arguments: list[str], place: Path, work: Path) -> None:
-    """Turn this forked process into the command."""
+def make_place(place: Path) -> Path:
+    """Make an empty folder for one command, with a home beside it, and return it."""
+    shutil.rmtree(place, ignore_errors=True)
+    work = place / "a/b/work"
+    for folder in (work, place / "home", place / "tmp"):
+        folder.mkdir(parents=True, exist_ok=True)
+    (place / "a/target.txt").write_text("must stay\n")
+    return work
+
+
+def become(
+    arguments: list[str],
+    place: Path,
+    work: Path,
+    instead: Callable[[list[str]], int] | None = None,
+) -> None:
+    """Turn this forked process into the command, which says what it does in `place / "said"`.
+
+    instead: what is called with the arguments in place of `vos`.
+    """
     code = 1
     try:
         os.setpgid(0, 0)
@@ -117,7 +133,7 @@ def _become(arguments: list[str], place: Path, work: Path) -> None:
         os.environ.update(HOME=str(place / "home"), TMPDIR=str(place / "tmp"))
         from vos_cli.main import run
 
-        code = run(arguments)
+        code = (instead or run)(arguments)
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1
     except BaseException as error:
@@ -126,10 +142,20 @@ def _become(arguments: list[str], place: Path, work: Path) -> None:
         with contextlib.suppress(Exception):
             sys.stdout.flush()
             sys.stderr.flush()
+        with contextlib.suppress(OSError):
+            (place / "modules").write_text("\n".join(sys.modules))
         os._exit(code)
 
 
-def _snapshot(place: Path, work: Path, command: Command) -> set[tuple[str, tuple[int, ...]]]:
+def import_as_it_did(place: Path) -> None:
+    """Import what the last command imported, so that the next ones need not."""
+    with contextlib.suppress(OSError):
+        for name in (place / "modules").read_text().split():
+            with contextlib.suppress(Exception):
+                importlib.import_module(name)
+
+
+def snapshot(place: Path, work: Path, command: Command) -> set[tuple[str, tuple[int, ...]]]:
     """Return everything that the command must leave alone: its input, and what is around it."""
     found = set()
     for folder, names, files in os.walk(place):

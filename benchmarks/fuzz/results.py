@@ -44,12 +44,12 @@ def results(good: GoodFiles, folder: Path, damage: Damage) -> Command:
 
 
 def interrupted(good: GoodFiles, folder: Path, damage: Damage) -> Command:
-    """Go on from the damaged state of an interrupted run, of nano every fifth time, or look."""
+    """Go on from the damaged state of an interrupted run, of nano every tenth time, or look."""
     what = damage.chance.random()
-    model = "nano" if what < 0.2 else "null"
+    model = "nano" if what < 0.1 else "null"
     shutil.copytree(good.interrupted(model), folder, symlinks=True, dirs_exist_ok=True)
     _damage_one(folder / ".half.part", damage)
-    if model == "nano" and what < 0.06:
+    if model == "nano" and what < 0.03:
         return Command(["fix", "half", "--list"])
     return Command(half_track(model), "half")
 
