@@ -69,6 +69,13 @@ def _davis(good: GoodFiles, folder: Path) -> None:
     make_davis(good, folder, ("a", "b"))
 
 
+def _short_demo(_good: GoodFiles, _folder: Path) -> None:
+    """Have the demo draw 8 frames instead of 60."""
+    from vos_cli.commands import demo
+
+    demo._FRAMES = 8
+
+
 def _training(good: GoodFiles, folder: Path) -> None:
     for name in ("r.yaml", "t.yaml"):
         shutil.copy(good.training / name, folder / name)
@@ -120,7 +127,7 @@ SCENARIOS = [
     Scenario(
         "eval score", 6, _davis, [*_SCORED, "--csv", "out/a.csv", "--html", "out/report"], units=()
     ),
-    Scenario("demo", 4, lambda _good, _folder: None, ["demo", "-o", "out", "-q"], units=("track",)),
+    Scenario("demo (of 8 frames)", 6, _short_demo, ["demo", "-o", "out", "-q"], units=("track",)),
     Scenario(
         "train refiner", 6, _training, TRAIN, units=(),
         ignored=("logs/*", "events*", "*/events*", "*.log", "*.jsonl"),
