@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import importlib
 import random
 import sys
 import tempfile
@@ -23,7 +22,6 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from benchmarks.common import machine, write_result
 from benchmarks.fuzz.case import Command
 from benchmarks.fuzz.good_files import GoodFiles
 from benchmarks.fuzz.process import import_as_it_did, make_place, snapshot
@@ -38,7 +36,6 @@ from benchmarks.kills.process import (
 from benchmarks.kills.scenarios import SCENARIOS, Scenario, Target, count_changes
 
 _MOST_KILLS_IN_A_ROW = 3
-_IMPORTED = ("torch", "vos_cli.commands.track", "vos_cli.commands.fix", "vos_cli.commands.eval")
 _HEADER = "| command | kills | before a change | at a moment | runs | seconds of one | wrong |"
 
 
@@ -226,6 +223,8 @@ def _finish(arguments: list[str]) -> int:
 
 def _page(lines: list[str], differing: list[str], wrong: list[str], total: int) -> str:
     listed = [f"* {one}" for one in differing] or ["None."]
+    from benchmarks.common import machine
+
     return "\n".join(
         [
             "# Commands killed at random moments",
@@ -255,8 +254,6 @@ def main() -> None:
     parser.add_argument("--kills", type=int, help="kills of each scenario, instead of its own")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
-    for name in _IMPORTED:  # once, not in every command
-        importlib.import_module(name)
     lines, differing, wrong, total = [], [], [], 0
     print(_HEADER, "|---" * 7 + "|", sep="\n", flush=True)
     with tempfile.TemporaryDirectory(prefix="vos-kills-") as temporary:
@@ -280,6 +277,8 @@ def main() -> None:
             total += tally.aims.total()
     print(*differing, sep="\n")
     if arguments.only is None:
+        from benchmarks.common import write_result
+
         write_result("kills.md", _page(lines, differing, wrong, total))
     sys.exit(1 if wrong else 0)
 

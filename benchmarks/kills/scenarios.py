@@ -89,47 +89,47 @@ _SCORED = ["eval", "score", "--protocol", "davis", "--gt", "gt", "--pred", "pred
 _RUN = ("predictions/*",)
 
 SCENARIOS = [
-    Scenario("track", 30, _clip, [*_NULL, *_SAVE]),
+    Scenario("track", 42, _clip, [*_NULL, *_SAVE]),
     Scenario(
-        "track, both directions", 20, _clip, ["track", "clip.mp4", "--model", "null", *_MIDDLE]
+        "track, both directions", 26, _clip, ["track", "clip.mp4", "--model", "null", *_MIDDLE]
     ),
-    Scenario("track --overwrite", 30, _older_result, [*_NULL, *_SAVE, "--overwrite"]),
+    Scenario("track --overwrite", 42, _older_result, [*_NULL, *_SAVE, "--overwrite"]),
     Scenario(
-        "track, nano", 12, _clip, ["track", "clip.mp4", "--box", BOX, *NANO, "-q", "-o", "out"]
-    ),
-    Scenario(
-        "track, nano, both directions", 12, _clip, ["track", "clip.mp4", *NANO, *_MIDDLE, *_SAVE]
+        "track, nano", 8, _clip, ["track", "clip.mp4", "--box", BOX, *NANO, "-q", "-o", "out"]
     ),
     Scenario(
-        "batch", 24, _batch, _BATCH, units=("clips/*",),
+        "track, nano, both directions", 8, _clip, ["track", "clip.mp4", *NANO, *_MIDDLE, *_SAVE]
+    ),
+    Scenario(
+        "batch", 16, _batch, _BATCH, units=("clips/*",),
         targets=("step", "moment", "parent", "worker"),
         ignored=("logs/*", "report.*", "status/*"),
     ),
     Scenario(
-        "fix", 18, _corrected,
+        "fix", 14, _corrected,
         ["fix", "done", "--box", "1:28,16,60,48@7", "--device", "cpu", "-q"],
         output="done", units=(), changes=3,
     ),
     Scenario(
-        "fix --undo", 18, _corrected, ["fix", "done", "--undo", "-q"],
+        "fix --undo", 20, _corrected, ["fix", "done", "--undo", "-q"],
         output="done", units=(), changes=3,
     ),
     Scenario(
-        "eval davis", 12, _davis,
+        "eval davis", 8, _davis,
         ["eval", "davis", "gt", "-o", "out", *NANO, "--jobs", "1", "--html", "out/report"],
         units=_RUN, mark=".",
     ),
     Scenario(
-        "eval lvos", 12, make_lvos,
+        "eval lvos", 8, make_lvos,
         ["eval", "lvos", "gt", "--version", "2", "-o", "out", *NANO, "--jobs", "1"],
         units=_RUN, mark=".",
     ),
     Scenario(
-        "eval score", 6, _davis, [*_SCORED, "--csv", "out/a.csv", "--html", "out/report"], units=()
+        "eval score", 10, _davis, [*_SCORED, "--csv", "out/a.csv", "--html", "out/report"], units=()
     ),
-    Scenario("demo (of 8 frames)", 6, _short_demo, ["demo", "-o", "out", "-q"], units=("track",)),
+    Scenario("demo (of 8 frames)", 4, _short_demo, ["demo", "-o", "out", "-q"], units=("track",)),
     Scenario(
-        "train refiner", 6, _training, TRAIN, units=(),
+        "train refiner", 4, _training, TRAIN, units=(),
         ignored=("logs/*", "events*", "*/events*", "*.log", "*.jsonl"),
     ),
 ]  # fmt: skip

@@ -19,12 +19,12 @@ from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTr
 
 _HD_LINES = 720
 _DEFAULT_RATE = 24
-# x264's output depends on the number of threads, so the machine must not choose it.
-_THREADS = 4
+THREADS = 4
+"""x264's output depends on the number of threads, so the machine must not choose it."""
 _LARGEST_ASPECT = 65_535  # H.264 writes either side of the ratio in 16 bits
-# With AVX-512, x264's macroblock tree reads memory it has not written where the chroma width is no
-# multiple of 32: the same frames then come out differently from run to run.
-_REPEATABLE = "no-mbtree=1"
+REPEATABLE = {"x264-params": "no-mbtree=1"}
+"""With AVX-512, x264's macroblock tree reads memory it has not written: with it the same frames come
+out differently from run to run."""
 REORDER_FRAMES = 2
 """How many frames x264 veryfast (B-pyramid) decodes ahead of the one shown."""
 
@@ -69,8 +69,8 @@ class VideoForm:
         context.framerate = self.rate or Fraction(_DEFAULT_RATE)
         if self.pixel_aspect != 1:
             context.sample_aspect_ratio = self.pixel_aspect.limit_denominator(_LARGEST_ASPECT)
-        context.options = {"preset": "veryfast", "crf": "18", "x264-params": _REPEATABLE}
-        context.thread_type, context.thread_count = "FRAME", _THREADS
+        context.options = {"preset": "veryfast", "crf": "18", **REPEATABLE}
+        context.thread_type, context.thread_count = "FRAME", THREADS
         context.flags |= Flags.global_header
         is_hd = context.height >= _HD_LINES
         context.color_range = ColorRange.MPEG
