@@ -23,7 +23,7 @@ THREADS = 4
 """x264's output depends on the number of threads, so the machine must not choose it."""
 _LARGEST_ASPECT = 65_535  # H.264 writes either side of the ratio in 16 bits
 REPEATABLE = {"x264-params": "no-mbtree=1"}
-"""With AVX-512, x264's macroblock tree reads memory it has not written: with it the same frames come
+"""With AVX-512, x264's macroblock tree reads memory it has not written: the same frames then come
 out differently from run to run."""
 REORDER_FRAMES = 2
 """How many frames x264 veryfast (B-pyramid) decodes ahead of the one shown."""
