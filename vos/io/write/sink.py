@@ -17,11 +17,13 @@ class Sink(Closing):
 
     name: what `--save` calls it.
     replay_from: frame index from which a resumed sink must see the written frames again, if any.
+    replay_to: the last of those frames, the one before the first that is written now.
     warnings: one line each: what could not be kept. Complete once closed.
     """
 
     name = ""
     replay_from: int | None = None
+    replay_to: int | None = None
 
     def __init__(self) -> None:
         self.warnings: list[str] = []

@@ -13,14 +13,15 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from vos.errors import Parameter, ResumeError
 from vos.frame import Frame, FrameResult
 from vos.io.disk import output_errors
 from vos.io.results.append_file import AppendFile
-from vos.io.results.checkpoints import SavedState
+from vos.io.results.checkpoints import SavedState, as_count
 from vos.io.write.overlay.draw import draw_overlay
 from vos.io.write.overlay.encode import REORDER_FRAMES, EncodedPacket, SegmentEncoder, VideoForm
 from vos.io.write.overlay.limits import check_overlay_size
@@ -82,13 +83,22 @@ class OverlaySink(Sink):
         self._audio_from = audio_from
         self._audio_start_time = audio_start_time
         state = {} if resume is None else resume.values
+        self._is_resumed = resume is not None
+        self._first: int | None = None
+        earlier: tuple[int, ...] = ()
+        self._replays: deque[tuple[int, bytes]] = deque()
+        if state.get("first") is not None:
+            self._first, *ticks = map(_read_tick, (state["first"], *state["earlier"]))
+            earlier = tuple(ticks)
+            if len(earlier) > REORDER_FRAMES or list(earlier) != sorted({*earlier}):
+                raise ValueError("the saved times are not those of the last frames")
+            self._form = self._form_for(_read_size(state["size_hw"]))
+        if resume is not None and resume.blob:
+            height, width = (0, 0) if self._form is None else self._form.size_hw
+            self._replays.extend(_unpack_labels(resume.blob, height * width))
+            self.replay_from, self.replay_to = self._replays[0][0], self._replays[-1][0]
         self._packets = AppendFile(work and work / "overlay.packets", state.get("packets"))
-        self._first: int | None = state.get("first")
-        if self._first is not None:
-            self._form = self._form_for(tuple(state["size_hw"]))
-        self._open_segment(tuple(state.get("earlier", ())))
-        self._replays = deque(() if resume is None else _unpack_labels(resume.blob))
-        self.replay_from = self._replays[0][0] if self._replays else None
+        self._open_segment(earlier)
 
     @classmethod
     def for_source(
@@ -100,6 +110,8 @@ class OverlaySink(Sink):
         resume: SavedState | None = None,
     ) -> Self:
         """Draw over the source of that description, with its sound."""
+        if resume is not None and resume.values["size_hw"] not in (None, [*info.size_hw]):
+            raise ValueError("the saved overlay has frames of another size")
         return cls(
             path,
             time_base=info.time_base,
@@ -113,8 +125,7 @@ class OverlaySink(Sink):
 
     def write(self, frame: Frame, result: FrameResult) -> None:
         self._check(frame, result)
-        if self._replays:
-            raise ValueError(f"frame {self._replays[0][0]} is to be replayed first")
+        self._require_replayed()
         labels = zlib.compress(np.ascontiguousarray(result.label_map).data, 1)
         self._add(frame, result.label_map, labels)
 
@@ -138,7 +149,8 @@ class OverlaySink(Sink):
     def _add(self, frame: Frame, label_map: np.ndarray, labels: bytes) -> None:
         ticks = round(frame.pts / self._tick)
         if (last := self._last_ticks(1)) and ticks <= last[0]:
-            raise ValueError(f"frames must come in presentation order: {frame.pts=} {last=}")
+            kind = ResumeError if self._is_resumed else ValueError
+            raise kind(f"overlay: frames must come in presentation order: {frame.pts=} {last=}")
         if self._form is None:
             self._first = ticks
             self._form = self._form_for(frame.size_hw)
@@ -153,6 +165,15 @@ class OverlaySink(Sink):
         if len(self._ticks) == SEGMENT_FRAMES or is_heavy:
             self._save(self._encoder.flush())
             self._open_segment(self._last_ticks(REORDER_FRAMES))
+
+    def _require_replayed(self) -> None:
+        if self._replays:
+            raise ResumeError(
+                f"overlay: frame {self._replays[0][0]} of the interrupted run does not come again; "
+                "give ",
+                Parameter("overwrite"),
+                " to start from the beginning",
+            )
 
     def _form_for(self, size_hw: tuple[int, int]) -> VideoForm:
         check_overlay_size(size_hw)
@@ -177,8 +198,7 @@ class OverlaySink(Sink):
 
     def _finish(self) -> None:
         try:
-            if self._replays:
-                raise ValueError(f"frame {self._replays[0][0]} was not replayed")
+            self._require_replayed()
             if self._form is None or self._first is None:
                 return
             if self._encoder is not None:
@@ -213,10 +233,36 @@ def choose_tick(time_base: Fraction | None, frame_rate: Fraction | None) -> Frac
     return time_base or (1 / frame_rate if frame_rate else _FALLBACK_TICK)
 
 
-def _unpack_labels(blob: bytes) -> Iterator[tuple[int, bytes]]:
-    offset = 0
+def _read_size(value: Any) -> tuple[int, int]:
+    height, width = map(as_count, value)
+    return height, width
+
+
+def _read_tick(value: Any) -> int:
+    if type(value) is not int or abs(value) >= 2**62:
+        raise ValueError("a saved time is no number of ticks")
+    return value
+
+
+def _unpack_labels(blob: bytes, size_px: int) -> Iterator[tuple[int, bytes]]:
+    """Read frame indices and packed label maps of so many pixels, as `checkpoint` left them.
+
+    Raises ValueError where a map is not whole, or a frame does not follow the one before.
+    """
+    offset, expected = 0, None
     while offset < len(blob):
+        if len(blob) - offset < _LABELS_HEADER.size:
+            raise ValueError("the saved labels end too early")
         frame_idx, size = _LABELS_HEADER.unpack_from(blob, offset)
         offset += _LABELS_HEADER.size
-        yield frame_idx, blob[offset : offset + size]
+        labels = blob[offset : offset + size]
         offset += size
+        unpacker = zlib.decompressobj()
+        try:
+            is_whole = len(unpacker.decompress(labels, size_px + 1)) == size_px and unpacker.eof
+        except zlib.error:
+            is_whole = False
+        if not is_whole or frame_idx != (as_count(frame_idx) if expected is None else expected):
+            raise ValueError(f"the saved labels of frame {frame_idx} are damaged")
+        expected = frame_idx + 1
+        yield frame_idx, labels
