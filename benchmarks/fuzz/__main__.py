@@ -4,9 +4,10 @@
     python -m benchmarks.fuzz --kinds prompts,csv --part 1/4
     python -m benchmarks.fuzz --kinds csv --only 17 --keep runs/fuzz
 
-Each input is one command line in a forked process with 30 seconds and a folder of its own. Wrong
-are exit code 1 (our bug), the end by a signal, over 30 seconds, over 1.5 GB, any change beside the
-output, and a whole input that is not accepted: the first ones of each kind are left as they are.
+Each input is one command line in a forked process with 30 seconds of processor time, 120 on the
+clock, and a folder of its own. Wrong are exit code 1 (our bug), the end by a signal, more time than
+that, over 1.5 GB, any change beside the output, and a whole input that is not accepted: the first
+ones of each kind are left as they are.
 Input i of a kind is the same on every machine.
 """
 
@@ -96,7 +97,9 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="number of the first input")
     parser.add_argument("--only", type=int, help="one input alone; what it says is printed")
     parser.add_argument("--part", default="1/1", help="i/n: every n-th input from the i-th on")
-    parser.add_argument("--limit", type=float, default=LIMIT_S, help="seconds for one input")
+    parser.add_argument(
+        "--limit", type=float, default=LIMIT_S, help="seconds of processor time for one input"
+    )
     parser.add_argument("--keep", type=Path, help="folder for the inputs that went wrong")
     parser.add_argument(
         "--page", action="store_true", help=f"put the rows into results/{PAGE}; others stay"
