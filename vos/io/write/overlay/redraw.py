@@ -158,9 +158,11 @@ def _packets(container: InputContainer, tick: Fraction) -> Iterator[EncodedPacke
 
     Raises ValueError for another kind of video.
     """
-    stream = container.streams.video[0]
-    if stream.codec_context.name != "h264":
-        raise ValueError(stream.codec_context.name)
+    streams = container.streams.video
+    context = streams[0].codec_context if streams else None
+    if context is None or context.name != "h264":  # FFmpeg knows no decoder for some
+        raise ValueError("no video in H.264")
+    stream = streams[0]
     for packet in container.demux(stream):
         if packet.size:
             pts, dts = _ticks(packet, packet.pts, tick), _ticks(packet, packet.dts, tick)
