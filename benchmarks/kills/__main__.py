@@ -250,7 +250,7 @@ def _page(lines: list[str], differing: list[str], wrong: list[str], total: int) 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--only", help="scenarios with this in their name; writes no page")
+    parser.add_argument("--only", help="the scenario of this name; writes no page")
     parser.add_argument("--kills", type=int, help="kills of each scenario, instead of its own")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
@@ -259,7 +259,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="vos-kills-") as temporary:
         good = GoodFiles(Path(temporary))
         for scenario in SCENARIOS:
-            if arguments.only is not None and arguments.only not in scenario.name:
+            if arguments.only not in (None, scenario.name):
                 continue
             if arguments.kills is not None:
                 scenario = replace(scenario, kills=arguments.kills)
