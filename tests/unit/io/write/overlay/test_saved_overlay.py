@@ -28,7 +28,7 @@ def frame(index: int) -> Frame:
 
 def result(index: int) -> FrameResult:
     labels = np.full(SIZE_HW, index % 2, np.uint8)
-    return FrameResult(index, Fraction(index, 25), f"{index:05}", labels, (), False, False)
+    return FrameResult(index, Fraction(index, 25), f"{index:05}", labels, {})
 
 
 def open_sink(folder: Path, resume: SavedState | None = None) -> OverlaySink:
