@@ -35,6 +35,7 @@ class MaskSink(Sink):
         super().__init__()
         self._folder = folder
         self._unsafe: list[Path] = []
+        self._kept = 0
         with output_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
         self._written: AppendFile | None = None
@@ -74,6 +75,10 @@ class MaskSink(Sink):
         sync_folder(self._folder)
         return SavedState(self._written.sync())
 
+    def check_resumed(self, count: int, last_frame: int) -> None:
+        if self._kept != count:
+            raise ValueError("masks: other frames are saved than the run has done")
+
     def _keep_only_written(self) -> None:
         assert self._written is not None
         sizes = {entry.name: entry.stat().st_size for entry in os.scandir(self._folder)}
@@ -81,6 +86,7 @@ class MaskSink(Sink):
             name, size = parse_json(line)
             if sizes.pop(name, None) != size:
                 raise ResumeError(f"{display_name(name)}: the mask is missing or damaged")
+            self._kept += 1
         for name in sizes:
             (self._folder / name).unlink()
 

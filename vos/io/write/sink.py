@@ -17,13 +17,11 @@ class Sink(Closing):
 
     name: what `--save` calls it.
     replay_from: frame index from which a resumed sink must see the written frames again, if any.
-    replay_to: the last of those frames, the one before the first that is written now.
     warnings: one line each: what could not be kept. Complete once closed.
     """
 
     name = ""
     replay_from: int | None = None
-    replay_to: int | None = None
 
     def __init__(self) -> None:
         self.warnings: list[str] = []
@@ -35,6 +33,12 @@ class Sink(Closing):
     @abstractmethod
     def checkpoint(self) -> SavedState:
         """Put all written so far beyond the reach of a power cut. Raises OutputError."""
+
+    def check_resumed(self, count: int, last_frame: int) -> None:  # noqa: B027 - most know neither
+        """Raise ValueError unless a resumed sink holds this many frames, up to this index.
+
+        A sink that knows only one of the two checks that; of no frame yet, the index means nothing.
+        """
 
     def replay(self, frame: Frame) -> None:
         """Draw a frame again that was written before the checkpoint; its masks are remembered."""

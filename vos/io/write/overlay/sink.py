@@ -96,7 +96,7 @@ class OverlaySink(Sink):
         if resume is not None and resume.blob:
             height, width = (0, 0) if self._form is None else self._form.size_hw
             self._replays.extend(_unpack_labels(resume.blob, height * width))
-            self.replay_from, self.replay_to = self._replays[0][0], self._replays[-1][0]
+            self.replay_from = self._replays[0][0]
         self._packets = AppendFile(work and work / "overlay.packets", state.get("packets"))
         self._open_segment(earlier)
 
@@ -128,6 +128,11 @@ class OverlaySink(Sink):
         self._require_replayed()
         labels = zlib.compress(np.ascontiguousarray(result.label_map).data, 1)
         self._add(frame, result.label_map, labels)
+
+    def check_resumed(self, count: int, last_frame: int) -> None:
+        is_begun = self._first is not None or bool(self._replays)
+        if is_begun != bool(count) or (self._replays and self._replays[-1][0] != last_frame):
+            raise ValueError("overlay: other frames are saved than the run has done")
 
     def replay(self, frame: Frame) -> None:
         if not self._replays or frame.frame_idx != self._replays[0][0]:

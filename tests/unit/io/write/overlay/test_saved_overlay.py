@@ -51,7 +51,8 @@ def resume(folder: Path, state: SavedState) -> None:
     with saved_by_another():
         sink = open_sink(folder, state)
     try:
-        assert sink.replay_from is None or sink.replay_to is not None
+        with saved_by_another():
+            sink.check_resumed(4, 3)
         for index in range(4):
             sink.replay(frame(index))
         sink.write(frame(4), result(4))
