@@ -77,7 +77,7 @@ class MaskSink(Sink):
 
     def check_resumed(self, count: int, last_frame: int) -> None:
         if self._kept != count:
-            raise ValueError("masks: other frames are saved than the run has done")
+            raise ValueError(f"{self._kept} masks are saved, not {count} up to frame {last_frame}")
 
     def _keep_only_written(self) -> None:
         assert self._written is not None

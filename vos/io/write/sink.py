@@ -34,7 +34,7 @@ class Sink(Closing):
     def checkpoint(self) -> SavedState:
         """Put all written so far beyond the reach of a power cut. Raises OutputError."""
 
-    def check_resumed(self, count: int, last_frame: int) -> None:  # noqa: B027 - most know neither
+    def check_resumed(self, count: int, last_frame: int) -> None:
         """Raise ValueError unless a resumed sink holds this many frames, up to this index.
 
         A sink that knows only one of the two checks that; of no frame yet, the index means nothing.
