@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -24,6 +25,7 @@ _HAS_DESCRIPTORS = {os.open, os.mkdir, os.rename, os.unlink, os.stat} <= os.supp
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
 _BLOCK_BYTES = 2**20
+_BEING_WRITTEN = re.compile(r"\.[0-9a-f]{16}\.tmp")
 
 
 class Inside:
@@ -75,6 +77,16 @@ class Inside:
                 with contextlib.suppress(OSError):
                     os.unlink(temporary, dir_fd=folder)
                 raise
+
+    def half_written(self) -> list[Path]:
+        """List the files directly in the root that a `write` which was ended has left."""
+        with contextlib.suppress(FileNotFoundError), os.scandir(self.root) as entries:
+            return [
+                Path(entry.name)
+                for entry in entries
+                if _BEING_WRITTEN.fullmatch(entry.name) and entry.is_file(follow_symlinks=False)
+            ]
+        return []
 
     def move(self, source: Path | str, target: Path | str) -> None:
         """Move a file or folder; a file or link at `target` is replaced, never followed."""

@@ -316,8 +316,10 @@ def _record(run: _Run, tracker: Tracker, lock: int) -> None:
             if not take_lock(lock):  # other shards are writing what would be deleted
                 raise _busy(run)
             inside.remove(PREDICTIONS)
-        inside.make_folder(PREDICTIONS)
+        for file in inside.half_written():
+            inside.remove(file)
         inside.write(RUN_NAME, json.dumps(wanted, indent=1).encode())
+        inside.make_folder(PREDICTIONS)  # second: without the record nobody could go on with it
         take_lock(lock, is_shared=is_shard)
 
 
