@@ -78,11 +78,14 @@ class Inside:
                     os.unlink(temporary, dir_fd=folder)
                 raise
 
-    def half_written(self) -> list[Path]:
-        """List the files directly in the root that a `write` which was ended has left."""
-        with contextlib.suppress(FileNotFoundError), os.scandir(self.root) as entries:
+    def half_written(self, place: Path | str = ".") -> list[Path]:
+        """List the files directly in a folder that a `write` which was ended has left."""
+        folder = self.root / place
+        if folder != self.root:
+            check_inside(self.root, folder)
+        with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
             return [
-                Path(entry.name)
+                folder / entry.name
                 for entry in entries
                 if _BEING_WRITTEN.fullmatch(entry.name) and entry.is_file(follow_symlinks=False)
             ]
