@@ -4,6 +4,7 @@ import io
 import json
 import shutil
 from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -97,7 +98,7 @@ def files_of(folder):
     }
 
 
-def test_tracks_scores_and_reads_only_first_masks(lvos, tracked):
+def test_tracks_scores_and_reads_only_first_masks(lvos, tracked, monkeypatch):
     content = tracked[1]
     assert [(o["video"], o["object_id"], o["frames"]) for o in content["objects"]] == [
         ("0tCWPOrc", 1, 2), ("8lxxCA5h", 1, 2), ("8lxxCA5h", 2, 1),
@@ -121,8 +122,10 @@ def test_tracks_scores_and_reads_only_first_masks(lvos, tracked):
                     noise[noise == object_id] = 0
                     noise[labels == object_id] = object_id
             save_labels(path, noise)
-    run(*lvos_args(lvos, "b"))
+    monkeypatch.chdir(lvos)  # with places as users give them
+    run(*lvos_args(Path(), "b"))
     assert files_of(lvos / "b/predictions") == masks
+    assert {path.name for path in (lvos / "b").iterdir()} == {".lock", "run.json", "predictions"}
 
 
 def test_resumes_per_video_and_refuses_to_mix(lvos):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -24,6 +25,7 @@ _HAS_DESCRIPTORS = {os.open, os.mkdir, os.rename, os.unlink, os.stat} <= os.supp
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
 _BLOCK_BYTES = 2**20
+_BEING_WRITTEN = re.compile(r"\.[0-9a-f]{16}\.tmp")
 
 
 class Inside:
@@ -31,12 +33,13 @@ class Inside:
 
     root: the folder, which the user named and which may itself be reached through links.
 
-    Places are paths inside it, absolute or relative to it. Every method raises OutputError where a
-    part of a place is a link or leads outside; what the system refuses stays an OSError.
+    Places are paths inside it, absolute or relative to it, never to the current folder. Every
+    method raises OutputError where a part of a place is a link or leads outside; what the system
+    refuses stays an OSError.
     """
 
     def __init__(self, root: Path) -> None:
-        self.root = root
+        self.root = root.absolute()
 
     def open(self, place: Path | str, flags: int) -> int:
         """Open a file and return its descriptor; a link in its place is refused."""
@@ -74,6 +77,19 @@ class Inside:
                 with contextlib.suppress(OSError):
                     os.unlink(temporary, dir_fd=folder)
                 raise
+
+    def half_written(self, place: Path | str = ".") -> list[Path]:
+        """List the files directly in a folder that a `write` which was ended has left."""
+        folder = self.root / place
+        if folder != self.root:
+            check_inside(self.root, folder)
+        with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
+            return [
+                folder / entry.name
+                for entry in entries
+                if _BEING_WRITTEN.fullmatch(entry.name) and entry.is_file(follow_symlinks=False)
+            ]
+        return []
 
     def move(self, source: Path | str, target: Path | str) -> None:
         """Move a file or folder; a file or link at `target` is replaced, never followed."""

@@ -24,6 +24,14 @@ def absolute(path: str | os.PathLike[str]) -> Path:
     return Path(os.path.abspath(path))  # noqa: PTH100  (Path.resolve would follow links)
 
 
+def is_there(path: Path) -> bool:
+    """Tell whether something is at `path`; nothing is where the system takes no such name."""
+    try:
+        return path.exists()
+    except OSError:  # Path.exists lets through that a name is too long or a folder is closed
+        return False
+
+
 LONGEST_NAME_BYTES = 255
 """The most bytes of one file name that common file systems take."""
 

@@ -230,9 +230,13 @@ def resolve(spec: str) -> ResolvedModel:
     if spec in REGISTRY:
         return ResolvedModel(_require(REGISTRY[spec]), REGISTRY[spec])
     path = expand_user(spec)
-    if path.is_file():
+    try:
+        is_file, is_folder = path.is_file(), path.is_dir()
+    except OSError:  # the name is too long for the file system, or a folder is closed
+        is_file = is_folder = False
+    if is_file:
         return ResolvedModel(path, None)
-    if path.is_dir():
+    if is_folder:
         raise ModelError(f"{spec}: is a folder, not a weight file; give a .pt or .safetensors file")
     if path.suffix in {".pt", ".pth", ".safetensors"} or len(path.parts) > 1:
         raise ModelError(f"{spec}: no such weight file; check the path, or see `vos models list`")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vos.errors import UsageError
-from vos.io.paths import display_name
+from vos.io.paths import display_name, is_there
 from vos_cli.batch.find_clips import PROMPTS_SUFFIX
 from vos_cli.batch.rows import Row
 from vos_cli.options.track import PROMPT_OPTIONS, TrackFlags
@@ -53,7 +53,7 @@ def make_clips(rows: Sequence[Row], base: TrackFlags, prompts_from: str | None) 
     place = None
     if prompts_from not in (None, SIDECAR):
         place = Path(prompts_from).absolute()
-        if not place.exists():
+        if not is_there(place):
             raise UsageError(
                 f"--prompts-from {prompts_from}: no such folder or file; give one, or 'sidecar'"
             )
@@ -105,7 +105,7 @@ def _flags(row: Row, base: TrackFlags, place: Path | None) -> TrackFlags:
     if any(name in row.options for name in PROMPT_OPTIONS):
         return flags
     for file in prompt_files(Path(row.source), place):
-        if file.exists():
+        if is_there(file):
             return replace(flags, **(_NO_PROMPTS | {"prompts": file}))
     return flags
 

@@ -127,7 +127,15 @@ class BatchFolder:
                 _hold(own, self.root, is_shared=False)
             with open_lock(self.workers_lock) as workers:
                 _hold(workers, self.root, is_shared=False, wait_s=_WORKERS_STOP_S)
+            if self.shard is None:  # nobody else is writing
+                self._remove_half_written()
             yield
+
+    def _remove_half_written(self) -> None:
+        inside = Inside(self.root)
+        for folder in (".", *FOLDERS):
+            for file in inside.half_written(folder):
+                inside.remove(file)
 
     def free_bytes(self) -> int:
         """Return the room left where the folder is, or would be."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from vos.errors import PromptError
 from vos.io.inside import check_inside
-from vos.io.paths import display_name
+from vos.io.paths import display_name, is_there
 from vos.io.read.open import open_source
 from vos.io.read.scan import scan_video
 from vos.io.read.source import SourceInfo
@@ -137,7 +137,7 @@ def probe(clip: Clip, folder: BatchFolder, progress: str | None) -> Probe:
 def _job(clip: Clip, output: Path, progress: str | None) -> Job:
     flags = clip.flags
     file = flags.prompts
-    if file is not None and file.exists() and not file.is_file():  # a pipe may never end
+    if file is not None and is_there(file) and not file.is_file():  # a pipe may never end
         raise PromptError(f"{display_name(file)}: not a regular file; give a prompt file")
     if not flags.all_prompts().prompts:
         name = Path(clip.source).name

@@ -105,6 +105,7 @@ def _encode(path: Path, frames: np.ndarray) -> None:
     import av
 
     from vos.io.disk import output_errors
+    from vos.io.write.overlay.encoders import REPEATABLE, THREADS
 
     part = path.with_name(f".{path.name}.part")
     with output_errors(path):
@@ -112,7 +113,9 @@ def _encode(path: Path, frames: np.ndarray) -> None:
         part.unlink(missing_ok=True)  # a link there would be written through
         try:
             with av.open(str(part), "w", format="mp4") as container:
-                stream = container.add_stream("libx264", rate=_RATE, options={"crf": "15"})
+                options = {"crf": "15", **REPEATABLE}
+                stream = container.add_stream("libx264", rate=_RATE, options=options)
+                stream.thread_type, stream.thread_count = "FRAME", THREADS
                 stream.height, stream.width = frames.shape[1:3]
                 stream.pix_fmt = "yuv420p"
                 for frame in _video_frames(frames):

@@ -343,8 +343,10 @@ def _record(run: _Run, tracker: Tracker, lock: int) -> None:
             if not take_lock(lock):  # other shards are writing what would be deleted
                 raise _busy(run)
             inside.remove(PREDICTIONS)
-        inside.make_folder(PREDICTIONS)
+        for file in inside.half_written():
+            inside.remove(file)
         inside.write(RUN_NAME, json.dumps(wanted, indent=1).encode())
+        inside.make_folder(PREDICTIONS)  # second: without the record nobody could go on with it
         take_lock(lock, is_shared=is_shard)
 
 
@@ -356,11 +358,12 @@ def _track_video(
         MaskPrompt(first.object_id, first.read(), first.frame_idx) for first in task.first_masks
     ]
     inside = Inside(output)
-    part = output / PREDICTIONS / f".{task.video}.part"
+    place = Path(PREDICTIONS) / f".{task.video}.part"
+    part = output / place
     with output_errors(part):
-        inside.remove(part)
-        inside.make_folder(part, is_new=True)
+        inside.remove(place)
+        inside.make_folder(place, is_new=True)
         for result in tracker.track(str(task.image_dir), prompts):
             (part / f"{result.name}.png").write_bytes(encode_label_png(result.label_map))
             advance()
-        inside.move(part, output / PREDICTIONS / task.video)
+        inside.move(place, Path(PREDICTIONS) / task.video)

@@ -7,6 +7,7 @@ wrong, 7 out of memory, 8 verification failed, 130 interrupted.
 from __future__ import annotations
 
 import errno
+import os
 import sys
 import traceback
 from collections.abc import Iterator
@@ -25,6 +26,14 @@ EXIT_BROKEN_PIPE = 141  # what a shell reports for a program that SIGPIPE ended
 
 _SHORT_FLAGS = {"output": "-o"}
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+_REFUSED = {
+    errno.ENAMETOOLONG: "the name is too long for this file system; give a shorter one",
+    errno.EACCES: "permission denied; check the permissions of it and of the folders above it",
+    errno.EPERM: "the system does not allow this; check the permissions",
+    errno.EROFS: "this file system is read-only; choose another place",
+    errno.ELOOP: "links that lead in a circle; correct them",
+}
+"""Why the system refuses any use of a name, which then comes from the user and is no bug."""
 
 
 class Interrupted(VosError):
@@ -108,6 +117,10 @@ def _describe(error: BaseException, *, verbose: bool) -> tuple[str, int]:
             f"error: {place}no space left on the device; free some, or choose another place",
             OutputError.exit_code,
         )
+    if isinstance(error, OSError) and error.errno in _REFUSED and error.filename is not None:
+        place = os.fsdecode(error.filename) if not isinstance(error.filename, int) else "a file"
+        place = place if len(place) <= 200 else f"{place[:200]}..."
+        return f"error: {place}: {_REFUSED[error.errno]}", UsageError.exit_code
     if isinstance(error, ImportError) or _is_unmapped(error):
         return (
             f"error: this installation is broken ({type(error).__name__}: {error}); "

@@ -88,6 +88,9 @@ class ResumableRun:
             with reading:
                 self.stream, self.sinks = open_parts({} if saved is None else _parts(saved), stack)
                 notes = [] if saved is None else _notes(saved, self.stream.machine())
+                if saved is not None:
+                    for sink in self.sinks:
+                        sink.check_resumed(self.stream.frames, self.stream.next_idx - 1)
             self._stack = stack.pop_all()
         self._machine = self.stream.machine()
         self.notes = notes

@@ -13,6 +13,8 @@ from typing import Any
 
 from typer.core import TyperCommand
 
+from vos.io.paths import is_there
+
 TOOLS = {"--box": "box", "--point": "point", "--polygon": "polygon", "--scribble": "scribble"}
 """The options that may be bare, each with the tool the picker then starts with."""
 
@@ -57,12 +59,5 @@ def _is_value(word: str) -> bool:
     if not word:
         return True  # an empty shell variable must not open a page
     if _NUMBERS.fullmatch(word) or "," in word:
-        return not _exists(word)
+        return not is_there(Path(word))
     return False
-
-
-def _exists(word: str) -> bool:
-    try:
-        return Path(word).exists()
-    except (OSError, ValueError):
-        return False

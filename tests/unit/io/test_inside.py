@@ -101,3 +101,15 @@ def test_what_is_really_inside_is_written(root):
     inside.remove("not there/at all")
     inside.remove("moved")
     assert inside.files() == files[1:]
+
+
+def test_a_root_from_the_current_folder_is_the_same_root(root, monkeypatch):
+    monkeypatch.chdir(root.parent)
+    inside = Inside(Path("named"))
+    monkeypatch.chdir(root.parent / "outside")
+    inside.make_folder("new")
+    inside.write("new/a", b"1")
+    inside.move(root / "new", "named")
+    inside.remove("real")
+    assert inside.files() == [Path("named/a")]
+    assert contents(root.parent / "outside") == {"deep": None, "deep/file": "outside/deep"}

@@ -208,6 +208,7 @@ def test_named_model_never_falls_back(empty_machine: Path):
     [
         ("sam2.1-lagre", "did you mean 'sam2.1-large'"),
         ("nothing.pt", "no such weight file"),
+        ("x" * 300 + ".pt", "no such weight file"),
         ("a/b", "no such weight file"),
     ],
 )

@@ -82,7 +82,7 @@ class AppendFile(Closing):
 
 def _cut_back(path: Path, resume: Mapping[str, Any]) -> IO[bytes]:
     name = display_name(path.name)
-    left, crc = as_count(resume["bytes"]), 0
+    left, wanted, crc = as_count(resume["bytes"]), as_count(resume["crc32"]), 0
     try:
         file = path.open("r+b")
     except FileNotFoundError:
@@ -90,7 +90,7 @@ def _cut_back(path: Path, resume: Mapping[str, Any]) -> IO[bytes]:
     while left and (block := file.read(min(left, _BLOCK_BYTES))):
         crc = zlib.crc32(block, crc)
         left -= len(block)
-    if left or crc != resume["crc32"]:
+    if left or crc != wanted:
         file.close()
         raise ResumeError(f"{name}: is {'too short' if left else 'damaged'}")
     file.truncate(resume["bytes"])

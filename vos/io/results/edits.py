@@ -163,13 +163,19 @@ class EditStore:
         return sorted(self._history.iterdir()) if is_real_folder(self._history) else []
 
     def _has_unfinished(self) -> bool:
-        return bool(self._made()) or any(_BEGUN.fullmatch(one.name) for one in self._entries())
+        return (
+            bool(self._made())
+            or any(_BEGUN.fullmatch(one.name) for one in self._entries())
+            or bool(self._inside.half_written())
+        )
 
     def _recover(self) -> None:
         check_inside(self._path, self._history)
         if not self._has_unfinished():
             return
         with output_errors(self._path):
+            for file in self._inside.half_written():
+                self._inside.remove(file)
             for entry in self._entries():
                 if _BEGUN.fullmatch(entry.name):
                     self._inside.remove(entry)

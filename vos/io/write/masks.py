@@ -50,6 +50,7 @@ class MaskSink(Sink):
         self._threads = min(_MOST_THREADS, os.cpu_count() or 1)
         self._pool = ThreadPoolExecutor(self._threads, "vos-masks")
         self._encoding: deque[tuple[Path, Future[int]]] = deque()
+        self._kept = 0
         with output_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
         self._written: AppendFile | None = None
@@ -88,6 +89,10 @@ class MaskSink(Sink):
         sync_folder(self._folder)
         return SavedState(self._written.sync())
 
+    def check_resumed(self, count: int, last_frame: int) -> None:
+        if self._kept != count:
+            raise ValueError(f"{self._kept} masks are saved, not {count} up to frame {last_frame}")
+
     def _keep_only_written(self) -> None:
         assert self._written is not None
         sizes = {entry.name: entry.stat().st_size for entry in os.scandir(self._folder)}
@@ -95,6 +100,7 @@ class MaskSink(Sink):
             name, size = parse_json(line)
             if sizes.pop(name, None) != size:
                 raise ResumeError(f"{display_name(name)}: the mask is missing or damaged")
+            self._kept += 1
         for name in sizes:
             (self._folder / name).unlink()
 

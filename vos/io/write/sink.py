@@ -34,6 +34,12 @@ class Sink(Closing):
     def checkpoint(self) -> SavedState:
         """Put all written so far beyond the reach of a power cut. Raises OutputError."""
 
+    def check_resumed(self, count: int, last_frame: int) -> None:
+        """Raise ValueError unless a resumed sink holds this many frames, up to this index.
+
+        A sink that knows only one of the two checks that; of no frame yet, the index means nothing.
+        """
+
     def replay(self, frame: Frame) -> None:
         """Draw a frame again that was written before the checkpoint; its masks are remembered."""
         raise ValueError(f"{self.name}: no frame is to be seen again: {frame.frame_idx=}")

@@ -50,6 +50,10 @@ class StatsSink(Sink):
             {"file": file, "last_frame": self._last_frame, "is_sorted": self._is_sorted}
         )
 
+    def check_resumed(self, count: int, last_frame: int) -> None:
+        if self._last_frame != (last_frame if count else -1):
+            raise ValueError("stats: other frames are saved than the run has done")
+
     def _finish(self) -> None:
         try:
             self._file.sync()

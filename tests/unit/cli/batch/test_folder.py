@@ -48,6 +48,18 @@ def test_a_batch_waits_for_workers_left_behind(tmp_path: Path, monkeypatch: pyte
         pass
 
 
+def test_what_a_killed_write_left_goes_with_the_next_batch(tmp_path: Path):
+    folder = BatchFolder(tmp_path)
+    folder.make()
+    left = [tmp_path / ".0123456789abcdef.tmp", tmp_path / "status/.fedcba9876543210.tmp"]
+    for path in left:
+        path.write_text("half")
+    with BatchFolder(tmp_path, (0, 2)).lock():
+        assert all(path.exists() for path in left), "another shard may be writing them"
+    with folder.lock():
+        assert not any(path.exists() for path in left)
+
+
 def test_links_out_of_the_folder_are_refused(tmp_path: Path):
     root, other = tmp_path / "out", tmp_path / "other"
     other.mkdir()

@@ -110,6 +110,15 @@ def test_an_undo_killed_at_any_step(no_waiting, tmp_path):
     )
 
 
+def test_what_a_killed_write_left_goes_with_the_next_change(result):
+    (result / ".0123456789abcdef.tmp").write_text("half a manife")
+    (result / ".mine.tmp").write_text("of the user")
+    EditStore(result).locate("manifest.json")  # who only looks changes nothing
+    assert (result / ".0123456789abcdef.tmp").exists()
+    EditStore(result).recover()
+    assert contents(result) == OLD | {".mine.tmp": "of the user"}
+
+
 def test_any_number_of_steps_back(result):
     change(result, 1, OLD, NEW)
     change(result, 2, NEW, NEWER)

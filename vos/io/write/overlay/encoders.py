@@ -8,9 +8,12 @@ from typing import Self
 MOST_REORDER_FRAMES = 2
 """The most that any encoder here has."""
 
-# With AVX-512, x264's macroblock tree reads memory it has not written where the chroma width is no
-# multiple of 32: the same frames then come out differently from run to run.
-_REPEATABLE = "no-mbtree=1"
+REPEATABLE = {"x264-params": "no-mbtree=1"}
+"""With AVX-512, x264's macroblock tree reads memory it has not written: the same frames then come
+out differently from run to run."""
+
+THREADS = 4
+"""x264's output depends on the number of threads, so the machine must not choose it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +40,13 @@ class VideoEncoder:
         return replace(self, options=(*self.options, ("gpu", str(gpu))))
 
 
-# x264's output depends on the number of threads, so the machine must not choose it. Its veryfast
-# has B-frames that others are made from, which is what two frames are decoded ahead for.
+# Its veryfast makes B-frames of others, which is what two frames are decoded ahead for.
 X264 = VideoEncoder(
     "x264",
     "libx264",
-    (("preset", "veryfast"), ("crf", "18"), ("x264-params", _REPEATABLE)),
+    (("preset", "veryfast"), ("crf", "18"), *REPEATABLE.items()),
     reorder_frames=2,
-    threads=4,
+    threads=THREADS,
 )
 
 MOST_PIXELS_WELL_PACKED = 2**24
@@ -58,7 +60,7 @@ X264_OF_FEW_FRAMES = replace(
     options=(
         ("preset", "ultrafast"),
         ("qp", "18"),
-        ("x264-params", f"{_REPEATABLE}:{_FEW_FRAMES}"),
+        ("x264-params", f"{REPEATABLE['x264-params']}:{_FEW_FRAMES}"),
     ),
     reorder_frames=0,
     threads=1,

@@ -17,6 +17,7 @@ import numpy as np
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.packet import Packet
+from av.video.stream import VideoStream
 
 from vos.errors import InputError
 from vos.frame import Frame
@@ -143,7 +144,7 @@ def _segments(path: Path, form: VideoForm) -> tuple[tuple[int, ...], ...]:
     parts: list[list[int]] = []
     with ExitStack() as stack:
         container = open_container(path, stack)
-        headers = container.streams.video[0].codec_context.extradata or b""
+        headers = _h264(container).codec_context.extradata or b""
         if split_headers(headers) != split_headers(read_headers(form) or b""):
             raise ValueError("made by another encoder")
         for packet in _packets(container, form.tick):
@@ -159,15 +160,21 @@ def _segments(path: Path, form: VideoForm) -> tuple[tuple[int, ...], ...]:
     return segments
 
 
+def _h264(container: InputContainer) -> VideoStream:
+    """Return the H.264 of a container. Raises ValueError where there is none."""
+    streams = container.streams.video
+    context = streams[0].codec_context if streams else None
+    if context is None or context.name != "h264":  # FFmpeg knows no decoder for some
+        raise ValueError("no video in H.264")
+    return streams[0]
+
+
 def _packets(container: InputContainer, tick: Fraction) -> Iterator[EncodedPacket]:
     """Yield the packets in decoding order, as the encoder gave them.
 
     Raises ValueError for another kind of video.
     """
-    stream = container.streams.video[0]
-    if stream.codec_context.name != "h264":
-        raise ValueError(stream.codec_context.name)
-    for packet in container.demux(stream):
+    for packet in container.demux(_h264(container)):
         if packet.size:
             pts, dts = _ticks(packet, packet.pts, tick), _ticks(packet, packet.dts, tick)
             data = _with_start_codes(bytes(packet))

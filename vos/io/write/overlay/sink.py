@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from av.error import FFmpegError
 
-from vos.errors import ResumeError
+from vos.errors import Parameter, ResumeError
 from vos.frame import Frame, FrameResult
 from vos.io.disk import output_errors
 from vos.io.paths import display_name
 from vos.io.results.append_file import AppendFile
-from vos.io.results.checkpoints import SavedState
+from vos.io.results.checkpoints import SavedState, as_count
 from vos.io.write.overlay import encoders
 from vos.io.write.overlay.choose import choose_encoder, read_headers
 from vos.io.write.overlay.encode import EncodedPacket, SegmentEncoder, VideoForm, draw_yuv
@@ -101,16 +101,29 @@ class OverlaySink(Sink):
         self._audio_from = audio_from
         self._audio_start_time = audio_start_time
         state = {} if resume is None else resume.values
-        self._encoder_name: str = state.get("encoder", X264.name)
+        self._is_resumed = resume is not None
+        self._encoder_name = str(state.get("encoder", X264.name))
         self._headers = bytes.fromhex(state.get("headers", ""))
+        self._first: int | None = None
+        size_hw: tuple[int, int] | None = None
+        earlier: tuple[int, ...] = ()
+        self._replays: deque[tuple[int, bytes]] = deque()
+        if state.get("first") is not None:
+            self._first, *ticks = map(_read_tick, (state["first"], *state["earlier"]))
+            earlier = tuple(ticks)
+            if len(earlier) > MOST_REORDER_FRAMES or list(earlier) != sorted({*earlier}):
+                raise ValueError("the saved times are not those of the last frames")
+            size_hw = _read_size(state["size_hw"])
+            check_overlay_size(size_hw)
+        if resume is not None and resume.blob:
+            height, width = size_hw or (0, 0)
+            self._replays.extend(_unpack_labels(resume.blob, height * width))
+            self.replay_from = self._replays[0][0]
         self._packets = self._open_packets(state.get("packets"))
-        self._first: int | None = state.get("first")
-        self._open_segment(tuple(state.get("earlier", ())))
-        self._replays = deque(() if resume is None else _unpack_labels(resume.blob))
-        self.replay_from = self._replays[0][0] if self._replays else None
-        if self._first is not None:
+        self._open_segment(earlier)
+        if size_hw is not None:
             try:
-                self._resume_form(tuple(state["size_hw"]))
+                self._resume_form(size_hw)
             except BaseException:
                 self.abandon()
                 raise
@@ -126,6 +139,8 @@ class OverlaySink(Sink):
         resume: SavedState | None = None,
     ) -> Self:
         """Draw over the source of that description, with its sound."""
+        if resume is not None and resume.values["size_hw"] not in (None, [*info.size_hw]):
+            raise ValueError("the saved overlay has frames of another size")
         return cls(
             path,
             time_base=info.time_base,
@@ -140,10 +155,14 @@ class OverlaySink(Sink):
 
     def write(self, frame: Frame, result: FrameResult) -> None:
         self._check(frame, result)
-        if self._replays:
-            raise ValueError(f"frame {self._replays[0][0]} is to be replayed first")
+        self._require_replayed()
         labels = zlib.compress(np.ascontiguousarray(result.label_map).data, 1)
         self._add(frame, result.label_map, labels, result.overlay_yuv)
+
+    def check_resumed(self, count: int, last_frame: int) -> None:
+        is_begun = self._first is not None or bool(self._replays)
+        if is_begun != bool(count) or (self._replays and self._replays[-1][0] != last_frame):
+            raise ValueError("overlay: other frames are saved than the run has done")
 
     def replay(self, frame: Frame) -> None:
         if not self._replays or frame.frame_idx != self._replays[0][0]:
@@ -173,7 +192,8 @@ class OverlaySink(Sink):
     ) -> None:
         ticks = round(frame.pts / self._tick)
         if (last := self._last_ticks(1)) and ticks <= last[0]:
-            raise ValueError(f"frames must come in presentation order: {frame.pts=} {last=}")
+            kind = ResumeError if self._is_resumed else ValueError
+            raise kind(f"overlay: frames must come in presentation order: {frame.pts=} {last=}")
         if self._form is None:
             self._first = ticks
             self._choose_form(frame.size_hw)
@@ -197,6 +217,15 @@ class OverlaySink(Sink):
         most_frames = SEGMENT_FRAMES * self._form.encoder.segment_scale
         is_heavy = self._label_bytes >= _MOST_LABEL_BYTES and len(self._ticks) >= _LEAST_FRAMES
         return is_heavy or len(self._ticks) >= most_frames
+
+    def _require_replayed(self) -> None:
+        if self._replays:
+            raise ResumeError(
+                f"overlay: frame {self._replays[0][0]} of the interrupted run does not come again; "
+                "give ",
+                Parameter("overwrite"),
+                " to start from the beginning",
+            )
 
     def _form_for(self, size_hw: tuple[int, int]) -> VideoForm:
         check_overlay_size(size_hw)
@@ -285,8 +314,7 @@ class OverlaySink(Sink):
 
     def _finish(self) -> None:
         try:
-            if self._replays:
-                raise ValueError(f"frame {self._replays[0][0]} was not replayed")
+            self._require_replayed()
             if self._form is None or self._first is None:
                 return
             if self._encoder is not None:
@@ -323,10 +351,36 @@ def choose_tick(time_base: Fraction | None, frame_rate: Fraction | None) -> Frac
     return time_base or (1 / frame_rate if frame_rate else _FALLBACK_TICK)
 
 
-def _unpack_labels(blob: bytes) -> Iterator[tuple[int, bytes]]:
-    offset = 0
+def _read_size(value: Any) -> tuple[int, int]:
+    height, width = map(as_count, value)
+    return height, width
+
+
+def _read_tick(value: Any) -> int:
+    if type(value) is not int or abs(value) >= 2**62:
+        raise ValueError("a saved time is no number of ticks")
+    return value
+
+
+def _unpack_labels(blob: bytes, size_px: int) -> Iterator[tuple[int, bytes]]:
+    """Read frame indices and packed label maps of so many pixels, as `checkpoint` left them.
+
+    Raises ValueError where a map is not whole, or a frame does not follow the one before.
+    """
+    offset, expected = 0, None
     while offset < len(blob):
+        if len(blob) - offset < _LABELS_HEADER.size:
+            raise ValueError("the saved labels end too early")
         frame_idx, size = _LABELS_HEADER.unpack_from(blob, offset)
         offset += _LABELS_HEADER.size
-        yield frame_idx, blob[offset : offset + size]
+        labels = blob[offset : offset + size]
         offset += size
+        unpacker = zlib.decompressobj()
+        try:
+            is_whole = len(unpacker.decompress(labels, size_px + 1)) == size_px and unpacker.eof
+        except zlib.error:
+            is_whole = False
+        if not is_whole or frame_idx != (as_count(frame_idx) if expected is None else expected):
+            raise ValueError(f"the saved labels of frame {frame_idx} are damaged")
+        expected = frame_idx + 1
+        yield frame_idx, labels

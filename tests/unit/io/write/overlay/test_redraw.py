@@ -94,3 +94,13 @@ def test_another_video_is_not_taken_apart(tmp_path):
     assert plan_redraw(tmp_path / "none.mp4", form, FRAMES, []) is None
     (tmp_path / "text.mp4").write_text("no video")
     assert plan_redraw(tmp_path / "text.mp4", form, FRAMES, []) is None
+
+
+@pytest.mark.parametrize("kind", [b"avc1", b"vide", b"stsd", b"trak", b"avcC"])
+def test_a_video_of_an_unknown_kind_is_not_taken_apart(tmp_path, kind: bytes):
+    draw(tmp_path / "old.mp4", frames(EVEN), None)
+    data = (tmp_path / "old.mp4").read_bytes()
+    assert kind in data
+    (tmp_path / "old.mp4").write_bytes(data.replace(kind, b"zzzz"))
+    form = VideoForm(SIZE_HW, Fraction(1, 24), Fraction(24))
+    plan_redraw(tmp_path / "old.mp4", form, FRAMES, [])  # None, or a plan; never another error

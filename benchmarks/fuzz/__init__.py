@@ -1,0 +1,1 @@
+"""Malformed files of every kind against the commands that read them."""

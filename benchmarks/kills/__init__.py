@@ -1,0 +1,1 @@
+"""Commands that write, killed at random moments, and what the next one finds."""
