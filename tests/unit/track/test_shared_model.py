@@ -8,6 +8,8 @@ from dataclasses import replace
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from vos.frame import Frame
 from vos.model.compiling import compile_model
@@ -164,3 +166,29 @@ def test_no_call_leaves_anything_on_the_network(model, make_frames):
     before = look()
     track(Session(model, BOXES), make_frames(3))
     assert look() == before
+
+
+@given(st.lists(st.integers(0, VIDEOS - 1), max_size=VIDEOS * FRAMES), st.randoms())
+@settings(
+    max_examples=8,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+def test_sessions_in_any_order_and_left_anywhere(tiny_model, videos, turns, chance):
+    """Whatever turns they take, and whichever of them never ends."""
+    shared = fast(tiny_model, pytest.MonkeyPatch())
+    alone = [
+        [result.label_map.tobytes() for result in Session(shared, BOXES).run(video)]
+        for video in videos
+    ]
+    running = [
+        (Session(shared, BOXES), iter(video), iter(alone[i])) for i, video in enumerate(videos)
+    ]
+    for turn in turns:
+        session, frames, expected = running[turn]
+        frame = next(frames, None)
+        if frame is None:
+            continue
+        if chance.random() < 0.2:
+            ImageSegmenter(shared, frame.image).segment([BOXES[0]])
+        assert session.track(frame).label_map.tobytes() == next(expected)

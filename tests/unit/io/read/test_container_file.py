@@ -12,12 +12,15 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import av
 import numpy as np
 import pytest
 from av.error import FFmpegError
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from contract.clips import encode, read_number
 from vos.errors import InputError
@@ -207,3 +210,21 @@ def test_words_like_those_of_a_list_in_a_film(tmp_path: Path) -> None:
     path = tmp_path / "b.mp4"
     path.write_bytes(plain.read_bytes() + b"\n#EXTM3U\nc=IN IP4 127.0.0.1\n<MPD>")
     assert [read_number(frame.image) for frame in open_source(path).frames()] == [0, 1, 2]
+
+
+FILE_NAMES = st.text("abÄ %#[](){}*?0dé-_~.", min_size=1, max_size=20).filter(
+    lambda name: name.strip(".") != ""
+)
+
+
+@given(st.sampled_from(sorted(LISTS)), FILE_NAMES, st.sampled_from(["", ".m3u8", ".mp4", ".sdp"]))
+@settings(max_examples=40, deadline=None)
+def test_under_any_name_a_list_is_refused_and_nobody_is_asked(kind, stem, suffix) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, TemporaryDirectory() as folder:
+        server.settimeout(0)
+        port = server.getsockname()[1]
+        path = Path(folder) / (stem + suffix)
+        path.write_text(LISTS[kind].format(f"http://127.0.0.1:{port}/segment.ts", port))
+        with pytest.raises(InputError, match="names other files or hosts"):
+            open_source(path)
+        assert not was_asked(server)
