@@ -130,7 +130,8 @@ class Format:
     name: what `--to` calls it.
     summary: what it is, in a few words.
     open: makes its writer for a folder.
-    read_back: reads what was written; None for a table, which `compare_table` checks.
+    read_back: reads what was written.
+    expect: what `read_back` gives of a label map where that is no matte; None for mattes.
     is_movie: one file with a constant rate per target; else one file per frame, or one table.
     is_numbered: one file per frame, so that names have a frame number.
     keeps_aspect: whether its files say how wide a pixel is, as far as PyAV can write that.
@@ -151,3 +152,4 @@ class Format:
     template: str = "{clip}_{object}"
     max_error: int = 0
     longest_side_px: int = 65_535
+    expect: Callable[[np.ndarray, Target], np.ndarray] | None = None

@@ -85,8 +85,10 @@ def plan_export(result: FinishedResult, order: Order) -> ExportPlan:
     form = get_format(order.format)
     if order.bits != 8 and form.name != "png-matte":
         raise UsageError(Parameter("bits", order.bits), f": {form.name} has its own; leave it out")
-    if order.is_inverted and form.name == "csv":
-        raise UsageError(Parameter("invert"), ": a table holds objects, no mattes; leave it out")
+    if order.is_inverted and form.expect is not None:
+        raise UsageError(
+            Parameter("invert"), f": {form.name} holds objects, no mattes; leave it out"
+        )
     if form.needs_image and result.source is None:
         assert result.absent is not None
         raise InputError(

@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from vos.errors import UsageError
-from vos.io.write.deliver.format import Delivery, Format, Seen, Shot
+from vos.io.write.deliver.format import Delivery, Format, Seen, Shot, Target
 
 if TYPE_CHECKING:
     from vos.io.write.deliver.movies import MovieCodec
@@ -76,6 +78,30 @@ def _read_cutouts(folder: Path, shot: Shot, wanted: Callable[[int], bool]) -> It
     return read_pngs(folder, shot, "rgba", wanted)
 
 
+def _open_labelme(folder: Path, shot: Shot) -> Delivery:
+    from vos.io.write.deliver.labelme import LabelmeFiles
+
+    return LabelmeFiles(folder, shot)
+
+
+def _read_labelme(folder: Path, shot: Shot, wanted: Callable[[int], bool]) -> Iterator[Seen]:
+    from vos.io.write.deliver.labelme import read_labelme
+
+    return read_labelme(folder, shot, wanted)
+
+
+def _expect_ids(label_map: np.ndarray, target: Target) -> np.ndarray:
+    from vos.io.write.deliver.labelme import keep_ids
+
+    return keep_ids(label_map, target)
+
+
+def _expect_boxes(label_map: np.ndarray, target: Target) -> np.ndarray:
+    from vos.io.write.deliver.table import fill_boxes
+
+    return fill_boxes(label_map, target)
+
+
 def _open_table(folder: Path, shot: Shot) -> Delivery:
     from vos.io.write.deliver.table import CsvTable
 
@@ -113,7 +139,22 @@ _ALL = (
     _movie("qtrle", "QuickTime Animation with alpha, lossless (.mov)"),
     _movie("luma", "matte-only ProRes 422 HQ (.mov)", needs_image=False, max_error=2),
     Format(
-        "csv", "a table, a row per frame and object", _open_table, _read_table, template="{clip}"
+        "labelme",
+        "a PNG per frame with its masks as labelme's JSON",
+        _open_labelme,
+        _read_labelme,
+        is_numbered=True,
+        needs_image=True,
+        template="{clip}.%04d",
+        expect=_expect_ids,
+    ),
+    Format(
+        "csv",
+        "a table, a row per frame and object",
+        _open_table,
+        _read_table,
+        template="{clip}",
+        expect=_expect_boxes,
     ),
 )
 

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import cast
 
 import numpy as np
-from av.codec import CodecContext
 from av.error import FFmpegError
-from av.packet import Packet
-from av.video.codeccontext import VideoCodecContext
 
 from vos.errors import VerificationError
 from vos.io.paths import display_name
 from vos.io.write.deliver.format import Seen, Shot, Target
 from vos.io.write.deliver.names import numbered
+from vos.io.write.deliver.png import decode_png
 from vos.io.write.deliver.stills import SUFFIX
 
 
@@ -36,19 +33,13 @@ def read_pngs(
 
 
 def _read(path: Path, shot: Shot, pixel_format: str, frame_idx: int) -> np.ndarray:
-    context = cast(VideoCodecContext, CodecContext.create("png", "r"))
     try:
-        frames = [*context.decode(Packet(path.read_bytes())), *context.decode(None)]
-    except (FFmpegError, OSError) as error:
+        frame = decode_png(path.read_bytes())
+    except (FFmpegError, OSError, ValueError) as error:
         raise VerificationError(
-            f"{display_name(path.name)}: frame {frame_idx} cannot be decoded ({error}): "
-            "export again"
+            f"{display_name(path.name)}: frame {frame_idx} cannot be decoded ({error}): export "
+            "again"
         ) from error
-    if len(frames) != 1:
-        raise VerificationError(
-            f"{display_name(path.name)}: holds {len(frames)} images: export again"
-        )
-    frame = frames[0]
     if (frame.height, frame.width) != shot.size_hw or frame.format.name != pixel_format:
         raise VerificationError(
             f"{display_name(path.name)}: frame {frame_idx} is {frame.width} x {frame.height} "

@@ -139,12 +139,7 @@ def _compare(
 ) -> None:
     frame_idx = shot.frames[position]
     label_map = result.label_map(frame_idx)
-    if form.name == "csv":
-        from vos.io.write.deliver.table import fill_boxes
-
-        expected = fill_boxes(label_map, target)
-    else:
-        expected = target.matte(label_map)
+    expected = target.matte(label_map) if form.expect is None else form.expect(label_map, target)
     if matte.shape != expected.shape:
         off = "is of another size"
     else:

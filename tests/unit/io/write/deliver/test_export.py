@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import errno
+import io
 import json
 from fractions import Fraction
 
@@ -15,7 +17,7 @@ from PIL import Image
 from finished_result import FRAMES, RATE, label_map, write_result
 from vos.errors import InputError, OutputError, UsageError, VerificationError
 from vos.io.results.manifest import MANIFEST_NAME
-from vos.io.write.deliver import stills
+from vos.io.write.deliver import png, stills
 from vos.io.write.deliver.export import export
 from vos.io.write.deliver.finished import open_finished
 from vos.io.write.deliver.order import Order, plan_export
@@ -149,6 +151,38 @@ def test_a_table_has_a_row_per_frame_and_object(make_result):
     assert first["iou_pred"] == "0.9"
 
 
+def test_labelme_gets_images_and_masks(make_result):
+    place, _, done = run(make_result(), "labelme", start_number=1)
+    assert done.compared == 3
+    assert sum(1 for _ in place.glob("*.png")) == sum(1 for _ in place.glob("shot*.json")) == FRAMES
+    for index in range(FRAMES):
+        annotation = json.loads((place / f"shot.{1 + index:04d}.json").read_text())
+        with Image.open(place / annotation["imagePath"]) as image:
+            assert image.mode == "RGB"
+            assert image.size == (annotation["imageWidth"], annotation["imageHeight"])
+        labels = np.zeros(SIZE_HW, np.uint8)
+        for shape in annotation["shapes"]:  # as labelme's own `shapes_to_label` puts them in
+            mask = np.array(Image.open(io.BytesIO(base64.b64decode(shape["mask"])))).astype(bool)
+            (x1, y1), (x2, y2) = np.asarray(shape["points"]).astype(int)
+            labels[y1 : y2 + 1, x1 : x2 + 1][mask] = shape["group_id"]
+            assert shape["label"] == {1: "coffee cup", 2: "Hand"}[shape["group_id"]]
+        np.testing.assert_array_equal(labels, label_map(index, SIZE_HW))
+
+
+def test_verify_finds_an_annotation_that_was_edited(make_result):
+    result = make_result()
+    place, _, _ = run(result, "labelme")
+    path = place / "shot.0006.json"
+    annotation = json.loads(path.read_text())
+    annotation["shapes"][0]["group_id"] = 9
+    path.write_text(json.dumps(annotation))
+    with pytest.raises(VerificationError, match="frame 6 differs"):
+        again(place, result)
+    path.write_text("{}")
+    with pytest.raises(VerificationError, match="frame 6 cannot be read"):
+        again(place, result)
+
+
 def test_one_matte_of_several_objects_inverted(make_result):
     place, _, _ = run(make_result(), "png-matte", name="{clip}_all.%04d", is_inverted=True)
     image = np.array(Image.open(place / "shot_all.0000.png"))
@@ -256,7 +290,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(make_result, tmp_path, monke
     def full(*_args, **_more):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(stills.os, "fsync", full)
+    monkeypatch.setattr(png.os, "fsync", full)
     with pytest.raises(OutputError, match="disk is full"):
         run(result, "png-matte", output=tmp_path / "place")
     monkeypatch.undo()
