@@ -42,6 +42,7 @@ def write_clip(
     has_sound: bool = False,
     ticks: list[int] | None = None,
     pixel_aspect: Fraction | None = None,
+    rotation_deg: int = 0,
 ) -> None:
     """Write a clip of flat blocks whose times are `ticks` of 1/30000 s."""
     height, width = size_hw
@@ -52,6 +53,8 @@ def write_clip(
         video.codec_context.time_base = Fraction(1, 30000)
         if pixel_aspect is not None:
             video.codec_context.sample_aspect_ratio = pixel_aspect
+        if rotation_deg:
+            video.set_display_rotation(rotation_deg)
         if timecode is not None:
             video.metadata["timecode"] = timecode
         audio = output.add_stream("aac", rate=48000) if has_sound else None

@@ -154,10 +154,11 @@ def export_command(
     warnings = [*source_warnings, *exported.warnings]
     for text in warnings:
         warn(text)
+    place = exported.output if output is None else output
     if as_json:
         values = {
             "schema": 1,
-            "output": str(exported.output),
+            "output": str(place),
             "format": to,
             "frames": exported.frames,
             "objects": list(plan.shot.objects),
@@ -168,7 +169,7 @@ def export_command(
         }
         print(json.dumps(values))
     else:
-        print(exported.output)
+        print(place)
     on_notice(_summary(exported))
 
 

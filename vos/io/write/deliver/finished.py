@@ -5,6 +5,7 @@ The input is opened where it is there: a matte alone needs it not.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -34,6 +35,7 @@ _USUAL_RATES = (
 )
 _VFR_TOLERANCE, _VFR_TICK_S = 0.05, 0.002
 _MOST_NAME_CHARACTERS = 1000
+_NOT_IN_NAMES = re.compile(r"[\x00-\x1f\x7f*?<>|:\"%/\\]+")  # by shells, Windows and `%04d`
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +71,11 @@ class FinishedResult:
 
     @property
     def clip(self) -> str:
-        """Return the stem of the input's name, for file names."""
-        return Path(self.manifest["input"]["name"]).stem or "clip"
+        """Return what the clip is called in file names: a video without its ending."""
+        name = self.manifest["input"]["name"]
+        is_file = self.source is None or self.source.info.kind != "images"
+        stem = Path(name).stem if is_file else name
+        return _NOT_IN_NAMES.sub("_", stem).lstrip(".") or "clip"
 
     def label_map(self, frame_idx: int) -> np.ndarray:
         """Read the label map of a frame, uint8 H x W, all zero where it has no mask.

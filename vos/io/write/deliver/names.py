@@ -75,7 +75,6 @@ def make_targets(
     if not form.is_numbered and numbers:
         raise UsageError(given, f": {form.name} has no file per frame: leave %04d out")
     is_split = any(one in ("object", "id") for one in _FIELD.findall(template))
-    clip = clip.replace("%", "_")
     groups = [(one,) for one in objects] if is_split else [tuple(objects)]
     targets = []
     for group in groups:

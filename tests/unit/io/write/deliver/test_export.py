@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from finished_result import FRAMES, RATE, label_map, write_result
+from finished_result import FRAMES, RATE, label_map, write_clip, write_result
 from vos.errors import InputError, OutputError, UsageError, VerificationError
 from vos.io.results.manifest import MANIFEST_NAME
 from vos.io.write.deliver import png, stills
@@ -229,6 +229,30 @@ def test_pixel_aspect_is_carried_or_said_not_to_be(make_result):
     assert not plan.notices
     _, plan, _ = run(result, "ffv1", objects=("1",))
     assert "pixels are 4/3 wide" in plan.notices[0]
+
+
+def test_a_turn_is_baked(tmp_path):
+    write_clip(tmp_path / "shot.mov", (48, 64), rotation_deg=90)
+    result = write_result(tmp_path / "shot.mov", tmp_path / "result", (64, 48))
+    place, _, _ = run(result, "qtrle", objects=("1",))
+    upright, _, _ = run(result, "png-rgba", objects=("1",))
+    frames, _ = decode(place / "shot_coffee_cup.mov")
+    assert (frames[0].height, frames[0].width, frames[0].rotation) == (64, 48, 0)
+    image = np.array(Image.open(upright / "shot_coffee_cup.0000.png"))
+    np.testing.assert_array_equal(frames[0].to_ndarray(format="rgba"), image)
+    (original, *_), _ = decode(tmp_path / "shot.mov")
+    turned = np.rot90(original.to_ndarray(format="rgb24"), 1 if original.rotation == 90 else -1)
+    assert np.abs(image[..., :3].astype(int) - turned).mean() < 3
+
+
+@pytest.mark.parametrize(
+    ("name", "called"), [("a*b.mov", "a_b"), (".take.mov", "take"), ("50%.mov", "50_")]
+)
+def test_any_name_of_a_clip_makes_names_of_files(tmp_path, name, called):
+    write_clip(tmp_path / name, SIZE_HW)
+    result = write_result(tmp_path / name, tmp_path / "result", SIZE_HW)
+    place, _, _ = run(result, "csv")
+    assert (place / f"{called}.csv").is_file()
 
 
 @pytest.mark.parametrize("form", ["qtrle", "luma"])
