@@ -1,4 +1,4 @@
-"""A small finished result of two named objects, one of which is absent on some frames."""
+"""A small finished result of two named objects, one absent on some frames, and its exports."""
 
 from __future__ import annotations
 
@@ -14,11 +14,16 @@ from vos.io.results.fingerprint import fingerprint_input
 from vos.io.results.folder import OutputFolder
 from vos.io.results.layout import MASKS_NAME, PROMPTS_NAME, STATS_NAME
 from vos.io.results.manifest import Fingerprint
+from vos.io.write.deliver.export import export
+from vos.io.write.deliver.finished import open_finished
+from vos.io.write.deliver.order import Order, plan_export
+from vos.io.write.deliver.verify import read_shot, verify
 from vos.io.write.masks import MaskSink
 from vos.io.write.stats import StatsSink
 
 RATE = Fraction(30000, 1001)
 FRAMES = 12
+SIZE_HW = (48, 64)
 NAMES = {1: "coffee cup", 2: "Hand"}
 
 
@@ -108,3 +113,47 @@ def write_result(
         (output.part / PROMPTS_NAME).write_text(json.dumps({**prompts, "prompts": []}))
         output.commit(frame_count=len(frames))
     return folder
+
+
+def export_result(result, form, *, source=None, is_verified=True, overwrite=False, **order):
+    """Export a result; return the folder, the plan and what was done."""
+    opened = open_finished(result, source=source)
+    try:
+        plan = plan_export(opened, Order(form, **order))
+        done = export(opened, plan, is_verified=is_verified, overwrite=overwrite)
+        return done.output, plan, done
+    finally:
+        opened.close()
+
+
+def decode(path, codec=None):
+    """Decode a movie to RGBA or grey images."""
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        if codec is None:
+            frames = list(container.decode(stream))
+        else:
+            context = av.CodecContext.create(codec, "r")
+            context.extradata = stream.codec_context.extradata
+            packets = container.demux(stream)
+            frames = [f for p in packets for f in context.decode(p if p.size else None)]
+        info = {
+            "rate": stream.average_rate,
+            "timecode": stream.metadata.get("timecode", stream.metadata.get("TIMECODE")),
+            "aspect": stream.sample_aspect_ratio,
+            "audio": len(container.streams.audio),
+            "tag": stream.codec_context.codec_tag,
+        }
+        return frames, info
+
+
+def verify_again(place, result):
+    """Verify an export against a result, or without one; return how many mattes were compared."""
+    form, shot, _ = read_shot(place)
+    if result is None:
+        return verify(place, form, shot, None)
+    opened = open_finished(result)
+    try:
+        return verify(place, form, shot, opened)
+    finally:
+        opened.close()
