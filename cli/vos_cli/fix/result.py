@@ -35,6 +35,7 @@ from vos.prompts import Direction, Prompt
 from vos.prompts.file import load_named_prompts
 from vos.settings import as_rate
 from vos.suspicious import Suspicion, find_suspicious_spans
+from vos_cli.console.errors import message
 from vos_cli.fix.plan import prompted_frames
 from vos_cli.job.job import default_output
 from vos_cli.job.resumable import reached
@@ -234,7 +235,10 @@ def _check(manifest: Mapping[str, Any], name: str) -> None:
 
 def _open_input(path: Path, manifest: Mapping[str, Any], given: str | None) -> Source:
     was = manifest["parameters"]
-    found = find_input(path, manifest, given)
+    try:
+        found = find_input(path, manifest, given)
+    except InputError as error:
+        raise InputError(message(error)) from error
     return open_source(found, decoder=was["decoder"], rate=was.get("rate"))
 
 
