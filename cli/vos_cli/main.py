@@ -63,6 +63,18 @@ COMMANDS: dict[str, _Lazy] = {
         "Track a folder or list of clips; a report says how each went.",
         "vos batch footage/ -o results --save masks,stats",
     ),
+    "export": _Lazy(
+        "vos_cli.commands.export",
+        "export_command",
+        "Write a result as movies, mattes or tables that other programs take.",
+        "vos export video.mp4-vos --to prores4444",
+    ),
+    "verify": _Lazy(
+        "vos_cli.commands.verify",
+        "verify_command",
+        "Read an export back and compare it with its result.",
+        "vos verify video.mp4-vos-prores4444",
+    ),
     "info": _Lazy(
         "vos_cli.commands.info",
         "info",

@@ -17,14 +17,13 @@ from vos.io.read.open import open_source
 from vos.io.read.scene_cuts import SceneCuts
 from vos.io.read.source import Decoder, Source, video_frame_name
 from vos.io.results.edits import EditStore
-from vos.io.results.fingerprint import fingerprint_input
+from vos.io.results.find_input import find_input
 from vos.io.results.layout import MASKS_NAME, OVERLAY_NAME, PROMPTS_NAME, STATS_NAME
 from vos.io.results.manifest import (
     MANIFEST_NAME,
     are_placed,
     edits_in_force,
     is_identity,
-    is_input,
     read_manifest,
 )
 from vos.io.results.unfinished import find_interrupted, read_unfinished
@@ -36,6 +35,7 @@ from vos.prompts import Direction, Prompt
 from vos.prompts.file import load_named_prompts
 from vos.settings import as_rate
 from vos.suspicious import Suspicion, find_suspicious_spans
+from vos_cli.console.errors import message
 from vos_cli.fix.plan import prompted_frames
 from vos_cli.job.job import default_output
 from vos_cli.job.resumable import reached
@@ -235,34 +235,11 @@ def _check(manifest: Mapping[str, Any], name: str) -> None:
 
 def _open_input(path: Path, manifest: Mapping[str, Any], given: str | None) -> Source:
     was = manifest["parameters"]
-    found = _find_input(path, manifest, given)
+    try:
+        found = find_input(path, manifest, given)
+    except InputError as error:
+        raise InputError(message(error)) from error
     return open_source(found, decoder=was["decoder"], rate=was.get("rate"))
-
-
-def _find_input(path: Path, manifest: Mapping[str, Any], given: str | None) -> str:
-    """The input's path, checked to be what was tracked."""
-    wanted = manifest["input"]
-    beside = path.parent / wanted["name"]
-    recorded = manifest.get("source")
-    candidates = [os.path.normpath(path / recorded)] if recorded is not None else []
-    candidates.append(str(beside))
-    for candidate in [given] if given is not None else candidates:
-        try:
-            found = fingerprint_input(Path(candidate))
-        except InputError:
-            continue
-        if is_input(manifest, found):
-            return candidate
-        if given is not None:
-            raise InputError(
-                f"{display_name(given)}: is not the input of this result, which is "
-                f"{display_name(wanted['name'])} of {wanted['size_bytes']} bytes; give that one"
-            )
-    where = given if given is not None else candidates[0]
-    raise InputError(
-        f"{display_name(where)}: the input of this result is not there, or changed; say where it "
-        "is with --input"
-    )
 
 
 def _frames(path: Path, source: Source, end: int | None = None) -> range:

@@ -79,7 +79,7 @@ def make_rows(result: FrameResult) -> list[dict[str, Any]]:
                 "pts": str(result.pts),
                 "pts_s": float(result.pts),
                 "object_id": object_id,
-                **_place(result.label_map == object_id),
+                **measure_mask(result.label_map == object_id),
                 "iou_pred": _number(scores.iou_pred, digits=4),
                 "object_score": _number(scores.object_score, digits=3),
                 "is_corrupt": result.is_corrupt,
@@ -89,7 +89,8 @@ def make_rows(result: FrameResult) -> list[dict[str, Any]]:
     return rows
 
 
-def _place(mask: np.ndarray) -> dict[str, int | list[int] | list[float] | None]:
+def measure_mask(mask: np.ndarray) -> dict[str, int | list[int] | list[float] | None]:
+    """Return area, box and centroid of a bool H x W mask in pixels; the last two None if empty."""
     area = int(np.count_nonzero(mask))
     if not area:
         return {"area_px": 0, "box_xyxy_px": None, "centroid_xy_px": None}

@@ -1,0 +1,94 @@
+"""`vos export` and `vos verify` from the command line, in this process."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from finished_result import FRAMES, write_clip, write_result
+from vos_cli.main import run
+
+SIZE_HW = (48, 64)
+
+
+@pytest.fixture
+def result(tmp_path):
+    write_clip(tmp_path / "shot.mov", SIZE_HW)
+    return write_result(tmp_path / "shot.mov", tmp_path / "result", SIZE_HW)
+
+
+def test_exports_verifies_and_skips(result, capsys):
+    command = ["export", str(result), "--to", "png-matte", "--start-number", "1001"]
+    assert run([*command, "--progress", "none"]) == 0
+    out, err = capsys.readouterr()
+    place = result.with_name("result-png-matte")
+    assert out == f"{place}\n"
+    assert f"{FRAMES} frames, read back, 6 mattes compared" in err
+    assert (place / "shot_coffee_cup.1001.png").is_file()
+    assert run([*command, "--json", "-q"]) == 0
+    out, err = capsys.readouterr()
+    values = json.loads(out)
+    assert (values["schema"], values["skipped"], values["objects"]) == (1, True, [1, 2])
+    assert values["files"] == ["shot_coffee_cup.%04d", "shot_Hand.%04d"]
+    assert err == ""
+    assert run(["verify", str(place), "--json", "-q"]) == 0
+    assert json.loads(capsys.readouterr().out)["compared"] == 6
+
+
+def test_verify_ends_with_8_and_names_the_frame(result, capsys):
+    place = result.with_name("place")
+    assert run(["export", str(result), "--to", "png-matte", "-o", str(place), "-q"]) == 0
+    path = place / "shot_Hand.0011.png"
+    Image.fromarray(np.zeros(SIZE_HW, np.uint8)).save(path)
+    capsys.readouterr()
+    assert run(["verify", str(place), "-q"]) == 8
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "the matte of frame 11 differs by 255" in err
+    assert err.count("\n") == 1
+
+
+def test_verify_without_the_result_says_so(result, capsys):
+    place = result.with_name("place")
+    assert run(["export", str(result), "--to", "ffv1", "-o", str(place), "-q"]) == 0
+    moved = result.rename(result.with_name("moved"))
+    capsys.readouterr()
+    assert run(["verify", str(place), "-q"]) == 0
+    out, err = capsys.readouterr()
+    assert out == "ffv1: 12 frames as they should be, 0 mattes compared\n"
+    assert "mattes are not compared" in err
+    assert run(["verify", str(place), "--result", str(moved), "-q"]) == 0
+    assert "6 mattes compared" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--to", "gif"], 2, "give one of png-matte, png-rgba"),
+        (["--to", "csv", "--span", "9..2"], 2, "--span 9..2: a span is"),
+        (["--to", "png-matte", "--bits", "10"], 2, "--bits 10"),
+        (["--to", "csv", "--objects", "cat"], 2, "--objects cat: is no object"),
+        (["--to", "csv", "--name", "{take}"], 2, "--name {take}: has an unknown part"),
+        (["--to", "csv", "--input", "none.mov"], 3, "none.mov"),
+        ([], 2, "--to"),
+    ],
+)
+def test_what_is_asked_wrongly_is_one_line(result, capsys, arguments, code, message):
+    assert run(["export", str(result), *arguments, "-q"]) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert message in err
+    assert err.count("\n") == 1
+    assert sorted(one.name for one in result.parent.iterdir()) == ["result", "shot.mov"]
+
+
+def test_an_interruption_says_what_is_left(result, capsys, monkeypatch):
+    def interrupt(*_args, **_more):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("vos_cli.commands.export.export", interrupt)
+    assert run(["export", str(result), "--to", "csv", "-q"]) == 130
+    assert "the same command starts over" in capsys.readouterr().err

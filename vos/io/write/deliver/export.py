@@ -1,0 +1,123 @@
+"""One export, from a finished result to a folder that is there complete or not at all."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vos.errors import InputError, Parameter
+from vos.io.disk import output_errors, write_atomic
+from vos.io.paths import display_name
+from vos.io.queues import prefetch
+from vos.io.results.fingerprint import fingerprint_input
+from vos.io.results.folder import OutputFolder
+from vos.io.results.layout import MASKS_NAME
+from vos.io.results.manifest import Fingerprint
+from vos.io.write.deliver.finished import FinishedResult, frames_with_images
+from vos.io.write.deliver.format import ShotFrame
+from vos.io.write.deliver.order import ExportPlan
+from vos.io.write.deliver.verify import shot_as_json, verify
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What an export left behind.
+
+    output: the folder.
+    frames: how many frames it has.
+    compared: how many mattes were read back and compared; None where nothing was verified.
+    is_skipped: whether an equal export was there already.
+    warnings: what went less than well, one line each.
+    """
+
+    output: Path
+    frames: int
+    compared: int | None
+    is_skipped: bool
+    warnings: tuple[str, ...] = ()
+
+
+def export(
+    result: FinishedResult,
+    plan: ExportPlan,
+    *,
+    overwrite: bool = False,
+    is_verified: bool = True,
+    on_frame: Callable[[int], None] = lambda _idx: None,
+) -> Exported:
+    """Write an export, read it back and move it into place.
+
+    Raises OutputError for a place that cannot be written, VerificationError where what was written
+    is not what was to be; nothing is at the place then that was not there before.
+    """
+    form, shot = plan.format, plan.shot
+    fingerprint = Fingerprint(
+        fingerprint_input(result.path / MASKS_NAME), shot_as_json(form, shot), None
+    )
+    output = OutputFolder.open(plan.output, fingerprint, source=result.path, overwrite=overwrite)
+    if output.is_complete:
+        compared = verify(plan.output, form, shot, result) if is_verified else None
+        return Exported(plan.output, len(shot.frames), compared, is_skipped=True)
+    with output:
+        output.restart()
+        with output_errors(plan.output):
+            times: list[tuple[int, Fraction | None]] = []
+            with form.open(output.part, shot) as delivery:
+                for frame in _read(result, plan):
+                    delivery.write(frame)
+                    times.append((frame.frame_idx, frame.pts))
+                    on_frame(frame.frame_idx)
+            if form.is_movie and result.is_vfr:
+                _write_times(output.part / f"{result.clip}_times.csv", times)
+        compared = verify(output.part, form, shot, result) if is_verified else None
+        output.commit(frame_count=len(times), warnings=delivery.warnings)
+    return Exported(
+        plan.output, len(times), compared, is_skipped=False, warnings=tuple(delivery.warnings)
+    )
+
+
+def _read(result: FinishedResult, plan: ExportPlan) -> Iterator[ShotFrame]:
+    frames = plan.shot.frames
+    needs_source = plan.format.needs_image or (
+        result.is_vfr and plan.format.is_movie and result.source is not None
+    )
+    images: Iterator[tuple[int, np.ndarray | None, Fraction | None]]
+    if needs_source:
+        images = frames_with_images(result, frames)
+    else:
+        images = ((one, None, result.time(one)) for one in frames)
+    with prefetch(images) as ahead:
+        expected = frames.start
+        for frame_idx, image, pts in ahead:
+            yield _frame(result, frame_idx, image, pts)
+            expected = frame_idx + 1
+    if expected < frames.stop:
+        raise InputError(
+            f"{display_name(result.path)}: its clip ends before frame {expected}, where it was to "
+            f"have {frames.stop}; it is damaged there: give ",
+            Parameter("span", f"{frames.start}..{expected - 1}"),
+        )
+
+
+def _frame(
+    result: FinishedResult, frame_idx: int, image: np.ndarray | None, pts: Fraction | None
+) -> ShotFrame:
+    scores: dict[int, dict[str, Any]] = result.scores(frame_idx)
+    return ShotFrame(frame_idx, result.label_map(frame_idx), image, pts, scores)
+
+
+def _write_times(path: Path, times: list[tuple[int, Fraction | None]]) -> None:
+    """Write when each frame of the movie is shown in the source, as a table."""
+    text = io.StringIO()
+    rows = csv.writer(text)
+    rows.writerow(("position", "frame", "time_s"))
+    for position, (frame_idx, pts) in enumerate(times):
+        rows.writerow((position, frame_idx, "" if pts is None else f"{float(pts):.6f}"))
+    write_atomic(path, text.getvalue().encode())

@@ -1,0 +1,155 @@
+"""What a delivery format is: the seam between a finished result and the files that people use."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from vos.io.closing import Closing
+
+OPAQUE = 255
+"""The value of a matte where the object is; 0 is where it is not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One movie or sequence of an export, and the objects that are in its matte.
+
+    objects: their ids; with several, the matte is their union.
+    stem: the name of its file, or of its files with `%04d` in it.
+    is_inverted: whether the matte is opaque where none of the objects is.
+    """
+
+    objects: tuple[int, ...]
+    stem: str
+    is_inverted: bool = False
+
+    def matte(self, label_map: np.ndarray) -> np.ndarray:
+        """Return the matte of a frame, uint8 H x W of 0 and 255, from its label map."""
+        values = np.zeros(256, np.uint8)
+        values[list(self.objects)] = OPAQUE
+        return (OPAQUE - values if self.is_inverted else values)[label_map]
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """What an export is of and how it is laid out, the same for all of its frames.
+
+    targets: what is written, each with files of its own.
+    objects: what the exported objects are called, by id.
+    frames: indices of the frames, as in the source.
+    start_number: the number of the first frame in file names.
+    size_hw: of the frames in pixels.
+    rate: frames per second, constant.
+    timecode: of the first frame, `HH:MM:SS:FF`, or `;FF` where frames are dropped; None without.
+    pixel_aspect: width / height of one pixel.
+    bits: of a matte's values in stills, 8 or 16.
+    audio_from: the file whose sound movies get, or None.
+    audio_start: that file's container clock where the first frame is, in seconds.
+    """
+
+    targets: tuple[Target, ...]
+    objects: Mapping[int, str]
+    frames: range
+    start_number: int
+    size_hw: tuple[int, int]
+    rate: Fraction
+    timecode: str | None = None
+    pixel_aspect: Fraction = Fraction(1)
+    bits: Literal[8, 16] = 8
+    audio_from: Path | None = None
+    audio_start: Fraction = Fraction(0)
+
+    def number(self, frame_idx: int) -> int:
+        """Return the number of a frame in file names."""
+        return self.start_number + frame_idx - self.frames.start
+
+
+@dataclass(frozen=True, slots=True)
+class ShotFrame:
+    """One frame on its way into a delivery.
+
+    frame_idx: its index in the source.
+    label_map: uint8 H x W of object ids, all zero where no object is.
+    image: uint8 H x W x 3, RGB; None where the format needs no pixels.
+    pts: seconds since the first frame of the source; None where nobody knows.
+    scores: rows of `stats.jsonl` by object id, none where they were not saved.
+    """
+
+    frame_idx: int
+    label_map: np.ndarray
+    image: np.ndarray | None
+    pts: Fraction | None
+    scores: Mapping[int, Mapping[str, Any]]
+
+
+class Delivery(Closing):
+    """Writes the files of one export, frame after frame. A context manager.
+
+    warnings: one line each; complete once closed.
+    Whatever a system or codec refuses is an OSError, FFmpegError included.
+    """
+
+    warnings: list[str]
+
+    @abstractmethod
+    def write(self, frame: ShotFrame) -> None:
+        """Write one frame; frames come in order and without gaps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One frame of a delivery, as another decoder read it back.
+
+    position: 0 for the first frame of the export.
+    target: which of the export's targets it belongs to.
+    matte: uint8 H x W; None where this frame was only counted.
+    """
+
+    position: int
+    target: Target
+    matte: np.ndarray | None
+
+
+ReadBack = Callable[[Path, Shot, Callable[[int], bool]], Iterator[Seen]]
+"""Reads a delivery again with a decoder of its own: folder, what it should be, and which positions
+to decode into mattes. Yields every frame that is there; raises VerificationError for a wrong size,
+rate, timecode or set of channels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A delivery format.
+
+    name: what `--to` calls it.
+    summary: what it is, in a few words.
+    open: makes its writer for a folder.
+    read_back: reads what was written.
+    expect: what `read_back` gives of a label map where that is no matte; None for mattes.
+    is_movie: one file with a constant rate per target; else one file per frame, or one table.
+    is_numbered: one file per frame, so that names have a frame number.
+    keeps_aspect: whether its files say how wide a pixel is, as far as PyAV can write that.
+    needs_image: whether the source's pixels go into it.
+    template: the name of its files.
+    max_error: by how much a matte that was read back may differ, of 255.
+    longest_side_px: the widest and tallest frame that it takes.
+    """
+
+    name: str
+    summary: str
+    open: Callable[[Path, Shot], Delivery]
+    read_back: ReadBack
+    is_movie: bool = False
+    is_numbered: bool = False
+    keeps_aspect: bool = False
+    needs_image: bool = False
+    template: str = "{clip}_{object}"
+    max_error: int = 0
+    longest_side_px: int = 65_535
+    expect: Callable[[np.ndarray, Target], np.ndarray] | None = None

@@ -1,0 +1,168 @@
+"""Every delivery format by the name that `--to` gives it. A new one is one more entry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vos.errors import UsageError
+from vos.io.write.deliver.format import Delivery, Format, Seen, Shot, Target
+
+if TYPE_CHECKING:
+    from vos.io.write.deliver.movies import MovieCodec
+
+_STILLS = "{clip}_{object}.%04d"
+
+
+# Each imports its writer only when it is opened: encoders and Pillow load slowly.
+def _movie(
+    name: str,
+    summary: str,
+    *,
+    needs_image: bool = True,
+    keeps_aspect: bool = True,
+    max_error: int = 0,
+) -> Format:
+    def codec() -> MovieCodec:
+        from vos.io.write.deliver.movies import CODECS
+
+        return CODECS[name]
+
+    def open_movie(folder: Path, shot: Shot) -> Delivery:
+        from vos.io.write.deliver.movies import MovieDelivery
+
+        return MovieDelivery(folder, shot, codec())
+
+    def read_movie(folder: Path, shot: Shot, wanted: Callable[[int], bool]) -> Iterator[Seen]:
+        from vos.io.write.deliver.movies_read import read_movies
+
+        return read_movies(folder, shot, codec(), wanted)
+
+    return Format(
+        name,
+        summary,
+        open_movie,
+        read_movie,
+        is_movie=True,
+        keeps_aspect=keeps_aspect,
+        needs_image=needs_image,
+        max_error=max_error,
+    )
+
+
+def _open_mattes(folder: Path, shot: Shot) -> Delivery:
+    from vos.io.write.deliver.stills import MattePngs
+
+    return MattePngs(folder, shot)
+
+
+def _open_cutouts(folder: Path, shot: Shot) -> Delivery:
+    from vos.io.write.deliver.stills import CutoutPngs
+
+    return CutoutPngs(folder, shot)
+
+
+def _read_mattes(folder: Path, shot: Shot, wanted: Callable[[int], bool]) -> Iterator[Seen]:
+    from vos.io.write.deliver.stills_read import read_pngs
+
+    kind = "gray16be" if shot.bits == 16 else "gray"
+    return read_pngs(folder, shot, kind, wanted)
+
+
+def _read_cutouts(folder: Path, shot: Shot, wanted: Callable[[int], bool]) -> Iterator[Seen]:
+    from vos.io.write.deliver.stills_read import read_pngs
+
+    return read_pngs(folder, shot, "rgba", wanted)
+
+
+def _open_labelme(folder: Path, shot: Shot) -> Delivery:
+    from vos.io.write.deliver.labelme import LabelmeFiles
+
+    return LabelmeFiles(folder, shot)
+
+
+def _read_labelme(folder: Path, shot: Shot, wanted: Callable[[int], bool]) -> Iterator[Seen]:
+    from vos.io.write.deliver.labelme import read_labelme
+
+    return read_labelme(folder, shot, wanted)
+
+
+def _expect_ids(label_map: np.ndarray, target: Target) -> np.ndarray:
+    from vos.io.write.deliver.labelme import keep_ids
+
+    return keep_ids(label_map, target)
+
+
+def _expect_boxes(label_map: np.ndarray, target: Target) -> np.ndarray:
+    from vos.io.write.deliver.table import fill_boxes
+
+    return fill_boxes(label_map, target)
+
+
+def _open_table(folder: Path, shot: Shot) -> Delivery:
+    from vos.io.write.deliver.table import CsvTable
+
+    return CsvTable(folder, shot)
+
+
+def _read_table(folder: Path, shot: Shot, wanted: Callable[[int], bool]) -> Iterator[Seen]:
+    from vos.io.write.deliver.table import read_table
+
+    return read_table(folder, shot, wanted)
+
+
+_ALL = (
+    Format(
+        "png-matte",
+        "grey PNGs, a matte per object and frame",
+        _open_mattes,
+        _read_mattes,
+        is_numbered=True,
+        template=_STILLS,
+    ),
+    Format(
+        "png-rgba",
+        "PNGs of each object cut out, straight alpha",
+        _open_cutouts,
+        _read_cutouts,
+        is_numbered=True,
+        needs_image=True,
+        template=_STILLS,
+    ),
+    _movie("prores4444", "ProRes 4444 with alpha (.mov)", max_error=1),
+    _movie("prores4444xq", "ProRes 4444 XQ with alpha (.mov)", max_error=1),
+    _movie("vp9", "VP9 with alpha (.webm)", keeps_aspect=False, max_error=10),
+    _movie("ffv1", "FFV1 with alpha, lossless (.mkv)", keeps_aspect=False),
+    _movie("qtrle", "QuickTime Animation with alpha, lossless (.mov)"),
+    _movie("luma", "matte-only ProRes 422 HQ (.mov)", needs_image=False, max_error=2),
+    Format(
+        "labelme",
+        "a PNG per frame with its masks as labelme's JSON",
+        _open_labelme,
+        _read_labelme,
+        is_numbered=True,
+        needs_image=True,
+        template="{clip}.%04d",
+        expect=_expect_ids,
+    ),
+    Format(
+        "csv",
+        "a table, a row per frame and object",
+        _open_table,
+        _read_table,
+        template="{clip}",
+        expect=_expect_boxes,
+    ),
+)
+
+FORMATS: dict[str, Format] = {one.name: one for one in _ALL}
+
+
+def get_format(name: str) -> Format:
+    """Return the delivery format of this name. Raises UsageError where there is none."""
+    if name not in FORMATS:
+        raise UsageError(f"export: {name!r} is no format; give one of {', '.join(FORMATS)}")
+    return FORMATS[name]
