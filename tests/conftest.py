@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 from vos.frame import Frame
 
@@ -16,6 +17,12 @@ if TYPE_CHECKING:  # most tests need no torch, and it takes seconds to import
     from vos.model.sam2 import Sam2Model
 
 SIZE_HW = (48, 64)
+
+# Machines are shared, so how long an example takes says nothing; every run draws other examples.
+settings.register_profile(
+    "suite", max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("suite")
 
 
 def pytest_configure() -> None:

@@ -67,12 +67,16 @@ def check_prompt(prompt: Any) -> None:
 
 def check_prompts(prompts: Any) -> tuple[Prompt, ...]:
     """Return the prompts as a tuple. Raises PromptError for anything but prompts in a sequence."""
-    if isinstance(prompts, Prompt) or not isinstance(prompts, Iterable):
+    try:
+        # A 0-dimensional array calls itself an Iterable.
+        checked = None if isinstance(prompts, Prompt) else tuple(prompts)
+    except TypeError:
+        checked = None
+    if checked is None:
         raise PromptError(
             f"prompts {brief(prompts)}: not a list; give a list of prompts, such as "
             "[vos.Box(1, (100, 50, 400, 300))]"
         )
-    checked = tuple(prompts)
     for prompt in checked:
         check_prompt(prompt)
     return checked

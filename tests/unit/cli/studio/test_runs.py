@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,7 @@ def test_stopping_cancels_the_run(runs: Runs, monkeypatch: pytest.MonkeyPatch):
             try:
                 while True:
                     progress.advance()
+                    time.sleep(0.001)
             except Cancelled:
                 raise Interrupted("stopped") from None
 
