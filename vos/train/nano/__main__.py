@@ -40,7 +40,7 @@ def main() -> None:
     )
     if args.start_from:
         # Such weights track already. Nothing is gained before the rate falls: it falls at once.
-        model = nano_config(args.start_from)
+        model = replace(nano_config(args.start_from), image_size=config.model.image_size)
         config = replace(config, stages=stages[-1:], decay_share=0.9, model=model)
     trainer = Trainer(args.out, config, args.minutes, torch.device(args.device))
     checkpoint = args.out / "checkpoint.pt"

@@ -10,6 +10,9 @@ from vos.synth.pasted import PastedConfig
 PLAIN = ClipConfig()
 """The clips of the held-out set."""
 
+SIZE_PX = 320
+"""Side of most training images: the input size that ships."""
+
 
 @dataclass(frozen=True, slots=True)
 class Work:
@@ -52,16 +55,16 @@ TRUNK_LEARNS_FROM = 8
 
 
 def _stills(clips: ClipConfig | PastedConfig = PLAIN) -> Work:
-    return Work(size_px=256, batch=6, frames=1, objects=3, clips=clips)
+    return Work(size_px=SIZE_PX, batch=6, frames=1, objects=3, clips=clips)
 
 
 def _clips(frames: int, clips: ClipConfig | PastedConfig = PLAIN) -> Work:
-    return Work(size_px=256, batch=2, frames=frames, objects=2, clips=clips)
+    return Work(size_px=SIZE_PX, batch=2, frames=frames, objects=2, clips=clips)
 
 
 def _long(clips: ClipConfig | PastedConfig) -> Work:
     """Clips as long as an object takes to be lost and found again."""
-    return Work(size_px=256, batch=2, frames=16, objects=2, clips=clips, rolled=10)
+    return Work(size_px=SIZE_PX, batch=2, frames=16, objects=2, clips=clips, rolled=10)
 
 
 def _large(clips: ClipConfig | PastedConfig) -> Work:
