@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from types import FrameType
 
 from vos_cli.console.errors import EXIT_INTERRUPTED
@@ -30,11 +31,13 @@ def end_on_second_interrupt() -> None:
         signal.default_int_handler(number, frame)
 
     def watch() -> None:
-        received = 0
+        waiting = seen = 0
         while True:
-            received += os.read(reading, 64).count(signal.SIGINT)
-            is_ours = signal.getsignal(signal.SIGINT) is handle
-            if is_ours and received - handled > 1:
+            waiting += os.read(reading, 64).count(signal.SIGINT)
+            time.sleep(_PATIENCE_S)
+            if handled > seen or signal.getsignal(signal.SIGINT) is not handle:
+                waiting, seen = 0, handled  # noticed, by us or by another handler
+            elif waiting > 1:
                 os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, _LAST_WORDS)
                 os._exit(EXIT_INTERRUPTED)
 
@@ -44,5 +47,8 @@ def end_on_second_interrupt() -> None:
     signal.signal(signal.SIGINT, handle)
     signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
 
+
+_PATIENCE_S = 0.2
+"""How long the main thread may take to notice; a server that had its own handler raises it anew."""
 
 _LAST_WORDS = b"vos: interrupted: ended at once while waiting for a file\n"

@@ -125,3 +125,28 @@ def test_one_that_is_noticed_is_as_ever() -> None:
     started.send_signal(signal.SIGINT)
     _, said = started.communicate(timeout=10)
     assert said.rstrip().endswith("KeyboardInterrupt")
+
+
+SERVER = """
+import signal
+from vos_cli.console.interrupts import end_on_second_interrupt
+
+end_on_second_interrupt()
+ours = signal.getsignal(signal.SIGINT)
+for _ in range(3):  # as a server does that ends in order, and then hands the signal on
+    signal.signal(signal.SIGINT, lambda *_: None)
+    signal.raise_signal(signal.SIGINT)
+    signal.signal(signal.SIGINT, ours)
+    try:
+        signal.raise_signal(signal.SIGINT)
+    except KeyboardInterrupt:
+        print("ended in order")
+"""
+
+
+def test_one_that_a_server_hands_on_is_one() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SERVER], capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == ["ended in order"] * 3
