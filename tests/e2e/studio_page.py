@@ -108,7 +108,16 @@ def video(
 
 
 def wait_for_model(tab: Tab) -> None:
+    """Wait until prompts can be drawn: the model is there, and the frame that they are drawn on."""
     tab.page.wait_for_selector("#model.ready")
+    tab.page.wait_for_function(
+        """() => {
+            const canvas = document.getElementById("canvas");
+            const {width, height} = canvas;
+            const data = canvas.getContext("2d").getImageData(0, 0, width, height).data;
+            return data.some((value, at) => at % 4 < 3 && value > 0);
+        }"""
+    )
 
 
 class Tab:

@@ -160,7 +160,7 @@ def test_the_shipped_model_preset_is_the_embedded_model():
     config.presets_dir.cache_clear()
     assert config.load_preset(NanoConfig, "model", "nano") == NanoConfig()
     second = config.load_preset(NanoConfig, "model", "nano2")
-    assert second == NanoConfig(trunk="efficientnet-lite0", key_dim=64)
+    assert second == NanoConfig(image_size=320, trunk="efficientnet-lite0", key_dim=64)
 
 
 # --- settings: flag > environment > vos.toml > default ---
