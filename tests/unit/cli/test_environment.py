@@ -12,11 +12,14 @@ from pathlib import Path
 
 import av
 import pytest
+from av.error import FFmpegError
 
 from vos.bounded import UnfitError, read_bytes
 from vos.errors import OutOfMemoryError, OutputError, UsageError
 from vos.io.disk import output_errors
+from vos.io.write.overlay import encode
 from vos.io.write.overlay.encode import SegmentEncoder, VideoForm
+from vos.io.write.overlay.encoders import NVENC
 from vos.model import registry
 from vos_cli import main
 from vos_cli.batch.ray.plan import keep_token_private
@@ -83,6 +86,27 @@ def test_an_encoder_that_cannot_start(monkeypatch):
     monkeypatch.setattr(encoder, "_context", Refusing())
     with pytest.raises(OutOfMemoryError, match=r"too little memory.*save='masks,stats'"):
         list(encoder.flush())
+
+
+@pytest.mark.parametrize(("gpu_encoder", "error"), [(None, OutOfMemoryError), (NVENC, FFmpegError)])
+def test_an_encoder_that_cannot_be_opened(monkeypatch, gpu_encoder, error):
+    """x264 is short of something then; another encoder is left out for x264."""
+
+    monkeypatch.setattr(VideoForm, "set_up", lambda *_: None)
+    monkeypatch.setattr(encode, "VideoCodecContext", _Refusing)
+    with pytest.raises(error):
+        SegmentEncoder(VideoForm((8, 8), Fraction(1, 24), None, gpu_encoder=gpu_encoder), ())
+
+
+class _Refusing:
+    """A context that FFmpeg makes and does not open."""
+
+    @classmethod
+    def create(cls, _codec, _mode):
+        return cls()
+
+    def open(self):
+        raise av.error.ExternalError(542398533, "Generic error in an external library")
 
 
 @pytest.mark.parametrize("limit", [3, 100, 10**9])

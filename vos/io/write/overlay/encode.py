@@ -7,6 +7,7 @@ and on nothing before them. As x264 is set up here, it gives the same bits every
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -102,7 +103,8 @@ class SegmentEncoder:
         assert isinstance(context, VideoCodecContext)
         self._context = context
         form.set_up(self._context)
-        self._context.open()
+        with self._shortage():
+            self._context.open()
         self.headers = bytes(self._context.extradata or b"")
         reorder = form.encoder.reorder_frames
         self._knows_times = bool(earlier) or not reorder
@@ -133,15 +135,8 @@ class SegmentEncoder:
         yield from self._packets(frame)
 
     def _packets(self, frame: av.VideoFrame | None) -> Iterator[EncodedPacket]:
-        try:
+        with self._shortage():
             packets = self._context.encode(frame)
-        except ExternalError as error:  # of x264, which was given what it takes
-            raise OutOfMemoryError(
-                f"overlay: x264 cannot start or go on ({error.strerror}); it gets too little "
-                "memory or too few threads: end other programs, or leave the overlay out with `",
-                Parameter("save", "masks,stats"),
-                "`",
-            ) from error
         for packet in packets:
             assert packet.pts is not None
             assert packet.dts is not None
@@ -150,6 +145,21 @@ class SegmentEncoder:
             dts = self._ticks[self._count] if self._knows_times else packet.dts
             self._count += 1
             yield EncodedPacket(packet.pts, dts, packet.is_keyframe, bytes(packet))
+
+    @contextmanager
+    def _shortage(self) -> Iterator[None]:
+        """Say what it means when x264, which was given what it takes, cannot start or go on."""
+        try:
+            yield
+        except ExternalError as error:
+            if self._form.gpu_encoder is not None:
+                raise
+            raise OutOfMemoryError(
+                f"overlay: x264 cannot start or go on ({error.strerror}); it gets too little "
+                "memory or too few threads: end other programs, or leave the overlay out with `",
+                Parameter("save", "masks,stats"),
+                "`",
+            ) from error
 
 
 def draw_yuv(image: np.ndarray, label_map: np.ndarray) -> av.VideoFrame:
