@@ -26,6 +26,7 @@ from torch import Tensor
 
 from vos.errors import UsageError
 from vos.synth.clips import Clips, contact_sheet
+from vos.synth.clutter import add_thin_parts, draw_bars
 from vos.synth.config import RICH
 from vos.synth.effects import camera_effects
 
@@ -53,6 +54,9 @@ class PastedConfig:
     alike: share of objects filled from the backdrop's own photograph.
     turning: share of filled objects that show other parts of their filling as they turn.
     nearing: share of objects that come nearer or go away for as long as the clip lasts.
+    tied: share of objects with long thin parts.
+    barred: share of clips with bars across the target, before or behind it.
+    backed: share of clips with a larger object right behind the target.
     """
 
     folder: str = "data/nano"
@@ -67,6 +71,9 @@ class PastedConfig:
     alike: float = 0.15
     turning: float = 0.5
     nearing: float = 0.3
+    tied: float = 0.15
+    barred: float = 0.25
+    backed: float = 0.2
 
 
 def has_images(config: PastedConfig) -> bool:
@@ -178,16 +185,25 @@ def _make_clip(
             sprites.append(sprites[0])
         else:
             sprites.append(_sprite(rng, config, backdrop_file, device))
+    places = [_choose_place(rng, sprite, index, config) for index, sprite in enumerate(sprites)]
+    order = rng.sample(range(count), count)
+    if rng.random() < config.backed:
+        x, y, scale = places[0]
+        places[1] = (x, y, scale * rng.uniform(1.2, 2.2))
+        order.remove(1)
+        order.insert(0, 1)
+    if rng.random() < config.barred:
+        x, y, scale = places[0]
+        sprites.append(_bars(rng, config, device))
+        places.append((x, y, scale * rng.uniform(0.9, 1.6)))
+        order.insert(rng.randint(0, count), count)
     labels = torch.zeros(len(times), size, size, dtype=torch.uint8, device=device)
     drift = pan.at(times)
-    for index in rng.sample(range(count), count):
-        reach = 0.25 if index == 0 else 0.45
-        x, y = rng.uniform(-reach, reach), rng.uniform(-reach, reach)
-        share = math.exp(rng.uniform(*(math.log(a) for a in config.area)))
-        filled = float(sprites[index].alpha.mean())
-        scale = math.sqrt(share / max(filled, 0.05))
-        motion = _motion(rng, x, y, config.speed, scale, config.nearing)
-        moves = list(motion.at(times))
+    for index in order:
+        scenery = index == count
+        x, y, scale = places[index]
+        speed, nearing = (0.0, 0.0) if scenery else (config.speed, config.nearing)
+        moves = list(_motion(rng, x, y, speed, scale, nearing).at(times))
         if not (index == 0 and followed):
             moves[0], moves[1] = moves[0] + drift[0] - pan.x[0], moves[1] + drift[1] - pan.y[0]
         colours, alpha = _place(sprites[index], moves, times, size, rng)
@@ -195,9 +211,20 @@ def _make_clip(
             film = film * (1 - _shadow(alpha, rng))
         light = 1 + rng.gauss(0, 0.15) + rng.gauss(0, 0.01) * times[:, None, None, None]
         film = film * (1 - alpha) + colours * light.clamp(0.4, 1.5)
-        labels = torch.where(alpha[:, 0] > 0.5, index + 1, labels).to(torch.uint8)
+        label = 0 if scenery else index + 1
+        labels = torch.where(alpha[:, 0] > 0.5, label, labels).to(torch.uint8)
     film = film.unflatten(0, (frames, steps)).mean(1).clamp(0, 1)
     return film, labels.unflatten(0, (frames, steps))[:, steps // 2]
+
+
+def _choose_place(
+    rng: Random, sprite: _Sprite, index: int, config: PastedConfig
+) -> tuple[float, float, float]:
+    """Return where an object begins and how large it is: x, y and the scale."""
+    reach = 0.25 if index == 0 else 0.45
+    x, y = rng.uniform(-reach, reach), rng.uniform(-reach, reach)
+    share = math.exp(rng.uniform(*(math.log(a) for a in config.area)))
+    return x, y, math.sqrt(share / max(float(sprite.alpha.mean()), 0.05))
 
 
 def _film(backdrop: Tensor, motion: _Motion, times: Tensor, size: int) -> Tensor:
@@ -280,15 +307,33 @@ def _sprite(rng: Random, config: PastedConfig, backdrop: Path, device: torch.dev
     cutout = _read_image(rng.choice(_list_files(config.folder, "cutouts")), _SPRITE_PX)
     if rng.random() < 0.5:
         cutout = cutout.flip(-1)
-    rgb, alpha = cutout[:3], cutout[3:]
-    if rng.random() < config.own_paint:
-        return _Sprite((rgb * alpha).to(device), alpha.to(device))
-    file = backdrop
-    if rng.random() >= config.alike:
-        file = rng.choice(_list_files(config.folder, "photographs"))
+    alpha, own_paint = cutout[3:], rng.random() < config.own_paint
+    if own_paint:
+        paint = cutout[:3] * alpha
+    else:
+        file = backdrop
+        if rng.random() >= config.alike:
+            file = rng.choice(_list_files(config.folder, "photographs"))
+        paint = _crop(file, rng, round(1.5 * _SPRITE_PX))
+    if rng.random() < config.tied:
+        paint, alpha = add_thin_parts(rng, paint, alpha, own_paint=own_paint)
+    if own_paint:
+        return _Sprite(paint.to(device), alpha.to(device))
     pace = 0.03 if rng.random() < config.turning else 0.0
     slide = (rng.uniform(-pace, pace), 0.3 * rng.uniform(-pace, pace))
-    return _Sprite(_crop(file, rng, round(1.5 * _SPRITE_PX)).to(device), alpha.to(device), slide)
+    return _Sprite(paint.to(device), alpha.to(device), slide)
+
+
+def _bars(rng: Random, config: PastedConfig, device: torch.device) -> _Sprite:
+    """Return bars of one piece of a photograph, or of one colour."""
+    alpha = draw_bars(rng, _SPRITE_PX)
+    if rng.random() < 0.5:
+        paint = _crop(rng.choice(_list_files(config.folder, "photographs")), rng, _SPRITE_PX)
+    else:
+        paint = torch.tensor([rng.random() for _ in range(3)])[:, None, None].expand(
+            3, _SPRITE_PX, _SPRITE_PX
+        )
+    return _Sprite((paint * alpha).to(device), alpha.to(device))
 
 
 def _crop(file: Path, rng: Random, side: int) -> Tensor:

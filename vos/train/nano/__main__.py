@@ -26,6 +26,9 @@ def main() -> None:
     parser.add_argument("--start-from", type=Path, help="exported weights to start from")
     parser.add_argument("--seed", type=int, default=1, help="another one for other clips")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads, 0 for torch's default")
+    parser.add_argument("--workers", type=int, default=1, help="processes that make clips")
+    parser.add_argument("--parts", type=int, default=1, help="times as many clips per batch")
+    parser.add_argument("--rate", type=float, default=TrainConfig.lr, help="highest learning rate")
     parser.add_argument("--export", type=Path, help="write --out's weights to this file and stop")
     args = parser.parse_args()
     if args.export:
@@ -35,13 +38,22 @@ def main() -> None:
         torch.set_num_threads(args.threads)
     args.out.mkdir(parents=True, exist_ok=True)
     stages = make_stages(_find_images(args.images))
+    defaults = TrainConfig()
     config = TrainConfig(
-        seed=args.seed, stages=stages, model=load_preset(NanoConfig, "model", "nano2")
+        seed=args.seed,
+        lr=args.rate,
+        stages=stages,
+        # Averages and the warm-up go over as many clips as with small batches.
+        ema=defaults.ema**args.parts,
+        warmup_steps=max(30, defaults.warmup_steps // args.parts),
+        parts=args.parts,
+        workers=args.workers,
+        model=load_preset(NanoConfig, "model", "nano2"),
     )
     if args.start_from:
         # Such weights track already. Nothing is gained before the rate falls: it falls at once.
         model = replace(nano_config(args.start_from), image_size=config.model.image_size)
-        config = replace(config, stages=stages[-1:], decay_share=0.9, model=model)
+        config = replace(config, stages=config.stages[-1:], decay_share=0.9, model=model)
     trainer = Trainer(args.out, config, args.minutes, torch.device(args.device))
     checkpoint = args.out / "checkpoint.pt"
     if checkpoint.exists():

@@ -19,7 +19,7 @@ class Work:
     """One kind of batch.
 
     size_px: side of the images.
-    batch: clips in it.
+    batch: clips in it, or in a part of it (`TrainConfig.parts`).
     frames: per clip; 1 means still images.
     objects: prompted per clip; the encoder runs once for all of them.
     clips: what is generated.

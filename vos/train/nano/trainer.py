@@ -72,7 +72,7 @@ class TrainConfig:
     clip_norm: largest norm of the gradient.
     ema: share of the moving average that each update keeps.
     checkpoint_s: seconds between checkpoints.
-    reuse, pool: see `ClipFeed`.
+    parts, workers, pool: see `ClipFeed`.
     stages: what is trained on, and when.
     model: structure and sizes of the network.
     """
@@ -85,8 +85,9 @@ class TrainConfig:
     decay_share: float = 0.25
     clip_norm: float = 1.0
     ema: float = 0.998
-    checkpoint_s: float = 120.0
-    reuse: int = 3
+    checkpoint_s: float = 60.0
+    parts: int = 1
+    workers: int = 1
     pool: int = 16
     stages: tuple[Stage, ...] = (Stage(1.0, DRAWN),)
     model: NanoConfig = field(default_factory=NanoConfig)
@@ -116,7 +117,13 @@ class Trainer:
             fused=True,
         )
         self.step, self.spent_s = 0, 0.0
-        self.feed = ClipFeed(device, reuse=config.reuse, pool=config.pool)
+        self.feed = ClipFeed(
+            device,
+            folder / "clips",
+            parts=config.parts,
+            workers=config.workers,
+            pool=config.pool,
+        )
 
     @property
     def progress(self) -> float:
