@@ -76,8 +76,12 @@ ROWS = (
 def measure(row: Row, options: Sequence[str]) -> dict[str, Any] | None:
     """Return the report of `vos bench`, None where it failed."""
     command = [sys.executable, "-c", VOS, "bench", *row.flags.split(), *options, "--json"]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
-    return json.loads(done.stdout) if done.returncode == 0 else None
+    # The official predictor draws a progress bar for every frame it loads and tracks.
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.stderr.write(done.stderr)
+        return None
+    return json.loads(done.stdout)
 
 
 def compute_ratio(row: Row, report: Mapping[str, Any], rates: Mapping[str, float]) -> float | None:

@@ -2,7 +2,7 @@
 # Everything that needs a GPU, from a plain checkout: tests of the device, speed beside the official
 # predictor, and a whole command on 1080p footage.
 # Usage: benchmarks/gpu.sh quick|full [--device cpu]
-#   quick  at most four minutes: the tests, the rows without a compiler, one whole command
+#   quick  at most six minutes: the tests, the rows without a compiler, one whole command
 #   full   all rows, every size of SAM 2.1 through whole commands, and memory over 20,000 frames
 # --device cpu tries the script where there is no GPU, with tiny inputs.
 # PYTHON names the interpreter; where vos is not installed, its packages have to be on PYTHONPATH.
@@ -35,7 +35,7 @@ step() { # NAME SECONDS COMMAND...; the rest runs even where one fails or takes 
 
 if [[ $part == quick ]]; then
   step tests 90 env VOS_REQUIRE_CUDA="$require" "$PYTHON" -m pytest -q -p no:cacheprovider -m "needs_cuda and not slow" tests/gpu tests/unit/model/gpu
-  step speed 110 "$PYTHON" -m benchmarks.gpu --quick --device "$device" "${small[@]}"
+  step speed 210 "$PYTHON" -m benchmarks.gpu --quick --device "$device" "${small[@]}"
   step command 60 "$PYTHON" -m benchmarks.pipeline --device "$device" --frames "$([[ $device == cuda ]] && echo 200 || echo 4)"
 else
   step tests 900 env VOS_REQUIRE_CUDA="$require" "$PYTHON" -m pytest -q -p no:cacheprovider -m needs_cuda tests

@@ -187,7 +187,7 @@ def _make_clip(
             sprites.append(_sprite(rng, config, backdrop_file, device))
     places = [_choose_place(rng, sprite, index, config) for index, sprite in enumerate(sprites)]
     order = rng.sample(range(count), count)
-    if rng.random() < config.backed:
+    if count > 1 and rng.random() < config.backed:
         x, y, scale = places[0]
         places[1] = (x, y, scale * rng.uniform(1.2, 2.2))
         order.remove(1)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ import torch
 from PIL import Image
 
 from vos.errors import UsageError
+from vos.synth.clutter import add_thin_parts, draw_bars
 from vos.synth.pasted import PastedConfig, generate_pasted, has_images
 from vos.synth.pasted_sources import is_thing
 from vos.train.nano.clip_feed import ClipShape
@@ -54,6 +57,40 @@ def test_a_mask_covers_what_was_pasted(config):
     inside = red[clips.masks].median()
     outside = red[~clips.masks].median()
     assert inside > outside + 60
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_clutter_hides_the_target_but_is_no_object(config, seed):
+    plain = replace(config, objects=(1, 1), backed=1.0, blurred=0.0, tied=0.0, barred=0.0)
+    bars = generate_pasted(6, 1, 96, seed, replace(plain, barred=1.0))
+    assert set(bars.labels.unique().tolist()) == {0, 1}
+    backed = generate_pasted(6, 1, 96, seed, replace(plain, objects=(2, 2)))
+    areas = [(backed.labels == label).sum() for label in (1, 2)]
+    assert areas[1] > 0.2 * areas[0], "what is behind reaches out on all sides"
+
+
+def test_thin_parts_stretch_the_box_and_belong_to_the_object():
+    alpha = torch.zeros(1, 96, 96)
+    alpha[:, 24:72, 24:72] = 1
+    for seed in range(6):
+        paint, tied = add_thin_parts(
+            Random(seed), 0.5 * alpha.expand(3, -1, -1), alpha, own_paint=True
+        )
+        assert paint.shape == (3, 96, 96)
+        assert 0 <= float(tied.min()) <= float(tied.max()) <= 1 + 1e-6
+        assert (paint <= tied + 1e-6).all(), "nothing is painted outside"
+        share = [
+            float(a.mean() / (a[0].amax(0).mean() * a[0].amax(1).mean())) for a in (alpha, tied)
+        ]
+        assert share[1] < 0.7 * share[0]
+
+
+def test_bars_reach_across():
+    for seed in range(6):
+        alpha = draw_bars(Random(seed), 64)
+        assert alpha.shape == (1, 64, 64)
+        assert 0.01 < float(alpha.mean()) < 0.8
+        assert float(alpha[0].amax(1).min()) > 0.5, "something in every row"
 
 
 def test_the_feed_makes_them(config):

@@ -30,9 +30,10 @@ def main() -> None:
     parser.add_argument("--parts", type=int, default=1, help="times as many clips per batch")
     parser.add_argument("--rate", type=float, default=TrainConfig.lr, help="highest learning rate")
     parser.add_argument("--export", type=Path, help="write --out's weights to this file and stop")
+    parser.add_argument("--mean-with", type=Path, help="exported weights to average those with")
     args = parser.parse_args()
     if args.export:
-        export(args.out / "checkpoint.pt", args.export)
+        export(args.out / "checkpoint.pt", args.export, args.mean_with)
         return
     if args.threads:
         torch.set_num_threads(args.threads)

@@ -30,7 +30,7 @@ from vos.model.preprocess import normalise
 from vos.model.sam2 import Sam2Model
 from vos.model.torch_file import load_torch_file
 from vos.model.types import FrameFeatures, ModelPrompt
-from vos.model.weights import load_state_dict
+from vos.model.weights import compute_sha256, load_state_dict
 from vos.refine.base import NoRefiner, Refiner
 from vos.synth.clips import RICH, generate_clips
 from vos.track.memory_bank import MemoryBank
@@ -438,17 +438,27 @@ def prediction_iou(
     return mask_iou(full[:, 0], masks.float())
 
 
-def export(checkpoint: Path, target: Path) -> None:
-    """Write the averaged weights of a run as the fp16 safetensors file that ships."""
+def export(checkpoint: Path, target: Path, mean_with: Path | None = None) -> None:
+    """Write the averaged weights of a run as the fp16 safetensors file that ships.
+
+    mean_with: an exported file, usually the one the run began with; the mean of both is written.
+    A short run that learns much in large steps forgets some of what it began with; the mean keeps
+    both (Wortsman et al., 2022, arXiv 2203.05482).
+    """
     state = _load_run(checkpoint, "cpu")
+    weights = state["average"]
     card = {
         "vos.trained_steps": str(state["step"]),
         "vos.trained_minutes": f"{state['spent_s'] / 60:.0f}",
         "vos.train_config": state["config"],
     }
+    if mean_with is not None:
+        other = load_state_dict(mean_with)
+        weights = {name: (value + other[name].float()) / 2 for name, value in weights.items()}
+        card["vos.mean_with"] = compute_sha256(mean_with)
     # Runs from before this field have the defaults.
     config = from_mapping(NanoConfig, json.loads(state["config"]).get("model", {}))
-    save_nano(target, state["average"], config, card)
+    save_nano(target, weights, config, card)
 
 
 def _load_run(path: Path, device: str | torch.device) -> Any:

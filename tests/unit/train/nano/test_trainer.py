@@ -180,22 +180,25 @@ def test_picked_objects_are_visible_at_the_start_and_begin_with_the_target():
     assert {tuple(m[0].nonzero()[0].tolist()) for m in masks[7:]} == {(20, 0), (20, 20)}
 
 
-def test_feed_serves_the_asked_shape_and_stops():
-    feed = ClipFeed(torch.device("cpu"), reuse=2, pool=4)
+def test_feed_serves_the_asked_shape_and_stops(tmp_path):
+    feed = ClipFeed(torch.device("cpu"), tmp_path / "clips", parts=2, workers=2, pool=4)
     try:
         for shape in (ClipShape(2, 1, 32), ClipShape(1, 2, 48)):
             for seed in range(3):
                 frames, labels = feed.next(shape, seed, seeded(seed))
-                assert frames.shape == (shape.batch, shape.frames, 3, shape.size_px, shape.size_px)
-                assert labels.shape == (shape.batch, shape.frames, shape.size_px, shape.size_px)
+                side = shape.size_px
+                assert frames.shape == (2 * shape.batch, shape.frames, 3, side, side)
+                assert labels.shape == (2 * shape.batch, shape.frames, side, side)
+                assert not torch.equal(*frames.chunk(2)), "each part is made on its own"
     finally:
         feed.close()
+    assert not (tmp_path / "clips").exists()
 
 
 class RepeatableFeed:
     """Clips that depend on the seed alone."""
 
-    def __init__(self, device, *, reuse, pool):
+    def __init__(self, device, folder, *, parts, workers, pool):
         pass
 
     def next(self, shape, seed, generator):
@@ -288,17 +291,33 @@ def test_rolled_frames_have_no_loss(monkeypatch):
     assert weight.grad is not None
 
 
+def test_the_mean_of_a_run_and_what_it_began_with(tmp_path, quick):
+    trainer = nano.Trainer(tmp_path, quick, 1.0, torch.device("cpu"))
+    trainer.save()
+    nano.export(tmp_path / "checkpoint.pt", tmp_path / "begin.safetensors")
+    for value in trainer.average.values():
+        value += 0.5
+    trainer.save()
+    nano.export(
+        tmp_path / "checkpoint.pt", tmp_path / "mean.safetensors", tmp_path / "begin.safetensors"
+    )
+    begin, mean = (load_state_dict(tmp_path / f"{name}.safetensors") for name in ("begin", "mean"))
+    for name, value in begin.items():
+        assert torch.allclose(mean[name].float(), value.float() + 0.25, atol=4e-3, rtol=2e-3)
+
+
 @pytest.mark.slow
 def test_the_generating_process_ends_with_a_killed_trainer(tmp_path):
     script = tmp_path / "feed.py"
     script.write_text(
-        "import torch, time\n"
+        "import pathlib, torch, time\n"
         "from vos.train.nano.clip_feed import ClipFeed, ClipShape\n"
         "if __name__ == '__main__':\n"
-        "    feed = ClipFeed(torch.device('cpu'), reuse=1, pool=1)\n"
+        f"    folder = pathlib.Path({str(tmp_path / 'clips')!r})\n"
+        "    feed = ClipFeed(torch.device('cpu'), folder, pool=1)\n"
         "    feed.next(ClipShape(1, 1, 64), 0, torch.Generator())\n"
         "    feed.next(ClipShape(1, 1, 64), 0, torch.Generator())\n"
-        "    print(feed._worker._process.pid, flush=True)\n"
+        "    print(feed._workers._processes[0].pid, flush=True)\n"
         "    time.sleep(60)\n"
     )
     trainer = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True)
