@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 from vos import config, settings
 from vos.errors import ConfigError, OutputError, Parameter, UsageError
+from vos.model import registry
+from vos.model.load import nano_config
 from vos.model.nano_config import NanoConfig
 from vos.settings import Settings
 from vos_cli.console.errors import message
@@ -158,9 +160,8 @@ def test_damaged_installation(presets: Path):
 
 def test_the_shipped_model_preset_is_the_embedded_model():
     config.presets_dir.cache_clear()
-    assert config.load_preset(NanoConfig, "model", "nano") == NanoConfig()
-    second = config.load_preset(NanoConfig, "model", "nano2")
-    assert second == NanoConfig(image_size=320, trunk="efficientnet-lite0", key_dim=64)
+    shipped = nano_config(registry.resolve("nano").path)
+    assert config.load_preset(NanoConfig, "model", "nano") == shipped
 
 
 # --- settings: flag > environment > vos.toml > default ---

@@ -76,6 +76,13 @@ def resolve_refiner(spec: str, base_name: str, base_sha256: str) -> RefinerInfo 
         return info if info is not None and info.base_sha256 == base_sha256 else None
     info = read_info(_find(spec))
     if info.base_sha256 != base_sha256:
+        if info.base_name == base_name:
+            raise ModelError(
+                f"{spec}: trained for another version of {base_name} (SHA-256 "
+                f"{info.base_sha256[:12]}...; this one is {base_sha256[:12]}...); train it on this "
+                f"one (vos train refiner --start-from {spec}), or use ",
+                Parameter("refiner", NONE),
+            )
         raise ModelError(
             f"{spec}: trained for {info.base_name} (SHA-256 {info.base_sha256[:12]}...), not for "
             f"{base_name} ({base_sha256[:12]}...); use that model, or ",

@@ -49,7 +49,7 @@ def main() -> None:
         warmup_steps=max(30, defaults.warmup_steps // args.parts),
         parts=args.parts,
         workers=args.workers,
-        model=load_preset(NanoConfig, "model", "nano2"),
+        model=load_preset(NanoConfig, "model", "nano"),
     )
     if args.start_from:
         # Such weights track already. Nothing is gained before the rate falls: it falls at once.
