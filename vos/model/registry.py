@@ -18,6 +18,8 @@ from vos.errors import ModelError
 AUTO = "auto"
 EMBEDDED = "nano"
 BEST = "sam2.1-large"
+TRYING_OUT = f"{EMBEDDED} is for trying out; for work, get SAM 2.1: vos models pull {BEST}"
+"""What is said of the embedded model where it is shown."""
 
 _WEIGHTS_DIR = Path(__file__).resolve().parent.parent / "weights"
 

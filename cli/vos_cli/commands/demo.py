@@ -13,6 +13,7 @@ import typer
 
 from vos.errors import OutputError
 from vos.io.results.layout import MASKS_NAME, OVERLAY_NAME
+from vos.model.registry import EMBEDDED, TRYING_OUT
 from vos.prompts import Box
 from vos.settings import Settings
 from vos_cli.console.notices import notify, stay_silent, warn
@@ -61,7 +62,7 @@ def demo(
         end=None,
         direction="forward",
         settings=Settings(
-            model="nano", refiner="none", device="cpu", progress="none" if quiet else "auto"
+            model=EMBEDDED, refiner="none", device="cpu", progress="none" if quiet else "auto"
         ),
         overwrite=True,
     )
@@ -78,6 +79,7 @@ def demo(
     on_notice(
         f"the same by hand: vos track {clip} --box {','.join(f'{v:g}' for v in box)} --model nano"
     )
+    on_notice(TRYING_OUT)
 
 
 def _draw() -> tuple[np.ndarray, np.ndarray]:

@@ -13,6 +13,7 @@ from typing import Any
 from vos.errors import UsageError
 from vos.io.read.random_access import RandomAccess
 from vos.io.read.source import SourceInfo
+from vos.model.registry import EMBEDDED, TRYING_OUT
 from vos.prompts import Prompt, check_frame_range, prompts_text, save_prompts
 from vos_cli.console.errors import message
 from vos_cli.fix.result import open_result
@@ -89,6 +90,7 @@ class StudioSession:
             "model": {
                 "is_ready": self.previewer.is_ready,
                 "name": self.previewer.model_name,
+                "note": TRYING_OUT if self.previewer.model_name == EMBEDDED else None,
                 "error": None if error is None else message(error),
             },
             "run": None if self.active is None else self.active.as_json(),

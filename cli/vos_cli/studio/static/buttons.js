@@ -24,8 +24,8 @@ function word(run, fixing, clip) {
 export function updateFacts(clip, { model, frames }) {
   const chip = byId("model");
   chip.className = `chip ${model.error ? "failed" : model.is_ready ? "ready" : ""}`;
-  chip.textContent = model.is_ready ? model.name : (model.error ? "no model" : "loading the model");
-  chip.title = model.error ?? "";
+  chip.textContent = model.is_ready ? (model.note ?? model.name) : (model.error ? "no model" : "loading the model");
+  chip.title = model.error ?? model.note ?? "";
   byId("clip-facts").textContent = facts(clip, frames).join(" · ");
 }
 
