@@ -183,7 +183,7 @@ FLAGS = {
     "policy": (("--policy", "lifo"), 2, ("lifo", "fifo")),
     "pooled and exact": (("--exact", "--pool-memory", "2"), 2, ("--pool-memory 2", "--exact")),
     "compiled and exact": (("--exact", "--compile"), 2, ("--compile", "--exact")),
-    "pooled unevenly": (("--pool-memory", "3"), 2, ("--pool-memory 3", "16")),
+    "pooled unevenly": (("--pool-memory", "3"), 2, ("--pool-memory 3", "20")),
     "decoder": (("--decoder", "gstreamer"), 2, ("gstreamer", "pyav")),
     "device": (("--device", "tpu"), 2, ("tpu",)),
     "dtype": (("--dtype", "int3"), 2, ("int3", "float32")),

@@ -19,7 +19,7 @@ def test_report_has_every_measurement(capsys):
     assert run(["bench", "--objects", "2", "--frames", "1", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["schema"] == 1
-    assert (report["model"], report["size_px"], report["objects"]) == ("nano", 256, 2)
+    assert (report["model"], report["size_px"], report["objects"]) == ("nano", 320, 2)
     assert set(report["stage_ms"]) == {"encode_image", "condition", "decode", "encode_memory"}
     assert all(ms > 0 for ms in report["stage_ms"].values())
     assert sum(report["stage_ms"].values()) <= 1.2 * report["cpu_ms_per_frame"]
@@ -126,7 +126,7 @@ def test_profile_says_where_the_time_goes(capsys, monkeypatch):
         "wait",
         "a frame",
         "read",
-        "make small, 256 px",
+        "make small, 320 px",
         "masks",
         "overlay",
     ):

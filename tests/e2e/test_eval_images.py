@@ -41,7 +41,7 @@ def test_box(root):
     content = json.loads(run(root, "--json")[0])
     assert content["protocol"] == "box"
     assert len(content["model_sha256"]) == 64
-    assert (content["size_px"], content["input_px"]) == (None, 256)
+    assert (content["size_px"], content["input_px"]) == (None, 320)
     (row,) = content["rows"]
     assert [one["name"] for one in row["sets"]] == [root.name, "average"]
     assert all(0 <= one["mIoU"] <= 1 and one["images"] == 2 for one in row["sets"])

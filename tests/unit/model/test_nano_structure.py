@@ -6,11 +6,11 @@ import io
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from vos.errors import CheckpointError
-from vos.model import registry
 from vos.model.build import build_nano
-from vos.model.load import load_model, nano_config, save_nano
+from vos.model.load import NANO_CONFIG_KEY, load_model, nano_config, save_nano
 from vos.model.nano_config import NanoConfig
 from vos.model.types import MemoryEntry
 from vos.track.memory_bank import MemoryBank
@@ -19,8 +19,10 @@ from vos.track.snapshot import SessionState, from_bytes, to_bytes
 SECOND = NanoConfig(trunk="efficientnet-lite0", key_dim=64)
 
 
-def test_a_header_without_trunk_and_keys_means_the_first_structure():
-    assert nano_config(registry.resolve("nano").path) == NanoConfig()
+def test_a_header_without_trunk_and_keys_means_the_first_structure(tmp_path):
+    path = tmp_path / "first.safetensors"
+    save_file({"weight": torch.zeros(1)}, path, {NANO_CONFIG_KEY: '{"image_size": 256}'})
+    assert nano_config(path) == NanoConfig()
 
 
 @pytest.mark.parametrize("named", [SECOND, NanoConfig(key_dim=64)])
