@@ -28,11 +28,15 @@ class MaskRefinementConfig:
     out_stride: 2 leaves out the full-resolution half, which costs most on a CPU.
     logit_residual: add to the clamped coarse logits, starting at nothing; without it (the paper's
         form) the output is the mask.
+    largest_change: how far a pixel's logit may be moved where it is added, 0 for any distance. With
+        a limit, borders are refined, and regions of which the coarse mask is sure stay. Training
+        knows no limit.
     """
 
     features: Literal["fpn", "sam"] = "fpn"
     out_stride: Literal[1, 2] = 1
     logit_residual: bool = True
+    largest_change: float = 0.0
 
 
 class MaskRefinement(nn.Module):
@@ -104,6 +108,9 @@ class MaskRefinement(nn.Module):
         d4 = self.block4(torch.cat([_twice(d8), lat4], dim=1))
         logits = at_side(self.head(self.up(d4) + stem), coarse.shape[-1])
         if self.config.logit_residual:
+            most = self.config.largest_change
+            if most and not self.training:
+                logits = logits.clamp(-most, most)
             logits = logits + coarse
         if not self.training:
             return logits, []
