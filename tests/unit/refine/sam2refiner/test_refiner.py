@@ -27,7 +27,7 @@ from vos.refine.sam2refiner.localization_augment import (
     image2patches,
     patches2image,
 )
-from vos.refine.sam2refiner.mask_refinement import MaskRefinementConfig
+from vos.refine.sam2refiner.mask_refinement import MaskRefinement, MaskRefinementConfig
 from vos.refine.sam2refiner.prompt_retargeting import PromptRetargeting, PromptRetargetingConfig
 from vos.refine.sam2refiner.refiner import SAM2RefinerConfig, SAM2RefinerVideo
 from vos.track.session import Session
@@ -266,3 +266,21 @@ def test_mixed_precision_agrees(model, name):
         a, b = (s.decode(frame)[1].logits for s in (exact, mixed))
         assert a.dtype == b.dtype == torch.float32
         assert ((a > 0) == (b > 0)).float().mean() > 0.85
+
+
+def test_a_limit_keeps_what_the_coarse_mask_is_sure_of(model):
+    torch.manual_seed(3)
+    free = MaskRefinement(MaskRefinementConfig(), model).eval()
+    torch.nn.init.normal_(free.head[-1].weight, std=3.0)
+    limited = MaskRefinement(MaskRefinementConfig(largest_change=2.0), model).eval()
+    limited.load_state_dict(free.state_dict())
+    image = torch.randn(1, 3, SIDE, SIDE)
+    features = model.encode_image(image)
+    embedding = model.condition(features, ())
+    coarse = 6 * torch.randn(1, 1, SIDE, SIDE)
+    with torch.inference_mode():
+        moved = [
+            part(embedding, part.look(features), coarse)[0] - coarse for part in (free, limited)
+        ]
+    assert float(moved[0].abs().max()) > 2
+    assert torch.allclose(moved[1], moved[0].clamp(-2, 2), atol=1e-5)
