@@ -70,6 +70,15 @@ def export_command(
             "--bits", metavar="8|16", help="Of png-matte's values.", rich_help_panel=_WHAT
         ),
     ] = 8,
+    compression: Annotated[
+        str | None,
+        typer.Option(
+            "--compression",
+            metavar="NAME",
+            help="Of EXR: zips (default), zip, piz or, for exr, dwaa.",
+            rich_help_panel=OUTPUT_PANEL,
+        ),
+    ] = None,
     start_number: Annotated[
         int | None,
         typer.Option(
@@ -131,6 +140,7 @@ def export_command(
         span=None if span is None else parse_span(span),
         is_inverted=invert,
         bits=bits,  # pyright: ignore[reportArgumentType]
+        compression=compression,
     )
     opened = open_finished(result, source=source)
     try:
@@ -162,7 +172,7 @@ def export_command(
             "format": to,
             "frames": exported.frames,
             "objects": list(plan.shot.objects),
-            "files": [one.stem for one in plan.shot.targets],
+            "files": list(dict.fromkeys(one.stem for one in plan.shot.targets)),
             "compared": exported.compared,
             "skipped": exported.is_skipped,
             "warnings": warnings,

@@ -74,7 +74,7 @@ def export(
                     delivery.write(frame)
                     times.append((frame.frame_idx, frame.pts))
                     on_frame(frame.frame_idx)
-            if form.is_movie and result.is_vfr:
+            if form.has_rate and result.is_vfr:
                 _write_times(output.part / f"{result.clip}_times.csv", times)
         compared = verify(output.part, form, shot, result) if is_verified else None
         output.commit(frame_count=len(times), warnings=delivery.warnings)
@@ -86,7 +86,7 @@ def export(
 def _read(result: FinishedResult, plan: ExportPlan) -> Iterator[ShotFrame]:
     frames = plan.shot.frames
     needs_source = plan.format.needs_image or (
-        result.is_vfr and plan.format.is_movie and result.source is not None
+        result.is_vfr and plan.format.has_rate and result.source is not None
     )
     images: Iterator[tuple[int, np.ndarray | None, Fraction | None]]
     if needs_source:

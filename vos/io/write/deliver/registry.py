@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from vos.io.write.deliver.movies import MovieCodec
 
 _STILLS = "{clip}_{object}.%04d"
+_ONE_STILL = "{clip}.%04d"
 
 
 # Each imports its writer only when it is opened: encoders and Pillow load slowly.
@@ -102,6 +103,42 @@ def _expect_boxes(label_map: np.ndarray, target: Target) -> np.ndarray:
     return fill_boxes(label_map, target)
 
 
+def _open_exr_mattes(folder: Path, shot: Shot) -> Delivery:
+    from vos.io.write.deliver.exr import MatteExrs
+
+    return MatteExrs(folder, shot)
+
+
+def _read_exr_mattes(folder: Path, shot: Shot, wanted: Callable[[int], bool]) -> Iterator[Seen]:
+    from vos.io.write.deliver.exr_read import read_mattes
+
+    return read_mattes(folder, shot, wanted)
+
+
+def _open_cryptomattes(folder: Path, shot: Shot) -> Delivery:
+    from vos.io.write.deliver.cryptomatte import CryptomatteExrs
+
+    return CryptomatteExrs(folder, shot)
+
+
+def _read_cryptomattes(folder: Path, shot: Shot, wanted: Callable[[int], bool]) -> Iterator[Seen]:
+    from vos.io.write.deliver.cryptomatte import read_cryptomattes
+
+    return read_cryptomattes(folder, shot, wanted)
+
+
+def _open_timeline(folder: Path, shot: Shot) -> Delivery:
+    from vos.io.write.deliver.otio import TimelineDelivery
+
+    return TimelineDelivery(folder, shot)
+
+
+def _read_timeline(folder: Path, shot: Shot, wanted: Callable[[int], bool]) -> Iterator[Seen]:
+    from vos.io.write.deliver.otio import read_timeline
+
+    return read_timeline(folder, shot, wanted)
+
+
 def _open_table(folder: Path, shot: Shot) -> Delivery:
     from vos.io.write.deliver.table import CsvTable
 
@@ -139,13 +176,48 @@ _ALL = (
     _movie("qtrle", "QuickTime Animation with alpha, lossless (.mov)"),
     _movie("luma", "matte-only ProRes 422 HQ (.mov)", needs_image=False, max_error=2),
     Format(
+        "exr",
+        "half-float OpenEXR, a layer per object",
+        _open_exr_mattes,
+        _read_exr_mattes,
+        is_numbered=True,
+        is_timed=True,
+        has_layers=True,
+        keeps_aspect=True,
+        compressions=("zips", "zip", "piz", "dwaa"),
+        template=_ONE_STILL,
+    ),
+    Format(
+        "cryptomatte",
+        "OpenEXR with ids and coverage by rank",
+        _open_cryptomattes,
+        _read_cryptomattes,
+        is_numbered=True,
+        is_timed=True,
+        has_layers=True,
+        keeps_aspect=True,
+        can_invert=False,
+        compressions=("zips", "zip", "piz"),  # dwaa would change ids
+        template=_ONE_STILL,
+    ),
+    Format(
+        "otio",
+        "a timeline of the clip under its matte-only movies",
+        _open_timeline,
+        _read_timeline,
+        is_movie=True,
+        keeps_aspect=True,
+        refers_to_clip=True,
+        max_error=2,
+    ),
+    Format(
         "labelme",
         "a PNG per frame with its masks as labelme's JSON",
         _open_labelme,
         _read_labelme,
         is_numbered=True,
         needs_image=True,
-        template="{clip}.%04d",
+        template=_ONE_STILL,
         expect=_expect_ids,
     ),
     Format(
