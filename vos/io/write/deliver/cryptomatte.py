@@ -18,7 +18,7 @@ from av.video.codeccontext import VideoCodecContext
 
 from vos.io.write.deliver.exr import ExrFiles
 from vos.io.write.deliver.exr_read import read_exrs, to_bytes
-from vos.io.write.deliver.format import OPAQUE, Seen, Shot, ShotFrame, Target
+from vos.io.write.deliver.format import OPAQUE, Seen, Shot, Target
 
 NAME = "CryptoObject"
 """What its layers are called, the usual name for objects."""
@@ -84,9 +84,8 @@ class CryptomatteExrs(ExrFiles):
     def list_attributes(self, layers: Sequence[Target]) -> dict[str, str]:
         return list_attributes(layers)
 
-    def draw(self, frame: ShotFrame, layers: Sequence[Target]) -> np.ndarray:
-        mattes = np.stack([target.matte(frame.label_map) for target in layers])
-        return rank(mattes, _ids(layers))
+    def draw(self, mattes: Sequence[np.ndarray], layers: Sequence[Target]) -> np.ndarray:
+        return rank(np.stack(mattes), _ids(layers))
 
 
 def rank(mattes: np.ndarray, ids: np.ndarray) -> np.ndarray:

@@ -10,10 +10,9 @@ import contextlib
 import errno
 import os
 from abc import abstractmethod
-from collections import deque
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +22,12 @@ from vos.errors import UsageError
 from vos.io.write.deliver.format import OPAQUE, Delivery, Shot, ShotFrame, Target
 from vos.io.write.deliver.names import numbered
 from vos.io.write.deliver.timecode import add_frames, pack_smpte
+from vos.io.write.deliver.workers import Workers
 
 SUFFIX = ".exr"
 CHANNEL = ".A"
 RATE, TIMECODE, ASPECT = "framesPerSecond", "smpte:TimeCode", "PixelAspectRatio"
-_THREADS = 2
-_WAITING = 2 * _THREADS
+_ROWS = 128  # at a time, a multiple of what any compression takes: large frames need no more memory
 _PROBE_BYTES = 2**20
 _HALF = (np.arange(256, dtype=np.float32) / OPAQUE).astype(np.float16)  # exact to 8 bits and back
 
@@ -68,7 +67,7 @@ def fit_rate(rate: Fraction) -> tuple[int, int]:
 
 
 class ExrFiles(Delivery):
-    """One EXR per frame and stem; two threads compress, a frame each."""
+    """One EXR per frame and stem; each thread compresses a frame."""
 
     pixel_format: str
     """What OpenImageIO calls the type of its channels."""
@@ -85,16 +84,15 @@ class ExrFiles(Delivery):
             )
         # Several files at once keep two processors busier than the threads of one file do.
         self._oiio.attribute("exr_threads", -1)
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="exr")
-        self._waiting: deque[Future[None]] = deque()
+        self._workers = Workers()
 
     @abstractmethod
     def list_channels(self, layers: Sequence[Target]) -> list[str]:
         """List the channels of a file, the same on every frame."""
 
     @abstractmethod
-    def draw(self, frame: ShotFrame, layers: Sequence[Target]) -> np.ndarray:
-        """Make the pixels of a file, H x W x channels."""
+    def draw(self, mattes: Sequence[np.ndarray], layers: Sequence[Target]) -> np.ndarray:
+        """Make some rows of a file, H x W x channels, of the mattes of its layers there."""
 
     def list_attributes(self, layers: Sequence[Target]) -> Mapping[str, str]:  # noqa: ARG002
         """List what the header of a file says besides rate, timecode and pixel aspect."""
@@ -104,33 +102,28 @@ class ExrFiles(Delivery):
         for stem, layers in self._files.items():
             name = numbered(stem, self._shot.number(frame.frame_idx))
             path = self._folder / f"{name}{SUFFIX}"
-            self._waiting.append(self._threads.submit(self._write, path, frame, layers))
-        while len(self._waiting) > _WAITING:
-            self._waiting.popleft().result()
+            self._workers.submit(partial(self._write, path, frame, layers))
 
     def flush(self) -> None:
-        """Wait until the files of all frames that were written are on the disk."""
-        while self._waiting:
-            self._waiting.popleft().result()
+        self._workers.wait()
 
     def _finish(self) -> None:
-        try:
-            self.flush()
-        finally:
-            self._abandon()
+        self._workers.close()
 
     def _abandon(self) -> None:
-        self._threads.shutdown(cancel_futures=True)
+        self._workers.abandon()
 
     def _write(self, path: Path, frame: ShotFrame, layers: Sequence[Target]) -> None:
         path.touch(exist_ok=False)
+        mattes = [target.matte(frame.label_map) for target in layers]
         output = self._oiio.ImageOutput.create("openexr")
-        is_written = (
-            output.open(str(path), self._describe(frame.frame_idx, layers))
-            and output.write_image(self.draw(frame, layers))
-            and output.close()
-        )
-        if not is_written:
+        is_written = output.open(str(path), self._describe(frame.frame_idx, layers))
+        height = self._shot.size_hw[0]
+        for top in range(0, height, _ROWS):
+            bottom = min(top + _ROWS, height)
+            rows = self.draw([one[top:bottom] for one in mattes], layers)
+            is_written = is_written and output.write_scanlines(top, bottom, 0, rows)
+        if not (output.close() and is_written):
             _raise_reason(path, output.geterror())
         with path.open("rb") as file:
             os.fsync(file.fileno())
@@ -159,11 +152,8 @@ class MatteExrs(ExrFiles):
     def list_channels(self, layers: Sequence[Target]) -> list[str]:
         return list_matte_channels(layers)
 
-    def draw(self, frame: ShotFrame, layers: Sequence[Target]) -> np.ndarray:
-        # One look-up makes all layers, in a third of the time that one after the other takes.
-        labels = np.arange(256, dtype=np.uint8)
-        table = np.stack([_HALF[target.matte(labels)] for target in layers], axis=-1)
-        return np.take(table, frame.label_map, axis=0)
+    def draw(self, mattes: Sequence[np.ndarray], layers: Sequence[Target]) -> np.ndarray:  # noqa: ARG002
+        return _HALF[np.stack(mattes, axis=-1)]
 
 
 def list_matte_channels(layers: Sequence[Target]) -> list[str]:
