@@ -85,6 +85,7 @@ class ExrFiles(Delivery):
         # Several files at once keep two processors busier than the threads of one file do.
         self._oiio.attribute("exr_threads", -1)
         self._workers = Workers()
+        self._unsafe: list[Path] = []  # whatever is not yet flushed to the disk: that takes long
 
     @abstractmethod
     def list_channels(self, layers: Sequence[Target]) -> list[str]:
@@ -106,9 +107,14 @@ class ExrFiles(Delivery):
 
     def flush(self) -> None:
         self._workers.wait()
+        for path in self._unsafe:
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+        self._unsafe.clear()
 
     def _finish(self) -> None:
         self._workers.close()
+        self.flush()
 
     def _abandon(self) -> None:
         self._workers.abandon()
@@ -125,8 +131,7 @@ class ExrFiles(Delivery):
             is_written = is_written and output.write_scanlines(top, bottom, 0, rows)
         if not (output.close() and is_written):
             _raise_reason(path, output.geterror())
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
+        self._unsafe.append(path)
 
     def _describe(self, frame_idx: int, layers: Sequence[Target]) -> Any:
         oiio, shot = self._oiio, self._shot
