@@ -88,6 +88,11 @@ class ShotFrame:
     pts: Fraction | None
     scores: Mapping[int, Mapping[str, Any]]
 
+    @property
+    def nbytes(self) -> int:
+        """Count the bytes that it holds, for queues."""
+        return self.label_map.nbytes + (0 if self.image is None else self.image.nbytes)
+
 
 class Delivery(Closing):
     """Writes the files of one export, frame after frame. A context manager.
@@ -101,6 +106,9 @@ class Delivery(Closing):
     @abstractmethod
     def write(self, frame: ShotFrame) -> None:
         """Write one frame; frames come in order and without gaps."""
+
+    def flush(self) -> None:
+        """Wait until the files of all frames that were written are on the disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +139,9 @@ class Format:
     summary: what it is, in a few words.
     open: makes its writer for a folder.
     read_back: reads what was written.
+    sample: reads it without decoding what is not wanted; None where `read_back` is as quick.
+    suffixes: of the files that each frame has, where the writer holds nothing between frames: an
+        interrupted export then continues; without any it starts over.
     expect: what `read_back` gives of a label map where that is no matte; None for mattes.
     is_movie: one file with a constant rate per target; else one file per frame, or one table.
     is_numbered: one file per frame, so that names have a frame number.
@@ -152,4 +163,6 @@ class Format:
     template: str = "{clip}_{object}"
     max_error: int = 0
     longest_side_px: int = 65_535
+    suffixes: tuple[str, ...] = ()
+    sample: ReadBack | None = None
     expect: Callable[[np.ndarray, Target], np.ndarray] | None = None

@@ -41,6 +41,11 @@ def _movie(
 
         return read_movies(folder, shot, codec(), wanted)
 
+    def sample_movie(folder: Path, shot: Shot, wanted: Callable[[int], bool]) -> Iterator[Seen]:
+        from vos.io.write.deliver.movies_read import read_movies
+
+        return read_movies(folder, shot, codec(), wanted, is_sampled=True)
+
     return Format(
         name,
         summary,
@@ -50,6 +55,7 @@ def _movie(
         keeps_aspect=keeps_aspect,
         needs_image=needs_image,
         max_error=max_error,
+        sample=sample_movie,
     )
 
 
@@ -121,6 +127,7 @@ _ALL = (
         _open_mattes,
         _read_mattes,
         is_numbered=True,
+        suffixes=(".png",),
         template=_STILLS,
     ),
     Format(
@@ -129,6 +136,7 @@ _ALL = (
         _open_cutouts,
         _read_cutouts,
         is_numbered=True,
+        suffixes=(".png",),
         needs_image=True,
         template=_STILLS,
     ),
@@ -144,6 +152,7 @@ _ALL = (
         _open_labelme,
         _read_labelme,
         is_numbered=True,
+        suffixes=(".png", ".json"),
         needs_image=True,
         template="{clip}.%04d",
         expect=_expect_ids,
