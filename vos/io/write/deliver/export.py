@@ -112,9 +112,7 @@ def _open(
 ) -> OutputFolder:
     """Open the place; what another export left half done there is dropped."""
     try:
-        return OutputFolder.open(
-            plan.output, fingerprint, source=result.path, overwrite=overwrite
-        )
+        return OutputFolder.open(plan.output, fingerprint, source=result.path, overwrite=overwrite)
     except OtherOutputError:
         if read_manifest(plan.output) is not None:
             raise

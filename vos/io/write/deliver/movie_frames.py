@@ -36,11 +36,11 @@ def lay_matte(colours: VideoFrame, matte: np.ndarray) -> VideoFrame:
     frame = VideoFrame(colours.width, colours.height, name)
     if name in _ALPHA:
         index, byte = _ALPHA[name]
-        frame.planes[index].update(colours.planes[index])
+        _copy(colours.planes[index], frame.planes[index])
         _view(frame.planes[index], np.uint8, _CHANNELS)[:, byte::_CHANNELS] = matte
     else:
         for index in range(_COLOUR_PLANES):
-            frame.planes[index].update(colours.planes[index])
+            _copy(colours.planes[index], frame.planes[index])
         alpha = frame.planes[_COLOUR_PLANES]
         if frame.format.components[_COLOUR_PLANES].bits == 10:
             _view(alpha, np.uint16)[:] = (matte.astype(np.uint16) << 2) | (matte >> 6)
@@ -62,10 +62,18 @@ def read_alpha(frame: VideoFrame) -> np.ndarray:
     return (_view(alpha, np.uint16) >> (bits - 8)).astype(np.uint8)
 
 
+def _copy(source: VideoPlane, target: VideoPlane) -> None:
+    _memory(target)[:] = _memory(source)
+
+
 def _view(plane: VideoPlane, kind: type[np.generic], values: int = 1) -> np.ndarray:
     """Look at a plane's memory as H x (W * values)."""
-    rows = np.frombuffer(plane, kind).reshape(plane.height, -1)  # pyright: ignore[reportArgumentType]
+    rows = _memory(plane).view(kind).reshape(plane.height, -1)
     return rows[:, : plane.width * values]
+
+
+def _memory(plane: VideoPlane) -> np.ndarray:
+    return np.frombuffer(plane, np.uint8)  # pyright: ignore[reportCallIssue, reportArgumentType]
 
 
 def _reformat(frame: VideoFrame, pixel_format: str) -> VideoFrame:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vos.errors import UsageError
+from vos.config import nearest
+from vos.errors import Parameter, UsageError
 from vos.io.write.deliver.format import Delivery, Format, Seen, Shot, Target
 
 if TYPE_CHECKING:
@@ -168,6 +169,24 @@ _ALL = (
 )
 
 FORMATS: dict[str, Format] = {one.name: one for one in _ALL}
+
+
+def parse_formats(text: str, given: Parameter) -> tuple[str, ...]:
+    """Parse names of formats, separated by commas; each counts once.
+
+    given: what the user calls them, for messages.
+    Raises UsageError for an unknown one, or where there is none.
+    """
+    names = tuple(dict.fromkeys(one.strip() for one in text.split(",") if one.strip()))
+    if not names:
+        raise UsageError(given, f": names no format; give some of {', '.join(FORMATS)}")
+    for name in names:
+        if name not in FORMATS:
+            raise UsageError(
+                given,
+                f" {name}: is no format{nearest(name, FORMATS)}; give one of {', '.join(FORMATS)}",
+            )
+    return names
 
 
 def get_format(name: str) -> Format:
