@@ -23,12 +23,14 @@ from vos_cli.console.notices import notify, stay_silent, warn
 from vos_cli.console.progress import open_progress
 from vos_cli.job.deliver import Delivered, export_one
 from vos_cli.options import track as options
+from vos_cli.options.takes import takes
 from vos_cli.options.track import OUTPUT_PANEL, form_of_progress
 
 _WHAT = "What to export"
 _FORMATS = "; ".join(f"{one.name}: {one.summary}" for one in FORMATS.values())
 
 
+@takes(verbose_panel=OUTPUT_PANEL)
 def export_command(
     *,
     result: Annotated[

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -139,7 +139,8 @@ def deliver(
         for text in one.warnings:
             warn(text)
         say(f"{name}: {one.summary()}")
-        done.append(one)
+        place = place_beside(result, name)  # as the user names the result
+        done.append(replace(one, exported=replace(one.exported, output=place)))
     for error in errors[1:]:
         warn(message(error))
     if errors:
