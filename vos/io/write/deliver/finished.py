@@ -186,7 +186,7 @@ def _open_input(
         found = find_input(path, manifest, given)
         rate = parameters.get("rate")
         decoder = parameters.get("decoder", "pyav")
-        return open_source(found, decoder=decoder, rate=rate), None
+        return open_source(found, decoder=decoder, rate=rate, is_exact=True), None
     except (InputError, UsageError) as error:
         if given is not None:
             raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from av import VideoFrame
 from av.video.plane import VideoPlane
-from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, Interpolation
 
 _ALPHA = {"bgra": (0, 3), "argb": (0, 0)}
 """Where alpha is in packed formats: the plane, and the byte of each pixel's four."""
@@ -13,6 +13,8 @@ _ALPHA = {"bgra": (0, 3), "argb": (0, 0)}
 ONE_THREAD = 1
 """Of libswscale: several of its threads write over each other's pixels in some widths (FFmpeg 8.1,
 to 4:4:4 of 10 bits)."""
+
+_EXACT = Interpolation.BILINEAR | Interpolation.ACCURATE_RND
 
 _CHANNELS = 4
 _COLOUR_PLANES = 3
@@ -83,6 +85,7 @@ def _reformat(frame: VideoFrame, pixel_format: str) -> VideoFrame:
         format=pixel_format,
         dst_colorspace=Colorspace.ITU709,
         dst_color_range=ColorRange.MPEG,
+        interpolation=_EXACT,
         threads=ONE_THREAD,
     )
     _tag(converted)

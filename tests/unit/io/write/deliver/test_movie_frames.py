@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from av import VideoFrame
+from av.video.reformatter import Interpolation
 
 from vos.io.write.deliver.movie_frames import convert_colours, lay_matte, read_alpha
 
@@ -27,13 +28,15 @@ def test_a_matte_and_the_colours_stay_as_they_are(pixel_format, size_hw):
         )
         size = 4 if len(frame.planes) == 1 else 2 if pixel_format.endswith("10le") else 1
         for ours, theirs in list(zip(frame.planes, plain.planes, strict=True))[:3]:
-            np.testing.assert_array_equal(values(ours, size), values(theirs, size))
+            # From RGBA chroma is rounded in another way than from RGB.
+            difference = values(ours, size) - values(theirs, size)
+            assert np.abs(difference).max() <= (1 if pixel_format == "yuva420p" else 0)
 
 
 def values(plane, size_bytes):
     """Return the bytes of a plane's pixels, without what fills its rows up."""
     rows = np.frombuffer(plane, np.uint8).reshape(plane.height, -1)
-    return rows[:, : plane.width * size_bytes]
+    return rows[:, : plane.width * size_bytes].astype(int)
 
 
 def test_the_first_colours_are_not_written_over():
