@@ -10,12 +10,13 @@ from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTr
 _ALPHA = {"bgra": (0, 3), "argb": (0, 0)}
 """Where alpha is in packed formats: the plane, and the byte of each pixel's four."""
 
-ONE_THREAD = 1
+_ONE_THREAD = 1
 """Of libswscale: several of its threads write over each other's pixels in some widths (FFmpeg 8.1,
 to 4:4:4 of 10 bits)."""
 
 _EXACT = Interpolation.BILINEAR | Interpolation.ACCURATE_RND
 
+_BLACK, _WHITE = 64, 940  # of luma of 10 bits
 _CHANNELS = 4
 _COLOUR_PLANES = 3
 
@@ -64,6 +65,12 @@ def read_alpha(frame: VideoFrame) -> np.ndarray:
     return (_view(alpha, np.uint16) >> (bits - 8)).astype(np.uint8)
 
 
+def read_luma(frame: VideoFrame) -> np.ndarray:
+    """Return the luma of a frame of 10 bits in video range as a matte, uint8 H x W."""
+    luma = _view(frame.planes[0], np.uint16).astype(np.float32)
+    return np.clip(np.rint((luma - _BLACK) * (255 / (_WHITE - _BLACK))), 0, 255).astype(np.uint8)
+
+
 def _copy(source: VideoPlane, target: VideoPlane) -> None:
     _memory(target)[:] = _memory(source)
 
@@ -80,13 +87,13 @@ def _memory(plane: VideoPlane) -> np.ndarray:
 
 def _reformat(frame: VideoFrame, pixel_format: str) -> VideoFrame:
     if not pixel_format.startswith("yuv"):
-        return frame.reformat(format=pixel_format, threads=ONE_THREAD)
+        return frame.reformat(format=pixel_format, threads=_ONE_THREAD)
     converted = frame.reformat(
         format=pixel_format,
         dst_colorspace=Colorspace.ITU709,
         dst_color_range=ColorRange.MPEG,
         interpolation=_EXACT,
-        threads=ONE_THREAD,
+        threads=_ONE_THREAD,
     )
     _tag(converted)
     return converted

@@ -14,14 +14,13 @@ from av.codec.context import ThreadType
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.video.codeccontext import VideoCodecContext
-from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
 
 from vos.errors import VerificationError
 from vos.io.paths import display_name
 from vos.io.read.container_file import open_container
 from vos.io.write.deliver.format import Seen, Shot
-from vos.io.write.deliver.movie_frames import ONE_THREAD, read_alpha
+from vos.io.write.deliver.movie_frames import read_alpha, read_luma
 from vos.io.write.deliver.movies import MovieCodec
 from vos.io.write.deliver.timecode import read_timecode
 
@@ -139,12 +138,4 @@ def _check_frame(
 
 
 def _matte(frame: VideoFrame, codec: MovieCodec) -> np.ndarray:
-    if codec.is_matte_only:
-        grey = frame.reformat(
-            format="gray",
-            src_colorspace=Colorspace.ITU709,
-            dst_color_range=ColorRange.JPEG,
-            threads=ONE_THREAD,
-        )
-        return grey.to_ndarray()
-    return read_alpha(frame)
+    return read_luma(frame) if codec.is_matte_only else read_alpha(frame)

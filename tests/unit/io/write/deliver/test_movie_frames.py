@@ -7,7 +7,13 @@ import pytest
 from av import VideoFrame
 from av.video.reformatter import Interpolation
 
-from vos.io.write.deliver.movie_frames import convert_colours, lay_matte, read_alpha
+from vos.io.write.deliver.movie_frames import (
+    convert_colours,
+    convert_matte,
+    lay_matte,
+    read_alpha,
+    read_luma,
+)
 
 FORMATS = ["yuva444p10le", "yuva420p", "bgra", "argb"]
 
@@ -45,3 +51,11 @@ def test_the_first_colours_are_not_written_over():
     opaque = lay_matte(colours, np.full((16, 16), 255, np.uint8))
     lay_matte(colours, np.zeros((16, 16), np.uint8))
     assert read_alpha(opaque).all()
+
+
+def test_luma_is_read_exactly():
+    matte = np.arange(256, dtype=np.uint8).repeat(8).reshape(32, 64)
+    luma = convert_matte(matte, "yuv422p10le")
+    assert np.abs(read_luma(luma).astype(int) - matte).max() <= 1
+    ends = convert_matte(np.array([[0, 255] * 8] * 8, np.uint8), "yuv422p10le")
+    np.testing.assert_array_equal(read_luma(ends), [[0, 255] * 8] * 8)
