@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from av import VideoFrame
-from av.video.reformatter import Interpolation
 
 from vos.io.write.deliver.movie_frames import (
     convert_colours,
