@@ -34,7 +34,7 @@ class Target:
         """Return the matte of a frame, uint8 H x W of 0 and 255, from its label map."""
         values = np.zeros(256, np.uint8)
         values[list(self.objects)] = OPAQUE
-        return (OPAQUE - values if self.is_inverted else values)[label_map]
+        return (OPAQUE - values if self.is_inverted else values).take(label_map)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ _ONE_THREAD = 1
 """Of libswscale: several of its threads write over each other's pixels in some widths (FFmpeg 8.1,
 to 4:4:4 of 10 bits)."""
 
-_EXACT = Interpolation.BILINEAR | Interpolation.ACCURATE_RND
+_EXACT = Interpolation.BILINEAR | Interpolation.ACCURATE_RND  # to 10 bits all ways are
 
 _BLACK, _WHITE = 64, 940  # of luma of 10 bits
 _CHANNELS = 4
@@ -92,7 +92,7 @@ def _reformat(frame: VideoFrame, pixel_format: str) -> VideoFrame:
         format=pixel_format,
         dst_colorspace=Colorspace.ITU709,
         dst_color_range=ColorRange.MPEG,
-        interpolation=_EXACT,
+        interpolation=None if pixel_format.endswith("10le") else _EXACT,
         threads=_ONE_THREAD,
     )
     _tag(converted)
