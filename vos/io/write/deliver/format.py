@@ -40,7 +40,7 @@ class Target:
             return (is_inside != self.is_inverted).view(np.uint8) * np.uint8(OPAQUE)
         values = np.zeros(256, np.uint8)
         values[list(self.objects)] = OPAQUE
-        return (OPAQUE - values if self.is_inverted else values)[label_map]
+        return (OPAQUE - values if self.is_inverted else values).take(label_map)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +118,11 @@ class ShotFrame:
     pts: Fraction | None
     scores: Mapping[int, Mapping[str, Any]]
 
+    @property
+    def nbytes(self) -> int:
+        """Count the bytes that it holds, for queues."""
+        return self.label_map.nbytes + (0 if self.image is None else self.image.nbytes)
+
 
 class Delivery(Closing):
     """Writes the files of one export, frame after frame. A context manager.
@@ -164,6 +169,9 @@ class Format:
     summary: what it is, in a few words.
     open: makes its writer for a folder.
     read_back: reads what was written.
+    sample: reads it without decoding what is not wanted; None where `read_back` is as quick.
+    suffixes: of the files that each frame has, where the writer holds nothing between frames: an
+        interrupted export then continues; without any it starts over.
     expect: what `read_back` gives of a label map where that is no matte; None for mattes.
     is_movie: one file with a constant rate per target; else one file per frame, or one table.
     is_timed: its files say the rate and the timecode, as those of all movies do.
@@ -195,6 +203,8 @@ class Format:
     template: str = "{clip}_{object}"
     max_error: int = 0
     longest_side_px: int = 65_535
+    suffixes: tuple[str, ...] = ()
+    sample: ReadBack | None = None
     expect: Callable[[np.ndarray, Target], np.ndarray] | None = None
 
     @property

@@ -264,9 +264,14 @@ def _with_times(shot: Shot, form: Format, result: FinishedResult, notices: list[
     )
 
 
+def place_beside(result: Path, form: str) -> Path:
+    """Return where a result's export in this format is by default."""
+    return result.with_name(f"{result.name}-{form}")
+
+
 def _place(result: FinishedResult, order: Order) -> Path:
     if order.output is None:
-        return result.path.with_name(f"{result.path.name}-{order.format}")
+        return place_beside(result.path, order.format)
     place = order.output.resolve()
     name = display_name(order.output)
     if place == result.path or result.path in place.parents or place in result.path.parents:

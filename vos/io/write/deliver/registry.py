@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vos.errors import UsageError
+from vos.config import nearest
+from vos.errors import Parameter, UsageError
 from vos.io.write.deliver.format import Delivery, Format, Seen, Shot, Target
 
 if TYPE_CHECKING:
@@ -42,6 +43,11 @@ def _movie(
 
         return read_movies(folder, shot, codec(), wanted)
 
+    def sample_movie(folder: Path, shot: Shot, wanted: Callable[[int], bool]) -> Iterator[Seen]:
+        from vos.io.write.deliver.movies_read import read_movies
+
+        return read_movies(folder, shot, codec(), wanted, is_sampled=True)
+
     return Format(
         name,
         summary,
@@ -51,6 +57,7 @@ def _movie(
         keeps_aspect=keeps_aspect,
         needs_image=needs_image,
         max_error=max_error,
+        sample=sample_movie,
     )
 
 
@@ -158,6 +165,7 @@ _ALL = (
         _open_mattes,
         _read_mattes,
         is_numbered=True,
+        suffixes=(".png",),
         template=_STILLS,
     ),
     Format(
@@ -166,6 +174,7 @@ _ALL = (
         _open_cutouts,
         _read_cutouts,
         is_numbered=True,
+        suffixes=(".png",),
         needs_image=True,
         template=_STILLS,
     ),
@@ -181,6 +190,7 @@ _ALL = (
         _open_exr_mattes,
         _read_exr_mattes,
         is_numbered=True,
+        suffixes=(".exr",),
         is_timed=True,
         has_layers=True,
         keeps_aspect=True,
@@ -193,6 +203,7 @@ _ALL = (
         _open_cryptomattes,
         _read_cryptomattes,
         is_numbered=True,
+        suffixes=(".exr",),
         is_timed=True,
         has_layers=True,
         keeps_aspect=True,
@@ -216,6 +227,7 @@ _ALL = (
         _open_labelme,
         _read_labelme,
         is_numbered=True,
+        suffixes=(".png", ".json"),
         needs_image=True,
         template=_ONE_STILL,
         expect=_expect_ids,
@@ -231,6 +243,24 @@ _ALL = (
 )
 
 FORMATS: dict[str, Format] = {one.name: one for one in _ALL}
+
+
+def parse_formats(text: str, given: Parameter) -> tuple[str, ...]:
+    """Parse names of formats, separated by commas; each counts once.
+
+    given: what the user calls them, for messages.
+    Raises UsageError for an unknown one, or where there is none.
+    """
+    names = tuple(dict.fromkeys(one.strip() for one in text.split(",") if one.strip()))
+    if not names:
+        raise UsageError(given, f": names no format; give some of {', '.join(FORMATS)}")
+    for name in names:
+        if name not in FORMATS:
+            raise UsageError(
+                given,
+                f" {name}: is no format{nearest(name, FORMATS)}; give one of {', '.join(FORMATS)}",
+            )
+    return names
 
 
 def get_format(name: str) -> Format:

@@ -110,10 +110,13 @@ def verify(
     shot: Shot,
     result: FinishedResult | None,
     on_frame: Callable[[int], None] = lambda _position: None,
+    *,
+    is_sampled: bool = False,
 ) -> int:
     """Read an export back and return how many mattes were compared.
 
     result: what it was made of; without it, frames, rate, size and channels are checked alone.
+    is_sampled: only count the frames whose mattes are not compared, where the format allows that.
     Raises VerificationError, naming the frame, for what is not as it should be.
     """
     count = len(shot.frames)
@@ -124,7 +127,8 @@ def verify(
 
     seen = dict.fromkeys(shot.targets, 0)
     compared = 0
-    for one in form.read_back(folder, shot, is_chosen):
+    read = form.sample if is_sampled and form.sample is not None else form.read_back
+    for one in read(folder, shot, is_chosen):
         seen[one.target] += 1
         if one.matte is not None and result is not None:
             _compare(form, shot, result, one.target, one.position, one.matte)
