@@ -16,6 +16,7 @@ from av.codec import CodecContext
 from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
 
+from vos.errors import Parameter, UsageError
 from vos.io.write.deliver.exr import ExrFiles
 from vos.io.write.deliver.exr_read import read_exrs, to_bytes
 from vos.io.write.deliver.format import OPAQUE, Seen, Shot, Target
@@ -93,12 +94,19 @@ def rank(mattes: np.ndarray, ids: np.ndarray) -> np.ndarray:
 
     mattes: uint8 N x H x W. ids: float32 N.
     Returns float32 H x W x 12, id and coverage in turn; both are 0 where fewer objects are.
-    A pixel under more than six objects keeps the six that cover it most.
+    Raises UsageError where a pixel is under more than six objects: some would be lost.
     """
     pixels = np.zeros((*mattes.shape[1:], len(_CHANNELS)), np.float32)
     is_covered = mattes.any(axis=0)
     values = mattes[:, is_covered]
-    has_several = np.count_nonzero(values, axis=0) > 1
+    counts = np.count_nonzero(values, axis=0)
+    if counts.max(initial=0) > _RANKS:
+        raise UsageError(
+            f"export: {counts.max()} objects meet in one pixel, and cryptomatte holds {_RANKS}: "
+            "choose exr, or fewer ",
+            Parameter("objects"),
+        )
+    has_several = counts > 1
     ranked = np.zeros((values.shape[1], len(_CHANNELS)), np.float32)
     owner = values.argmax(axis=0)
     ranked[:, 0] = ids[owner]

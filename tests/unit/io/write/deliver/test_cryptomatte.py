@@ -46,21 +46,25 @@ def test_ranks_are_in_the_order_of_coverage():
     ids = np.array([id_bits(str(one)) for one in range(8)], np.uint32).view(np.float32)
     rng = np.random.default_rng(3)
     mattes = rng.integers(0, 256, (8, 9, 7), dtype=np.uint8)
+    mattes[[1, 4]] = 0
     mattes[:, 4:] = 0
-    mattes[2:, :2] = 0
+    mattes[0, 0] = 7  # equals leave the order of the objects
+    mattes[2, 0] = 7
     pixels = rank(mattes, ids)
     assert (np.diff(pixels[..., 1::2], axis=-1) <= 0).all()
     assert not pixels[4:].any()
     for y, x in np.ndindex(4, 7):
-        values = dict(zip(pixels[y, x, 0::2].tolist(), pixels[y, x, 1::2].tolist(), strict=True))
-        most = sorted(((int(v), float(i)) for v, i in zip(mattes[:, y, x], ids, strict=True) if v))
-        assert {float(i): v / 255 for v, i in most[-6:]} == pytest.approx(
-            {i: v for i, v in values.items() if v}
+        ranked = dict(zip(pixels[y, x, 0::2].tolist(), pixels[y, x, 1::2].tolist(), strict=True))
+        covered = zip(ids.tolist(), mattes[:, y, x].tolist(), strict=True)
+        assert {one: value for one, value in ranked.items() if value} == pytest.approx(
+            {one: value / 255 for one, value in covered if value}
         )
-    again = unrank(pixels, ids)
-    np.testing.assert_array_equal(np.stack(again)[:, :2], mattes[:, :2])
+    np.testing.assert_array_equal(unrank(pixels, ids), mattes)
     with pytest.raises(ValueError, match="does not name"):
         unrank(pixels, ids[1:])
+    mattes[:, 2, 2] = np.maximum(mattes[:, 2, 2], 1)
+    with pytest.raises(UsageError, match="8 objects meet in one pixel, and cryptomatte holds 6"):
+        rank(mattes, ids)
     pixels[0, 0, 3] = 2
     with pytest.raises(ValueError, match="order of coverage"):
         unrank(pixels, ids)
