@@ -10,6 +10,7 @@ import typer
 
 from vos import settings
 from vos.errors import PromptError, UsageError
+from vos.io.write.deliver.registry import FORMATS
 from vos.model.options import OPTION_NAMES, Dtype
 from vos.policies import POLICIES, describe_policies
 from vos.prompts import parse_box, parse_mask, parse_point, parse_polygon, parse_scribble
@@ -162,6 +163,17 @@ class TrackFlags:
         _option(
             "--save",
             text=f"What to write, of {','.join(SAVES)}; default all.",
+            panel=OUTPUT_PANEL,
+            metavar="LIST",
+        ),
+    ] = None
+    deliver: Annotated[
+        str | None,
+        _option(
+            "--deliver",
+            "--to",
+            text=f"What to export beside the result, as `vos export` does, of {','.join(FORMATS)}; "
+            "default nothing.",
             panel=OUTPUT_PANEL,
             metavar="LIST",
         ),

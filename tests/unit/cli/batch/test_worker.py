@@ -77,6 +77,32 @@ def test_what_a_killed_run_did_not_write_down_is_found_out(task: Task):
     assert found.low_scores == made.low_scores
 
 
+def test_exports_are_part_of_a_clip(task: Task):
+    settings = replace(task.job.settings, deliver=("png-matte", "csv"))
+    task = replace(task, job=replace(task.job, settings=settings, end=3))
+    blocked = task.folder.output("clip-csv")
+    blocked.write_text("in the way")
+    failed = run_task(task, "w1", on_progress)
+    assert (failed.state, failed.exit_code, failed.delivered) == ("failed", 2, ())
+    assert "not exported as csv" in str(failed.reason)
+    blocked.unlink()
+    done = run_task(task, "w2", on_progress)
+    assert (done.state, done.was_there, done.frames) == ("done", True, 3)
+    assert done.delivered == ("clips/clip-png-matte", "clips/clip-csv")
+    assert (task.folder.root / done.delivered[0] / "clip_obj1.0002.png").is_file()
+    assert run_task(task, "w3", on_progress) == done
+    assert task.folder.log("clip").read_text().count("already exported") == 3
+
+
+def test_exports_leave_the_batch_by_no_link(task: Task, tmp_path: Path):
+    settings = replace(task.job.settings, deliver=("csv",))
+    task = replace(task, job=replace(task.job, settings=settings, end=3))
+    (tmp_path / "elsewhere").mkdir()
+    task.folder.output("clip-csv").symlink_to(tmp_path / "elsewhere")
+    assert "link" in str(run_task(task, "w1", on_progress).reason)
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
 def test_a_clip_is_not_named_twice():
     assert strip_name("a b.mp4: not a video", "/x/a b.mp4") == "not a video"
     assert strip_name("/x/a b.mp4: not a video", "/x/a b.mp4") == "not a video"

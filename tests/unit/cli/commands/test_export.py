@@ -89,6 +89,6 @@ def test_an_interruption_says_what_is_left(result, capsys, monkeypatch):
     def interrupt(*_args, **_more):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("vos_cli.commands.export.export", interrupt)
+    monkeypatch.setattr("vos_cli.job.deliver.export", interrupt)
     assert run(["export", str(result), "--to", "csv", "-q"]) == 130
     assert "the same command starts over" in capsys.readouterr().err

@@ -127,7 +127,7 @@ def open_finished(path: Path, *, source: str | None = None) -> FinishedResult:
         raise InputError(f"{name}: {what}; give a folder that `vos track` has made")
     store = EditStore(path)
     manifest = read_manifest(store.locate(MANIFEST_NAME).parent)
-    if manifest is None or "prompts" not in manifest.get("parameters", {}):
+    if manifest is None or not is_result(manifest):
         raise InputError(
             f"{name}: no finished result of `vos track` (no {MANIFEST_NAME} of one in it); finish "
             "the track, or give a folder that it has made"
@@ -173,6 +173,11 @@ def open_finished(path: Path, *, source: str | None = None) -> FinishedResult:
         raise
 
 
+def is_result(manifest: Mapping[str, Any] | None) -> bool:
+    """Tell whether a manifest is that of a finished track."""
+    return manifest is not None and "prompts" in manifest.get("parameters", {})
+
+
 def _open_input(
     path: Path, manifest: Mapping[str, Any], given: str | None
 ) -> tuple[Source | None, VosError | None]:
@@ -181,7 +186,7 @@ def _open_input(
         found = find_input(path, manifest, given)
         rate = parameters.get("rate")
         decoder = parameters.get("decoder", "pyav")
-        return open_source(found, decoder=decoder, rate=rate), None
+        return open_source(found, decoder=decoder, rate=rate, is_exact=True), None
     except (InputError, UsageError) as error:
         if given is not None:
             raise

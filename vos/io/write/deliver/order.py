@@ -13,8 +13,8 @@ from vos.errors import InputError, OutputError, Parameter, UsageError
 from vos.io.paths import display_name
 from vos.io.results.manifest import read_manifest
 from vos.io.write.deliver.finished import FinishedResult
-from vos.io.write.deliver.format import Format, Shot
-from vos.io.write.deliver.names import make_targets, name_objects
+from vos.io.write.deliver.format import Format, Media, Shot
+from vos.io.write.deliver.names import make_targets, name_layers, name_objects
 from vos.io.write.deliver.registry import get_format
 
 EXPORT = "export"
@@ -37,6 +37,7 @@ class Order:
     span: first and last frame, inclusive; None for the whole clip.
     is_inverted: mattes are opaque where the objects are not.
     bits: of a matte's values in `png-matte`.
+    compression: of formats with a choice; None for the usual one.
     """
 
     format: str
@@ -47,6 +48,7 @@ class Order:
     span: tuple[int, int] | None = None
     is_inverted: bool = False
     bits: Literal[8, 16] = 8
+    compression: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,8 @@ def plan_export(result: FinishedResult, order: Order) -> ExportPlan:
     form = get_format(order.format)
     if order.bits != 8 and form.name != "png-matte":
         raise UsageError(Parameter("bits", order.bits), f": {form.name} has its own; leave it out")
-    if order.is_inverted and form.expect is not None:
+    compression = _choose_compression(order.compression, form)
+    if order.is_inverted and (form.expect is not None or not form.can_invert):
         raise UsageError(
             Parameter("invert"), f": {form.name} holds objects, no mattes; leave it out"
         )
@@ -108,22 +111,42 @@ def plan_export(result: FinishedResult, order: Order) -> ExportPlan:
             f"{display_name(result.path)}: frames of {width} x {height} do not fit {form.name}, "
             f"whose sides have at most {form.longest_side_px:,} pixels; choose png-matte"
         )
+    targets = make_targets(
+        order.name or form.template,
+        form,
+        result.clip,
+        names,
+        is_inverted=order.is_inverted,
+        layers=name_layers(ids, result.names) if form.has_layers else None,
+    )
+    place = _place(result, order)
     shot = Shot(
-        targets=make_targets(
-            order.name or form.template, form, result.clip, names, is_inverted=order.is_inverted
-        ),
+        targets=targets,
         objects=names,
         frames=frames,
         start_number=_start_number(order.start_number, form, frames),
         size_hw=result.size_hw,
         rate=_ANY_RATE,
         bits=order.bits,
+        compression=compression,
+        place=place,
     )
-    if form.is_movie:
+    if form.has_rate:
         shot = _with_times(shot, form, result, notices)
-    elif order.start_number is None and form.is_numbered:
+    if order.start_number is None and form.is_numbered:
         notices.append(f"files are numbered from {shot.start_number}, as frames are in vos")
-    return ExportPlan(form, shot, _place(result, order), tuple(notices))
+    return ExportPlan(form, shot, place, tuple(notices))
+
+
+def _choose_compression(wanted: str | None, form: Format) -> str | None:
+    if wanted is None:
+        return form.compressions[0] if form.compressions else None
+    if wanted not in form.compressions:
+        choice = f"give {', '.join(form.compressions)}" if form.compressions else "leave it out"
+        raise UsageError(
+            Parameter("compression", wanted), f": {form.name} has no such choice; {choice}"
+        )
+    return wanted
 
 
 def _choose_frames(result: FinishedResult, order: Order, notices: list[str]) -> range:
@@ -203,15 +226,19 @@ def _with_times(shot: Shot, form: Format, result: FinishedResult, notices: list[
         )
     source = result.source
     if source is None:
+        if form.refers_to_clip:
+            notices.append("the clip is not there, so it is named, and the editor asks for it")
         return replace(shot, rate=rate)
     info = source.info
     if info.kind != "video":
+        media = Media(info.path, None, result.frame_count, names=info.names)
         if not info.is_rate_given:
             notices.append(
                 f"images have no rate, so {rate} frames/s is assumed, as they were tracked"
             )
-        return replace(shot, rate=rate)
+        return replace(shot, rate=rate, media=media)
     timecode = read_timecode(info.path)
+    media = Media(info.path, timecode, result.frame_count, has_audio=info.has_audio)
     if timecode is not None:
         moved = add_frames(timecode, shot.frames.start, rate)
         if moved is None:
@@ -230,15 +257,21 @@ def _with_times(shot: Shot, form: Format, result: FinishedResult, notices: list[
         shot,
         rate=rate,
         timecode=timecode,
+        media=media,
         pixel_aspect=info.frame_pixel_aspect if form.keeps_aspect else Fraction(1),
         audio_from=info.path if has_sound else None,
         audio_start=info.start_time + (first or 0) if has_sound else Fraction(0),
     )
 
 
+def place_beside(result: Path, form: str) -> Path:
+    """Return where a result's export in this format is by default."""
+    return result.with_name(f"{result.name}-{form}")
+
+
 def _place(result: FinishedResult, order: Order) -> Path:
     if order.output is None:
-        return result.path.with_name(f"{result.path.name}-{order.format}")
+        return place_beside(result.path, order.format)
     place = order.output.resolve()
     name = display_name(order.output)
     if place == result.path or result.path in place.parents or place in result.path.parents:

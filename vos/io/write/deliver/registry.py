@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vos.errors import UsageError
+from vos.config import nearest
+from vos.errors import Parameter, UsageError
 from vos.io.write.deliver.format import Delivery, Format, Seen, Shot, Target
 
 if TYPE_CHECKING:
     from vos.io.write.deliver.movies import MovieCodec
 
 _STILLS = "{clip}_{object}.%04d"
+_ONE_STILL = "{clip}.%04d"
 
 
 # Each imports its writer only when it is opened: encoders and Pillow load slowly.
@@ -41,6 +43,11 @@ def _movie(
 
         return read_movies(folder, shot, codec(), wanted)
 
+    def sample_movie(folder: Path, shot: Shot, wanted: Callable[[int], bool]) -> Iterator[Seen]:
+        from vos.io.write.deliver.movies_read import read_movies
+
+        return read_movies(folder, shot, codec(), wanted, is_sampled=True)
+
     return Format(
         name,
         summary,
@@ -50,6 +57,7 @@ def _movie(
         keeps_aspect=keeps_aspect,
         needs_image=needs_image,
         max_error=max_error,
+        sample=sample_movie,
     )
 
 
@@ -102,6 +110,42 @@ def _expect_boxes(label_map: np.ndarray, target: Target) -> np.ndarray:
     return fill_boxes(label_map, target)
 
 
+def _open_exr_mattes(folder: Path, shot: Shot) -> Delivery:
+    from vos.io.write.deliver.exr import MatteExrs
+
+    return MatteExrs(folder, shot)
+
+
+def _read_exr_mattes(folder: Path, shot: Shot, wanted: Callable[[int], bool]) -> Iterator[Seen]:
+    from vos.io.write.deliver.exr_read import read_mattes
+
+    return read_mattes(folder, shot, wanted)
+
+
+def _open_cryptomattes(folder: Path, shot: Shot) -> Delivery:
+    from vos.io.write.deliver.cryptomatte import CryptomatteExrs
+
+    return CryptomatteExrs(folder, shot)
+
+
+def _read_cryptomattes(folder: Path, shot: Shot, wanted: Callable[[int], bool]) -> Iterator[Seen]:
+    from vos.io.write.deliver.cryptomatte import read_cryptomattes
+
+    return read_cryptomattes(folder, shot, wanted)
+
+
+def _open_timeline(folder: Path, shot: Shot) -> Delivery:
+    from vos.io.write.deliver.otio import TimelineDelivery
+
+    return TimelineDelivery(folder, shot)
+
+
+def _read_timeline(folder: Path, shot: Shot, wanted: Callable[[int], bool]) -> Iterator[Seen]:
+    from vos.io.write.deliver.otio import read_timeline
+
+    return read_timeline(folder, shot, wanted)
+
+
 def _open_table(folder: Path, shot: Shot) -> Delivery:
     from vos.io.write.deliver.table import CsvTable
 
@@ -121,6 +165,7 @@ _ALL = (
         _open_mattes,
         _read_mattes,
         is_numbered=True,
+        suffixes=(".png",),
         template=_STILLS,
     ),
     Format(
@@ -129,6 +174,7 @@ _ALL = (
         _open_cutouts,
         _read_cutouts,
         is_numbered=True,
+        suffixes=(".png",),
         needs_image=True,
         template=_STILLS,
     ),
@@ -139,13 +185,51 @@ _ALL = (
     _movie("qtrle", "QuickTime Animation with alpha, lossless (.mov)"),
     _movie("luma", "matte-only ProRes 422 HQ (.mov)", needs_image=False, max_error=2),
     Format(
+        "exr",
+        "half-float OpenEXR, a layer per object",
+        _open_exr_mattes,
+        _read_exr_mattes,
+        is_numbered=True,
+        suffixes=(".exr",),
+        is_timed=True,
+        has_layers=True,
+        keeps_aspect=True,
+        compressions=("zips", "zip", "piz", "dwaa"),
+        template=_ONE_STILL,
+    ),
+    Format(
+        "cryptomatte",
+        "OpenEXR with ids and coverage by rank",
+        _open_cryptomattes,
+        _read_cryptomattes,
+        is_numbered=True,
+        suffixes=(".exr",),
+        is_timed=True,
+        has_layers=True,
+        keeps_aspect=True,
+        can_invert=False,
+        compressions=("zips", "zip", "piz"),  # dwaa would change ids
+        template=_ONE_STILL,
+    ),
+    Format(
+        "otio",
+        "a timeline of the clip under its matte-only movies",
+        _open_timeline,
+        _read_timeline,
+        is_movie=True,
+        keeps_aspect=True,
+        refers_to_clip=True,
+        max_error=2,
+    ),
+    Format(
         "labelme",
         "a PNG per frame with its masks as labelme's JSON",
         _open_labelme,
         _read_labelme,
         is_numbered=True,
+        suffixes=(".png", ".json"),
         needs_image=True,
-        template="{clip}.%04d",
+        template=_ONE_STILL,
         expect=_expect_ids,
     ),
     Format(
@@ -159,6 +243,24 @@ _ALL = (
 )
 
 FORMATS: dict[str, Format] = {one.name: one for one in _ALL}
+
+
+def parse_formats(text: str, given: Parameter) -> tuple[str, ...]:
+    """Parse names of formats, separated by commas; each counts once.
+
+    given: what the user calls them, for messages.
+    Raises UsageError for an unknown one, or where there is none.
+    """
+    names = tuple(dict.fromkeys(one.strip() for one in text.split(",") if one.strip()))
+    if not names:
+        raise UsageError(given, f": names no format; give some of {', '.join(FORMATS)}")
+    for name in names:
+        if name not in FORMATS:
+            raise UsageError(
+                given,
+                f" {name}: is no format{nearest(name, FORMATS)}; give one of {', '.join(FORMATS)}",
+            )
+    return names
 
 
 def get_format(name: str) -> Format:

@@ -24,7 +24,10 @@ def shot_as_json(form: Format, shot: Shot) -> dict[str, Any]:
     """Write what an export is as its manifest has it."""
     return {
         EXPORT: form.name,
-        "files": [[list(one.objects), one.stem] for one in shot.targets],
+        "files": [
+            [list(one.objects), one.stem, *([one.layer] if one.layer else [])]
+            for one in shot.targets
+        ],
         "objects": {str(one): name for one, name in shot.objects.items()},
         "frames": [shot.frames.start, shot.frames.stop - 1],
         "start_number": shot.start_number,
@@ -35,6 +38,7 @@ def shot_as_json(form: Format, shot: Shot) -> dict[str, Any]:
         "bits": shot.bits,
         "invert": any(one.is_inverted for one in shot.targets),
         "sound": shot.audio_from is not None,
+        **({} if shot.compression is None else {"compression": shot.compression}),
     }
 
 
@@ -66,8 +70,13 @@ def _parse(written: Mapping[str, Any]) -> tuple[Format, Shot]:
     form = FORMATS[written[EXPORT]]
     is_inverted = bool(written["invert"])
     targets = tuple(
-        Target(tuple(map(_id, ids)), check_name(stem, "file"), is_inverted)
-        for ids, stem in written["files"]
+        Target(
+            tuple(map(_id, ids)),
+            check_name(stem, "file"),
+            is_inverted,
+            check_name(layer[0], "layer") if layer else "",
+        )
+        for ids, stem, *layer in written["files"]
     )
     first, last = map(int, written["frames"])
     height, width = map(int, written["size_hw"])
@@ -83,6 +92,7 @@ def _parse(written: Mapping[str, Any]) -> tuple[Format, Shot]:
         timecode=written["timecode"],
         pixel_aspect=Fraction(written["pixel_aspect"]),
         bits=written["bits"],
+        compression=written.get("compression"),
     )
     return form, shot
 
@@ -100,10 +110,13 @@ def verify(
     shot: Shot,
     result: FinishedResult | None,
     on_frame: Callable[[int], None] = lambda _position: None,
+    *,
+    is_sampled: bool = False,
 ) -> int:
     """Read an export back and return how many mattes were compared.
 
     result: what it was made of; without it, frames, rate, size and channels are checked alone.
+    is_sampled: only count the frames whose mattes are not compared, where the format allows that.
     Raises VerificationError, naming the frame, for what is not as it should be.
     """
     count = len(shot.frames)
@@ -114,7 +127,8 @@ def verify(
 
     seen = dict.fromkeys(shot.targets, 0)
     compared = 0
-    for one in form.read_back(folder, shot, is_chosen):
+    read = form.sample if is_sampled and form.sample is not None else form.read_back
+    for one in read(folder, shot, is_chosen):
         seen[one.target] += 1
         if one.matte is not None and result is not None:
             _compare(form, shot, result, one.target, one.position, one.matte)
@@ -148,7 +162,8 @@ def _compare(
             return
         off = f"differs by {worst} of 255 from the result's, where {form.name} may by "
         off += str(form.max_error)
+    what = f"the matte {target.layer}" if target.layer else "the matte"
     raise VerificationError(
-        f"{display_name(target.stem)}: the matte of frame {frame_idx} {off}; if the "
+        f"{display_name(target.stem)}: {what} of frame {frame_idx} {off}; if the "
         "result was corrected since, export it again"
     )
