@@ -44,7 +44,7 @@ from vos.io.write.masks import MaskSink
 
 SIZE_HW = (1080, 1920)
 OBJECTS = (1, 2, 3)
-FRAMES = 48
+FRAMES = 64
 READY = 8
 BIT_RATE = 12_000_000
 CORES = 2
