@@ -24,7 +24,8 @@ from vos.io.write.deliver.movie_frames import convert_colours, convert_matte, la
 from vos.io.write.deliver.workers import Workers
 from vos.io.write.overlay.audio import AudioCopy
 
-_THREADS = 2
+_FEW_MOVIES = 8
+"""So many may have two threads each, which hold some frames more; of many, each is one's work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +229,8 @@ def open_encoder(output: OutputContainer, shot: Shot, codec: MovieCodec) -> Vide
     context.height, context.width = shot.size_hw
     context.pix_fmt = codec.pixel_format
     context.time_base = 1 / shot.rate
-    context.thread_count, context.thread_type = _THREADS, ThreadType.AUTO
+    context.thread_count = 2 if len(shot.targets) <= _FEW_MOVIES else 1
+    context.thread_type = ThreadType.AUTO
     context.color_primaries = ColorPrimaries.BT709
     context.color_trc = ColorTrc.BT709
     if not codec.is_rgb:
