@@ -61,6 +61,16 @@ class MovieCodec:
         """Tell whether pixels are stored as they are."""
         return not self.pixel_format.startswith("yuv")
 
+    def require(self) -> None:
+        """Raise UsageError where this FFmpeg has no such encoder."""
+        for encoder in (self.encoder, self.odd_encoder or self.encoder):
+            if encoder not in av.codecs_available:
+                raise UsageError(
+                    f"export: the FFmpeg of this PyAV has no encoder {encoder}; install PyAV's own "
+                    "wheel (`pip install --force-reinstall --only-binary av av`), or choose "
+                    "another format"
+                )
+
 
 def _prores(profile: str) -> MovieCodec:
     # Of FFmpeg's two encoders this one takes a quarter of the other's time; it is 1 dB off, at 63.
@@ -104,18 +114,9 @@ CODECS = {
 
 
 class MovieDelivery(Delivery):
-    """One movie per target; those that were begun are closed together.
-
-    Raises UsageError where this FFmpeg has no such encoder.
-    """
+    """One movie per target; those that were begun are closed together."""
 
     def __init__(self, folder: Path, shot: Shot, codec: MovieCodec) -> None:
-        if codec.encoder not in av.codecs_available:
-            raise UsageError(
-                f"export: the FFmpeg of this PyAV has no encoder {codec.encoder}; install PyAV's "
-                "own wheel (`pip install --force-reinstall --only-binary av av`), or choose "
-                "another format"
-            )
         self.warnings: list[str] = []
         self._codec = codec
         self._movies: list[_Movie] = []
