@@ -172,7 +172,7 @@ class TrackFlags:
         _option(
             "--deliver",
             "--to",
-            text=f"What to export beside the result, as `vos export` does, of {','.join(FORMATS)}; "
+            text=f"What to export beside the result, as `vos export` does, of {', '.join(FORMATS)}; "
             "default nothing.",
             panel=OUTPUT_PANEL,
             metavar="LIST",
