@@ -44,7 +44,7 @@ from vos.io.write.masks import MaskSink
 
 SIZE_HW = (1080, 1920)
 OBJECTS = (1, 2, 3)
-FRAMES = 48
+FRAMES = 64
 READY = 8
 BIT_RATE = 12_000_000
 CORES = 2
@@ -190,10 +190,12 @@ def main() -> None:
         "",
         f"{args.frames} frames of {width} x {height}, H.264, {len(OBJECTS)} objects, each with a "
         f"movie or sequence of its own. {machine()}; load average {os.getloadavg()[0]:.1f}.",
+        f"Command: `python -m benchmarks.export {' '.join(args.formats)} --frames {args.frames}`.",
         "",
         "Milliseconds per frame of the clip, its three objects together. *Alone*: the same encode "
         "with nothing around it, from frames that are ready: FFmpeg's encoder for movies, the "
-        "writer for other formats. *Whole*: decoding, masks, conversion, encoding, reading back.",
+        "writer for other formats. *Whole*: decoding, masks, conversion, encoding, reading back, "
+        "which is much of it for so short a clip.",
         f"The last two columns are what {CORES} such cores do in a second of their CPU time: "
         "frames of the clip, and frames that are written.",
         "",

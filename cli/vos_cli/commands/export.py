@@ -36,7 +36,7 @@ def export_command(
     result: Annotated[
         list[Path],
         typer.Argument(
-            metavar="RESULT...", help="Folders that `vos track` has made, or one of `vos batch`."
+            metavar="RESULT", help="Folders that `vos track` has made, or one of `vos batch`."
         ),
     ],
     to: Annotated[

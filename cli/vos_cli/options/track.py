@@ -172,8 +172,8 @@ class TrackFlags:
         _option(
             "--deliver",
             "--to",
-            text=f"What to export beside the result, as `vos export` does, of {','.join(FORMATS)}; "
-            "default nothing.",
+            text="What to export beside the result, as `vos export` does; default nothing. Of "
+            f"{', '.join(FORMATS)}.",
             panel=OUTPUT_PANEL,
             metavar="LIST",
         ),

@@ -59,6 +59,13 @@ def test_what_cannot_be_delivered_is_refused_before_work(clip, capsys, more, mes
     assert [one.name for one in clip.parent.iterdir()] == ["shot.mov"]
 
 
+def test_an_encoder_that_is_not_here_is_missed_before_work(clip, capsys, monkeypatch):
+    monkeypatch.setattr("av.codecs_available", set())
+    assert run(["track", str(clip), *TRACK, "--deliver", "csv,ffv1"]) == 2
+    assert "has no encoder ffv1; install" in capsys.readouterr().err
+    assert [one.name for one in clip.parent.iterdir()] == ["shot.mov"]
+
+
 def test_one_format_that_fails_leaves_the_others(clip, capsys):
     clip.with_name("shot.mov-vos-csv").write_text("in the way")
     assert run(["track", str(clip), *TRACK, "--deliver", "csv,png-matte", "-q"]) == 2

@@ -184,6 +184,8 @@ class Format:
     needs_image: whether the source's pixels go into it.
     template: the name of its files.
     max_error: by how much a matte that was read back may differ, of 255.
+    require: raises UsageError where something is not installed that it needs; None where nothing
+        is.
     longest_side_px: the widest and tallest frame that it takes.
     """
 
@@ -204,6 +206,7 @@ class Format:
     max_error: int = 0
     longest_side_px: int = 65_535
     suffixes: tuple[str, ...] = ()
+    require: Callable[[], None] | None = None
     sample: ReadBack | None = None
     expect: Callable[[np.ndarray, Target], np.ndarray] | None = None
 

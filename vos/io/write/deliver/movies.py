@@ -24,7 +24,8 @@ from vos.io.write.deliver.movie_frames import convert_colours, convert_matte, la
 from vos.io.write.deliver.workers import Workers
 from vos.io.write.overlay.audio import AudioCopy
 
-_THREADS = 2
+_FEW_MOVIES = 8
+"""So many may have two threads each, which hold some frames more; of many, each is one's work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,16 @@ class MovieCodec:
     def is_rgb(self) -> bool:
         """Tell whether pixels are stored as they are."""
         return not self.pixel_format.startswith("yuv")
+
+    def require(self) -> None:
+        """Raise UsageError where this FFmpeg has no such encoder."""
+        for encoder in (self.encoder, self.odd_encoder or self.encoder):
+            if encoder not in av.codecs_available:
+                raise UsageError(
+                    f"export: the FFmpeg of this PyAV has no encoder {encoder}; install PyAV's own "
+                    "wheel (`pip install --force-reinstall --only-binary av av`), or choose "
+                    "another format"
+                )
 
 
 def _prores(profile: str) -> MovieCodec:
@@ -103,18 +114,9 @@ CODECS = {
 
 
 class MovieDelivery(Delivery):
-    """One movie per target; those that were begun are closed together.
-
-    Raises UsageError where this FFmpeg has no such encoder.
-    """
+    """One movie per target; those that were begun are closed together."""
 
     def __init__(self, folder: Path, shot: Shot, codec: MovieCodec) -> None:
-        if codec.encoder not in av.codecs_available:
-            raise UsageError(
-                f"export: the FFmpeg of this PyAV has no encoder {codec.encoder}; install PyAV's "
-                "own wheel (`pip install --force-reinstall --only-binary av av`), or choose "
-                "another format"
-            )
         self.warnings: list[str] = []
         self._codec = codec
         self._movies: list[_Movie] = []
@@ -228,7 +230,8 @@ def open_encoder(output: OutputContainer, shot: Shot, codec: MovieCodec) -> Vide
     context.height, context.width = shot.size_hw
     context.pix_fmt = codec.pixel_format
     context.time_base = 1 / shot.rate
-    context.thread_count, context.thread_type = _THREADS, ThreadType.AUTO
+    context.thread_count = 2 if len(shot.targets) <= _FEW_MOVIES else 1
+    context.thread_type = ThreadType.AUTO
     context.color_primaries = ColorPrimaries.BT709
     context.color_trc = ColorTrc.BT709
     if not codec.is_rgb:

@@ -15,7 +15,7 @@ from vos.io.results.manifest import read_manifest
 from vos.io.write.deliver.finished import FinishedResult
 from vos.io.write.deliver.format import Format, Media, Shot
 from vos.io.write.deliver.names import make_targets, name_layers, name_objects
-from vos.io.write.deliver.registry import get_format
+from vos.io.write.deliver.registry import check_format, get_format
 
 EXPORT = "export"
 """The parameter in a manifest that says it is of an export, and in which format."""
@@ -105,12 +105,7 @@ def plan_export(result: FinishedResult, order: Order) -> ExportPlan:
         names = name_objects(ids, result.names)
     else:
         names = {one: result.names.get(one, f"obj{one}") for one in ids}
-    height, width = result.size_hw
-    if max(height, width) > form.longest_side_px:
-        raise UsageError(
-            f"{display_name(result.path)}: frames of {width} x {height} do not fit {form.name}, "
-            f"whose sides have at most {form.longest_side_px:,} pixels; choose png-matte"
-        )
+    check_format(form, result.size_hw)
     targets = make_targets(
         order.name or form.template,
         form,

@@ -58,6 +58,7 @@ def _movie(
         needs_image=needs_image,
         max_error=max_error,
         sample=sample_movie,
+        require=lambda: codec().require(),
     )
 
 
@@ -261,6 +262,18 @@ def parse_formats(text: str, given: Parameter) -> tuple[str, ...]:
                 f" {name}: is no format{nearest(name, FORMATS)}; give one of {', '.join(FORMATS)}",
             )
     return names
+
+
+def check_format(form: Format, size_hw: tuple[int, int]) -> None:
+    """Refuse before any work what can never be made here. Raises UsageError."""
+    height, width = size_hw
+    if max(height, width) > form.longest_side_px:
+        raise UsageError(
+            f"frames of {width} x {height} do not fit {form.name}, whose sides have at most "
+            f"{form.longest_side_px:,} pixels; choose png-matte"
+        )
+    if form.require is not None:
+        form.require()
 
 
 def get_format(name: str) -> Format:
