@@ -30,8 +30,8 @@ def export_command(
         Path, typer.Argument(metavar="RESULT", help="A folder that `vos track` has made.")
     ],
     to: Annotated[
-        str, typer.Option("--to", metavar="FORMAT", help=f"{_FORMATS}.", show_default=False)
-    ],
+        str | None, typer.Option("--to", metavar="FORMAT", help=f"{_FORMATS}.", show_default=False)
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -70,6 +70,15 @@ def export_command(
             "--bits", metavar="8|16", help="Of png-matte's values.", rich_help_panel=_WHAT
         ),
     ] = 8,
+    background: Annotated[
+        str | None,
+        typer.Option(
+            "--background",
+            metavar="COLOUR|checker|blur",
+            help="What green puts objects over; needs no --to.",
+            rich_help_panel=_WHAT,
+        ),
+    ] = None,
     start_number: Annotated[
         int | None,
         typer.Option(
@@ -119,6 +128,10 @@ def export_command(
     """
     if bits not in (8, 16):
         raise UsageError(f"--bits {bits}: a matte has 8 or 16 bits a value; give one of them")
+    if to is None:
+        if background is None:
+            raise UsageError(f"--to: say which format to export; one of {', '.join(FORMATS)}")
+        to = "green"
     form = form_of_progress(progress, quiet=quiet)
     report = settings.resolve({"progress": form}).progress
     on_notice = stay_silent if quiet else notify
@@ -131,6 +144,7 @@ def export_command(
         span=None if span is None else parse_span(span),
         is_inverted=invert,
         bits=bits,  # pyright: ignore[reportArgumentType]
+        background=background,
     )
     opened = open_finished(result, source=source)
     try:

@@ -7,11 +7,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from vos.io.closing import Closing
+
+if TYPE_CHECKING:
+    from vos.io.write.deliver.finished import FinishedResult
 
 OPAQUE = 255
 """The value of a matte where the object is; 0 is where it is not."""
@@ -52,6 +55,7 @@ class Shot:
     bits: of a matte's values in stills, 8 or 16.
     audio_from: the file whose sound movies get, or None.
     audio_start: that file's container clock where the first frame is, in seconds.
+    background: what targets are put over, in a format that does so.
     """
 
     targets: tuple[Target, ...]
@@ -65,6 +69,7 @@ class Shot:
     bits: Literal[8, 16] = 8
     audio_from: Path | None = None
     audio_start: Fraction = Fraction(0)
+    background: str | None = None
 
     def number(self, frame_idx: int) -> int:
         """Return the number of a frame in file names."""
@@ -132,6 +137,8 @@ class Format:
     open: makes its writer for a folder.
     read_back: reads what was written.
     expect: what `read_back` gives of a label map where that is no matte; None for mattes.
+    compare: says how a frame that was read back differs, where mattes are not what is compared.
+    default_background: what targets are put over where nobody says; None where they are not.
     is_movie: one file with a constant rate per target; else one file per frame, or one table.
     is_numbered: one file per frame, so that names have a frame number.
     keeps_aspect: whether its files say how wide a pixel is, as far as PyAV can write that.
@@ -152,4 +159,6 @@ class Format:
     template: str = "{clip}_{object}"
     max_error: int = 0
     longest_side_px: int = 65_535
-    expect: Callable[[np.ndarray, Target], np.ndarray] | None = None
+    expect: Callable[[np.ndarray, Target, Shot], np.ndarray] | None = None
+    compare: Callable[[FinishedResult, Shot, Seen], str | None] | None = None
+    default_background: str | None = None

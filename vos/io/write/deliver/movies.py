@@ -33,6 +33,7 @@ class MovieCodec:
     pixel_format: what the encoder is given.
     decoded_formats: what a decoder gives.
     options: of the encoder.
+    is_opaque: whether there is no alpha, and the matte is in the colours.
     """
 
     encoder: str
@@ -41,6 +42,7 @@ class MovieCodec:
     decoded_formats: tuple[str, ...]
     options: dict[str, str] = field(default_factory=dict)
     decoder: str | None = None
+    is_opaque: bool = False
 
     @property
     def is_matte_only(self) -> bool:

@@ -109,4 +109,6 @@ def _matte(frame: VideoFrame, codec: MovieCodec) -> np.ndarray:
             format="gray", src_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.JPEG
         )
         return grey.to_ndarray()
+    if codec.is_opaque:
+        return frame.reformat(format="rgb24", src_colorspace=Colorspace.ITU709).to_ndarray()
     return frame.reformat(format="rgba").to_ndarray()[..., 3]

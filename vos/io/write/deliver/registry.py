@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vos.errors import UsageError
+from vos.io.write.deliver.annotations import ANNOTATIONS
 from vos.io.write.deliver.format import Delivery, Format, Seen, Shot, Target
+from vos.io.write.overlay.limits import LONGEST_SIDE_PX
 
 if TYPE_CHECKING:
+    from vos.io.write.deliver.finished import FinishedResult
     from vos.io.write.deliver.movies import MovieCodec
 
 _STILLS = "{clip}_{object}.%04d"
@@ -78,25 +81,25 @@ def _read_cutouts(folder: Path, shot: Shot, wanted: Callable[[int], bool]) -> It
     return read_pngs(folder, shot, "rgba", wanted)
 
 
-def _open_labelme(folder: Path, shot: Shot) -> Delivery:
-    from vos.io.write.deliver.labelme import LabelmeFiles
+def _open_over(folder: Path, shot: Shot) -> Delivery:
+    from vos.io.write.deliver.over import OverDelivery
 
-    return LabelmeFiles(folder, shot)
-
-
-def _read_labelme(folder: Path, shot: Shot, wanted: Callable[[int], bool]) -> Iterator[Seen]:
-    from vos.io.write.deliver.labelme import read_labelme
-
-    return read_labelme(folder, shot, wanted)
+    return OverDelivery(folder, shot)
 
 
-def _expect_ids(label_map: np.ndarray, target: Target) -> np.ndarray:
-    from vos.io.write.deliver.labelme import keep_ids
+def _read_over(folder: Path, shot: Shot, wanted: Callable[[int], bool]) -> Iterator[Seen]:
+    from vos.io.write.deliver.over import read_over
 
-    return keep_ids(label_map, target)
+    return read_over(folder, shot, wanted)
 
 
-def _expect_boxes(label_map: np.ndarray, target: Target) -> np.ndarray:
+def _compare_over(result: FinishedResult, shot: Shot, seen: Seen) -> str | None:
+    from vos.io.write.deliver.over import compare_over
+
+    return compare_over(result, shot, seen)
+
+
+def _expect_boxes(label_map: np.ndarray, target: Target, _shot: Shot) -> np.ndarray:
     from vos.io.write.deliver.table import fill_boxes
 
     return fill_boxes(label_map, target)
@@ -139,15 +142,18 @@ _ALL = (
     _movie("qtrle", "QuickTime Animation with alpha, lossless (.mov)"),
     _movie("luma", "matte-only ProRes 422 HQ (.mov)", needs_image=False, max_error=2),
     Format(
-        "labelme",
-        "a PNG per frame with its masks as labelme's JSON",
-        _open_labelme,
-        _read_labelme,
-        is_numbered=True,
+        "green",
+        "H.264 of the object over green, or over a background of choice (.mp4)",
+        _open_over,
+        _read_over,
+        is_movie=True,
+        keeps_aspect=True,
         needs_image=True,
-        template="{clip}.%04d",
-        expect=_expect_ids,
+        longest_side_px=LONGEST_SIDE_PX,
+        compare=_compare_over,
+        default_background="green",
     ),
+    *ANNOTATIONS,
     Format(
         "csv",
         "a table, a row per frame and object",

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from vos.errors import InputError, VerificationError
+from vos.errors import InputError, UsageError, VerificationError
 from vos.io.paths import check_name, display_name
 from vos.io.results.manifest import MANIFEST_NAME, read_manifest
+from vos.io.write.deliver.backgrounds import check_background
 from vos.io.write.deliver.finished import FinishedResult
-from vos.io.write.deliver.format import Format, Shot, Target
+from vos.io.write.deliver.format import Format, Seen, Shot, Target
 from vos.io.write.deliver.order import EXPORT
 from vos.io.write.deliver.registry import FORMATS
 
@@ -35,6 +36,7 @@ def shot_as_json(form: Format, shot: Shot) -> dict[str, Any]:
         "bits": shot.bits,
         "invert": any(one.is_inverted for one in shot.targets),
         "sound": shot.audio_from is not None,
+        **({} if shot.background is None else {"background": shot.background}),
     }
 
 
@@ -56,7 +58,7 @@ def read_shot(folder: Path) -> tuple[Format, Shot, dict[str, Any]]:
         )
     try:
         return *_parse(written), manifest
-    except (KeyError, TypeError, ValueError, ArithmeticError, InputError) as error:
+    except (KeyError, TypeError, ValueError, ArithmeticError, InputError, UsageError) as error:
         raise InputError(
             f"{name}: its {MANIFEST_NAME} is damaged or of another version ({error}): export again"
         ) from error
@@ -83,8 +85,15 @@ def _parse(written: Mapping[str, Any]) -> tuple[Format, Shot]:
         timecode=written["timecode"],
         pixel_aspect=Fraction(written["pixel_aspect"]),
         bits=written["bits"],
+        background=_background(form, written),
     )
     return form, shot
+
+
+def _background(form: Format, written: Mapping[str, Any]) -> str | None:
+    if form.default_background is None:
+        return None
+    return check_background(str(written["background"]))
 
 
 def _id(value: object) -> int:
@@ -106,6 +115,8 @@ def verify(
     result: what it was made of; without it, frames, rate, size and channels are checked alone.
     Raises VerificationError, naming the frame, for what is not as it should be.
     """
+    if form.compare is not None and result is not None and result.source is None:
+        result = None  # it takes the source's pixels
     count = len(shot.frames)
     chosen = {0, count // 2, count - 1, *range(0, count, _EVERY)}
 
@@ -117,7 +128,7 @@ def verify(
     for one in form.read_back(folder, shot, is_chosen):
         seen[one.target] += 1
         if one.matte is not None and result is not None:
-            _compare(form, shot, result, one.target, one.position, one.matte)
+            _compare(form, shot, result, one)
             compared += 1
         on_frame(one.position)
     for target, frames in seen.items():
@@ -129,26 +140,30 @@ def verify(
     return compared
 
 
-def _compare(
-    form: Format,
-    shot: Shot,
-    result: FinishedResult,
-    target: Target,
-    position: int,
-    matte: np.ndarray,
-) -> None:
-    frame_idx = shot.frames[position]
-    label_map = result.label_map(frame_idx)
-    expected = target.matte(label_map) if form.expect is None else form.expect(label_map, target)
-    if matte.shape != expected.shape:
-        off = "is of another size"
-    else:
-        worst = int(np.abs(matte.astype(np.int16) - expected).max())
-        if worst <= form.max_error:
-            return
-        off = f"differs by {worst} of 255 from the result's, where {form.name} may by "
-        off += str(form.max_error)
+def _compare(form: Format, shot: Shot, result: FinishedResult, seen: Seen) -> None:
+    off = _differ(form, shot, result, seen)
+    if off is None:
+        return
+    frame_idx = shot.frames[seen.position]
     raise VerificationError(
-        f"{display_name(target.stem)}: the matte of frame {frame_idx} {off}; if the "
-        "result was corrected since, export it again"
+        f"{display_name(seen.target.stem)}: the matte of frame {frame_idx} {off}; if the result was "
+        "corrected since, export it again"
     )
+
+
+def _differ(form: Format, shot: Shot, result: FinishedResult, seen: Seen) -> str | None:
+    """Return how a frame that was read back differs from the result, None where it does not."""
+    assert seen.matte is not None
+    if form.compare is not None:
+        return form.compare(result, shot, seen)
+    label_map = result.label_map(shot.frames[seen.position])
+    if form.expect is None:
+        expected = seen.target.matte(label_map)
+    else:
+        expected = form.expect(label_map, seen.target, shot)
+    if seen.matte.shape != expected.shape:
+        return "is of another size"
+    worst = int(np.abs(seen.matte.astype(np.int16) - expected).max())
+    if worst <= form.max_error:
+        return None
+    return f"differs by {worst} of 255 from the result's, where {form.name} may by {form.max_error}"
