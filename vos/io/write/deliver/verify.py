@@ -146,8 +146,8 @@ def _compare(form: Format, shot: Shot, result: FinishedResult, seen: Seen) -> No
         return
     frame_idx = shot.frames[seen.position]
     raise VerificationError(
-        f"{display_name(seen.target.stem)}: the matte of frame {frame_idx} {off}; if the result was "
-        "corrected since, export it again"
+        f"{display_name(seen.target.stem)}: the matte of frame {frame_idx} {off}; if the result "
+        "was corrected since, export it again"
     )
 
 
