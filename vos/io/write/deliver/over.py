@@ -19,7 +19,7 @@ from vos.io.write.overlay.encoders import choose_x264
 MAX_ERROR = 16
 """By how much the mean of a block of pixels may differ, of 255, away from the matte's edge."""
 
-_BLOCK_PX = 8
+_BLOCK_PX = 16
 
 
 def over_codec(size_hw: tuple[int, int]) -> MovieCodec:

@@ -136,7 +136,7 @@ def test_verify_finds_another_background(make_result, tmp_path, monkeypatch):
     monkeypatch.setattr(over, "draw_background", lambda _name, image: drawn("red", image))
     place, _, _ = export_result(result, "green", is_verified=False)
     monkeypatch.undo()
-    with pytest.raises(VerificationError, match="frame 0 differs by .* where green may by"):
+    with pytest.raises(VerificationError, match=r"frame 0 differs by .* where green may by"):
         verify_again(place, result)
     (result.parent / "shot.mov").unlink()
     assert verify_again(place, result) == 0  # there are no pixels to compare
