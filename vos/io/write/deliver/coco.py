@@ -23,7 +23,8 @@ from vos.io.write.deliver.png import write_new
 from vos.io.write.deliver.rle import decode_mask, encode_mask, load_pycocotools, measure_rle
 
 MOST_BYTES = 2**31
-_IMAGES, _SUFFIX = "images", ".json"
+SUFFIX = "_instances.json"  # never that of the manifest
+_IMAGES = "images"
 
 
 class CocoFile(Delivery):
@@ -76,7 +77,7 @@ class CocoFile(Delivery):
                 "annotations": self._annotations[target],
                 "categories": list_categories(self._shot),
             }
-            write_new(self._folder / f"{target.stem}{_SUFFIX}", json.dumps(content).encode())
+            write_new(self._folder / f"{target.stem}{SUFFIX}", json.dumps(content).encode())
 
     def _abandon(self) -> None:
         """Nothing is open between frames."""
@@ -97,7 +98,7 @@ def read_coco(folder: Path, shot: Shot, wanted: Callable[[int], bool]) -> Iterat
     """Read the files back with pycocotools: see `ReadBack`. A matte has ids as its values."""
     load_pycocotools()
     for target in shot.targets:
-        path = folder / f"{target.stem}{_SUFFIX}"
+        path = folder / f"{target.stem}{SUFFIX}"
         try:
             yield from _read(path, shot, target, wanted)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -104,7 +104,7 @@ def compare_over(result: FinishedResult, shot: Shot, seen: Seen) -> str | None:
     matte = seen.target.matte(result.label_map(frame_idx))
     wanted = _put_over(image, matte, draw_background(shot.background or "", image))
     is_far = _far_from_edges(matte)
-    if not is_far.any():
+    if not is_far.any():  # a small frame, or edges everywhere
         return None
     error = np.abs(_mean_blocks(wanted) - _mean_blocks(seen.matte)).max(axis=2)[is_far].max()
     if error <= MAX_ERROR:
@@ -116,13 +116,17 @@ def _mean_blocks(image: np.ndarray) -> np.ndarray:
     """Return the means of whole blocks, float64."""
     height, width = (side // _BLOCK_PX * _BLOCK_PX for side in image.shape[:2])
     cut = image[:height, :width].astype(np.float64)
-    blocks = cut.reshape(height // _BLOCK_PX, _BLOCK_PX, width // _BLOCK_PX, _BLOCK_PX, -1)
+    rows, columns = height // _BLOCK_PX, width // _BLOCK_PX
+    blocks = cut.reshape(rows, _BLOCK_PX, columns, _BLOCK_PX, image[0, 0].size)
     return blocks.mean(axis=(1, 3))
 
 
 def _far_from_edges(matte: np.ndarray) -> np.ndarray:
     """Tell of each block whether the matte has one value in it and in all around it."""
-    means = np.pad(_mean_blocks(matte)[..., 0], 1, mode="edge")
+    blocks = _mean_blocks(matte)[..., 0]
+    if not blocks.size:
+        return np.zeros(blocks.shape, bool)
+    means = np.pad(blocks, 1, mode="edge")
     around = np.lib.stride_tricks.sliding_window_view(means, (3, 3))
     low, high = around.min(axis=(2, 3)), around.max(axis=(2, 3))
     return (low == high) & np.isin(low, (0, 255))

@@ -14,14 +14,14 @@ from typing import Any
 from vos.bounded import read_json
 from vos.errors import VerificationError
 from vos.io.paths import display_name
-from vos.io.write.deliver.coco import MOST_BYTES, list_categories
+from vos.io.write.deliver.coco import MOST_BYTES, SUFFIX, list_categories
 from vos.io.write.deliver.format import Delivery, Seen, Shot, ShotFrame, Target
 from vos.io.write.deliver.jpeg import check_frame, write_frame
 from vos.io.write.deliver.labels import label_objects, list_labels, paint_masks
 from vos.io.write.deliver.png import write_new
 from vos.io.write.deliver.rle import decode_mask, encode_mask, load_pycocotools, measure_rle
 
-_IMAGES, _SUFFIX = "JPEGImages", ".json"
+_IMAGES = "JPEGImages"
 
 
 class YtvisFile(Delivery):
@@ -84,7 +84,7 @@ class YtvisFile(Delivery):
                 "annotations": annotations,
                 "categories": list_categories(shot),
             }
-            write_new(self._folder / f"{target.stem}{_SUFFIX}", json.dumps(content).encode())
+            write_new(self._folder / f"{target.stem}{SUFFIX}", json.dumps(content).encode())
 
     def _abandon(self) -> None:
         """Nothing is open between frames."""
@@ -98,7 +98,7 @@ def read_ytvis(folder: Path, shot: Shot, wanted: Callable[[int], bool]) -> Itera
     """Read the files back, masks with pycocotools: see `ReadBack`. A matte has ids as values."""
     load_pycocotools()
     for target in shot.targets:
-        path = folder / f"{target.stem}{_SUFFIX}"
+        path = folder / f"{target.stem}{SUFFIX}"
         try:
             yield from _read(path, shot, target, wanted)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:

@@ -18,7 +18,15 @@ from hypothesis import strategies as st
 from PIL import Image
 from skimage.draw import line
 
-from finished_result import FRAMES, SIZE_HW, export_result, label_map, verify_again
+from finished_result import (
+    FRAMES,
+    SIZE_HW,
+    export_result,
+    label_map,
+    verify_again,
+    write_clip,
+    write_result,
+)
 from vos.errors import UsageError, VerificationError
 from vos.io.write.deliver.format import Shot, ShotFrame, Target
 from vos.io.write.deliver.polygons import fill_polygons
@@ -70,7 +78,7 @@ def golden(form, folder) -> Shot:
 
 def test_coco_golden(tmp_path):
     golden("coco", tmp_path)
-    assert json.loads((tmp_path / "clip.json").read_text()) == {
+    assert json.loads((tmp_path / "clip_instances.json").read_text()) == {
         "info": {"description": "clip", "version": "1.0"},
         "licenses": [],
         "images": [
@@ -107,7 +115,7 @@ def test_coco_golden(tmp_path):
 
 def test_ytvis_golden(tmp_path):
     golden("ytvis", tmp_path)
-    content = json.loads((tmp_path / "clip.json").read_text())
+    content = json.loads((tmp_path / "clip_instances.json").read_text())
     names = ["clip/00000.jpg", "clip/00001.jpg"]
     assert content["videos"] == [
         {"id": 1, "width": 6, "height": 4, "length": 2, "file_names": names}
@@ -208,7 +216,7 @@ def test_a_result_is_exported_and_read_back(make_result, form):
 
 def test_coco_is_what_pycocotools_reads(make_result):
     place, _, _ = export_result(make_result(), "coco", start_number=1001)
-    coco = COCO(str(place / "shot.json"))
+    coco = COCO(str(place / "shot_instances.json"))
     for index, identity in enumerate(sorted(coco.getImgIds())):
         with Image.open(place / "images" / coco.imgs[identity]["file_name"]) as image:
             assert image.size == SIZE_HW[::-1]
@@ -230,7 +238,7 @@ def test_an_object_that_is_never_seen_keeps_its_class(tmp_path):
         shot = write(form, folder, empty, names)
         assert not any(one.any() for one in read(form, folder, shot))
     for form in ("coco", "ytvis"):
-        content = json.loads((tmp_path / form / "clip.json").read_text())
+        content = json.loads((tmp_path / form / "clip_instances.json").read_text())
         assert (content["annotations"], len(content["categories"])) == ([], 2)
     assert not list(ElementTree.parse(tmp_path / "cvat" / "clip.xml").iter("track"))
     assert len(list(ElementTree.parse(tmp_path / "cvat" / "clip.xml").iter("label"))) == 2
@@ -246,7 +254,7 @@ def test_objects_of_one_name_are_instances_of_a_class(tmp_path):
     assert ids == ["1001", "2001", "1002"]
     (tmp_path / "coco").mkdir()
     write("coco", tmp_path / "coco", [labels], names)
-    content = json.loads((tmp_path / "coco" / "clip.json").read_text())
+    content = json.loads((tmp_path / "coco" / "clip_instances.json").read_text())
     assert [one["name"] for one in content["categories"]] == ["dog", "cat"]
     assert [one["category_id"] for one in content["annotations"]] == [1, 2, 1]
 
@@ -331,27 +339,36 @@ def _swap(path, old, new):
 @pytest.mark.parametrize(
     ("form", "edit"),
     [
-        ("coco", lambda p: _edit_json(p / "shot.json", lambda c: c["annotations"].pop(0))),
-        ("coco", lambda p: _edit_json(p / "shot.json", lambda c: c["images"].pop())),
-        ("coco", lambda p: _edit_json(p / "shot.json", lambda c: c["categories"].pop())),
-        ("coco", lambda p: _edit_json(p / "shot.json", lambda c: c.pop("images"))),
         (
             "coco",
-            lambda p: _edit_json(p / "shot.json", lambda c: c["annotations"][0].update(area=1)),
+            lambda p: _edit_json(p / "shot_instances.json", lambda c: c["annotations"].pop(0)),
+        ),
+        ("coco", lambda p: _edit_json(p / "shot_instances.json", lambda c: c["images"].pop())),
+        ("coco", lambda p: _edit_json(p / "shot_instances.json", lambda c: c["categories"].pop())),
+        ("coco", lambda p: _edit_json(p / "shot_instances.json", lambda c: c.pop("images"))),
+        (
+            "coco",
+            lambda p: _edit_json(
+                p / "shot_instances.json", lambda c: c["annotations"][0].update(area=1)
+            ),
         ),
         (
             "coco",
             lambda p: _edit_json(
-                p / "shot.json", lambda c: c["annotations"][0]["segmentation"].update(counts="~~")
+                p / "shot_instances.json",
+                lambda c: c["annotations"][0]["segmentation"].update(counts="~~"),
             ),
         ),
         ("coco", lambda p: (p / "images" / "shot.0005.jpg").unlink()),
         ("coco", lambda p: Image.new("RGB", (9, 9)).save(p / "images" / "shot.0005.jpg")),
-        ("ytvis", lambda p: _edit_json(p / "shot.json", lambda c: c["annotations"].pop())),
+        (
+            "ytvis",
+            lambda p: _edit_json(p / "shot_instances.json", lambda c: c["annotations"].pop()),
+        ),
         (
             "ytvis",
             lambda p: _edit_json(
-                p / "shot.json", lambda c: c["annotations"][0]["segmentations"].pop()
+                p / "shot_instances.json", lambda c: c["annotations"][0]["segmentations"].pop()
             ),
         ),
         ("ytvis", lambda p: (p / "JPEGImages" / "shot" / "00011.jpg").unlink()),
@@ -411,3 +428,11 @@ def test_a_clip_without_its_images_gives_what_needs_none(make_result):
         place, _, done = export_result(result, form)
         assert done.frames == FRAMES
         assert place.is_dir()
+
+
+@pytest.mark.parametrize("form", ["coco", "ytvis"])
+def test_a_clip_called_manifest(tmp_path, form):
+    write_clip(tmp_path / "manifest.mov", SIZE_HW)
+    result = write_result(tmp_path / "manifest.mov", tmp_path / "result", SIZE_HW)
+    place, _, _ = export_result(result, form)
+    assert verify_again(place, result) == 3

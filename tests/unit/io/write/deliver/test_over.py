@@ -154,3 +154,9 @@ def test_a_mask_of_the_whole_frame(tmp_path):
     place, _, done = export_result(result, "green", objects=("1",))
     assert done.compared == 3
     assert len(decode(place / "shot_coffee_cup.mp4")[0]) == FRAMES
+
+
+@pytest.mark.parametrize("size_hw", [(1, 1), (3, 5), (16, 16)])
+def test_the_smallest_frames(make_result, size_hw):
+    place, _, _ = export_result(make_result(size_hw), "green", objects=("1",))
+    assert len(decode(place / "shot_coffee_cup.mp4")[0]) == FRAMES
