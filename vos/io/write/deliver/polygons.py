@@ -1,8 +1,11 @@
 """Masks as polygons, exactly, and polygons as masks.
 
-A polygon follows the edges of the pixels, a tenth of a pixel inside. So whoever asks which centres
-of pixels it holds gets the mask again, and so does whoever cuts its corners to whole pixels and
-fills it with its outline, as OpenCV does. Pixels that touch in a corner belong together.
+Readers make whole pixels of a polygon's corners, and fill it with its outline, as OpenCV does:
+Ultralytics cuts them and supervision rounds them. So a corner lies in the pixel that it belongs to,
+where both give that pixel: less than half a pixel from its top and left. Whoever asks instead which
+centres of pixels a polygon holds gets a mask without its last columns and rows.
+
+Pixels that touch in a corner belong together.
 """
 
 from __future__ import annotations
@@ -12,7 +15,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-_INSET = 0.1
+_NEAR, _FAR = 0.1, 0.4  # of a pixel, where its corners are
+_SAMPLE = 0.25  # between them
 _MOST_MEASURED = 512
 _RIGHT, _DOWN, _LEFT, _UP = range(4)
 _TL, _TR, _BL, _BR = (-1, -1), (1, -1), (-1, 1), (1, 1)
@@ -72,19 +76,27 @@ def _thin(count: int) -> np.ndarray:
 
 
 def fill_polygons(polygons: Sequence[np.ndarray], size_hw: tuple[int, int]) -> np.ndarray:
-    """Return which centres of pixels lie in an odd number of the polygons, bool H x W."""
+    """Return the pixels that polygons hold at a quarter of their width and height, bool H x W.
+
+    Where several hold it, every second one takes it out.
+    """
     height, width = size_hw
     flips = np.zeros((height, width + 1), np.uint8)
     for polygon in polygons:
         for edge in zip(polygon.tolist(), np.roll(polygon, -1, axis=0).tolist(), strict=True):
             # From its upper end, so that a bridge is rounded the same way there and back.
             (x0, y0), (x1, y1) = sorted(edge, key=lambda point: point[1])
-            low, high = (np.clip(np.ceil(one - 0.5), 0, height) for one in (y0, y1))
+            low, high = (np.clip(np.ceil(one - _SAMPLE), 0, height) for one in (y0, y1))
             rows = np.arange(int(low), int(high))
             if rows.size:
-                x = x0 + (rows + 0.5 - y0) * (x1 - x0) / (y1 - y0)
-                flips[rows, np.clip(np.ceil(x - 0.5), 0, width).astype(int)] ^= 1
+                x = x0 + (rows + _SAMPLE - y0) * (x1 - x0) / (y1 - y0)
+                flips[rows, np.clip(np.ceil(x - _SAMPLE), 0, width).astype(int)] ^= 1
     return np.bitwise_xor.accumulate(flips, axis=1)[:, :width].astype(bool)
+
+
+def _shift(corner: int, side: int) -> float:
+    """Move a corner between pixels into the one before it (-1) or behind it (1)."""
+    return corner + _NEAR if side > 0 else corner - 1 + _FAR
 
 
 class _Walk:
@@ -104,7 +116,7 @@ class _Walk:
                 first = len(corners)
                 for dx, dy in pixels:
                     corners.append((x, y))
-                    self._points.append((x + dx * _INSET, y + dy * _INSET))
+                    self._points.append((_shift(x, dx), _shift(y, dy)))
                 comes[way_in].append(first)
                 leaves[way_out].append(len(corners) - 1)
                 passes += [(first, first + 1)] * (len(pixels) - 1)
@@ -167,12 +179,12 @@ class _Walk:
             _, edge = max(one for one in rows[row] if one[0] < x)
             bridges[edge].append((row, x, left))
         for edge, some in bridges.items():
-            x_edge = self._corners[edge][0] + _INSET
+            x_edge = self._corners[edge][0] + _NEAR
             end, at = self._next[edge], edge
             for row, x, left in sorted(some, reverse=True):  # the edge goes up
-                y = row + 0.5
-                out, there = self._add(x_edge, y), self._add(x - _INSET, y)
-                back, home = self._add(x - _INSET, y), self._add(x_edge, y)
+                y = row + _SAMPLE
+                out, there = self._add(x_edge, y), self._add(_shift(x, -1), y)
+                back, home = self._add(_shift(x, -1), y), self._add(x_edge, y)
                 self._next[at], self._next[out] = out, there
                 self._next[there], self._next[left] = self._next[left], back
                 self._next[back] = at = home

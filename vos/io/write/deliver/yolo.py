@@ -84,7 +84,7 @@ def class_ids(shot: Shot) -> dict[int, int]:
 def read_yolo(folder: Path, shot: Shot, wanted: Callable[[int], bool]) -> Iterator[Seen]:
     """Read the data set back: see `ReadBack`. A matte has classes, counted from 1, as its values.
 
-    Polygons hold the pixels whose centres are in them, which is no more than a polygon says.
+    Polygons are filled as `fill_polygons` does: bridges between parts have no width.
     """
     path = folder / _DATA
     try:

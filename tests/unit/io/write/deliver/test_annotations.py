@@ -191,7 +191,7 @@ def test_yolo_golden(tmp_path):
     }
     lines = (tmp_path / "labels" / "clip.0000.txt").read_text().splitlines()
     assert [one.split(" ", 1)[0] for one in lines] == ["0", "1"]
-    assert lines[1] == "1 0.683333 0.525000 0.983333 0.525000 0.983333 0.975000 0.683333 0.975000"
+    assert lines[1] == "1 0.683333 0.525000 0.900000 0.525000 0.900000 0.850000 0.683333 0.850000"
     assert len((tmp_path / "labels" / "clip.0001.txt").read_text().splitlines()) == 1
     assert (tmp_path / "images" / "clip.0001.jpg").is_file()
 
@@ -300,9 +300,10 @@ def test_any_masks_and_names_come_back(form, clip, start_number):
             np.testing.assert_array_equal(one, expect(labels, shot.targets[0], shot))
 
 
+@pytest.mark.parametrize("to_pixels", [np.floor, np.round])  # Ultralytics, supervision
 @given(clip=clips())
-def test_yolo_as_opencv_fills_it(clip):
-    """Corners cut to whole pixels, filled with the outline: exact but for bridges of parts."""
+def test_yolo_as_opencv_fills_it(to_pixels, clip):
+    """Corners made whole pixels, filled with the outline: exact but for bridges of parts."""
     maps, names = clip
     with tempfile.TemporaryDirectory() as folder:
         write("yolo-seg", Path(folder), maps[:1], names)
@@ -312,7 +313,7 @@ def test_yolo_as_opencv_fills_it(clip):
     assert len(lines) == len(present)
     for object_id, text in zip(present, lines, strict=True):
         values = np.array(text.split()[1:], float).reshape(-1, 2)
-        points = (values * [width, height]).astype(int)
+        points = to_pixels(values * [width, height]).astype(int)
         outline = np.zeros((height, width), bool)
         mask = maps[0] == object_id
         for (x0, y0), (x1, y1) in zip(points, np.roll(points, -1, axis=0), strict=True):
@@ -320,7 +321,7 @@ def test_yolo_as_opencv_fills_it(clip):
             assert mask[[y0, y1], [x0, x1]].all()
             if len(rows) < 3 or mask[rows, columns].all():  # else a bridge between parts
                 outline[rows, columns] = True
-        filled = fill_polygons([points + 0.5], (height, width))
+        filled = fill_polygons([points + 0.25], (height, width))
         np.testing.assert_array_equal(filled | outline, mask)
 
 
@@ -436,3 +437,16 @@ def test_a_clip_called_manifest(tmp_path, form):
     result = write_result(tmp_path / "manifest.mov", tmp_path / "result", SIZE_HW)
     place, _, _ = export_result(result, form)
     assert verify_again(place, result) == 3
+
+
+def test_yolo_is_what_supervision_reads(make_result):
+    supervision = pytest.importorskip("supervision", reason="supervision is not installed")
+    place, _, _ = export_result(make_result(), "yolo-seg")
+    folders = [str(place / one) for one in ("images", "labels", "data.yaml")]
+    data = supervision.DetectionDataset.from_yolo(*folders, force_masks=True)
+    assert data.classes == ["coffee cup", "Hand"]
+    assert len(data) == FRAMES
+    for path, _, found in data:
+        labels = label_map(int(Path(path).stem.rsplit(".", 1)[1]), SIZE_HW)
+        for one, mask in zip(found.class_id, found.mask, strict=True):
+            np.testing.assert_array_equal(mask, labels == one + 1)
