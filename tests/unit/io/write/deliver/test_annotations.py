@@ -450,3 +450,28 @@ def test_yolo_is_what_supervision_reads(make_result):
         labels = label_map(int(Path(path).stem.rsplit(".", 1)[1]), SIZE_HW)
         for one, mask in zip(found.class_id, found.mask, strict=True):
             np.testing.assert_array_equal(mask, labels == one + 1)
+
+
+def test_cvat_keeps_every_mask(make_result):
+    """Read as CVAT's importer does: of each track its first shape, its box inclusive."""
+    result = make_result()
+    place, _, _ = export_result(result, "cvat")
+    labels = np.zeros((FRAMES, *SIZE_HW), np.uint8)
+    for track in ElementTree.parse(place / "shot.xml").iter("track"):
+        shape = track[0].attrib
+        *runs, left, top, right, bottom = (
+            *map(int, shape["rle"].split(",")),
+            *(int(shape[one]) for one in ("left", "top")),
+            int(shape["left"]) + int(shape["width"]) - 1,
+            int(shape["top"]) + int(shape["height"]) - 1,
+        )
+        pixels = [(y, x) for y in range(top, bottom + 1) for x in range(left, right + 1)]
+        is_object = False
+        for run in runs:
+            here, pixels = pixels[:run], pixels[run:]
+            for y, x in here if is_object else ():
+                labels[int(shape["frame"]), y, x] = {"coffee cup": 1, "Hand": 2}[track.get("label")]
+            is_object = not is_object
+        assert not pixels
+    for index, one in enumerate(labels):
+        np.testing.assert_array_equal(one, label_map(index, SIZE_HW))
