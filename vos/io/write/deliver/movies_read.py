@@ -13,15 +13,18 @@ from av.codec import CodecContext
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.video.codeccontext import VideoCodecContext
-from av.video.reformatter import ColorRange, Colorspace
+from av.video.reformatter import Colorspace
 from av.video.stream import VideoStream
 
 from vos.errors import VerificationError
 from vos.io.paths import display_name
 from vos.io.read.container_file import open_container
-from vos.io.write.deliver.format import Seen, Shot
+from vos.io.write.deliver.format import OPAQUE, Seen, Shot
 from vos.io.write.deliver.movies import MovieCodec
 from vos.io.write.deliver.timecode import read_timecode
+
+_BLACK, _WHITE = 64, 940  # of luma in 10 bits
+_ALPHA = 3
 
 
 def read_movies(
@@ -105,10 +108,21 @@ def _check_frame(
 
 def _matte(frame: VideoFrame, codec: MovieCodec) -> np.ndarray:
     if codec.is_matte_only:
-        grey = frame.reformat(
-            format="gray", src_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.JPEG
-        )
-        return grey.to_ndarray()
+        return _scale(frame, 0, _BLACK, _WHITE)
     if codec.is_opaque:
         return frame.reformat(format="rgb24", src_colorspace=Colorspace.ITU709).to_ndarray()
+    if not codec.is_rgb:
+        return _scale(frame, _ALPHA, 0, 2 ** frame.format.components[_ALPHA].bits - 1)
     return frame.reformat(format="rgba").to_ndarray()[..., 3]
+
+
+def _scale(frame: VideoFrame, index: int, low: int, high: int) -> np.ndarray:
+    """Return a plane as uint8 H x W, its values from low to high as 0 to 255.
+
+    By hand: FFmpeg's own conversion gets the last columns of some widths wrong.
+    """
+    plane = frame.planes[index]
+    kind = "<u2" if frame.format.components[index].bits > 8 else "u1"
+    rows = np.frombuffer(memoryview(plane), kind).reshape(plane.height, -1)[:, : plane.width]
+    values = (rows.astype(np.float32) - low) * (OPAQUE / (high - low))
+    return values.round().clip(0, OPAQUE).astype(np.uint8)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import finished_result
 from finished_result import (
     FRAMES,
     RATE,
@@ -242,3 +243,15 @@ def test_without_clip_and_stats_no_movie_has_a_rate(make_result):
     export_result(result, "png-matte")
     with pytest.raises(InputError, match="how many frames make a second"):
         export_result(result, "luma")
+
+
+@pytest.mark.parametrize("width", [17, 20, 33, 63])
+@pytest.mark.parametrize("form", ["luma", "vp9", "prores4444"])
+def test_objects_in_the_last_columns_of_any_width(make_result, monkeypatch, form, width):
+    def noise(index, size_hw):
+        return np.random.default_rng(index).integers(0, 3, size_hw).astype(np.uint8)
+
+    monkeypatch.setattr(finished_result, "label_map", noise)
+    result = make_result((20, width), frames=range(3))
+    _, _, done = export_result(result, form, objects=("1",), span=(0, 2))
+    assert done.compared == 3
