@@ -40,14 +40,14 @@ def export_command(
         ),
     ],
     to: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--to",
             metavar="FORMAT",
             help=f"One or more, separated by commas. {_FORMATS}.",
             show_default=False,
         ),
-    ],
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -87,6 +87,15 @@ def export_command(
             "--bits", metavar="8|16", help="Of png-matte's values.", rich_help_panel=_WHAT
         ),
     ] = 8,
+    background: Annotated[
+        str | None,
+        typer.Option(
+            "--background",
+            metavar="COLOUR|checker|blur",
+            help="What green puts objects over; needs no --to.",
+            rich_help_panel=_WHAT,
+        ),
+    ] = None,
     compression: Annotated[
         str | None,
         typer.Option(
@@ -145,6 +154,10 @@ def export_command(
     """
     if bits not in (8, 16):
         raise UsageError(f"--bits {bits}: a matte has 8 or 16 bits a value; give one of them")
+    if to is None:
+        if background is None:
+            raise UsageError(f"--to: say which format to export; one of {', '.join(FORMATS)}")
+        to = "green"
     form = form_of_progress(progress, quiet=quiet)
     report = settings.resolve({"progress": form}).progress
     on_notice = stay_silent if quiet else notify
@@ -158,6 +171,7 @@ def export_command(
         is_inverted=invert,
         bits=bits,  # pyright: ignore[reportArgumentType]
         compression=compression,
+        background=background,
     )
     formats = parse_formats(to, Parameter("to"))
     results = find_results(result)

@@ -92,3 +92,18 @@ def test_an_interruption_says_what_is_left(result, capsys, monkeypatch):
     monkeypatch.setattr("vos_cli.job.deliver.export", interrupt)
     assert run(["export", str(result), "--to", "csv", "-q"]) == 130
     assert "the same command starts over" in capsys.readouterr().err
+
+
+def test_a_background_needs_no_format(result, capsys):
+    assert run(["export", str(result), "--background", "checker", "--json", "-q"]) == 0
+    values = json.loads(capsys.readouterr().out)
+    assert (values["format"], values["output"]) == (
+        "green",
+        str(result.with_name("result-checker")),
+    )
+    assert run(["verify", values["output"], "-q"]) == 0
+    assert "6 mattes compared" in capsys.readouterr().out
+    assert run(["export", str(result), "--background", "grue", "-q"]) == 2
+    assert "--background grue: give a colour" in capsys.readouterr().err
+    assert run(["export", str(result), "--to", "csv", "--background", "red", "-q"]) == 2
+    assert "csv has none" in capsys.readouterr().err

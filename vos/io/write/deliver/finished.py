@@ -86,13 +86,7 @@ class FinishedResult:
         if path is None:
             return np.zeros(self.size_hw, np.uint8)
         labels = read_label_png(path)
-        if labels.shape != self.size_hw:
-            height, width = labels.shape
-            raise InputError(
-                f"{display_name(path)}: is {width} x {height}, where the others are "
-                f"{self.size_hw[1]} x {self.size_hw[0]}; masks have the size of the clip: put the "
-                "original back, or track again"
-            )
+        _check_size(path, labels.shape, self.size_hw)
         return labels
 
     def scores(self, frame_idx: int) -> dict[int, dict[str, Any]]:
@@ -135,14 +129,16 @@ def open_finished(path: Path, *, source: str | None = None) -> FinishedResult:
     opened, absent = _open_input(path, manifest, source)
     try:
         masks = _find_masks(path, store, opened)
-        size_hw = _size(masks)
+        first, *others = masks.values()
+        size_hw = _read_size(first)
         if opened is not None and opened.info.size_hw != size_hw:
             height, width = opened.info.size_hw
-            first = display_name(next(iter(masks.values())))
             raise InputError(
-                f"{first}: is {size_hw[1]} x {size_hw[0]}, but the clip is {width} x {height}; "
-                "masks have the size of the clip: put the original back, or track again"
+                f"{display_name(first)}: is {size_hw[1]} x {size_hw[0]}, but the clip is {width} x "
+                f"{height}; masks have the size of the clip: put the original back, or track again"
             )
+        for one in others:  # here, and not after an hour of encoding
+            _check_size(one, _read_size(one), size_hw)
         stats_path = store.locate(STATS_NAME)
         stats = StatsFile(stats_path) if stats_path.is_file() else None
         names = _read_names(store.locate(PROMPTS_NAME))
@@ -219,10 +215,20 @@ def _find_masks(path: Path, store: EditStore, source: Source | None) -> dict[int
     }
 
 
-def _size(masks: Mapping[int, Path]) -> tuple[int, int]:
-    with open_mask(next(iter(masks.values()))) as image:
+def _read_size(path: Path) -> tuple[int, int]:
+    """Read a mask's size without decoding it. Raises InputError where it is no mask."""
+    with open_mask(path) as image:
         assert isinstance(image, Image.Image)
         return image.height, image.width
+
+
+def _check_size(path: Path, found_hw: tuple[int, ...], size_hw: tuple[int, int]) -> None:
+    if found_hw != size_hw:
+        raise InputError(
+            f"{display_name(path)}: is {found_hw[1]} x {found_hw[0]}, where the others are "
+            f"{size_hw[1]} x {size_hw[0]}; masks have the size of the clip: put the original back, "
+            "or track again"
+        )
 
 
 def _read_names(path: Path) -> dict[int, str]:

@@ -7,11 +7,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from vos.io.closing import Closing
+
+if TYPE_CHECKING:
+    from vos.io.write.deliver.finished import FinishedResult
 
 OPAQUE = 255
 """The value of a matte where the object is; 0 is where it is not."""
@@ -79,6 +82,7 @@ class Shot:
     compression: of the pixels, as the format calls it; None where there is no choice.
     media: the clip, for formats that refer to it; None where it is not there, or when verifying.
     place: the folder to be, for formats that refer to their own files; None when verifying.
+    background: what targets are put over, in a format that does so.
     """
 
     targets: tuple[Target, ...]
@@ -95,6 +99,7 @@ class Shot:
     compression: str | None = None
     media: Media | None = None
     place: Path | None = None
+    background: str | None = None
 
     def number(self, frame_idx: int) -> int:
         """Return the number of a frame in file names."""
@@ -173,6 +178,8 @@ class Format:
     suffixes: of the files that each frame has, where the writer holds nothing between frames: an
         interrupted export then continues; without any it starts over.
     expect: what `read_back` gives of a label map where that is no matte; None for mattes.
+    compare: says how a frame that was read back differs, where mattes are not what is compared.
+    default_background: what targets are put over where nobody says; None where they are not.
     is_movie: one file with a constant rate per target; else one file per frame, or one table.
     is_timed: its files say the rate and the timecode, as those of all movies do.
     has_layers: a file holds a layer per object, so that a target is a layer.
@@ -208,7 +215,9 @@ class Format:
     suffixes: tuple[str, ...] = ()
     require: Callable[[], None] | None = None
     sample: ReadBack | None = None
-    expect: Callable[[np.ndarray, Target], np.ndarray] | None = None
+    expect: Callable[[np.ndarray, Target, Shot], np.ndarray] | None = None
+    compare: Callable[[FinishedResult, Shot, Seen], str | None] | None = None
+    default_background: str | None = None
 
     @property
     def has_rate(self) -> bool:

@@ -22,7 +22,7 @@ _COLOUR_PLANES = 3
 
 
 def convert_colours(image: np.ndarray, pixel_format: str) -> VideoFrame:
-    """Convert uint8 H x W x 3, RGB, to a format with alpha; what the alpha is does not matter."""
+    """Convert uint8 H x W x 3, RGB, to another format; what its alpha is does not matter."""
     frame = VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
     return _reformat(frame, pixel_format)
 
@@ -63,6 +63,17 @@ def read_alpha(frame: VideoFrame) -> np.ndarray:
     if bits == 8:
         return _view(alpha, np.uint8).copy()
     return (_view(alpha, np.uint16) >> (bits - 8)).astype(np.uint8)
+
+
+def read_colours(frame: VideoFrame) -> np.ndarray:
+    """Return the colours of a frame that is BT.709 in video range, uint8 H x W x 3, RGB."""
+    converted = frame.reformat(
+        format="rgb24",
+        src_colorspace=Colorspace.ITU709,
+        interpolation=_EXACT,
+        threads=_ONE_THREAD,
+    )
+    return converted.to_ndarray()
 
 
 def read_luma(frame: VideoFrame) -> np.ndarray:

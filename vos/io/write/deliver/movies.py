@@ -40,6 +40,7 @@ class MovieCodec:
     pixel_format: what the encoder is given.
     decoded_formats: what a decoder gives.
     options: of the encoder.
+    is_opaque: whether there is no alpha, and the matte is in the colours.
     """
 
     encoder: str
@@ -50,6 +51,7 @@ class MovieCodec:
     odd_encoder: str | None = None
     decoder: str | None = None
     is_intra: bool = True
+    is_opaque: bool = False
 
     @property
     def is_matte_only(self) -> bool:
@@ -178,6 +180,8 @@ class _Movie:
         matte = self._target.matte(frame.label_map)
         if colours is None:
             encoded = convert_matte(matte, self._codec.pixel_format)
+        elif self._codec.is_opaque:
+            encoded = colours
         else:
             encoded = lay_matte(colours, matte)
         encoded.pts, encoded.time_base = self._position, 1 / self._rate

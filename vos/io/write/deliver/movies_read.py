@@ -20,7 +20,7 @@ from vos.errors import VerificationError
 from vos.io.paths import display_name
 from vos.io.read.container_file import open_container
 from vos.io.write.deliver.format import Seen, Shot
-from vos.io.write.deliver.movie_frames import read_alpha, read_luma
+from vos.io.write.deliver.movie_frames import read_alpha, read_colours, read_luma
 from vos.io.write.deliver.movies import MovieCodec
 from vos.io.write.deliver.timecode import read_timecode
 
@@ -138,4 +138,6 @@ def _check_frame(
 
 
 def _matte(frame: VideoFrame, codec: MovieCodec) -> np.ndarray:
+    if codec.is_opaque:
+        return read_colours(frame)
     return read_luma(frame) if codec.is_matte_only else read_alpha(frame)

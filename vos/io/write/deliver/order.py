@@ -12,10 +12,11 @@ from typing import Literal
 from vos.errors import InputError, OutputError, Parameter, UsageError
 from vos.io.paths import display_name
 from vos.io.results.manifest import read_manifest
+from vos.io.write.deliver.backgrounds import check_background
 from vos.io.write.deliver.finished import FinishedResult
 from vos.io.write.deliver.format import Format, Media, Shot
 from vos.io.write.deliver.names import make_targets, name_layers, name_objects
-from vos.io.write.deliver.registry import check_format, get_format
+from vos.io.write.deliver.registry import FORMATS, check_format, get_format
 
 EXPORT = "export"
 """The parameter in a manifest that says it is of an export, and in which format."""
@@ -37,6 +38,7 @@ class Order:
     span: first and last frame, inclusive; None for the whole clip.
     is_inverted: mattes are opaque where the objects are not.
     bits: of a matte's values in `png-matte`.
+    background: what objects are put over in `green`: a colour, `checker` or `blur`; None for green.
     compression: of formats with a choice; None for the usual one.
     """
 
@@ -48,6 +50,7 @@ class Order:
     span: tuple[int, int] | None = None
     is_inverted: bool = False
     bits: Literal[8, 16] = 8
+    background: str | None = None
     compression: str | None = None
 
 
@@ -87,6 +90,11 @@ def plan_export(result: FinishedResult, order: Order) -> ExportPlan:
     form = get_format(order.format)
     if order.bits != 8 and form.name != "png-matte":
         raise UsageError(Parameter("bits", order.bits), f": {form.name} has its own; leave it out")
+    if order.background is not None and form.default_background is None:
+        raise UsageError(
+            Parameter("background", order.background),
+            f": {form.name} has none; leave it out, or export green",
+        )
     compression = _choose_compression(order.compression, form)
     if order.is_inverted and (form.expect is not None or not form.can_invert):
         raise UsageError(
@@ -96,7 +104,7 @@ def plan_export(result: FinishedResult, order: Order) -> ExportPlan:
         assert result.absent is not None
         raise InputError(
             *result.absent.parts,
-            f"; without it, png-matte, luma and csv can be made, {form.name} cannot",
+            f"; without it, {_list_without_images()} can be made, {form.name} cannot",
         )
     notices: list[str] = []
     frames = _choose_frames(result, order, notices)
@@ -123,9 +131,16 @@ def plan_export(result: FinishedResult, order: Order) -> ExportPlan:
         size_hw=result.size_hw,
         rate=_ANY_RATE,
         bits=order.bits,
+        background=_background(order, form),
         compression=compression,
         place=place,
     )
+    height, width = result.size_hw
+    if form.default_background is not None and (height % 2 or width % 2):
+        notices.append(
+            f"frames of {width} x {height} become {width + width % 2} x {height + height % 2} by "
+            f"repeating the last pixels, as {form.name} is H.264 4:2:0, whose sides are even"
+        )
     if form.has_rate:
         shot = _with_times(shot, form, result, notices)
     if order.start_number is None and form.is_numbered:
@@ -142,6 +157,16 @@ def _choose_compression(wanted: str | None, form: Format) -> str | None:
             Parameter("compression", wanted), f": {form.name} has no such choice; {choice}"
         )
     return wanted
+
+
+def _list_without_images() -> str:
+    *most, last = (one.name for one in FORMATS.values() if not one.needs_image)
+    return f"{', '.join(most)} and {last}"
+
+
+def _background(order: Order, form: Format) -> str | None:
+    background = order.background or form.default_background
+    return None if background is None else check_background(background)
 
 
 def _choose_frames(result: FinishedResult, order: Order, notices: list[str]) -> range:
@@ -266,7 +291,8 @@ def place_beside(result: Path, form: str) -> Path:
 
 def _place(result: FinishedResult, order: Order) -> Path:
     if order.output is None:
-        return place_beside(result.path, order.format)
+        kind = order.format if order.background is None else check_background(order.background)
+        return place_beside(result.path, kind.lstrip("#"))
     place = order.output.resolve()
     name = display_name(order.output)
     if place == result.path or result.path in place.parents or place in result.path.parents:

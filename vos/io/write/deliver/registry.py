@@ -10,9 +10,12 @@ import numpy as np
 
 from vos.config import nearest
 from vos.errors import Parameter, UsageError
+from vos.io.write.deliver.annotations import ANNOTATIONS
 from vos.io.write.deliver.format import Delivery, Format, Seen, Shot, Target
+from vos.io.write.overlay.limits import LONGEST_SIDE_PX
 
 if TYPE_CHECKING:
+    from vos.io.write.deliver.finished import FinishedResult
     from vos.io.write.deliver.movies import MovieCodec
 
 _STILLS = "{clip}_{object}.%04d"
@@ -87,28 +90,46 @@ def _read_cutouts(folder: Path, shot: Shot, wanted: Callable[[int], bool]) -> It
     return read_pngs(folder, shot, "rgba", wanted)
 
 
-def _open_labelme(folder: Path, shot: Shot) -> Delivery:
-    from vos.io.write.deliver.labelme import LabelmeFiles
+def _open_over(folder: Path, shot: Shot) -> Delivery:
+    from vos.io.write.deliver.over import OverDelivery
 
-    return LabelmeFiles(folder, shot)
-
-
-def _read_labelme(folder: Path, shot: Shot, wanted: Callable[[int], bool]) -> Iterator[Seen]:
-    from vos.io.write.deliver.labelme import read_labelme
-
-    return read_labelme(folder, shot, wanted)
+    return OverDelivery(folder, shot)
 
 
-def _expect_ids(label_map: np.ndarray, target: Target) -> np.ndarray:
-    from vos.io.write.deliver.labelme import keep_ids
+def _read_over(folder: Path, shot: Shot, wanted: Callable[[int], bool]) -> Iterator[Seen]:
+    from vos.io.write.deliver.over import read_over
 
-    return keep_ids(label_map, target)
+    return read_over(folder, shot, wanted)
 
 
-def _expect_boxes(label_map: np.ndarray, target: Target) -> np.ndarray:
+def _compare_over(result: FinishedResult, shot: Shot, seen: Seen) -> str | None:
+    from vos.io.write.deliver.over import compare_over
+
+    return compare_over(result, shot, seen)
+
+
+def _require_x264() -> None:
+    from vos.io.write.deliver.over import over_codec
+
+    over_codec((2, 2)).require()
+
+
+def _expect_boxes(label_map: np.ndarray, target: Target, _shot: Shot) -> np.ndarray:
     from vos.io.write.deliver.table import fill_boxes
 
     return fill_boxes(label_map, target)
+
+
+def _require_openimageio() -> None:
+    from vos.io.write.deliver.exr import import_openimageio
+
+    import_openimageio()
+
+
+def _require_opentimelineio() -> None:
+    from vos.io.write.deliver.otio import import_opentimelineio
+
+    import_opentimelineio()
 
 
 def _open_exr_mattes(folder: Path, shot: Shot) -> Delivery:
@@ -186,6 +207,19 @@ _ALL = (
     _movie("qtrle", "QuickTime Animation with alpha, lossless (.mov)"),
     _movie("luma", "matte-only ProRes 422 HQ (.mov)", needs_image=False, max_error=2),
     Format(
+        "green",
+        "H.264 of the object over green, or over a background of choice (.mp4)",
+        _open_over,
+        _read_over,
+        is_movie=True,
+        keeps_aspect=True,
+        needs_image=True,
+        longest_side_px=LONGEST_SIDE_PX,
+        require=_require_x264,
+        compare=_compare_over,
+        default_background="green",
+    ),
+    Format(
         "exr",
         "half-float OpenEXR, a layer per object",
         _open_exr_mattes,
@@ -195,6 +229,7 @@ _ALL = (
         is_timed=True,
         has_layers=True,
         keeps_aspect=True,
+        require=_require_openimageio,
         compressions=("zips", "zip", "piz", "dwaa"),
         template=_ONE_STILL,
     ),
@@ -209,6 +244,7 @@ _ALL = (
         has_layers=True,
         keeps_aspect=True,
         can_invert=False,
+        require=_require_openimageio,
         compressions=("zips", "zip", "piz"),  # dwaa would change ids
         template=_ONE_STILL,
     ),
@@ -221,18 +257,9 @@ _ALL = (
         keeps_aspect=True,
         refers_to_clip=True,
         max_error=2,
+        require=_require_opentimelineio,
     ),
-    Format(
-        "labelme",
-        "a PNG per frame with its masks as labelme's JSON",
-        _open_labelme,
-        _read_labelme,
-        is_numbered=True,
-        suffixes=(".png", ".json"),
-        needs_image=True,
-        template=_ONE_STILL,
-        expect=_expect_ids,
-    ),
+    *ANNOTATIONS,
     Format(
         "csv",
         "a table, a row per frame and object",

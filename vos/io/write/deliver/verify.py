@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from vos.errors import InputError, VerificationError
+from vos.errors import InputError, UsageError, VerificationError
 from vos.io.paths import check_name, display_name
 from vos.io.results.manifest import MANIFEST_NAME, read_manifest
+from vos.io.write.deliver.backgrounds import check_background
 from vos.io.write.deliver.finished import FinishedResult
-from vos.io.write.deliver.format import Format, Shot, Target
+from vos.io.write.deliver.format import Format, Seen, Shot, Target
 from vos.io.write.deliver.order import EXPORT
 from vos.io.write.deliver.registry import FORMATS
 
@@ -39,6 +40,7 @@ def shot_as_json(form: Format, shot: Shot) -> dict[str, Any]:
         "invert": any(one.is_inverted for one in shot.targets),
         "sound": shot.audio_from is not None,
         **({} if shot.compression is None else {"compression": shot.compression}),
+        **({} if shot.background is None else {"background": shot.background}),
     }
 
 
@@ -60,7 +62,7 @@ def read_shot(folder: Path) -> tuple[Format, Shot, dict[str, Any]]:
         )
     try:
         return *_parse(written), manifest
-    except (KeyError, TypeError, ValueError, ArithmeticError, InputError) as error:
+    except (KeyError, TypeError, ValueError, ArithmeticError, InputError, UsageError) as error:
         raise InputError(
             f"{name}: its {MANIFEST_NAME} is damaged or of another version ({error}): export again"
         ) from error
@@ -93,8 +95,15 @@ def _parse(written: Mapping[str, Any]) -> tuple[Format, Shot]:
         pixel_aspect=Fraction(written["pixel_aspect"]),
         bits=written["bits"],
         compression=written.get("compression"),
+        background=_background(form, written),
     )
     return form, shot
+
+
+def _background(form: Format, written: Mapping[str, Any]) -> str | None:
+    if form.default_background is None:
+        return None
+    return check_background(str(written["background"]))
 
 
 def _id(value: object) -> int:
@@ -119,6 +128,8 @@ def verify(
     is_sampled: only count the frames whose mattes are not compared, where the format allows that.
     Raises VerificationError, naming the frame, for what is not as it should be.
     """
+    if form.compare is not None and result is not None and result.source is None:
+        result = None  # it takes the source's pixels
     count = len(shot.frames)
     chosen = {0, count // 2, count - 1, *range(0, count, _EVERY)}
 
@@ -131,7 +142,7 @@ def verify(
     for one in read(folder, shot, is_chosen):
         seen[one.target] += 1
         if one.matte is not None and result is not None:
-            _compare(form, shot, result, one.target, one.position, one.matte)
+            _compare(form, shot, result, one)
             compared += 1
         on_frame(one.position)
     for target, frames in seen.items():
@@ -143,27 +154,30 @@ def verify(
     return compared
 
 
-def _compare(
-    form: Format,
-    shot: Shot,
-    result: FinishedResult,
-    target: Target,
-    position: int,
-    matte: np.ndarray,
-) -> None:
-    frame_idx = shot.frames[position]
-    label_map = result.label_map(frame_idx)
-    expected = target.matte(label_map) if form.expect is None else form.expect(label_map, target)
-    if matte.shape != expected.shape:
-        off = "is of another size"
-    else:
-        worst = int(np.abs(matte.astype(np.int16) - expected).max())
-        if worst <= form.max_error:
-            return
-        off = f"differs by {worst} of 255 from the result's, where {form.name} may by "
-        off += str(form.max_error)
-    what = f"the matte {target.layer}" if target.layer else "the matte"
+def _compare(form: Format, shot: Shot, result: FinishedResult, seen: Seen) -> None:
+    off = _differ(form, shot, result, seen)
+    if off is None:
+        return
+    frame_idx, layer = shot.frames[seen.position], seen.target.layer
     raise VerificationError(
-        f"{display_name(target.stem)}: {what} of frame {frame_idx} {off}; if the "
-        "result was corrected since, export it again"
+        f"{display_name(seen.target.stem)}: the matte {f'{layer} ' if layer else ''}of frame "
+        f"{frame_idx} {off}; if the result was corrected since, export it again"
     )
+
+
+def _differ(form: Format, shot: Shot, result: FinishedResult, seen: Seen) -> str | None:
+    """Return how a frame that was read back differs from the result, None where it does not."""
+    assert seen.matte is not None
+    if form.compare is not None:
+        return form.compare(result, shot, seen)
+    label_map = result.label_map(shot.frames[seen.position])
+    if form.expect is None:
+        expected = seen.target.matte(label_map)
+    else:
+        expected = form.expect(label_map, seen.target, shot)
+    if seen.matte.shape != expected.shape:
+        return "is of another size"
+    worst = int(np.abs(seen.matte.astype(np.int16) - expected).max())
+    if worst <= form.max_error:
+        return None
+    return f"differs by {worst} of 255 from the result's, where {form.name} may by {form.max_error}"
