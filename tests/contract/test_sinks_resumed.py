@@ -87,7 +87,10 @@ def pairs(tmp_path: Path) -> list[Pair]:
     found = footage(COUNT, (36, 48), (1, 2, 7), TIMES)
     # An object that is prompted later has no matte before.
     return [
-        (frame, replace(result, mattes={i: one for i, one in result.mattes.items() if i < 7 or n > 4}))
+        (
+            frame,
+            replace(result, mattes={i: one for i, one in result.mattes.items() if i < 7 or n > 4}),
+        )
         for n, (frame, result) in enumerate(found)
     ]
 

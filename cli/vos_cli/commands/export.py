@@ -10,9 +10,10 @@ import typer
 
 from vos import settings
 from vos.errors import UsageError
+from vos.io.write.deliver.edges import Edges
 from vos.io.write.deliver.export import Exported, export
 from vos.io.write.deliver.finished import open_finished
-from vos.io.write.deliver.order import Order, parse_span, plan_export
+from vos.io.write.deliver.order import ExportPlan, Order, parse_span, plan_export
 from vos.io.write.deliver.registry import FORMATS
 from vos_cli.console.errors import Interrupted
 from vos_cli.console.notices import notify, stay_silent, warn
@@ -21,6 +22,7 @@ from vos_cli.options import track as options
 from vos_cli.options.track import OUTPUT_PANEL, form_of_progress
 
 _WHAT = "What to export"
+_EDGES = "Edges of mattes (0 is off; in this order)"
 _FORMATS = "; ".join(f"{one.name}: {one.summary}" for one in FORMATS.values())
 
 
@@ -70,6 +72,76 @@ def export_command(
             "--bits", metavar="8|16", help="Of png-matte's values.", rich_help_panel=_WHAT
         ),
     ] = 8,
+    despeckle: Annotated[
+        float,
+        typer.Option(
+            "--despeckle",
+            metavar="PX",
+            help="Drop parts of at most PX x PX pixels.",
+            rich_help_panel=_EDGES,
+            show_default=False,
+        ),
+    ] = 0,
+    fill_holes: Annotated[
+        float,
+        typer.Option(
+            "--fill-holes",
+            metavar="PX",
+            help="Fill holes of at most PX x PX pixels.",
+            rich_help_panel=_EDGES,
+            show_default=False,
+        ),
+    ] = 0,
+    grow: Annotated[
+        float,
+        typer.Option(
+            "--grow",
+            metavar="PX",
+            help="Move the edge out.",
+            rich_help_panel=_EDGES,
+            show_default=False,
+        ),
+    ] = 0,
+    shrink: Annotated[
+        float,
+        typer.Option(
+            "--shrink",
+            metavar="PX",
+            help="Move the edge in.",
+            rich_help_panel=_EDGES,
+            show_default=False,
+        ),
+    ] = 0,
+    smooth: Annotated[
+        float,
+        typer.Option(
+            "--smooth",
+            metavar="PX",
+            help="Round off what is smaller than about PX.",
+            rich_help_panel=_EDGES,
+            show_default=False,
+        ),
+    ] = 0,
+    temporal: Annotated[
+        int,
+        typer.Option(
+            "--temporal",
+            metavar="N",
+            help="Take the median over N frames before and after, against flicker.",
+            rich_help_panel=_EDGES,
+            show_default=False,
+        ),
+    ] = 0,
+    feather: Annotated[
+        float,
+        typer.Option(
+            "--feather",
+            metavar="PX",
+            help="Let the edge fade over PX to either side.",
+            rich_help_panel=_EDGES,
+            show_default=False,
+        ),
+    ] = 0,
     start_number: Annotated[
         int | None,
         typer.Option(
@@ -131,6 +203,7 @@ def export_command(
         span=None if span is None else parse_span(span),
         is_inverted=invert,
         bits=bits,  # pyright: ignore[reportArgumentType]
+        edges=Edges(despeckle, fill_holes, grow, shrink, smooth, temporal, feather),
     )
     opened = open_finished(result, source=source)
     try:
@@ -163,6 +236,8 @@ def export_command(
             "frames": exported.frames,
             "objects": list(plan.shot.objects),
             "files": [one.stem for one in plan.shot.targets],
+            "mattes": _mattes(plan),
+            "edges": plan.shot.edges.as_json(),
             "compared": exported.compared,
             "skipped": exported.is_skipped,
             "warnings": warnings,
@@ -170,10 +245,17 @@ def export_command(
         print(json.dumps(values))
     else:
         print(place)
-    on_notice(_summary(exported))
+    on_notice(_summary(exported, _mattes(plan)))
 
 
-def _summary(exported: Exported) -> str:
+def _mattes(plan: ExportPlan) -> str | None:
+    """Say which mattes are exported, None where the format holds none."""
+    if not plan.format.holds_mattes:
+        return None
+    return "soft" if plan.shot.is_soft else "hard"
+
+
+def _summary(exported: Exported, mattes: str | None) -> str:
     if exported.is_skipped:
         return "already exported with these settings, skipped (--overwrite makes it again)"
     checked = (
@@ -181,4 +263,4 @@ def _summary(exported: Exported) -> str:
         if exported.compared is None
         else f"read back, {exported.compared} mattes compared"
     )
-    return f"{exported.frames} frames, {checked}"
+    return f"{exported.frames} frames, {checked}" + (f", {mattes} mattes" if mattes else "")

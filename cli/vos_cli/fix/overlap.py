@@ -32,7 +32,7 @@ def hand_on(
     others: Collection[int],
     matte: Callable[[int], UInt8[np.ndarray, "h w"]],
 ) -> UInt8[np.ndarray, "h w"]:
-    """Return the new label map, with the pixels that were given up handed to others that claim them.
+    """Return the new label map, with pixels that were given up handed to others that claim them.
 
     In a soft result the own masks of objects that are not recomputed are known: where a pixel was
     somebody's and is nobody's now, the one of `others` with the highest matte there has it, if that

@@ -1,10 +1,11 @@
 """Changes to a finished result that happen altogether or not at all, and can be taken back.
 
 A change is prepared in the result's folder `history/NNNN.part`: `new/` holds the files to come,
-`old/` links to those they replace, and `added/` empty files for those that replace none. Once both are safe on the disk the folder is renamed to
-`history/NNNN`: from then on the change holds, and `recover` finishes moving the files if the
-process that did so was ended. Before that, `recover` drops it. Taking a change back is a change of
-the same kind (`history/undo-NNNN`), whose new files are the old ones; those in its `gone/` go.
+`old/` links to those they replace, and `added/` empty files for those that replace none. Once all
+are safe on the disk the folder is renamed to `history/NNNN`: from then on the change holds, and
+`recover` finishes moving the files if the process that did so was ended. Before that, `recover`
+drops it. Taking a change back is a change of the same kind (`history/undo-NNNN`), whose new files
+are the old ones; the files in its `gone/` go.
 
 A result may come from a stranger: nothing in it is reached through links, only folders named as
 these are touched, and who only looks (`locate`) changes nothing.
@@ -131,9 +132,9 @@ class EditStore:
         self._recover()
 
     def undo(self, number: int, manifest: bytes) -> None:
-        """Put back the files that change `number` replaced, except the manifest; drop those it added.
+        """Put back the files that change `number` replaced, except the manifest.
 
-        manifest: the new one's content. Raises OutputError; nothing has changed then.
+        Those that it added go. manifest: the new one's content. Raises OutputError; nothing has changed then.
         """
         part = self._part(f"{_UNDO}{number:04d}")
         change = self._history / f"{number:04d}"

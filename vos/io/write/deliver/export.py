@@ -18,10 +18,11 @@ from vos.io.paths import display_name
 from vos.io.queues import prefetch
 from vos.io.results.fingerprint import fingerprint_input
 from vos.io.results.folder import OutputFolder
-from vos.io.results.layout import MASKS_NAME
+from vos.io.results.layout import MASKS_NAME, MATTES_NAME
 from vos.io.results.manifest import Fingerprint
 from vos.io.write.deliver.finished import FinishedResult, frames_with_images
 from vos.io.write.deliver.format import ShotFrame
+from vos.io.write.deliver.mattes import ResultMattes, open_mattes
 from vos.io.write.deliver.order import ExportPlan
 from vos.io.write.deliver.verify import shot_as_json, verify
 
@@ -58,9 +59,8 @@ def export(
     is not what was to be; nothing is at the place then that was not there before.
     """
     form, shot = plan.format, plan.shot
-    fingerprint = Fingerprint(
-        fingerprint_input(result.path / MASKS_NAME), shot_as_json(form, shot), None
-    )
+    parameters = {**shot_as_json(form, shot), **_mattes_of(result, plan)}
+    fingerprint = Fingerprint(fingerprint_input(result.path / MASKS_NAME), parameters, None)
     output = OutputFolder.open(plan.output, fingerprint, source=result.path, overwrite=overwrite)
     if output.is_complete:
         compared = verify(plan.output, form, shot, result) if is_verified else None
@@ -69,21 +69,43 @@ def export(
         output.restart()
         with output_errors(plan.output):
             times: list[tuple[int, Fraction | None]] = []
+            mattes = open_mattes(result, form, shot)
             with form.open(output.part, shot) as delivery:
-                for frame in _read(result, plan):
+                for frame in _read(result, plan, mattes):
                     delivery.write(frame)
                     times.append((frame.frame_idx, frame.pts))
                     on_frame(frame.frame_idx)
             if form.is_movie and result.is_vfr:
                 _write_times(output.part / f"{result.clip}_times.csv", times)
+        warnings = [*delivery.warnings, *_warn_of_hard(mattes)]
         compared = verify(output.part, form, shot, result) if is_verified else None
-        output.commit(frame_count=len(times), warnings=delivery.warnings)
-    return Exported(
-        plan.output, len(times), compared, is_skipped=False, warnings=tuple(delivery.warnings)
-    )
+        output.commit(frame_count=len(times), warnings=warnings)
+    return Exported(plan.output, len(times), compared, is_skipped=False, warnings=tuple(warnings))
 
 
-def _read(result: FinishedResult, plan: ExportPlan) -> Iterator[ShotFrame]:
+def _mattes_of(result: FinishedResult, plan: ExportPlan) -> dict[str, Any]:
+    """Say by their checksums which soft mattes are exported."""
+    if not plan.shot.is_soft:
+        return {}
+    folders = {one: result.path / MATTES_NAME / str(one) for one in plan.shot.objects}
+    sums = {one: fingerprint_input(path).sha256 for one, path in folders.items() if path.is_dir()}
+    return {"mattes_sha256": {str(one): value for one, value in sums.items()}}
+
+
+def _warn_of_hard(mattes: ResultMattes | None) -> list[str]:
+    if mattes is None or not mattes.hard:
+        return []
+    frame_idx, object_id = min(mattes.hard)
+    return [
+        f"{len(mattes.hard)} mattes are hard, the first of them that of object {object_id} on "
+        f"frame {frame_idx}: their soft ones do not fit the masks, which were changed outside of "
+        "vos; `vos fix` changes both"
+    ]
+
+
+def _read(
+    result: FinishedResult, plan: ExportPlan, mattes: ResultMattes | None
+) -> Iterator[ShotFrame]:
     frames = plan.shot.frames
     needs_source = plan.format.needs_image or (
         result.is_vfr and plan.format.is_movie and result.source is not None
@@ -96,7 +118,7 @@ def _read(result: FinishedResult, plan: ExportPlan) -> Iterator[ShotFrame]:
     with prefetch(images) as ahead:
         expected = frames.start
         for frame_idx, image, pts in ahead:
-            yield _frame(result, frame_idx, image, pts)
+            yield _frame(result, plan, mattes, frame_idx, image, pts)
             expected = frame_idx + 1
     if expected < frames.stop:
         raise InputError(
@@ -107,10 +129,18 @@ def _read(result: FinishedResult, plan: ExportPlan) -> Iterator[ShotFrame]:
 
 
 def _frame(
-    result: FinishedResult, frame_idx: int, image: np.ndarray | None, pts: Fraction | None
+    result: FinishedResult,
+    plan: ExportPlan,
+    mattes: ResultMattes | None,
+    frame_idx: int,
+    image: np.ndarray | None,
+    pts: Fraction | None,
 ) -> ShotFrame:
     scores: dict[int, dict[str, Any]] = result.scores(frame_idx)
-    return ShotFrame(frame_idx, result.label_map(frame_idx), image, pts, scores)
+    if mattes is None:
+        return ShotFrame(frame_idx, result.label_map(frame_idx), image, pts, scores)
+    made = mattes.of_frame(frame_idx, plan.shot.objects)
+    return ShotFrame(frame_idx, mattes.labels(frame_idx), image, pts, scores, made)
 
 
 def _write_times(path: Path, times: list[tuple[int, Fraction | None]]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from vos.io.closing import Closing
+from vos.io.write.deliver.edges import OFF, Edges
 
 OPAQUE = 255
 """The value of a matte where the object is; 0 is where it is not."""
@@ -36,6 +37,18 @@ class Target:
         values[list(self.objects)] = OPAQUE
         return (OPAQUE - values if self.is_inverted else values)[label_map]
 
+    def join(self, mattes: Mapping[int, np.ndarray]) -> np.ndarray:
+        """Return the matte of a frame, uint8 H x W, from those of its objects.
+
+        Where several objects meet their mattes are added, 255 at most: of two that share a contour
+        no seam is left.
+        """
+        first, *others = (mattes[one] for one in self.objects)
+        joined = first
+        for matte in others:
+            joined = np.where(matte > OPAQUE - joined, OPAQUE, joined + matte).astype(np.uint8)
+        return OPAQUE - joined if self.is_inverted else joined
+
 
 @dataclass(frozen=True, slots=True)
 class Shot:
@@ -52,6 +65,8 @@ class Shot:
     bits: of a matte's values in stills, 8 or 16.
     audio_from: the file whose sound movies get, or None.
     audio_start: that file's container clock where the first frame is, in seconds.
+    is_soft: whether mattes are the soft ones of the result; else its masks.
+    edges: what is done to the edges of mattes.
     """
 
     targets: tuple[Target, ...]
@@ -65,6 +80,8 @@ class Shot:
     bits: Literal[8, 16] = 8
     audio_from: Path | None = None
     audio_start: Fraction = Fraction(0)
+    is_soft: bool = False
+    edges: Edges = OFF
 
     def number(self, frame_idx: int) -> int:
         """Return the number of a frame in file names."""
@@ -80,6 +97,8 @@ class ShotFrame:
     image: uint8 H x W x 3, RGB; None where the format needs no pixels.
     pts: seconds since the first frame of the source; None where nobody knows.
     scores: rows of `stats.jsonl` by object id, none where they were not saved.
+    mattes: uint8 H x W by object id, of exported objects; empty where they are what the label map
+        says, or where the format holds no mattes.
     """
 
     frame_idx: int
@@ -87,6 +106,11 @@ class ShotFrame:
     image: np.ndarray | None
     pts: Fraction | None
     scores: Mapping[int, Mapping[str, Any]]
+    mattes: Mapping[int, np.ndarray] = field(default_factory=dict)
+
+    def matte(self, target: Target) -> np.ndarray:
+        """Return the matte of one target, uint8 H x W."""
+        return target.join(self.mattes) if self.mattes else target.matte(self.label_map)
 
 
 class Delivery(Closing):
@@ -153,3 +177,8 @@ class Format:
     max_error: int = 0
     longest_side_px: int = 65_535
     expect: Callable[[np.ndarray, Target], np.ndarray] | None = None
+
+    @property
+    def holds_mattes(self) -> bool:
+        """Tell whether mattes go into its files, which may be soft; else masks or numbers."""
+        return self.expect is None

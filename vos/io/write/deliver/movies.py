@@ -144,7 +144,7 @@ class _Movie:
             raise
 
     def write(self, frame: ShotFrame) -> None:
-        picture = _picture(frame, self._target.matte(frame.label_map), self._codec)
+        picture = _picture(frame, frame.matte(self._target), self._codec)
         picture.pts, picture.time_base = self._position, 1 / self._rate
         self._position += 1
         self._output.mux(self._stream.encode(picture))

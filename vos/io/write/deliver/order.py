@@ -12,6 +12,7 @@ from typing import Literal
 from vos.errors import InputError, OutputError, Parameter, UsageError
 from vos.io.paths import display_name
 from vos.io.results.manifest import read_manifest
+from vos.io.write.deliver.edges import OFF, Edges
 from vos.io.write.deliver.finished import FinishedResult
 from vos.io.write.deliver.format import Format, Shot
 from vos.io.write.deliver.names import make_targets, name_objects
@@ -37,6 +38,7 @@ class Order:
     span: first and last frame, inclusive; None for the whole clip.
     is_inverted: mattes are opaque where the objects are not.
     bits: of a matte's values in `png-matte`.
+    edges: what is done to the edges of mattes.
     """
 
     format: str
@@ -47,6 +49,7 @@ class Order:
     span: tuple[int, int] | None = None
     is_inverted: bool = False
     bits: Literal[8, 16] = 8
+    edges: Edges = OFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +88,15 @@ def plan_export(result: FinishedResult, order: Order) -> ExportPlan:
     form = get_format(order.format)
     if order.bits != 8 and form.name != "png-matte":
         raise UsageError(Parameter("bits", order.bits), f": {form.name} has its own; leave it out")
-    if order.is_inverted and form.expect is not None:
+    if order.is_inverted and not form.holds_mattes:
         raise UsageError(
             Parameter("invert"), f": {form.name} holds objects, no mattes; leave it out"
+        )
+    order.edges.check()
+    if not form.holds_mattes and not order.edges.is_off:
+        raise UsageError(
+            Parameter(next(iter(order.edges.as_json()))),
+            f": {form.name} holds objects, no mattes, so it has no edges to change; leave it out",
         )
     if form.needs_image and result.source is None:
         assert result.absent is not None
@@ -118,6 +127,8 @@ def plan_export(result: FinishedResult, order: Order) -> ExportPlan:
         size_hw=result.size_hw,
         rate=_ANY_RATE,
         bits=order.bits,
+        is_soft=result.is_soft and form.holds_mattes,
+        edges=order.edges,
     )
     if form.is_movie:
         shot = _with_times(shot, form, result, notices)

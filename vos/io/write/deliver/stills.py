@@ -22,7 +22,7 @@ class _Pngs(Delivery):
     def write(self, frame: ShotFrame) -> None:
         number = self._shot.number(frame.frame_idx)
         for target in self._shot.targets:
-            image = self._draw(frame.image, target.matte(frame.label_map))
+            image = self._draw(frame.image, frame.matte(target))
             path = self._folder / f"{numbered(target.stem, number)}{SUFFIX}"
             write_new(path, encode_png(image))
 

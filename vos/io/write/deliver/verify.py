@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from vos.errors import InputError, VerificationError
+from vos.errors import InputError, UsageError, VerificationError
 from vos.io.paths import check_name, display_name
 from vos.io.results.manifest import MANIFEST_NAME, read_manifest
+from vos.io.write.deliver.edges import Edges
 from vos.io.write.deliver.finished import FinishedResult
 from vos.io.write.deliver.format import Format, Shot, Target
+from vos.io.write.deliver.mattes import ResultMattes, open_mattes
 from vos.io.write.deliver.order import EXPORT
 from vos.io.write.deliver.registry import FORMATS
 
@@ -35,6 +37,8 @@ def shot_as_json(form: Format, shot: Shot) -> dict[str, Any]:
         "bits": shot.bits,
         "invert": any(one.is_inverted for one in shot.targets),
         "sound": shot.audio_from is not None,
+        "mattes": "soft" if shot.is_soft else "hard",
+        "edges": shot.edges.as_json(),
     }
 
 
@@ -56,7 +60,7 @@ def read_shot(folder: Path) -> tuple[Format, Shot, dict[str, Any]]:
         )
     try:
         return *_parse(written), manifest
-    except (KeyError, TypeError, ValueError, ArithmeticError, InputError) as error:
+    except (KeyError, TypeError, ValueError, ArithmeticError, InputError, UsageError) as error:
         raise InputError(
             f"{name}: its {MANIFEST_NAME} is damaged or of another version ({error}): export again"
         ) from error
@@ -83,6 +87,8 @@ def _parse(written: Mapping[str, Any]) -> tuple[Format, Shot]:
         timecode=written["timecode"],
         pixel_aspect=Fraction(written["pixel_aspect"]),
         bits=written["bits"],
+        is_soft=written.get("mattes") == "soft",
+        edges=Edges.from_json(written.get("edges", {})),
     )
     return form, shot
 
@@ -114,10 +120,11 @@ def verify(
 
     seen = dict.fromkeys(shot.targets, 0)
     compared = 0
+    mattes = None if result is None else open_mattes(result, form, shot)
     for one in form.read_back(folder, shot, is_chosen):
         seen[one.target] += 1
         if one.matte is not None and result is not None:
-            _compare(form, shot, result, one.target, one.position, one.matte)
+            _compare(form, shot, result, mattes, one.target, one.position, one.matte)
             compared += 1
         on_frame(one.position)
     for target, frames in seen.items():
@@ -133,13 +140,18 @@ def _compare(
     form: Format,
     shot: Shot,
     result: FinishedResult,
+    mattes: ResultMattes | None,
     target: Target,
     position: int,
     matte: np.ndarray,
 ) -> None:
     frame_idx = shot.frames[position]
-    label_map = result.label_map(frame_idx)
-    expected = target.matte(label_map) if form.expect is None else form.expect(label_map, target)
+    if mattes is not None:
+        expected = target.join(mattes.of_frame(frame_idx, target.objects))
+    else:
+        label_map = result.label_map(frame_idx)
+        is_matte = form.expect is None
+        expected = target.matte(label_map) if is_matte else form.expect(label_map, target)
     if matte.shape != expected.shape:
         off = "is of another size"
     else:
