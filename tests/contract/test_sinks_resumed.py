@@ -86,13 +86,10 @@ def pairs(tmp_path: Path) -> list[Pair]:
         mov.mux(encoder.encode(None))
     found = footage(COUNT, (36, 48), (1, 2, 7), TIMES)
     # An object that is prompted later has no matte before.
-    return [
-        (
-            frame,
-            replace(result, mattes={i: one for i, one in result.mattes.items() if i < 7 or n > 4}),
-        )
-        for n, (frame, result) in enumerate(found)
-    ]
+    for index, (frame, result) in enumerate(found[:4]):
+        early = {i: one for i, one in result.mattes.items() if i < 7}
+        found[index] = frame, replace(result, mattes=early)
+    return found
 
 
 def folder_for(tmp_path: Path, name: str) -> Path:

@@ -134,7 +134,8 @@ class EditStore:
     def undo(self, number: int, manifest: bytes) -> None:
         """Put back the files that change `number` replaced, except the manifest.
 
-        Those that it added go. manifest: the new one's content. Raises OutputError; nothing has changed then.
+        Those that it added go. manifest: the new one's content. Raises OutputError; nothing has
+        changed then.
         """
         part = self._part(f"{_UNDO}{number:04d}")
         change = self._history / f"{number:04d}"

@@ -150,8 +150,8 @@ def _compare(
         expected = target.join(mattes.of_frame(frame_idx, target.objects))
     else:
         label_map = result.label_map(frame_idx)
-        is_matte = form.expect is None
-        expected = target.matte(label_map) if is_matte else form.expect(label_map, target)
+        expect = form.expect or _expect_matte
+        expected = expect(label_map, target)
     if matte.shape != expected.shape:
         off = "is of another size"
     else:
@@ -164,3 +164,7 @@ def _compare(
         f"{display_name(target.stem)}: the matte of frame {frame_idx} {off}; if the "
         "result was corrected since, export it again"
     )
+
+
+def _expect_matte(label_map: np.ndarray, target: Target) -> np.ndarray:
+    return target.matte(label_map)

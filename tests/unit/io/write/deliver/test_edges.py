@@ -273,7 +273,7 @@ def test_steps_come_in_their_order():
     ],
 )
 def test_what_cannot_be_is_refused_with_the_rule(values, told):
-    with pytest.raises(UsageError, match="correct it|give one") as caught:
+    with pytest.raises(UsageError, match=r"correct it|give one") as caught:
         Edges(**values).check()
     assert told in str(caught.value)
 

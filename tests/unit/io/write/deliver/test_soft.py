@@ -121,7 +121,7 @@ def test_a_table_stays_with_the_masks(make_result):
 @pytest.mark.parametrize("form", ["csv", "labelme"])
 def test_edges_of_what_holds_no_mattes_are_refused(make_result, form):
     result = make_result()
-    with pytest.raises(UsageError, match="feather: .* holds objects, no mattes"):
+    with pytest.raises(UsageError, match=r"feather: .* holds objects, no mattes"):
         export_result(result, form, edges=Edges(feather=2))
     with pytest.raises(UsageError, match="grow=-2: has to be"):
         export_result(result, form, edges=Edges(grow=-2))
