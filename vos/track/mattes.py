@@ -35,8 +35,8 @@ def matte_pixels(
 
 
 def _soften(full: Float[Tensor, "h w"]) -> UInt8[Tensor, "h w"]:
-    across = _largest_difference(full, 1)
-    slope = torch.hypot(across, _largest_difference(full, 0)).clamp_(min=_LEAST_SLOPE)
+    across, down = _largest_difference(full, 1), _largest_difference(full, 0)
+    slope = across.square_().add_(down.square_()).sqrt_().clamp_(min=_LEAST_SLOPE)
     values = torch.sigmoid_(full / slope * _STEEPNESS).mul_(255).round_()
     # A logit that is hardly above or below 0 is on its side all the same.
     values = torch.where(full > 0, values.clamp(min=128), values.clamp(max=127))
