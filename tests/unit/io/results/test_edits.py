@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from unit.io.results.killing import killed
-from vos.errors import BusyError
+from vos.errors import BusyError, OutputError
 from vos.io.results.edits import EditStore
 
 OLD = {
@@ -204,3 +204,20 @@ def test_one_command_at_a_time(result):
             EditStore(result).recover()
     EditStore(result).recover()
     assert contents(result) == OLD
+
+
+@pytest.mark.parametrize("where", ["history/undo-0001/gone", "mattes", "mattes/3"])
+def test_nothing_is_dropped_through_a_link(result, tmp_path, where):
+    outside = tmp_path / "outside"
+    write(outside, {"1.png": "mine", "3/1.png": "mine", "mattes/3/1.png": "mine"})
+    gone = result / "history" / "undo-0001" / "gone" / "mattes" / "3" / "1.png"
+    gone.parent.mkdir(parents=True)
+    gone.write_text("")
+    if where.startswith("history"):
+        (result / where).rename(result / "elsewhere")
+    (result / where).parent.mkdir(exist_ok=True)
+    (result / where).symlink_to(outside)
+    before = contents(outside)
+    with pytest.raises(OutputError, match="is a link"):
+        EditStore(result).recover()
+    assert contents(outside) == before
