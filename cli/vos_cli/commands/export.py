@@ -14,6 +14,7 @@ from vos import settings
 from vos.errors import InputError, Parameter, UsageError, VosError
 from vos.io.paths import display_name
 from vos.io.results.manifest import read_manifest
+from vos.io.write.deliver.edges import Edges
 from vos.io.write.deliver.finished import is_result, open_finished
 from vos.io.write.deliver.order import Order, parse_span
 from vos.io.write.deliver.registry import FORMATS, parse_formats
@@ -27,6 +28,7 @@ from vos_cli.options.takes import takes
 from vos_cli.options.track import OUTPUT_PANEL, form_of_progress
 
 _WHAT = "What to export"
+_EDGES = "Edges of mattes (0 is off; in this order)"
 _FORMATS = "; ".join(f"{one.name}: {one.summary}" for one in FORMATS.values())
 
 
@@ -105,6 +107,76 @@ def export_command(
             rich_help_panel=OUTPUT_PANEL,
         ),
     ] = None,
+    despeckle: Annotated[
+        float,
+        typer.Option(
+            "--despeckle",
+            metavar="PX",
+            help="Drop parts of at most PX x PX pixels.",
+            rich_help_panel=_EDGES,
+            show_default=False,
+        ),
+    ] = 0,
+    fill_holes: Annotated[
+        float,
+        typer.Option(
+            "--fill-holes",
+            metavar="PX",
+            help="Fill holes of at most PX x PX pixels.",
+            rich_help_panel=_EDGES,
+            show_default=False,
+        ),
+    ] = 0,
+    grow: Annotated[
+        float,
+        typer.Option(
+            "--grow",
+            metavar="PX",
+            help="Move the edge out.",
+            rich_help_panel=_EDGES,
+            show_default=False,
+        ),
+    ] = 0,
+    shrink: Annotated[
+        float,
+        typer.Option(
+            "--shrink",
+            metavar="PX",
+            help="Move the edge in.",
+            rich_help_panel=_EDGES,
+            show_default=False,
+        ),
+    ] = 0,
+    smooth: Annotated[
+        float,
+        typer.Option(
+            "--smooth",
+            metavar="PX",
+            help="Round off what is smaller than about PX.",
+            rich_help_panel=_EDGES,
+            show_default=False,
+        ),
+    ] = 0,
+    temporal: Annotated[
+        int,
+        typer.Option(
+            "--temporal",
+            metavar="N",
+            help="Take the median over N frames before and after, against flicker.",
+            rich_help_panel=_EDGES,
+            show_default=False,
+        ),
+    ] = 0,
+    feather: Annotated[
+        float,
+        typer.Option(
+            "--feather",
+            metavar="PX",
+            help="Let the edge fade over PX to either side.",
+            rich_help_panel=_EDGES,
+            show_default=False,
+        ),
+    ] = 0,
     start_number: Annotated[
         int | None,
         typer.Option(
@@ -172,6 +244,7 @@ def export_command(
         bits=bits,  # pyright: ignore[reportArgumentType]
         compression=compression,
         background=background,
+        edges=Edges(despeckle, fill_holes, grow, shrink, smooth, temporal, feather),
     )
     formats = parse_formats(to, Parameter("to"))
     results = find_results(result)

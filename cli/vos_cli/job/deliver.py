@@ -12,7 +12,7 @@ from vos.io.paths import display_name
 from vos.io.results.folder import locate_part
 from vos.io.write.deliver.export import Exported, export
 from vos.io.write.deliver.finished import FinishedResult, open_finished
-from vos.io.write.deliver.order import Order, place_beside, plan_export
+from vos.io.write.deliver.order import ExportPlan, Order, place_beside, plan_export
 from vos_cli.console.errors import Interrupted, message
 from vos_cli.console.progress import Progress
 from vos_cli.job.job import Say
@@ -28,6 +28,8 @@ class Delivered:
     format: as `--to` names it.
     exported: what it left behind.
     objects: ids of those that are in it.
+    mattes: "soft" or "hard"; None where the format holds none.
+    edges: what was done to their edges, by name.
     files: names of its files, without endings.
     warnings: what went less than well, one line each.
     """
@@ -36,6 +38,8 @@ class Delivered:
     exported: Exported
     objects: tuple[int, ...]
     files: tuple[str, ...]
+    mattes: str | None
+    edges: dict[str, float]
     warnings: tuple[str, ...]
 
     def as_json(self) -> dict[str, Any]:
@@ -45,6 +49,8 @@ class Delivered:
             "frames": self.exported.frames,
             "objects": list(self.objects),
             "files": list(self.files),
+            "mattes": self.mattes,
+            "edges": self.edges,
             "compared": self.exported.compared,
             "skipped": self.exported.is_skipped,
             "renewed": self.exported.is_renewed,
@@ -64,7 +70,8 @@ class Delivered:
         )
         since = "" if done.resumed_at is None else f", continued at frame {done.resumed_at}"
         renewed = ", in the place of one of older masks" if done.is_renewed else ""
-        return f"{done.frames} frames, {checked}{since}{renewed}"
+        mattes = "" if self.mattes is None else f", {self.mattes} mattes"
+        return f"{done.frames} frames, {checked}{mattes}{since}{renewed}"
 
 
 def export_one(
@@ -102,8 +109,17 @@ def export_one(
         exported=exported,
         objects=tuple(plan.shot.objects),
         files=tuple(dict.fromkeys(one.stem for one in plan.shot.targets)),
+        mattes=_describe_mattes(plan),
+        edges=plan.shot.edges.as_json(),
         warnings=(*opened, *exported.warnings),
     )
+
+
+def _describe_mattes(plan: ExportPlan) -> str | None:
+    """Return which mattes are exported, None where the format holds none."""
+    if not plan.format.holds_mattes:
+        return None
+    return "soft" if plan.shot.is_soft else "hard"
 
 
 def deliver(

@@ -18,13 +18,16 @@ from vos.io.paths import display_name
 from vos.io.queues import prefetch
 from vos.io.results.fingerprint import fingerprint_input
 from vos.io.results.folder import OutputFolder, discard_part
-from vos.io.results.layout import MASKS_NAME
+from vos.io.results.layout import MASKS_NAME, MATTES_NAME
 from vos.io.results.manifest import Fingerprint, read_manifest
 from vos.io.write.deliver.finished import FinishedResult, frames_with_images
 from vos.io.write.deliver.format import ShotFrame
+from vos.io.write.deliver.mattes import ResultMattes, open_mattes
 from vos.io.write.deliver.order import ExportPlan
 from vos.io.write.deliver.resume import Saver, count_done
 from vos.io.write.deliver.verify import shot_as_json, verify
+
+_MATTES_SHA256 = "mattes_sha256"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +72,8 @@ def export(
     is not what was to be; nothing is at the place then that was not there before.
     """
     form, shot = plan.format, plan.shot
-    fingerprint = Fingerprint(
-        fingerprint_input(result.path / MASKS_NAME), shot_as_json(form, shot), None
-    )
+    parameters = {**shot_as_json(form, shot), **_mattes_of(result, plan)}
+    fingerprint = Fingerprint(fingerprint_input(result.path / MASKS_NAME), parameters, None)
     is_renewed = _is_of_older_masks(plan.output, fingerprint)
     output = _open(plan, fingerprint, result, overwrite=overwrite or is_renewed)
     if output.is_complete:
@@ -101,10 +103,22 @@ def export(
     )
 
 
+def _mattes_of(result: FinishedResult, plan: ExportPlan) -> dict[str, Any]:
+    """Say by their checksums which soft mattes are exported."""
+    if not plan.shot.is_soft:
+        return {}
+    folders = {one: result.path / MATTES_NAME / str(one) for one in plan.shot.objects}
+    sums = {one: fingerprint_input(path).sha256 for one, path in folders.items() if path.is_dir()}
+    return {_MATTES_SHA256: {str(one): value for one, value in sums.items()}}
+
+
 def _is_of_older_masks(place: Path, fingerprint: Fingerprint) -> bool:
-    """Tell whether an export of the same kind is there, made before the masks changed."""
+    """Tell whether an export of the same kind is there, made before masks or mattes changed."""
     manifest = read_manifest(place)
-    return manifest is not None and fingerprint.differences(manifest) == ["input"]
+    if manifest is None:
+        return False
+    differences = set(fingerprint.differences(manifest))
+    return bool(differences) and differences <= {"input", _MATTES_SHA256}
 
 
 def _open(
@@ -130,10 +144,11 @@ def _write(
     """Write all but the first frames and return the warnings."""
     form, shot = plan.format, plan.shot
     times = [(one, result.time(one)) for one in shot.frames[:done]]
+    mattes = open_mattes(result, form, shot)
     with form.open(output.part, shot) as delivery:
         saver = Saver(output, form, delivery, done)
         try:
-            with prefetch(_read(result, plan, shot.frames[done:])) as frames:
+            with prefetch(_read(result, plan, mattes, shot.frames[done:])) as frames:
                 for frame in frames:
                     delivery.write(frame)
                     saver.count()
@@ -144,10 +159,23 @@ def _write(
             raise
     if form.has_rate and result.is_vfr:
         _write_times(output.part / f"{result.clip}_times.csv", times)
-    return delivery.warnings
+    return [*delivery.warnings, *_warn_of_hard(mattes)]
 
 
-def _read(result: FinishedResult, plan: ExportPlan, frames: range) -> Iterator[ShotFrame]:
+def _warn_of_hard(mattes: ResultMattes | None) -> list[str]:
+    if mattes is None or not mattes.hard:
+        return []
+    frame_idx, object_id = min(mattes.hard)
+    return [
+        f"{len(mattes.hard)} mattes are hard, the first of them that of object {object_id} on "
+        f"frame {frame_idx}: their soft ones do not fit the masks, which were changed outside of "
+        "vos; `vos fix` changes both"
+    ]
+
+
+def _read(
+    result: FinishedResult, plan: ExportPlan, mattes: ResultMattes | None, frames: range
+) -> Iterator[ShotFrame]:
     needs_source = plan.format.needs_image or (
         result.is_vfr and plan.format.has_rate and result.source is not None
     )
@@ -158,7 +186,7 @@ def _read(result: FinishedResult, plan: ExportPlan, frames: range) -> Iterator[S
         images = ((one, None, result.time(one)) for one in frames)
     expected = frames.start
     for frame_idx, image, pts in images:
-        yield _frame(result, frame_idx, image, pts)
+        yield _frame(result, plan, mattes, frame_idx, image, pts)
         expected = frame_idx + 1
     if expected < frames.stop:
         raise InputError(
@@ -169,10 +197,18 @@ def _read(result: FinishedResult, plan: ExportPlan, frames: range) -> Iterator[S
 
 
 def _frame(
-    result: FinishedResult, frame_idx: int, image: np.ndarray | None, pts: Fraction | None
+    result: FinishedResult,
+    plan: ExportPlan,
+    mattes: ResultMattes | None,
+    frame_idx: int,
+    image: np.ndarray | None,
+    pts: Fraction | None,
 ) -> ShotFrame:
     scores: dict[int, dict[str, Any]] = result.scores(frame_idx)
-    return ShotFrame(frame_idx, result.label_map(frame_idx), image, pts, scores)
+    if mattes is None:
+        return ShotFrame(frame_idx, result.label_map(frame_idx), image, pts, scores)
+    made = mattes.of_frame(frame_idx, plan.shot.objects)
+    return ShotFrame(frame_idx, mattes.labels(frame_idx), image, pts, scores, made)
 
 
 def _write_times(path: Path, times: list[tuple[int, Fraction | None]]) -> None:

@@ -121,7 +121,7 @@ class ExrFiles(Delivery):
 
     def _write(self, path: Path, frame: ShotFrame, layers: Sequence[Target]) -> None:
         path.touch(exist_ok=False)
-        mattes = [target.matte(frame.label_map) for target in layers]
+        mattes = [frame.matte(target) for target in layers]
         output = self._oiio.ImageOutput.create("openexr")
         is_written = output.open(str(path), self._describe(frame.frame_idx, layers))
         height = self._shot.size_hw[0]

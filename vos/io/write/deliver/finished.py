@@ -23,10 +23,11 @@ from vos.io.read.scan import scan_video
 from vos.io.read.source import Source
 from vos.io.results.edits import EditStore
 from vos.io.results.find_input import find_input
-from vos.io.results.layout import MASKS_NAME, PROMPTS_NAME, STATS_NAME
+from vos.io.results.layout import MASKS_NAME, MATTES_NAME, PROMPTS_NAME, STATS_NAME
 from vos.io.results.manifest import MANIFEST_NAME, are_placed, read_manifest
 from vos.io.timecode import parse_rate
 from vos.io.write.mask_png import open_mask, read_label_png
+from vos.io.write.mattes import matte_name, read_matte
 from vos.io.write.stats_file import StatsFile
 
 _USUAL_RATES = (
@@ -88,6 +89,29 @@ class FinishedResult:
         labels = read_label_png(path)
         _check_size(path, labels.shape, self.size_hw)
         return labels
+
+    @property
+    def is_soft(self) -> bool:
+        """Tell whether soft mattes are stored."""
+        saved = self.manifest["parameters"].get("save")
+        return isinstance(saved, list) and MATTES_NAME in saved
+
+    @property
+    def scene_cuts(self) -> tuple[int, ...]:
+        """Return the first frame of each scene but the first, as far as anybody looked."""
+        return tuple(self.manifest.get("scene_cuts") or ())
+
+    def soft_matte(self, frame_idx: int, object_id: int) -> np.ndarray | None:
+        """Read the soft matte of an object, uint8 H x W; None where there is none.
+
+        Raises InputError where it is damaged or was given another size.
+        """
+        mask = self.masks.get(frame_idx)
+        if mask is None:
+            return None
+        name = f"{MATTES_NAME}/{matte_name(object_id, mask.stem)}"
+        path = EditStore(self.path).locate(name)
+        return read_matte(path, self.size_hw) if path.is_file() else None
 
     def scores(self, frame_idx: int) -> dict[int, dict[str, Any]]:
         """Return the rows of `stats.jsonl` of a frame, by object id."""

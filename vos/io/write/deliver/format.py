@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from vos.io.closing import Closing
+from vos.io.write.deliver.edges import OFF, Edges
 
 if TYPE_CHECKING:
     from vos.io.write.deliver.finished import FinishedResult
@@ -63,6 +64,18 @@ class Media:
     has_audio: bool = False
     names: tuple[str, ...] | None = None
 
+    def join(self, mattes: Mapping[int, np.ndarray]) -> np.ndarray:
+        """Return the matte of a frame, uint8 H x W, from those of its objects.
+
+        Where several objects meet their mattes are added, 255 at most: of two that share a contour
+        no seam is left.
+        """
+        first, *others = (mattes[one] for one in self.objects)
+        joined = first
+        for matte in others:
+            joined = np.where(matte > OPAQUE - joined, OPAQUE, joined + matte).astype(np.uint8)
+        return OPAQUE - joined if self.is_inverted else joined
+
 
 @dataclass(frozen=True, slots=True)
 class Shot:
@@ -83,6 +96,8 @@ class Shot:
     media: the clip, for formats that refer to it; None where it is not there, or when verifying.
     place: the folder to be, for formats that refer to their own files; None when verifying.
     background: what targets are put over, in a format that does so.
+    is_soft: whether mattes are the soft ones of the result; else its masks.
+    edges: what is done to the edges of mattes.
     """
 
     targets: tuple[Target, ...]
@@ -100,6 +115,8 @@ class Shot:
     media: Media | None = None
     place: Path | None = None
     background: str | None = None
+    is_soft: bool = False
+    edges: Edges = OFF
 
     def number(self, frame_idx: int) -> int:
         """Return the number of a frame in file names."""
@@ -115,6 +132,8 @@ class ShotFrame:
     image: uint8 H x W x 3, RGB; None where the format needs no pixels.
     pts: seconds since the first frame of the source; None where nobody knows.
     scores: rows of `stats.jsonl` by object id, none where they were not saved.
+    mattes: uint8 H x W by object id, of exported objects; empty where they are what the label map
+        says, or where the format holds no mattes.
     """
 
     frame_idx: int
@@ -122,11 +141,19 @@ class ShotFrame:
     image: np.ndarray | None
     pts: Fraction | None
     scores: Mapping[int, Mapping[str, Any]]
+    mattes: Mapping[int, np.ndarray] = field(default_factory=dict)
+
+    def matte(self, target: Target) -> np.ndarray:
+        """Return the matte of one target, uint8 H x W."""
+        return target.join(self.mattes) if self.mattes else target.matte(self.label_map)
 
     @property
     def nbytes(self) -> int:
         """Count the bytes that it holds, for queues."""
-        return self.label_map.nbytes + (0 if self.image is None else self.image.nbytes)
+        arrays = [self.label_map, *self.mattes.values()]
+        if self.image is not None:
+            arrays.append(self.image)
+        return sum(one.nbytes for one in arrays)
 
 
 class Delivery(Closing):
@@ -178,7 +205,8 @@ class Format:
     suffixes: of the files that each frame has, where the writer holds nothing between frames: an
         interrupted export then continues; without any it starts over.
     expect: what `read_back` gives of a label map where that is no matte; None for mattes.
-    compare: says how a frame that was read back differs, where mattes are not what is compared.
+    compare: says how a frame that was read back differs from the result, given the matte that is
+        in it, where other values than mattes are read back; None for mattes.
     default_background: what targets are put over where nobody says; None where they are not.
     is_movie: one file with a constant rate per target; else one file per frame, or one table.
     is_timed: its files say the rate and the timecode, as those of all movies do.
@@ -216,10 +244,15 @@ class Format:
     require: Callable[[], None] | None = None
     sample: ReadBack | None = None
     expect: Callable[[np.ndarray, Target, Shot], np.ndarray] | None = None
-    compare: Callable[[FinishedResult, Shot, Seen], str | None] | None = None
+    compare: Callable[[FinishedResult, Shot, Seen, np.ndarray], str | None] | None = None
     default_background: str | None = None
 
     @property
     def has_rate(self) -> bool:
         """Tell whether its files say how many frames make a second."""
         return self.is_movie or self.is_timed
+
+    @property
+    def holds_mattes(self) -> bool:
+        """Tell whether mattes go into its files, which may be soft; else masks or numbers."""
+        return self.expect is None

@@ -177,17 +177,20 @@ class _Movie:
             raise
 
     def write(self, frame: ShotFrame, colours: VideoFrame | None) -> None:
-        matte = self._target.matte(frame.label_map)
-        if colours is None:
-            encoded = convert_matte(matte, self._codec.pixel_format)
-        elif self._codec.is_opaque:
-            encoded = colours
-        else:
-            encoded = lay_matte(colours, matte)
+        encoded = self._draw(frame, colours)
         encoded.pts, encoded.time_base = self._position, 1 / self._rate
         self._position += 1
         self._output.mux(self._stream.encode(encoded))
         self._copy_audio()
+
+    def _draw(self, frame: ShotFrame, colours: VideoFrame | None) -> VideoFrame:
+        if self._codec.is_opaque:
+            assert colours is not None
+            return colours
+        matte = frame.matte(self._target)
+        if colours is None:
+            return convert_matte(matte, self._codec.pixel_format)
+        return lay_matte(colours, matte)
 
     def finish(self) -> None:
         self._output.mux(self._stream.encode(None))

@@ -13,6 +13,7 @@ from vos.errors import InputError, OutputError, Parameter, UsageError
 from vos.io.paths import display_name
 from vos.io.results.manifest import read_manifest
 from vos.io.write.deliver.backgrounds import check_background
+from vos.io.write.deliver.edges import OFF, Edges
 from vos.io.write.deliver.finished import FinishedResult
 from vos.io.write.deliver.format import Format, Media, Shot
 from vos.io.write.deliver.names import make_targets, name_layers, name_objects
@@ -40,6 +41,7 @@ class Order:
     bits: of a matte's values in `png-matte`.
     background: what objects are put over in `green`: a colour, `checker` or `blur`; None for green.
     compression: of formats with a choice; None for the usual one.
+    edges: what is done to the edges of mattes.
     """
 
     format: str
@@ -52,6 +54,7 @@ class Order:
     bits: Literal[8, 16] = 8
     background: str | None = None
     compression: str | None = None
+    edges: Edges = OFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +99,15 @@ def plan_export(result: FinishedResult, order: Order) -> ExportPlan:
             f": {form.name} has none; leave it out, or export green",
         )
     compression = _choose_compression(order.compression, form)
-    if order.is_inverted and (form.expect is not None or not form.can_invert):
+    if order.is_inverted and not (form.holds_mattes and form.can_invert):
         raise UsageError(
             Parameter("invert"), f": {form.name} holds objects, no mattes; leave it out"
+        )
+    order.edges.check()
+    if not form.holds_mattes and not order.edges.is_off:
+        raise UsageError(
+            Parameter(next(iter(order.edges.as_json()))),
+            f": {form.name} holds objects, no mattes, so it has no edges to change; leave it out",
         )
     if form.needs_image and result.source is None:
         assert result.absent is not None
@@ -134,6 +143,8 @@ def plan_export(result: FinishedResult, order: Order) -> ExportPlan:
         background=_background(order, form),
         compression=compression,
         place=place,
+        is_soft=result.is_soft and form.holds_mattes,
+        edges=order.edges,
     )
     height, width = result.size_hw
     if form.default_background is not None and (height % 2 or width % 2):

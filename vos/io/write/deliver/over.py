@@ -53,10 +53,9 @@ class OverDelivery(Delivery):
     def write(self, frame: ShotFrame) -> None:
         assert frame.image is not None
         background = draw_background(self._shot.background or "", frame.image)
-        blank = np.zeros(_make_even(self._shot.size_hw), np.uint8)
         for target, movie in self._movies:
-            image = _put_over(frame.image, target.matte(frame.label_map), background)
-            movie.write(replace(frame, image=_pad(image), label_map=blank))
+            image = _put_over(frame.image, frame.matte(target), background)
+            movie.write(replace(frame, image=_pad(image)))
 
     def _finish(self) -> None:
         try:
@@ -94,8 +93,8 @@ def read_over(folder: Path, shot: Shot, wanted: Callable[[int], bool]) -> Iterat
         yield one if one.matte is None else replace(one, matte=one.matte[:height, :width])
 
 
-def compare_over(result: FinishedResult, shot: Shot, seen: Seen) -> str | None:
-    """Compare an image that was read back with its source, block by block.
+def compare_over(result: FinishedResult, shot: Shot, seen: Seen, matte: np.ndarray) -> str | None:
+    """Compare an image that was read back with its source under the matte, block by block.
 
     Blocks through which the matte's edge goes, or that touch such a one, are left out: colours have
     half the resolution there. Returns what differs, or None.
@@ -103,7 +102,6 @@ def compare_over(result: FinishedResult, shot: Shot, seen: Seen) -> str | None:
     assert seen.matte is not None
     frame_idx = shot.frames[seen.position]
     _, image, _ = next(frames_with_images(result, range(frame_idx, frame_idx + 1)))
-    matte = seen.target.matte(result.label_map(frame_idx))
     wanted = _put_over(image, matte, draw_background(shot.background or "", image))
     is_far = _far_from_edges(matte)
     if not is_far.any():  # a small frame, or edges everywhere

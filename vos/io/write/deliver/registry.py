@@ -102,10 +102,10 @@ def _read_over(folder: Path, shot: Shot, wanted: Callable[[int], bool]) -> Itera
     return read_over(folder, shot, wanted)
 
 
-def _compare_over(result: FinishedResult, shot: Shot, seen: Seen) -> str | None:
+def _compare_over(result: FinishedResult, shot: Shot, seen: Seen, matte: np.ndarray) -> str | None:
     from vos.io.write.deliver.over import compare_over
 
-    return compare_over(result, shot, seen)
+    return compare_over(result, shot, seen, matte)
 
 
 def _require_x264() -> None:

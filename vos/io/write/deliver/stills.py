@@ -30,7 +30,7 @@ class _Pngs(Delivery):
         self._workers.wait()
 
     def _write_one(self, frame: ShotFrame, target: Target) -> None:
-        image = self._draw(frame.image, target.matte(frame.label_map))
+        image = self._draw(frame.image, frame.matte(target))
         stem = numbered(target.stem, self._shot.number(frame.frame_idx))
         write_new(self._folder / f"{stem}{SUFFIX}", encode_png(image))
 

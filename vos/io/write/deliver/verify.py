@@ -13,8 +13,10 @@ from vos.errors import InputError, UsageError, VerificationError
 from vos.io.paths import check_name, display_name
 from vos.io.results.manifest import MANIFEST_NAME, read_manifest
 from vos.io.write.deliver.backgrounds import check_background
+from vos.io.write.deliver.edges import Edges
 from vos.io.write.deliver.finished import FinishedResult
 from vos.io.write.deliver.format import Format, Seen, Shot, Target
+from vos.io.write.deliver.mattes import ResultMattes, open_mattes
 from vos.io.write.deliver.order import EXPORT
 from vos.io.write.deliver.registry import FORMATS
 
@@ -41,6 +43,8 @@ def shot_as_json(form: Format, shot: Shot) -> dict[str, Any]:
         "sound": shot.audio_from is not None,
         **({} if shot.compression is None else {"compression": shot.compression}),
         **({} if shot.background is None else {"background": shot.background}),
+        "mattes": "soft" if shot.is_soft else "hard",
+        "edges": shot.edges.as_json(),
     }
 
 
@@ -96,6 +100,8 @@ def _parse(written: Mapping[str, Any]) -> tuple[Format, Shot]:
         bits=written["bits"],
         compression=written.get("compression"),
         background=_background(form, written),
+        is_soft=written.get("mattes") == "soft",
+        edges=Edges.from_json(written.get("edges", {})),
     )
     return form, shot
 
@@ -138,11 +144,12 @@ def verify(
 
     seen = dict.fromkeys(shot.targets, 0)
     compared = 0
+    mattes = None if result is None else open_mattes(result, form, shot)
     read = form.sample if is_sampled and form.sample is not None else form.read_back
     for one in read(folder, shot, is_chosen):
         seen[one.target] += 1
         if one.matte is not None and result is not None:
-            _compare(form, shot, result, one)
+            _compare(form, shot, result, mattes, one)
             compared += 1
         on_frame(one.position)
     for target, frames in seen.items():
@@ -154,8 +161,10 @@ def verify(
     return compared
 
 
-def _compare(form: Format, shot: Shot, result: FinishedResult, seen: Seen) -> None:
-    off = _differ(form, shot, result, seen)
+def _compare(
+    form: Format, shot: Shot, result: FinishedResult, mattes: ResultMattes | None, seen: Seen
+) -> None:
+    off = _differ(form, shot, result, mattes, seen)
     if off is None:
         return
     frame_idx, layer = shot.frames[seen.position], seen.target.layer
@@ -165,16 +174,20 @@ def _compare(form: Format, shot: Shot, result: FinishedResult, seen: Seen) -> No
     )
 
 
-def _differ(form: Format, shot: Shot, result: FinishedResult, seen: Seen) -> str | None:
+def _differ(
+    form: Format, shot: Shot, result: FinishedResult, mattes: ResultMattes | None, seen: Seen
+) -> str | None:
     """Return how a frame that was read back differs from the result, None where it does not."""
     assert seen.matte is not None
-    if form.compare is not None:
-        return form.compare(result, shot, seen)
-    label_map = result.label_map(shot.frames[seen.position])
-    if form.expect is None:
-        expected = seen.target.matte(label_map)
+    frame_idx, target = shot.frames[seen.position], seen.target
+    if mattes is not None:
+        expected = target.join(mattes.of_frame(frame_idx, target.objects))
+    elif form.expect is not None:
+        expected = form.expect(result.label_map(frame_idx), target, shot)
     else:
-        expected = form.expect(label_map, seen.target, shot)
+        expected = target.matte(result.label_map(frame_idx))
+    if form.compare is not None:
+        return form.compare(result, shot, seen, expected)
     if seen.matte.shape != expected.shape:
         return "is of another size"
     worst = int(np.abs(seen.matte.astype(np.int16) - expected).max())
