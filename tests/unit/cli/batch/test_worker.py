@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from unit.cli.batch import fakes
+from vos.io.results.manifest import read_manifest
 from vos.settings import Settings
 from vos_cli.batch.clips import strip_name
 from vos_cli.batch.worker import Task, run_task
@@ -92,6 +93,22 @@ def test_exports_are_part_of_a_clip(task: Task):
     assert (task.folder.root / done.delivered[0] / "clip_obj1.0002.png").is_file()
     assert run_task(task, "w3", on_progress) == done
     assert task.folder.log("clip").read_text().count("already exported") == 3
+
+
+def test_exports_of_a_clip_are_soft_where_its_mattes_are(task: Task):
+    oiio = pytest.importorskip("OpenImageIO", reason="needs OpenImageIO: pip install 'vos[deliver]'")
+    settings = replace(task.job.settings, save=("masks", "mattes"), deliver=("exr", "coco"))
+    task = replace(task, job=replace(task.job, settings=settings, end=3))
+    done = run_task(task, "w1", on_progress)
+    assert (done.state, done.reason) == ("done", None)
+    assert done.delivered == ("clips/clip-exr", "clips/clip-coco")
+    assert (task.folder.output("clip") / "mattes" / "1" / "2.png").is_file()
+    manifest = read_manifest(task.folder.root / done.delivered[0])
+    assert manifest is not None
+    assert manifest["parameters"]["mattes"] == "soft"
+    opened = oiio.ImageInput.open(str(task.folder.root / done.delivered[0] / "clip.0002.exr"))
+    assert opened.spec().channelnames == ("obj1.A",)
+    opened.close()
 
 
 def test_exports_leave_the_batch_by_no_link(task: Task, tmp_path: Path):

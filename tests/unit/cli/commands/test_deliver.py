@@ -37,6 +37,26 @@ def test_a_track_delivers_and_says_where(clip, capsys):
     ]
 
 
+def test_a_soft_track_delivers_to_compositors_and_annotators(clip, capsys):
+    pytest.importorskip("OpenImageIO", reason="needs OpenImageIO: pip install 'vos[deliver]'")
+    pytest.importorskip("pycocotools", reason="needs pycocotools: pip install 'vos[deliver]'")
+    names = ["prores4444", "exr", "coco"]
+    assert run(["track", str(clip), *TRACK, "--soft", "--deliver", ",".join(names), "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert "mattes compared, soft mattes" in err
+    delivered = json.loads(out)["delivered"]
+    assert [(one["format"], one["mattes"], one["compared"]) for one in delivered] == [
+        ("prores4444", "soft", 3),
+        ("exr", "soft", 3),
+        ("coco", None, 3),
+    ]
+    for one in delivered:
+        assert run(["verify", one["output"], "-q"]) == 0
+    assert run(["export", str(clip.with_name("shot.mov-vos")), "--to", "exr,coco", "--json"]) == 0
+    again = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert [one["skipped"] for one in again["exports"]] == [True, True]
+
+
 def test_a_finished_track_delivers_what_it_is_asked_for_later(clip, capsys, monkeypatch):
     assert run(["track", str(clip), *TRACK, "-q"]) == 0
     monkeypatch.setenv("VOS_DELIVER", "csv")
