@@ -96,7 +96,9 @@ def test_exports_are_part_of_a_clip(task: Task):
 
 
 def test_exports_of_a_clip_are_soft_where_its_mattes_are(task: Task):
-    oiio = pytest.importorskip("OpenImageIO", reason="needs OpenImageIO: pip install 'vos[deliver]'")
+    oiio = pytest.importorskip(
+        "OpenImageIO", reason="needs OpenImageIO: pip install 'vos[deliver]'"
+    )
     settings = replace(task.job.settings, save=("masks", "mattes"), deliver=("exr", "coco"))
     task = replace(task, job=replace(task.job, settings=settings, end=3))
     done = run_task(task, "w1", on_progress)

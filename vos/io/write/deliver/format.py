@@ -46,6 +46,18 @@ class Target:
         values[list(self.objects)] = OPAQUE
         return (OPAQUE - values if self.is_inverted else values).take(label_map)
 
+    def join(self, mattes: Mapping[int, np.ndarray]) -> np.ndarray:
+        """Return the matte of a frame, uint8 H x W, from those of its objects.
+
+        Where several objects meet their mattes are added, 255 at most: of two that share a contour
+        no seam is left.
+        """
+        first, *others = (mattes[one] for one in self.objects)
+        joined = first
+        for matte in others:
+            joined = np.where(matte > OPAQUE - joined, OPAQUE, joined + matte).astype(np.uint8)
+        return OPAQUE - joined if self.is_inverted else joined
+
 
 @dataclass(frozen=True, slots=True)
 class Media:
@@ -63,18 +75,6 @@ class Media:
     frame_count: int
     has_audio: bool = False
     names: tuple[str, ...] | None = None
-
-    def join(self, mattes: Mapping[int, np.ndarray]) -> np.ndarray:
-        """Return the matte of a frame, uint8 H x W, from those of its objects.
-
-        Where several objects meet their mattes are added, 255 at most: of two that share a contour
-        no seam is left.
-        """
-        first, *others = (mattes[one] for one in self.objects)
-        joined = first
-        for matte in others:
-            joined = np.where(matte > OPAQUE - joined, OPAQUE, joined + matte).astype(np.uint8)
-        return OPAQUE - joined if self.is_inverted else joined
 
 
 @dataclass(frozen=True, slots=True)

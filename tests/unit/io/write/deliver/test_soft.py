@@ -109,7 +109,9 @@ def test_of_objects_in_one_matte_no_seam_is_left(make_result):
 
 
 def read_exr(path):
-    oiio = pytest.importorskip("OpenImageIO", reason="needs OpenImageIO: pip install 'vos[deliver]'")
+    oiio = pytest.importorskip(
+        "OpenImageIO", reason="needs OpenImageIO: pip install 'vos[deliver]'"
+    )
     opened = oiio.ImageInput.open(str(path))
     names, pixels = opened.spec().channelnames, opened.read_image("float")
     opened.close()
