@@ -20,6 +20,7 @@ MAX_ERROR = 16
 """By how much the mean of a block of pixels may differ, of 255, away from the matte's edge."""
 
 _BLOCK_PX = 16
+_MARGIN_PX = 2  # where colours of half the resolution are mixed with those of the next block
 
 
 def over_codec(size_hw: tuple[int, int]) -> MovieCodec:
@@ -106,19 +107,21 @@ def compare_over(result: FinishedResult, shot: Shot, seen: Seen, matte: np.ndarr
     is_far = _far_from_edges(matte)
     if not is_far.any():  # a small frame, or edges everywhere
         return None
-    error = np.abs(_mean_blocks(wanted) - _mean_blocks(seen.matte)).max(axis=2)[is_far].max()
+    means, found = (_mean_blocks(one, _MARGIN_PX) for one in (wanted, seen.matte))
+    error = np.abs(means - found).max(axis=2)[is_far].max()
     if error <= MAX_ERROR:
         return None
     return f"differs by {error:.0f} of 255 from what it should be, where green may by {MAX_ERROR}"
 
 
-def _mean_blocks(image: np.ndarray) -> np.ndarray:
-    """Return the means of whole blocks, float64."""
+def _mean_blocks(image: np.ndarray, margin_px: int = 0) -> np.ndarray:
+    """Return the means of whole blocks without their margins, float64."""
     height, width = (side // _BLOCK_PX * _BLOCK_PX for side in image.shape[:2])
     cut = image[:height, :width].astype(np.float64)
     rows, columns = height // _BLOCK_PX, width // _BLOCK_PX
     blocks = cut.reshape(rows, _BLOCK_PX, columns, _BLOCK_PX, image[0, 0].size)
-    return blocks.mean(axis=(1, 3))
+    inner = slice(margin_px, _BLOCK_PX - margin_px)
+    return blocks[:, inner, :, inner].mean(axis=(1, 3))
 
 
 def _far_from_edges(matte: np.ndarray) -> np.ndarray:
