@@ -106,10 +106,9 @@ def plan_export(result: FinishedResult, order: Order) -> ExportPlan:
     notices: list[str] = []
     frames = _choose_frames(result, order, notices)
     ids = _choose_objects(result, order.objects)
-    if "{object}" in (order.name or form.template):
-        names = name_objects(ids, result.names)
-    else:
-        names = {one: result.names.get(one, f"obj{one}") for one in ids}
+    given = {one: result.names.get(one, f"obj{one}") for one in ids}
+    is_in_files = "{object}" in (order.name or form.template)
+    names = name_objects(ids, result.names) if is_in_files else given
     height, width = result.size_hw
     if max(height, width) > form.longest_side_px:
         raise UsageError(
@@ -120,7 +119,7 @@ def plan_export(result: FinishedResult, order: Order) -> ExportPlan:
         targets=make_targets(
             order.name or form.template, form, result.clip, names, is_inverted=order.is_inverted
         ),
-        objects=names,
+        objects=names if form.expect is None else given,
         frames=frames,
         start_number=_start_number(order.start_number, form, frames),
         size_hw=result.size_hw,
