@@ -118,10 +118,9 @@ def plan_export(result: FinishedResult, order: Order) -> ExportPlan:
     notices: list[str] = []
     frames = _choose_frames(result, order, notices)
     ids = _choose_objects(result, order.objects)
-    if "{object}" in (order.name or form.template):
-        names = name_objects(ids, result.names)
-    else:
-        names = {one: result.names.get(one, f"obj{one}") for one in ids}
+    given = {one: result.names.get(one, f"obj{one}") for one in ids}
+    is_in_files = "{object}" in (order.name or form.template)
+    names = name_objects(ids, result.names) if is_in_files else given
     check_format(form, result.size_hw)
     targets = make_targets(
         order.name or form.template,
@@ -134,7 +133,7 @@ def plan_export(result: FinishedResult, order: Order) -> ExportPlan:
     place = _place(result, order)
     shot = Shot(
         targets=targets,
-        objects=names,
+        objects=names if form.holds_mattes else given,
         frames=frames,
         start_number=_start_number(order.start_number, form, frames),
         size_hw=result.size_hw,

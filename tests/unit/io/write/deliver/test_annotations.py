@@ -420,6 +420,10 @@ def test_a_file_per_object_on_demand(make_result, form):
     place, _, done = export_result(make_result(), form, name="{clip}_{object}" + number)
     assert done.compared == 6
     assert sum(1 for one in place.rglob("shot_Hand*")) >= 1
+    assert sum(1 for one in place.rglob("shot_coffee_cup*")) >= 1
+    if form == "coco":  # a class is called as the object is, not as its file
+        content = json.loads((place / "shot_coffee_cup_instances.json").read_text())
+        assert [one["name"] for one in content["categories"]] == ["coffee cup", "Hand"]
 
 
 def test_a_clip_without_its_images_gives_what_needs_none(make_result):
