@@ -99,12 +99,12 @@ def test_exports_of_a_clip_are_soft_where_its_mattes_are(task: Task):
     oiio = pytest.importorskip(
         "OpenImageIO", reason="needs OpenImageIO: pip install 'vos[deliver]'"
     )
-    settings = replace(task.job.settings, save=("masks", "mattes"), deliver=("exr", "coco"))
+    settings = replace(task.job.settings, save=("masks", "mattes"), deliver=("exr", "cvat"))
     task = replace(task, job=replace(task.job, settings=settings, end=3))
     done = run_task(task, "w1", on_progress)
     assert (done.state, done.reason) == ("done", None)
-    assert done.delivered == ("clips/clip-exr", "clips/clip-coco")
-    assert (task.folder.output("clip") / "mattes" / "1" / "2.png").is_file()
+    assert done.delivered == ("clips/clip-exr", "clips/clip-cvat")
+    assert (task.folder.output("clip") / "mattes").is_dir()
     manifest = read_manifest(task.folder.root / done.delivered[0])
     assert manifest is not None
     assert manifest["parameters"]["mattes"] == "soft"
