@@ -12,13 +12,14 @@ import numpy as np
 from vos.frame import Frame, FrameResult, ObjectResult
 from vos.io.results.fingerprint import fingerprint_input
 from vos.io.results.folder import OutputFolder
-from vos.io.results.layout import MASKS_NAME, PROMPTS_NAME, STATS_NAME
+from vos.io.results.layout import MASKS_NAME, MATTES_NAME, PROMPTS_NAME, STATS_NAME
 from vos.io.results.manifest import Fingerprint
 from vos.io.write.deliver.export import export
 from vos.io.write.deliver.finished import open_finished
 from vos.io.write.deliver.order import Order, plan_export
 from vos.io.write.deliver.verify import read_shot, verify
 from vos.io.write.masks import MaskSink
+from vos.io.write.mattes import MatteSink
 from vos.io.write.stats import StatsSink
 
 RATE = Fraction(30000, 1001)
@@ -37,6 +38,21 @@ def label_map(frame_idx: int, size_hw: tuple[int, int]) -> np.ndarray:
     if not 4 <= frame_idx < 8:
         labels[-height // 5 :, 5:] = 2
     return labels
+
+
+def soft_mattes(frame_idx: int, size_hw: tuple[int, int]) -> dict[int, np.ndarray]:
+    """Return soft mattes of the same: the disc goes on under the bar."""
+    height, width = size_hw
+    y, x = np.mgrid[:height, :width]
+    radius = height / 4
+    is_disc = (y - height / 2) ** 2 + (x - width / 4 - 2 * frame_idx) ** 2 < radius**2
+    is_bar = label_map(frame_idx, size_hw) == 2
+    distance = radius - np.hypot(y - height / 2, x - width / 4 - 2 * frame_idx)
+    disc = 255 / (1 + np.exp(-4 * distance))
+    disc = np.where(is_disc, disc.clip(128, 255), disc.clip(0, 127)).round().astype(np.uint8)
+    above = np.vstack([is_bar[1:], is_bar[-1:]])
+    bar = np.where(is_bar, 255, np.where(above, 40, 0)).astype(np.uint8)
+    return {1: disc, 2: bar}
 
 
 def write_clip(
@@ -90,21 +106,27 @@ def write_result(
     names: dict[int, str] | None = None,
     has_stats: bool = True,
     end: str | None = None,
+    is_soft: bool = False,
 ) -> Path:
     """Write what `vos track` leaves of the clip."""
     places = [{"object_id": one, "frame_idx": frames.start} for one in (1, 2)]
     parameters = {"prompts": places, "end": end, "save": ["masks", "stats"]}
+    if is_soft:
+        parameters["save"] = ["masks", "mattes", "stats"]
     fingerprint = Fingerprint(fingerprint_input(clip), parameters, None)
     with OutputFolder.open(folder, fingerprint, source=clip) as output:
         output.restart()
         sinks = [MaskSink(output.part / MASKS_NAME)]
         if has_stats:
             sinks.append(StatsSink(output.part / STATS_NAME))
+        if is_soft:
+            sinks.append(MatteSink(output.part / MATTES_NAME))
         for index in frames:
             labels = label_map(index, size_hw)
             frame = Frame(np.zeros((*size_hw, 3), np.uint8), index / RATE, index, f"{index:05d}")
             scores = {one: ObjectResult(iou_pred=0.9, object_score=5.0) for one in (1, 2)}
-            result = FrameResult(index, index / RATE, frame.name, labels, scores)
+            mattes = soft_mattes(index, size_hw) if is_soft else {}
+            result = FrameResult(index, index / RATE, frame.name, labels, scores, mattes=mattes)
             for sink in sinks:
                 sink.write(frame, result)
         for sink in sinks:

@@ -62,11 +62,12 @@ class Tracker:
         reverse: bool = False,
         frame_count: int | None = None,
         banks: Mapping[int, MemoryBank] | None = None,
+        soft: bool = False,
     ) -> Session:
         """Begin a stream, for frames you bring yourself (a camera, another decoder).
 
         prompts: any mix of objects and frames.
-        reverse, frame_count: see `Session`.
+        reverse, frame_count, soft: see `Session`.
         banks: what is remembered of objects that are tracked already; None for none.
         """
         return Session(
@@ -78,6 +79,7 @@ class Tracker:
             reverse=reverse,
             frame_count=frame_count,
             banks=banks or {},
+            soft=soft,
         )
 
     @property
@@ -109,6 +111,7 @@ class Tracker:
         decoder: Decoder = "pyav",
         rate: Fraction | float | str | None = None,
         scene_cuts: SceneCuts = "off",
+        soft: bool = False,
     ) -> Iterator[FrameResult]:
         """Yield one result per frame of a video file, image folder, glob or image, in order.
 
@@ -120,6 +123,7 @@ class Tracker:
         rate: frames per second of stills, None for 24; videos take none.
         scene_cuts: "mark" them (`is_scene_cut` of a result is true there), "stop" there, or
             "reset" the memory to prompted frames.
+        soft: whether results have `mattes`, soft edges of each object by itself.
 
         Raises: InputError if the input cannot be read, PromptError if a prompt does not fit it.
         """
@@ -134,6 +138,7 @@ class Tracker:
                     end=end,
                     direction=direction,
                     scene_cuts=scene_cuts,
+                    soft=soft,
                 )
                 said = (*source.notices, *source.warnings)
                 _warn((*said, *find_notes(prompts, source.info.size_hw)))
@@ -152,6 +157,7 @@ class Tracker:
         end: TimePoint | None = None,
         direction: Direction = "forward",
         scene_cuts: SceneCuts = "off",
+        soft: bool = False,
         on_backward: Callable[[], None] = lambda: None,
     ) -> Iterator[tuple[Frame, FrameResult]]:
         """Yield results as `track`, over an open source, each with its frame for sinks that draw.
@@ -174,6 +180,7 @@ class Tracker:
                 end=end,
                 direction=direction,
                 scene_cuts=scene_cuts,
+                soft=soft,
             ) as stream:
                 for _ in stream.backward():
                     on_backward()

@@ -84,23 +84,26 @@ def read_text(path: Path, limit: int = MAX_TEXT_BYTES, errors: str = "strict") -
 
 def read_json(path: Path, limit: int = MAX_TEXT_BYTES) -> Any:
     """Read a JSON file. Raises OSError, and ValueError as `parse_json`."""
-    return parse_json(read_text(path, limit))
+    return parse_json(read_text(path, limit), limit)
 
 
-def parse_json(text: str | bytes) -> Any:
+def parse_json(text: str | bytes, limit: int = MAX_TEXT_BYTES) -> Any:
     """Parse JSON into values of a bounded depth and count.
 
     Numbers are finite and fit into a float, no key is there twice, and texts can be written
     again (bytes of file names that are no UTF-8 are kept, as `os.fsdecode` gives them).
+    limit: the most characters; a higher one than the default lets more values be there too.
 
     Raises json.JSONDecodeError with the place for what is no JSON, UnfitError for the rest; both
     are ValueErrors.
     """
     if isinstance(text, bytes):
         text = decode_text(text)
-    if len(text) > MAX_TEXT_BYTES:
-        raise UnfitError(f"over {MAX_TEXT_BYTES} characters long")
-    if text.count("[") + text.count("{") > _MAX_CONTAINERS or text.count(",") > _MAX_COMMAS:
+    if len(text) > limit:
+        raise UnfitError(f"over {limit} characters long")
+    scale = max(1, limit // MAX_TEXT_BYTES)
+    containers, commas = text.count("[") + text.count("{"), text.count(",")
+    if containers > _MAX_CONTAINERS * scale or commas > _MAX_COMMAS * scale:
         raise UnfitError("too many values")
     try:
         root = json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)

@@ -103,6 +103,9 @@ class FrameResult:
     overlay_yuv: uint8, 3H/2 x W, the planes of the frame with its objects drawn over it, YUV 4:2:0
         with odd sides made even, where a device has drawn it; it says nothing that image and label
         map do not say.
+    mattes: object id -> soft matte, uint8 H x W, for every object that exists on this frame; empty
+        unless the track is soft. 128 or more is where the object's own mask is, before it is
+        decided whose a pixel is that several claim, so that mattes may overlap.
     """
 
     frame_idx: int
@@ -113,11 +116,12 @@ class FrameResult:
     is_corrupt: bool = False
     is_scene_cut: bool = False
     overlay_yuv: np.ndarray | None = field(default=None, compare=False, repr=False)
+    mattes: Mapping[int, np.ndarray] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the label map, which the queues count."""
-        return self.label_map.nbytes
+        """Bytes of the label map and the mattes, which the queues count."""
+        return self.label_map.nbytes + sum(one.nbytes for one in self.mattes.values())
 
     @property
     def masks(self) -> dict[int, np.ndarray]:

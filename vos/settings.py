@@ -47,6 +47,7 @@ class Settings(ModelOptions):
     rate: frames per second of image sequences, None for 24; refused for videos.
     scene_cuts: "off", or what to do where the scene changes: "mark", "stop" or "reset".
     save: outputs to write.
+    deliver: formats in which a finished result is exported beside it.
     progress: form of the progress report on stderr.
     checkpoint_s: seconds between two checkpoints of a run; 0 saves after every frame.
     """
@@ -55,6 +56,7 @@ class Settings(ModelOptions):
     rate: Fraction | None = field(default=None, metadata={"read": as_rate})
     scene_cuts: SceneCuts = "mark"
     save: tuple[str, ...] = field(default=("masks", "overlay", "stats"), metadata={"read": as_list})
+    deliver: tuple[str, ...] = field(default=(), metadata={"read": as_list})
     progress: Progress = "auto"
     checkpoint_s: float = field(default=10.0, metadata={"read": as_seconds})
 

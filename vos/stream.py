@@ -28,6 +28,7 @@ from vos.prompts import Direction, Prompt
 from vos.track.compose import Composing, Draw, ObjectLogits, begin_to_compose
 from vos.track.logit_spool import LogitSpool
 from vos.track.look_ahead import prepare, with_following
+from vos.track.mattes import matte_pixels
 from vos.track.session import Session
 from vos.track.snapshot import SessionState, from_bytes, to_bytes
 
@@ -49,6 +50,7 @@ class SessionMaker(Protocol):
         *,
         reverse: bool = False,
         frame_count: int | None = None,
+        soft: bool = False,
     ) -> Session: ...
 
 
@@ -70,6 +72,7 @@ class Stream:
         at the first one behind the last prompted frame, "reset" forgets all but prompted frames.
     spool: file for what the backward pass leaves; None for a temporary one.
     draws_overlay: whether results carry their overlay where frames are on a GPU anyway.
+    soft: whether results have mattes.
     resume: what `checkpoint` returned in a run with the same tracker, source and arguments, and the
         same `spool`; the results are those of that run from the checkpoint on, to the last bit.
 
@@ -94,6 +97,7 @@ class Stream:
         scene_cuts: SceneCuts = "off",
         spool: Path | None = None,
         draws_overlay: bool = False,
+        soft: bool = False,
         resume: SavedState | None = None,
     ) -> None:
         if not prompts:
@@ -118,8 +122,9 @@ class Stream:
         last_prompt = None
         if direction != "backward":
             last_prompt = max(prompt.frame_idx for prompt in prompts)
-            self._forward = tracker.session(prompts, frame_count=count)
+            self._forward = tracker.session(prompts, frame_count=count, soft=soft)
         self.cuts = CutWatch(scene_cuts, last_prompt)
+        self._soft = soft
         self._model, self._device = tracker.model, tracker.model.device
         self._upload = Uploader(tracker.model.device)
         self._draw: Draw | None = None
@@ -231,7 +236,9 @@ class Stream:
                 return
             objects: dict[int, ObjectLogits] = self._spool.get(frame.frame_idx)
             if session is None:
-                yield begin_to_compose(frame, objects), is_cut, _Reached(None, self.cuts.copy())
+                soften = matte_pixels if self._soft else None
+                composing = begin_to_compose(frame, objects, make_mattes=soften)
+                yield composing, is_cut, _Reached(None, self.cuts.copy())
                 continue
             if is_cut:
                 self._at_cut(session)

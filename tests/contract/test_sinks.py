@@ -18,6 +18,7 @@ from vos.errors import OutputError
 from vos.frame import Frame, FrameResult, ObjectResult
 from vos.io.write.mask_png import read_label_png
 from vos.io.write.masks import MaskSink
+from vos.io.write.mattes import MatteSink, matte_name, read_matte
 from vos.io.write.overlay.draw import draw_overlay
 from vos.io.write.overlay.encode import to_yuv
 from vos.io.write.overlay.sink import OverlaySink
@@ -50,6 +51,7 @@ def _count_rows(path: Path) -> int:
 
 KINDS = {
     "masks": Kind(MaskSink, "masks", lambda path: len(list(path.glob("*.png")))),
+    "mattes": Kind(MatteSink, "mattes", lambda path: len(list(path.glob("1/*.png")))),
     "overlay": Kind(
         lambda path: OverlaySink(path, time_base=Fraction(1, 90_000), frame_rate=Fraction(30)),
         "overlay.mp4",
@@ -80,7 +82,10 @@ def footage(
         labels = rng.choice([0, *ids[:-1]], size_hw).astype(np.uint8)
         frame = Frame(image, pts, index, f"{index:05d}")
         objects = {object_id: ObjectResult(0.9, 4.0) for object_id in ids}
-        pairs.append((frame, FrameResult(index, pts, frame.name, labels, objects)))
+        noise = rng.integers(0, 256, size_hw, dtype=np.uint8)
+        mattes = {one: np.where(labels == one, noise | 128, noise >> 1) for one in ids}
+        result = FrameResult(index, pts, frame.name, labels, objects, mattes=mattes)
+        pairs.append((frame, result))
     return pairs
 
 
@@ -184,10 +189,27 @@ def test_masks_are_exact(tmp_path):
         assert np.array_equal(read, result.label_map)
 
 
-def test_two_frames_of_one_name_are_refused(tmp_path):
+def test_mattes_are_exact_and_only_of_objects_that_exist(tmp_path):
+    pairs = footage(4, (37, 53), (1, 2, 255))
+    early = pairs[0][1]
+    without = {i: one for i, one in early.mattes.items() if i != 2}
+    pairs[0] = pairs[0][0], dataclasses.replace(early, mattes=without)
+    with MatteSink(tmp_path / "deep" / "mattes") as sink:
+        for pair in pairs:
+            sink.write(*pair)
+    written = sorted(path for path in tmp_path.rglob("*.png"))
+    assert len(written) == 4 * 3 - 1
+    for frame, result in pairs:
+        for object_id, matte in result.mattes.items():
+            path = tmp_path / "deep" / "mattes" / matte_name(object_id, frame.name)
+            assert np.array_equal(read_matte(path, frame.size_hw), matte)
+
+
+@pytest.mark.parametrize("make", [MaskSink, MatteSink])
+def test_two_frames_of_one_name_are_refused(make, tmp_path):
     (frame, result), (other, other_result), *_ = footage()
     other = Frame(other.image, other.pts, other.frame_idx, frame.name)
-    with MaskSink(tmp_path) as sink:
+    with make(tmp_path) as sink:
         sink.write(frame, result)
         with pytest.raises(OutputError, match="two frames have this name"):
             sink.write(other, other_result)

@@ -16,6 +16,7 @@ from contract.test_sinks import VFR, Pair, footage
 from vos.errors import ResumeError
 from vos.io.results.checkpoints import SavedState
 from vos.io.write.masks import MaskSink
+from vos.io.write.mattes import MatteSink
 from vos.io.write.overlay import sink as overlay
 from vos.io.write.overlay.encode import to_yuv
 from vos.io.write.overlay.sink import OverlaySink
@@ -29,6 +30,10 @@ Make = Callable[[Path, SavedState | None], Sink]
 
 def _masks(folder: Path, resume: SavedState | None) -> Sink:
     return MaskSink(folder / "masks", work=folder / "work", resume=resume)
+
+
+def _mattes(folder: Path, resume: SavedState | None) -> Sink:
+    return MatteSink(folder / "mattes", work=folder / "work", resume=resume)
 
 
 def _stats(folder: Path, resume: SavedState | None) -> Sink:
@@ -46,7 +51,12 @@ def _overlay(folder: Path, resume: SavedState | None) -> Sink:
     )
 
 
-MAKERS: dict[str, Make] = {"masks": _masks, "overlay": _overlay, "stats": _stats}
+MAKERS: dict[str, Make] = {
+    "masks": _masks,
+    "mattes": _mattes,
+    "overlay": _overlay,
+    "stats": _stats,
+}
 
 
 @pytest.fixture(params=MAKERS)
@@ -74,7 +84,12 @@ def pairs(tmp_path: Path) -> list[Pair]:
         for sound in wav.decode(audio=0):
             mov.mux(encoder.encode(sound))
         mov.mux(encoder.encode(None))
-    return footage(COUNT, (36, 48), (1, 2, 7), TIMES)
+    found = footage(COUNT, (36, 48), (1, 2, 7), TIMES)
+    # An object that is prompted later has no matte before.
+    for index, (frame, result) in enumerate(found[:4]):
+        early = {i: one for i, one in result.mattes.items() if i < 7}
+        found[index] = frame, replace(result, mattes=early)
+    return found
 
 
 def folder_for(tmp_path: Path, name: str) -> Path:
@@ -185,7 +200,7 @@ def test_frames_drawn_on_a_device_and_replayed_are_joined(tmp_path, pairs):
 
 @pytest.mark.parametrize("how", ["missing", "short", "zeros"])
 def test_files_that_do_not_fit_the_state_are_noticed(make, tmp_path, pairs, how):
-    if make is _masks and how == "zeros":
+    if make in (_masks, _mattes) and how == "zeros":
         pytest.skip("masks are compared by size; they are safe on the disk before the checkpoint")
     folder = folder_for(tmp_path, "stopped")
     saved = write_some(make(folder, None), pairs, 0, 5, 5)

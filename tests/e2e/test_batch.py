@@ -107,8 +107,9 @@ def test_manifest_rows_options_and_hostile_names(cli, tmp_path: Path):
     (tmp_path / "out/clips/linked").symlink_to(outside)
     (tmp_path / "out/logs").mkdir()
     (tmp_path / "out/logs/far.log").symlink_to(outside / "log")
+    chosen = {"end": "2f", "save": "stats", "soft": True}
     rows = [
-        {"source": "a.mp4", "name": "short", "end": "2f", "save": "stats", "box": clips.BOX},
+        {"source": "a.mp4", "name": "short", "box": clips.BOX, **chosen},
         {"source": "a.mp4", "name": "../escaped", "box": clips.BOX},
         {"source": "a.mp4", "name": "linked", "box": clips.BOX},
         {"source": "a.mp4", "name": "far", "box": clips.BOX},
@@ -127,9 +128,11 @@ def test_manifest_rows_options_and_hostile_names(cli, tmp_path: Path):
     assert "Traceback" not in ran.err
     assert sorted(p.name for p in (tmp_path / "out/clips/short").iterdir()) == [
         "manifest.json",
+        "mattes",
         "prompts.json",
         "stats.jsonl",
     ]
+    assert len(list((tmp_path / "out/clips/short/mattes/1").iterdir())) == 2
     assert not list(outside.iterdir())
     assert not (tmp_path / "escaped").exists()
     stopped = cli("batch", "l.jsonl", "-o", "out", "--fail-fast", "--json")

@@ -50,6 +50,8 @@ CASES: dict[str, dict[str, Any]] = {
     "backward": {"direction": "backward"},
     "both": {"direction": "both"},
     "part, masks only": {"start": 1, "end": 11, "save": ("masks",)},
+    "both, soft": {"direction": "both", "save": ("masks", "mattes")},
+    "backward, soft": {"direction": "backward", "save": ("mattes",)},
     "part, both, no masks": {"start": 1, "end": 12, "direction": "both", "save": ("overlay",)},
 }
 
@@ -62,6 +64,8 @@ CASES: dict[str, dict[str, Any]] = {
         ("both", "images"),
         ("part, masks only", "images"),
         ("part, both, no masks", "video"),
+        ("both, soft", "video"),
+        ("backward, soft", "images"),
     ],
 )
 def test_interrupted_again_and_again_it_leaves_the_same_bytes(run, tmp_path, clip, case, kind):
@@ -333,12 +337,13 @@ def on_the_disk(monkeypatch) -> dict[int, int]:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs inodes")
-@pytest.mark.parametrize("direction", ["forward", "both"])
+@pytest.mark.parametrize(("direction", "more"), [("forward", ()), ("both", ("mattes",))])
 def test_a_power_cut_leaves_what_a_checkpoint_counts_on(
-    run, tmp_path, clip, monkeypatch, on_the_disk, direction
+    run, tmp_path, clip, monkeypatch, on_the_disk, direction, more
 ):
     """What was written since the last flush is lost, of every file."""
-    whole = run(job_for(clip, tmp_path / "whole", direction=direction))
+    changes = {"direction": direction, "save": ("masks", "overlay", "stats", *more)}
+    whole = run(job_for(clip, tmp_path / "whole", **changes))
     steps, save = 0, checkpointing.ResumableRun._save_if_due
 
     def every_third(*args: Any) -> None:
@@ -347,7 +352,7 @@ def test_a_power_cut_leaves_what_a_checkpoint_counts_on(
         if steps % 3 == 0:
             save(*args)
 
-    job = job_for(clip, tmp_path / "out", direction=direction)
+    job = job_for(clip, tmp_path / "out", **changes)
     with monkeypatch.context() as patch:
         patch.setattr(checkpointing.ResumableRun, "_save_if_due", every_third)
         for stop_after in (5, 8):
@@ -367,14 +372,15 @@ def test_a_power_cut_leaves_what_a_checkpoint_counts_on(
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs POSIX processes")
 @pytest.mark.parametrize(
-    ("kills", "frames", "direction"),
+    ("kills", "frames", "direction", "more"),
     [
-        (3, 30, "forward"),
-        pytest.param(20, 200, "forward", marks=pytest.mark.slow),
-        pytest.param(20, 200, "both", marks=pytest.mark.slow),
+        (3, 30, "forward", ()),
+        (3, 30, "both", ("--soft",)),
+        pytest.param(20, 200, "forward", ("--soft",), marks=pytest.mark.slow),
+        pytest.param(20, 200, "both", (), marks=pytest.mark.slow),
     ],
 )
-def test_killed_at_random_moments(tmp_path, environ, kills, frames, direction):
+def test_killed_at_random_moments(tmp_path, environ, kills, frames, direction, more):
     """Half the prompts are on later frames, so that `both` has frames to go back over."""
     clip = clips.video(tmp_path / "clip.mp4", frames)
     prompts = ("--box", f"{clips.BOX}@0", "--point", f"2:40,30@{frames // 2}")
@@ -382,7 +388,7 @@ def test_killed_at_random_moments(tmp_path, environ, kills, frames, direction):
     done = subprocess.run(
         [
             *(sys.executable, "-m", "e2e.killing", str(kills), "1"),
-            *(tmp_path / "whole", tmp_path / "out", *command, "--direction", direction),
+            *(tmp_path / "whole", tmp_path / "out", *command, "--direction", direction, *more),
         ],
         capture_output=True,
         text=True,
@@ -393,3 +399,5 @@ def test_killed_at_random_moments(tmp_path, environ, kills, frames, direction):
     assert int(done.stdout.splitlines()[-1]) == kills
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
     assert json.loads(contents(tmp_path / "out")["manifest.json"])["frame_count"] == frames
+    mattes = list((tmp_path / "out").glob("mattes/*/*.png"))
+    assert len(mattes) == (2 * frames if more else 0)

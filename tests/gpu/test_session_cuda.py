@@ -23,6 +23,7 @@ from vos.model.sam2 import Sam2Model
 from vos.prompts import Box
 from vos.stream import one_ahead
 from vos.track.look_ahead import prepare, with_following
+from vos.track.mattes import matte_pixels
 
 pytestmark = pytest.mark.needs_cuda
 
@@ -160,3 +161,18 @@ def test_compiled_and_recorded_agrees_with_recorded(frames, tmp_path, monkeypatc
     plain = list(_tracker("cuda").session(_prompts()).run(frames))
     compiled = _tracker("cuda", compile=True).session(_prompts())
     assert np.mean(_ious(list(compiled.run(frames)), plain)) > 0.98
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_soft_mattes_are_those_of_the_cpu_and_change_no_mask(frames, exact):
+    tracker = _tracker("cuda", exact=exact)
+    plain, soft = tracker.session(_prompts()), tracker.session(_prompts(), soft=True)
+    for frame in frames[:6]:
+        objects = soft.decode(frame)
+        result = soft.compose(frame, objects).wait()
+        logits = {i: one.logits.cpu() for i, one in objects.items()}
+        expected = matte_pixels(logits, SIZE_HW).numpy().astype(int)
+        assert list(result.mattes) == [1, 2]
+        for matte, other in zip(result.mattes.values(), expected, strict=True):
+            assert (np.abs(matte - other) > 1).mean() < 1e-3
+        assert np.array_equal(plain.track(frame).label_map, result.label_map)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import json
 import tempfile
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vos import bounded
 from vos.bounded import UnfitError, decode_text, read_text
 from vos.config import load_yaml
 from vos.model.nano_config import NanoConfig
@@ -79,3 +81,15 @@ def test_many_keys_are_read_at_once(tmp_path):
     (tmp_path / "p.json").write_text(f'{{"schema": 1, "prompts": [], "names": {{{keys}}}}}')
     with pytest.raises(Exception, match="ids are 1 to 255"):
         load_prompts(tmp_path / "p.json")
+
+
+def test_a_file_that_may_be_longer_may_hold_more(tmp_path, monkeypatch):
+    path = tmp_path / "long.json"
+    path.write_text(json.dumps([[one] for one in range(90)]))
+    monkeypatch.setattr(bounded, "MAX_TEXT_BYTES", 100)
+    monkeypatch.setattr(bounded, "_MAX_CONTAINERS", 10)
+    with pytest.raises(ValueError, match="over 100 bytes long"):
+        bounded.read_json(path, 100)
+    with pytest.raises(ValueError, match="too many values"):
+        bounded.read_json(path, 600)
+    assert len(bounded.read_json(path, 1000)) == 90

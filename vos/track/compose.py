@@ -8,15 +8,18 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from vos.frame import Frame, FrameResult, ObjectResult
 from vos.model.gpu.transfer import Uploaded, fetch_later
 from vos.model.types import Decoded
+from vos.track.mattes import matte_pixels
+from vos.track.resize import resize_to_video
 
-MakeLabels = Callable[[Mapping[int, Tensor], tuple[int, int]], Tensor]
+MakePixels = Callable[[Mapping[int, Tensor], tuple[int, int]], Tensor]
+"""(logits by object id, height and width) -> a label map, or a matte of each object."""
+
 Draw = Callable[[UInt8[Tensor, "h w 3"], UInt8[Tensor, "h w"]], UInt8[Tensor, "h2 w2"]]
 """(image, label map) -> the planes of `FrameResult.overlay_yuv`."""
 
@@ -44,23 +47,26 @@ class ObjectLogits:
 class Composing:
     """A frame's result that the device may still work on.
 
-    ids: of its objects. fetch: waits for the label map, and, if there are objects, for their scores
-    and for the planes of the overlay where it is drawn.
+    ids: of its objects. fetch: waits for the label map, and, if there are objects, for their
+    scores, for their mattes where `is_soft`, and for the planes of the overlay where it is drawn.
     """
 
     frame: Frame
     ids: tuple[int, ...]
     fetch: Callable[[], list[np.ndarray]]
+    is_soft: bool = False
 
     @property
     def nbytes(self) -> int:
-        """Return the bytes of the frame, for queues."""
-        return self.frame.nbytes
+        """Return the bytes of the frame and of the mattes, for queues."""
+        height, width = self.frame.size_hw
+        return self.frame.nbytes + (len(self.ids) * height * width if self.is_soft else 0)
 
     def wait(self) -> FrameResult:
         """Return the result once it is there."""
         labels, *more = self.fetch()
-        rows = more[0].tolist() if more else []
+        rows = more.pop(0).tolist() if more else []
+        mattes = more.pop(0) if self.is_soft and more else ()
         return FrameResult(
             frame_idx=self.frame.frame_idx,
             pts=self.frame.pts,
@@ -68,7 +74,8 @@ class Composing:
             label_map=labels,
             objects={i: ObjectResult(*row) for i, row in zip(self.ids, rows, strict=True)},
             is_corrupt=self.frame.is_corrupt,
-            overlay_yuv=more[1] if len(more) > 1 else None,
+            overlay_yuv=more[0] if more else None,
+            mattes=dict(zip(self.ids, mattes, strict=self.is_soft)),
         )
 
 
@@ -83,13 +90,15 @@ def compose(frame: Frame, objects: Mapping[int, ObjectLogits]) -> FrameResult:
 def begin_to_compose(
     frame: Frame,
     objects: Mapping[int, ObjectLogits],
-    make_labels: MakeLabels | None = None,
+    make_labels: MakePixels | None = None,
     draw: Draw | None = None,
+    make_mattes: MakePixels | None = None,
 ) -> Composing:
     """Compose as `compose` does, without waiting for the device.
 
     make_labels: a quicker form of `label_pixels`. draw: draws the overlay of a frame that is on the
-    device, None where nobody wants it there. Where a GPU has no memory for masks of that size they
+    device, None where nobody wants it there. make_mattes: `matte_pixels` or a quicker form of it,
+    None where nobody wants soft mattes. Where a GPU has no memory for masks of that size they
     are made on the CPU, which the log notes.
     """
     if not objects:
@@ -99,21 +108,29 @@ def begin_to_compose(
     # Those of an earlier pass waited on the host.
     device = max((one.logits.device for one in objects.values()), key=_is_gpu)
     logits = {i: objects[i].logits.to(device) for i in ids}
+    mattes: list[Tensor] = []
     try:
         labels = (make_labels or label_pixels)(logits, frame.size_hw)
+        if make_mattes is not None:
+            mattes = [make_mattes(logits, frame.size_hw)]
     except torch.OutOfMemoryError:
         _log.warning(
             "vos: warning: frame %d: GPU memory is full; its masks are made on the CPU",
             frame.frame_idx,
         )
-        labels = label_pixels({i: one.cpu() for i, one in logits.items()}, frame.size_hw)
+        on_cpu = {i: one.cpu() for i, one in logits.items()}
+        labels = label_pixels(on_cpu, frame.size_hw)
+        if make_mattes is not None:
+            mattes = [matte_pixels(on_cpu, frame.size_hw)]
+    is_soft = make_mattes is not None
     scores = torch.stack([objects[i].score_pair.to(device) for i in ids])
     if labels.device == scores.device:
-        found = [labels, scores]
+        found = [labels, scores, *mattes]
         if draw is not None and isinstance(frame.uploaded, Uploaded):
             found.append(draw(frame.uploaded.get()[0], labels))
-        return Composing(frame, ids, fetch_later(found))
-    return Composing(frame, ids, lambda: [labels.numpy(), scores.cpu().numpy()])
+        return Composing(frame, ids, fetch_later(found), is_soft)
+    made = [one.numpy() for one in (labels, *mattes)]
+    return Composing(frame, ids, lambda: [made[0], scores.cpu().numpy(), *made[1:]], is_soft)
 
 
 def label_map(
@@ -144,15 +161,6 @@ def label_pixels(
         best = torch.maximum(best, full)
     assert labels is not None
     return labels
-
-
-def resize_to_video(
-    logits: Float[Tensor, "1 1 r r"], size_hw: tuple[int, int]
-) -> Float[Tensor, "1 1 h w"]:
-    """Resize bilinearly. Source: `SAM2VideoPredictor._get_orig_video_res_output`."""
-    if tuple(logits.shape[-2:]) == size_hw:
-        return logits.float()
-    return F.interpolate(logits.float(), size=size_hw, mode="bilinear", align_corners=False)
 
 
 def detach_results(predictions: Mapping[int, Decoded]) -> dict[int, ObjectLogits]:

@@ -25,6 +25,7 @@ from vos.track.compose import (
 )
 from vos.track.inputs import to_double_input, to_model_prompt
 from vos.track.look_ahead import GroupEncoder
+from vos.track.mattes import matte_pixels
 from vos.track.memory_bank import MemoryBank
 from vos.track.policy import Fifo, MemoryPolicy, StreamPosition
 from vos.track.snapshot import SessionState
@@ -46,6 +47,7 @@ class Session:
     frame_count: clip length where known (it changes nothing for clips of 16 frames and more).
     capacity: objects and images per batch; None suits the device.
     banks: what is remembered of objects that are tracked already.
+    soft: whether results have mattes, which costs memory and time.
 
     Raises PromptError for prompts that are none.
     """
@@ -59,6 +61,7 @@ class Session:
     frame_count: int | None = None
     capacity: Capacity | None = None
     banks: Mapping[int, MemoryBank] = field(default_factory=dict)
+    soft: bool = False
     _by_frame: dict[int, dict[int, ObjectPrompt]] | None = None
     _size_hw: tuple[int, int] | None = None
     _last_idx: int | None = None
@@ -111,7 +114,9 @@ class Session:
         """
         quicken = self.model.quicken
         draw = None if draw is None else quicken(draw, "the overlay")
-        return begin_to_compose(frame, objects, quicken(label_pixels, "masks"), draw)
+        make_mattes = quicken(matte_pixels, "mattes") if self.soft else None
+        make_labels = quicken(label_pixels, "masks")
+        return begin_to_compose(frame, objects, make_labels, draw, make_mattes)
 
     @property
     def look_ahead(self) -> int:

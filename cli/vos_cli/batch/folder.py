@@ -28,7 +28,9 @@ from vos.io.paths import display_name
 ATTEMPTS = 3
 """How often a clip whose worker dies is tried."""
 
-FOLDERS = ("clips", "logs", "status")
+CLIPS_NAME = "clips"
+FOLDERS = (CLIPS_NAME, "logs", "status")
+EXIT_SOME_FAILED = 4
 _WORKERS_STOP_S = 60.0
 
 State = Literal["done", "failed"]
@@ -49,6 +51,7 @@ class ClipResult:
     frames_per_s: of tracking alone; None where nothing was tracked.
     warnings: what went less than well, a line each.
     low_scores: one line per stretch of frames to look at.
+    delivered: the exports that are beside it, paths from the batch's folder.
     model: the name of the model that made it.
     worker: the name of the worker that had it.
     attempts: 2 where a worker died once, and so on.
@@ -64,6 +67,7 @@ class ClipResult:
     frames_per_s: float | None = None
     warnings: tuple[str, ...] = ()
     low_scores: tuple[str, ...] = ()
+    delivered: tuple[str, ...] = ()
     model: str | None = None
     worker: str = ""
     attempts: int = 1
@@ -81,7 +85,7 @@ class BatchFolder:
     shard: tuple[int, int] | None = None
 
     def output(self, name: str) -> Path:
-        return self.root / "clips" / name
+        return self.root / CLIPS_NAME / name
 
     def log(self, name: str) -> Path:
         return self.root / "logs" / f"{name}.log"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -20,6 +20,7 @@ from vos.io.read.scan import scan_video
 from vos.io.read.source import SourceInfo
 from vos.io.results.fingerprint import fingerprint_input
 from vos.io.results.manifest import is_input, read_manifest
+from vos.io.write.deliver.order import place_beside
 from vos.model import registry
 from vos.prompts import find_notes
 from vos_cli.batch.clips import Clip, strip_name
@@ -101,7 +102,23 @@ def probe_all(
             if time.monotonic() - last >= PLAIN_PERIOD_S:
                 last = time.monotonic()
                 on_notice(f"{len(probes)}/{len(clips)} clips looked at")
-    return probes
+    names = {clip.name.lower() for clip in clips}
+    return [_refuse_collision(one, names) for one in probes]
+
+
+def _refuse_collision(one: Probe, names: Container[str]) -> Probe:
+    """Refuse a clip whose export would be where another clip's result is."""
+    if one.job is None:
+        return one
+    for form in one.job.settings.deliver:
+        place = place_beside(one.job.output, form).name
+        if place.lower() in names:
+            problem = (
+                f"its export would be {display_name(place)}, as another clip is called; give one "
+                "another name in a manifest"
+            )
+            return replace(one, job=None, problem=problem, exit_code=2)
+    return one
 
 
 def probe(clip: Clip, folder: BatchFolder, progress: str | None) -> Probe:

@@ -121,6 +121,7 @@ def _clip_json(entry: Entry, folder: BatchFolder) -> dict[str, Any]:
         "frames_per_s": None if result.frames_per_s is None else round(result.frames_per_s, 2),
         "warnings": _warnings(entry, result),
         "low_scores": list(result.low_scores),
+        "delivered": list(result.delivered),
         "model": result.model,
         "worker": result.worker,
         "attempts": result.attempts,
@@ -220,8 +221,10 @@ def _card(clip: dict[str, Any], folder: BatchFolder) -> str:
     )
     lines = "".join(f"<p>{_html(line)}</p>" for line in _facts(clip) if line)
     links = [("output", clip.get("output")), ("log", clip.get("log"))]
+    prefix = f"clips/{clip['name']}-"
+    links += [(path.removeprefix(prefix), path) for path in clip.get("delivered", ())]
     anchors = " ".join(
-        f'<a href="{quote(path, errors="surrogateescape")}">{label}</a>'
+        f'<a href="{quote(path, errors="surrogateescape")}">{_html(label)}</a>'
         for label, path in links
         if path
     )

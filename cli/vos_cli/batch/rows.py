@@ -27,6 +27,9 @@ _REPEATED = PROMPT_OPTIONS[:-1]
 _WEIGHT_SUFFIXES = {".pt", ".pth", ".safetensors"}
 _LONGEST_NAME_BYTES = 150
 _KEYS = ("source", "name", *_OPTIONS)
+_ALSO = {"to": "deliver"}
+"""Other names of options, as the command line has them."""
+
 _SEPARATORS = (",", ";", "\t", "|")
 _MASK = re.compile(r"(\d{1,3}:)?(.+)", re.DOTALL)
 
@@ -194,7 +197,8 @@ def _is_separator_line(line: str) -> bool:
 def _header(cells: list[str]) -> list[str]:
     """Write the columns' names as options are called: `Neg-Point` is neg_point."""
     plain = (cell.strip().strip('"').strip().lower() for cell in cells)
-    return [re.sub("[- ]", "_", cell) for cell in plain]
+    names = (re.sub("[- ]", "_", cell) for cell in plain)
+    return [_ALSO.get(name, name) for name in names]
 
 
 def _split(cell: str) -> list[str]:
@@ -234,7 +238,7 @@ def _row(place: str, values: Mapping[str, Any] | str, folder: Path) -> Row:
     where = str(absolute(folder / source))
     try:
         options = {
-            key: _option(key, value, folder)
+            _ALSO.get(key, key): _option(_ALSO.get(key, key), value, folder)
             for key, value in values.items()
             if key not in ("source", "name")
         }

@@ -99,7 +99,13 @@ class _JsonLines(_Quiet):
         board = self._board
         if isinstance(event, Finished):
             result = event.result
-            self._put(event="clip", name=result.name, state=result.state, reason=result.reason)
+            self._put(
+                event="clip",
+                name=result.name,
+                state=result.state,
+                reason=result.reason,
+                delivered=list(result.delivered),
+            )
         if self._is_time(JSON_PERIOD_S) or isinstance(event, Finished):
             left = board.remaining_s()
             self._put(

@@ -18,13 +18,16 @@ from vos.io.disk import output_errors
 from vos.io.inside import Inside, check_inside
 from vos.io.results.folder import discard_part
 from vos.io.results.layout import STATS_NAME
+from vos.io.write.deliver.order import place_beside
 from vos.model.options import ModelOptions
 from vos.settings import Settings
 from vos_cli.batch.clips import strip_name
-from vos_cli.batch.folder import BatchFolder, ClipResult
+from vos_cli.batch.folder import CLIPS_NAME, BatchFolder, ClipResult
 from vos_cli.batch.highlights import low_score_spans, thumbnail_strip
 from vos_cli.console.errors import Interrupted, one_line, report
+from vos_cli.console.progress import Counter
 from vos_cli.job import run as tracking
+from vos_cli.job.deliver import Delivered, deliver
 from vos_cli.job.job import Job
 
 if TYPE_CHECKING:
@@ -86,6 +89,7 @@ def _run_logged(task: Task, worker: str, on_progress: OnProgress) -> ClipResult:
         try:
             check_inside(folder.root, task.job.output)
             outcome = _track(task, log, on_progress)
+            delivered = _deliver(task, log)
         except (KeyboardInterrupt, Interrupted):
             _line(log, "interrupted")
             raise
@@ -105,7 +109,8 @@ def _run_logged(task: Task, worker: str, on_progress: OnProgress) -> ClipResult:
                 was_there=outcome.is_skipped,
                 frames=outcome.frames,
                 frames_per_s=outcome.frames_per_s or kept.frames_per_s,
-                warnings=outcome.warnings,
+                warnings=(*outcome.warnings, *(text for one in delivered for text in one.warnings)),
+                delivered=tuple(f"{CLIPS_NAME}/{one.exported.output.name}" for one in delivered),
                 model=outcome.model,
             )
             if kept is not before or not folder.thumbnails(task.name).exists():
@@ -152,6 +157,21 @@ def _track(task: Task, log: TextIO, on_progress: OnProgress) -> tracking.Outcome
             if time.monotonic() > until:
                 raise
             time.sleep(0.5)
+
+
+def _deliver(task: Task, log: TextIO) -> tuple[Delivered, ...]:
+    """Export the clip, whose result is complete, as its settings say."""
+    job = task.job
+    for name in job.settings.deliver:
+        check_inside(task.folder.root, place_beside(job.output, name))
+    return deliver(
+        job.output,
+        job.settings.deliver,
+        overwrite=job.overwrite,
+        say=lambda text: _line(log, text),
+        warn=lambda text: _line(log, f"warning: {text}"),
+        show=Counter,
+    )
 
 
 def _load(chosen: Settings) -> Tracker | None:

@@ -17,7 +17,7 @@ from vos.model import registry
 from vos_cli.batch.clips import make_clips
 from vos_cli.batch.engines import Plan, local_plan
 from vos_cli.batch.find_clips import find_left_out, find_rows
-from vos_cli.batch.folder import BatchFolder
+from vos_cli.batch.folder import EXIT_SOME_FAILED, BatchFolder
 from vos_cli.batch.measure import Estimate, estimate
 from vos_cli.batch.preflight import Probe, frames_to_track, probe_all, table
 from vos_cli.batch.rows import Row, read_rows
@@ -30,7 +30,6 @@ from vos_cli.options import track as options
 from vos_cli.options.takes import takes
 from vos_cli.options.track import TrackFlags, form_of_progress, parse_shard
 
-EXIT_SOME_FAILED = 4
 ENGINES = ("local", "ray")
 _BATCH = "Batch"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +12,9 @@ import typer
 
 from vos.errors import UsageError
 from vos_cli.console.notices import notify, stay_silent, warn
-from vos_cli.job.job import Outcome, default_output
+from vos_cli.console.progress import open_progress
+from vos_cli.job.deliver import Delivered, deliver
+from vos_cli.job.job import Outcome, Say, default_output
 from vos_cli.job.run import run
 from vos_cli.options import track as options
 from vos_cli.options.bare import TOOLS, take_bare
@@ -61,11 +64,30 @@ def track(
         outcome = pick_and_track(
             source, job, flags.all_prompts(), tool=tool, host=host, notify=notify
         )
-    print_outcome(outcome, as_json=as_json)
-    if not quiet:
-        notify(outcome.summary())
+    on_notice(outcome.summary())
+    delivered = _deliver(outcome, flags, form, on_notice)
+    print_outcome(outcome, delivered, as_json=as_json)
 
 
-def print_outcome(outcome: Outcome, *, as_json: bool) -> None:
-    """Print the result on stdout: the folder, or one JSON object."""
-    print(json.dumps(outcome.as_json()) if as_json else outcome.output)
+def _deliver(
+    outcome: Outcome, flags: TrackFlags, form: str | None, on_notice: Say
+) -> tuple[Delivered, ...]:
+    settings = flags.settings(form)
+    return deliver(
+        outcome.output,
+        settings.deliver,
+        overwrite=flags.overwrite,
+        say=on_notice,
+        warn=warn,
+        show=lambda frames: open_progress(settings.progress, frames),
+    )
+
+
+def print_outcome(outcome: Outcome, delivered: Sequence[Delivered] = (), *, as_json: bool) -> None:
+    """Print the result on stdout: its folder and those of its exports, or one JSON object."""
+    if as_json:
+        exports = [one.as_json() for one in delivered]
+        print(json.dumps({**outcome.as_json(), "delivered": exports}))
+        return
+    for folder in (outcome.output, *(one.exported.output for one in delivered)):
+        print(folder)

@@ -17,9 +17,11 @@ from vos_cli.console.errors import message
 from vos_cli.console.notices import notify, stay_silent, warn
 from vos_cli.console.progress import open_progress
 from vos_cli.options import track as options
-from vos_cli.options.track import form_of_progress
+from vos_cli.options.takes import takes
+from vos_cli.options.track import OUTPUT_PANEL, form_of_progress
 
 
+@takes(verbose_panel=OUTPUT_PANEL)
 def verify_command(
     *,
     place: Annotated[

@@ -10,8 +10,9 @@ import numpy as np
 
 from vos.frame import Frame, FrameResult, ObjectResult
 from vos.io.disk import output_errors
-from vos.io.results.layout import MASKS_NAME, STATS_NAME
+from vos.io.results.layout import MASKS_NAME, MATTES_NAME, STATS_NAME
 from vos.io.write.mask_png import encode_label_png, read_label_png
+from vos.io.write.mattes import encode_matte, matte_name, read_matte
 from vos.io.write.stats import make_rows
 from vos_cli.fix.result import Result
 
@@ -26,6 +27,7 @@ class Draft:
         self._result = result
         self._folder = folder
         self._rows: dict[int, list[dict[str, Any]]] = {}
+        self._mattes: set[tuple[int, int]] = set()
         self.changed: set[int] = set()
         with output_errors(folder):
             (folder / MASKS_NAME).mkdir()
@@ -36,6 +38,13 @@ class Draft:
             return read_label_png(self._new_path(frame_idx))
         return self._result.labels(frame_idx)
 
+    def matte(self, frame_idx: int, object_id: int) -> np.ndarray:
+        """The soft matte as changed so far."""
+        if (frame_idx, object_id) in self._mattes:
+            path = self._new_matte_path(frame_idx, object_id)
+            return read_matte(path, self._result.source.info.size_hw)
+        return self._result.matte(frame_idx, object_id)
+
     def scores(self, frame_idx: int) -> dict[int, ObjectResult]:
         """Of the objects that exist on this frame."""
         rows = self._rows.get(frame_idx)
@@ -45,9 +54,19 @@ class Draft:
             for row in rows
         }
 
-    def put(self, frame: Frame, label_map: np.ndarray, scores: Mapping[int, ObjectResult]) -> None:
-        """A frame's new masks, and the scores of all objects that exist on it."""
+    def put(
+        self,
+        frame: Frame,
+        label_map: np.ndarray,
+        scores: Mapping[int, ObjectResult],
+        mattes: Mapping[int, np.ndarray],
+    ) -> None:
+        """A frame's new masks, the scores of all objects that exist on it, and the new mattes of a
+        soft result.
+        """
         frame_idx = frame.frame_idx
+        for object_id, matte in mattes.items():
+            self._put_matte(frame_idx, object_id, matte)
         if not np.array_equal(label_map, self.labels(frame_idx)):
             path = self._new_path(frame_idx)
             with output_errors(path):
@@ -69,6 +88,20 @@ class Draft:
         path = self._folder / STATS_NAME
         with output_errors(path):
             path.write_bytes(self._result.stats.replace_rows(self._rows))
+
+    def _put_matte(self, frame_idx: int, object_id: int, matte: np.ndarray) -> None:
+        is_there = self._result.matte_path(frame_idx, object_id).is_file()
+        if is_there and np.array_equal(matte, self.matte(frame_idx, object_id)):
+            return
+        path = self._new_matte_path(frame_idx, object_id)
+        with output_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(encode_matte(matte))
+        self._mattes.add((frame_idx, object_id))
+
+    def _new_matte_path(self, frame_idx: int, object_id: int) -> Path:
+        name = matte_name(object_id, self._result.name(frame_idx))
+        return self._folder / MATTES_NAME / name
 
     def _new_path(self, frame_idx: int) -> Path:
         return self._folder / MASKS_NAME / f"{self._result.name(frame_idx)}.png"

@@ -208,6 +208,7 @@ def _prepare(
         planned.prompts,
         planned.new_objects,
         resets,
+        result.is_soft,
         done,
     )
     spans = [span for courses in planned.courses for span in recompute(setting, courses)]

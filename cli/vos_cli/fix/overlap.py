@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import numpy as np
 from jaxtyping import UInt8
@@ -24,3 +24,29 @@ def laid_over(
     kept = np.where(np.isin(old, list(objects)), 0, old)
     yields = np.isin(computed, list(new_objects)) & (kept > 0)
     return np.where((computed > 0) & ~yields, computed, kept).astype(np.uint8)
+
+
+def hand_on(
+    old: UInt8[np.ndarray, "h w"],
+    new: UInt8[np.ndarray, "h w"],
+    others: Collection[int],
+    matte: Callable[[int], UInt8[np.ndarray, "h w"]],
+) -> UInt8[np.ndarray, "h w"]:
+    """Return the new label map, with pixels that were given up handed to others that claim them.
+
+    In a soft result the own masks of objects that are not recomputed are known: where a pixel was
+    somebody's and is nobody's now, the one of `others` with the highest matte there has it, if that
+    is 128 or more; the lowest id on a tie.
+
+    matte: returns the matte of one of `others`.
+    """
+    free = (old > 0) & (new == 0)
+    if not free.any():
+        return new
+    new = new.copy()
+    best = np.full(old.shape, 127, np.uint8)
+    for object_id in sorted(others):
+        claimed = matte(object_id)
+        takes = free & (claimed > best)
+        new[takes], best[takes] = object_id, claimed[takes]
+    return new

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,11 +21,12 @@ from vos.io.read.source import Source
 from vos.prompts import Prompt
 from vos.track.compose import label_map
 from vos.track.from_masks import KnownMask, remember_masks
+from vos.track.mattes import matte_pixels
 from vos.track.memory_bank import MemoryBank
 from vos.track.session import Session
 from vos_cli.fix.agreement import Agreement, iou
 from vos_cli.fix.draft import Draft
-from vos_cli.fix.overlap import laid_over
+from vos_cli.fix.overlap import hand_on, laid_over
 from vos_cli.fix.plan import Course, Span
 
 if TYPE_CHECKING:
@@ -41,7 +43,8 @@ class Setting:
 
     frames: of the result. prompts: all of them, corrections included. new_objects: ids that the
     result does not have. resets: first frames of the
-    scenes in which only prompted frames are remembered. on_frame: told of each frame that is done;
+    scenes in which only prompted frames are remembered. is_soft: whether mattes are made too.
+    on_frame: told of each frame that is done;
     what it raises ends the work.
     """
 
@@ -52,6 +55,7 @@ class Setting:
     prompts: Sequence[Prompt]
     new_objects: Collection[int]
     resets: Collection[int]
+    is_soft: bool
     on_frame: OnFrame
 
 
@@ -190,10 +194,18 @@ class _Recompute:
         if self._is_after_cut(frame, reverse=session.reverse):
             session.forget_recent()
         decoded = session.decode(frame)
-        labels = label_map({i: one.logits for i, one in decoded.items()}, frame.size_hw)
+        logits = {i: one.logits for i, one in sorted(decoded.items())}
+        labels = label_map(logits, frame.size_hw)
         old = draft.labels(frame.frame_idx)
         scores = draft.scores(frame.frame_idx) | {i: one.scores for i, one in decoded.items()}
-        draft.put(frame, laid_over(old, labels, decoded, self._setting.new_objects), scores)
+        new = laid_over(old, labels, decoded, self._setting.new_objects)
+        mattes: dict[int, np.ndarray] = {}
+        if self._setting.is_soft and logits:
+            made = matte_pixels(logits, frame.size_hw).cpu().numpy()
+            mattes = dict(zip(logits, made, strict=True))
+            others = scores.keys() - logits.keys()
+            new = hand_on(old, new, others, partial(draft.matte, frame.frame_idx))
+        draft.put(frame, new, scores, mattes)
         self._setting.on_frame(frame.frame_idx)
         return {i: (old == i, labels == i) for i in decoded}
 

@@ -18,7 +18,13 @@ from vos.io.read.scene_cuts import SceneCuts
 from vos.io.read.source import Decoder, Source, video_frame_name
 from vos.io.results.edits import EditStore
 from vos.io.results.find_input import find_input
-from vos.io.results.layout import MASKS_NAME, OVERLAY_NAME, PROMPTS_NAME, STATS_NAME
+from vos.io.results.layout import (
+    MASKS_NAME,
+    MATTES_NAME,
+    OVERLAY_NAME,
+    PROMPTS_NAME,
+    STATS_NAME,
+)
 from vos.io.results.manifest import (
     MANIFEST_NAME,
     are_placed,
@@ -29,6 +35,7 @@ from vos.io.results.manifest import (
 from vos.io.results.unfinished import find_interrupted, read_unfinished
 from vos.io.timecode import from_exact_text
 from vos.io.write.mask_png import read_label_png
+from vos.io.write.mattes import matte_name, read_matte
 from vos.io.write.stats_file import ObjectSeries, StatsFile
 from vos.model.options import ModelOptions
 from vos.prompts import Direction, Prompt
@@ -109,6 +116,19 @@ class Result:
     def labels(self, frame_idx: int) -> np.ndarray:
         """The label map, uint8 H x W of object ids. Raises InputError where it is damaged."""
         return read_label_png(self.mask_path(frame_idx))
+
+    @property
+    def is_soft(self) -> bool:
+        """Whether soft mattes are stored."""
+        return MATTES_NAME in self.manifest["parameters"]["save"]
+
+    def matte_path(self, frame_idx: int, object_id: int) -> Path:
+        return self.path / MATTES_NAME / matte_name(object_id, self.name(frame_idx))
+
+    def matte(self, frame_idx: int, object_id: int) -> np.ndarray:
+        """The soft matte, uint8 H x W, all zero where the object does not exist."""
+        path, size_hw = self.matte_path(frame_idx, object_id), self.source.info.size_hw
+        return read_matte(path, size_hw) if path.is_file() else np.zeros(size_hw, np.uint8)
 
     @property
     def has_overlay(self) -> bool:

@@ -16,6 +16,7 @@ from vos.io.read.source import IMAGE_RATE, Source, SourceInfo, check_range
 from vos.io.results.fingerprint import Stamp, fingerprint_input, stamp_input
 from vos.io.results.manifest import Fingerprint
 from vos.io.timecode import exact_text, format_time
+from vos.io.write.deliver.registry import check_format, get_format
 from vos.io.write.overlay.limits import check_overlay_size
 from vos.model import registry
 from vos.model import weights as weight_file
@@ -93,6 +94,8 @@ def check_prompts(job: Job, info: SourceInfo) -> None:
     check_size(job.drawn_on, info.size_hw)
     if "overlay" in job.settings.save:
         check_overlay_size(info.size_hw)
+    for name in job.settings.deliver:
+        check_format(get_format(name), info.size_hw)
     collect(job.prompts, info.size_hw, direction=job.direction)
     last = max(prompt.frame_idx for prompt in job.prompts)
     if info.kind != "video":

@@ -12,6 +12,7 @@ from vos.errors import UsageError
 from vos.io.patterns import is_pattern
 from vos.io.read.source import TimePoint
 from vos.io.timecode import parse_time
+from vos.io.write.deliver.registry import FORMATS
 from vos.io.write.registry import SINKS
 from vos.prompts import Direction, Prompt
 from vos.settings import Settings
@@ -73,6 +74,12 @@ class Job:
             _one_of("--save", name, SAVES)
         if not settings.save:
             raise UsageError(f"--save: nothing named; give some of {','.join(SAVES)}")
+        for name in settings.deliver:
+            _one_of("--deliver", name, tuple(FORMATS))
+        if settings.deliver and "masks" not in settings.save:
+            raise UsageError(
+                "--deliver: exports are made of masks, which --save does not name; add masks"
+            )
         return cls(
             source=source,
             output=output,

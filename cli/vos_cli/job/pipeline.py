@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from vos.io.read.source import Source
 from vos.io.results.checkpoints import SavedState
 from vos.io.results.folder import OutputFolder
+from vos.io.results.layout import MATTES_NAME
 from vos.io.write.registry import OutputPlace, open_sinks
 from vos.io.write.sink import Sink
 
@@ -69,6 +70,7 @@ def _stream(
         scene_cuts=job.settings.scene_cuts,
         spool=folder.work / "spool",
         draws_overlay="overlay" in job.settings.save,
+        soft=MATTES_NAME in job.settings.save,
         resume=resume,
     )
     return stack.enter_context(stream)

@@ -10,6 +10,8 @@ import typer
 
 from vos import settings
 from vos.errors import PromptError, UsageError
+from vos.io.results.layout import MATTES_NAME
+from vos.io.write.deliver.registry import FORMATS
 from vos.model.options import OPTION_NAMES, Dtype
 from vos.policies import POLICIES, describe_policies
 from vos.prompts import parse_box, parse_mask, parse_point, parse_polygon, parse_scribble
@@ -161,7 +163,27 @@ class TrackFlags:
         str | None,
         _option(
             "--save",
-            text=f"What to write, of {','.join(SAVES)}; default all.",
+            text=f"What to write, of {','.join(SAVES)}; default all but mattes.",
+            panel=OUTPUT_PANEL,
+            metavar="LIST",
+        ),
+    ] = None
+    soft: Annotated[
+        bool,
+        typer.Option(
+            "--soft",
+            help="Write soft mattes too, with which `vos export` makes soft edges; the same as "
+            "mattes in --save.",
+            rich_help_panel=OUTPUT_PANEL,
+        ),
+    ] = False
+    deliver: Annotated[
+        str | None,
+        _option(
+            "--deliver",
+            "--to",
+            text="What to export beside the result, as `vos export` does; default nothing. Of "
+            f"{', '.join(FORMATS)}.",
             panel=OUTPUT_PANEL,
             metavar="LIST",
         ),
@@ -298,7 +320,10 @@ class TrackFlags:
         """Join these choices with environment, file and defaults. Raises ConfigError."""
         given = {name: getattr(self, name, None) for name in settings.SETTING_NAMES}
         off = {name: None for name, value in given.items() if value is False}
-        return settings.resolve({**given, **off, "progress": progress})
+        found = settings.resolve({**given, **off, "progress": progress})
+        if self.soft and MATTES_NAME not in found.save:
+            found = replace(found, save=(*found.save, MATTES_NAME))
+        return found
 
     def job(self, source: str, output: Path, *, progress: str | None) -> Job:
         """Make the job of tracking `source` into `output`. Raises UsageError of every kind."""

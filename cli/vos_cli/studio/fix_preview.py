@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +17,7 @@ from vos.frame import Frame, ObjectResult
 from vos.io.read.random_access import RandomAccess
 from vos.prompts import Prompt
 from vos_cli.console.errors import message
-from vos_cli.fix.overlap import laid_over
+from vos_cli.fix.overlap import hand_on, laid_over
 from vos_cli.fix.plan import merged
 from vos_cli.fix.result import Result
 from vos_cli.studio.preview import Preview, Previewer
@@ -92,6 +93,9 @@ class FixPreviewer(Previewer):
         new = label_map({i: one.logits for i, one in decoded.items()}, frame.size_hw)
         added = objects - {prompt.object_id for prompt in result.prompts}
         both = laid_over(labels, new, decoded, added)
+        if result.is_soft:
+            others = scores.keys() - decoded.keys()
+            both = hand_on(labels, both, others, partial(result.matte, frame_idx))
         notes = {i: _TAKEN for i in added if (new == i).any() and not (both == i).any()}
         return Preview(both, scores | {i: one.scores for i, one in decoded.items()}, notes)
 

@@ -41,6 +41,7 @@ def run(*arguments: object) -> tuple[int, str]:
 
 def track(place: Path, *more: str) -> tuple[int, str]:
     null = ("--model", "null", "--box", "1,1,9,9", "--save", "masks,stats", "--progress", "none")
+    more = ("--soft", *more)
     return run("track", place / "shots", "-o", place / "out", *null, *more)
 
 
@@ -120,6 +121,9 @@ PART = (
     ".out.part/.resume/masks.jsonl",
     ".out.part/masks",
     ".out.part/masks/00000.png",
+    ".out.part/.resume/mattes.jsonl",
+    ".out.part/mattes",
+    ".out.part/mattes/1",
     ".out.part/stats.jsonl",
     ".out.part/prompts.json",
     ".out.part/manifest.json",
@@ -140,7 +144,13 @@ RESULT = (
     "out/history/0001/new/manifest.json",
     "out/history/0001/old",
     "out/history/0001.part",
+    "out/mattes",
+    "out/mattes/1",
+    "out/history/0001/added",
+    "out/history/0001/added/mattes",
     "out/history/undo-0001",
+    "out/history/undo-0001/gone",
+    "out/history/undo-0001/gone/mattes",
     "out/history/undo-..",
     "out/.lock",
 )

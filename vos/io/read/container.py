@@ -88,12 +88,14 @@ _TAG_DURATION = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
 class ContainerSource(Source):
     """One video file. Nothing stays open between iterations; each opens and closes its own."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, is_exact: bool = False) -> None:
         """Read the header and the first frame.
+
+        is_exact: as in `open_source`.
 
         Raises InputError if the file is missing, unreadable, no video, or holds no frame.
         """
-        self._path = path
+        self._path, self._is_exact = path, is_exact
         self.warnings: list[str] = []
         first = wait_for(self._look)
         matrix = read_display_matrix(first)
@@ -176,7 +178,7 @@ class ContainerSource(Source):
         covered = Fraction(0)
         corrupt: list[int] = []
         with open_video(self._path) as (container, stream):
-            clock, converter = Clock(stream), Converter(self.info)
+            clock, converter = Clock(stream), Converter(self.info, is_exact=self._is_exact)
             period, tick = frame_period(stream) or Fraction(0), stream.time_base or Fraction(0)
             for frame_idx, raw in enumerate(decode_frames(container, stream)):
                 pts = clock.stamp(raw.raw_pts)

@@ -20,7 +20,7 @@ from av.error import FFmpegError, InvalidDataError
 from av.packet import Packet
 from av.stream import Disposition
 from av.video.frame import VideoFrame
-from av.video.reformatter import Colorspace, VideoReformatter
+from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
 from vos.errors import InputError, OutOfMemoryError
@@ -41,6 +41,7 @@ _FALLBACK_PERIOD = Fraction(1, 25)
 _CLOCK_JUMP_FRAMES = Fraction(5, 2)
 _UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED
 _HD_LINES = 720
+_EXACT = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 
 
 @contextmanager
@@ -326,8 +327,10 @@ class Converter:
     are tone-mapped to SDR.
     """
 
-    def __init__(self, info: SourceInfo) -> None:
+    def __init__(self, info: SourceInfo, *, is_exact: bool = False) -> None:
+        """is_exact: whether values are rounded to the nearest; swscale's quick way rounds down."""
         self._reformatter = VideoReformatter()
+        self._flags = _EXACT if is_exact else None
         self._orientation = Orientation(info.rotation_deg, info.is_mirrored)
         height, width = info.size_hw
         self._size_wh = (height, width) if info.rotation_deg % 180 else (width, height)
@@ -349,6 +352,7 @@ class Converter:
                 height=height,
                 format="rgb48le" if needs_tone_map else "rgb24",
                 src_colorspace=_assumed_matrix(frame),
+                interpolation=None if needs_tone_map else self._flags,
             )
         except (FFmpegError, ValueError) as error:
             _refuse_shortage(error, f"a frame of {width}x{height}")

@@ -26,11 +26,14 @@ def open_source(
     *,
     decoder: Decoder = "pyav",
     rate: Fraction | float | str | None = None,
+    is_exact: bool = False,
 ) -> Source:
     """Open a video file, a still, a folder of stills or a pattern of stills.
 
     decoder: for video files only. "decord" reproduces the pixels of the official SAM 2 loader.
     rate: frames per second of stills, such as 30 or "30000/1001"; None for 24.
+    is_exact: whether colours of videos are rounded to the nearest, for output; the quick way that
+        masks are made from is a level too dark. "pyav" only.
 
     Raises InputError if there is nothing readable at `path`; UsageError for an unknown decoder or
     one that is not installed, and for a rate of a video, which has its own times.
@@ -84,7 +87,7 @@ def open_source(
         return DecordSource(where)
     from vos.io.read.container import ContainerSource  # FFmpeg loads slowly
 
-    return ContainerSource(where)
+    return ContainerSource(where, is_exact=is_exact)
 
 
 def read_image(path: str | os.PathLike[str]) -> tuple[Frame, tuple[str, ...]]:

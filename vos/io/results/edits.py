@@ -1,10 +1,11 @@
 """Changes to a finished result that happen altogether or not at all, and can be taken back.
 
 A change is prepared in the result's folder `history/NNNN.part`: `new/` holds the files to come,
-`old/` links to those they replace. Once both are safe on the disk the folder is renamed to
-`history/NNNN`: from then on the change holds, and `recover` finishes moving the files if the
-process that did so was ended. Before that, `recover` drops it. Taking a change back is a change of
-the same kind (`history/undo-NNNN`), whose new files are the old ones.
+`old/` links to those they replace, and `added/` empty files for those that replace none. Once all
+are safe on the disk the folder is renamed to `history/NNNN`: from then on the change holds, and
+`recover` finishes moving the files if the process that did so was ended. Before that, `recover`
+drops it. Taking a change back is a change of the same kind (`history/undo-NNNN`), whose new files
+are the old ones; the files in its `gone/` go.
 
 A result may come from a stranger: nothing in it is reached through links, only folders named as
 these are touched, and who only looks (`locate`) changes nothing.
@@ -31,7 +32,7 @@ _UNDO = "undo-"
 _UNDOING = re.compile(r"undo-\d{4,}", re.ASCII)
 _BEGUN = re.compile(r"(\d{4,}|undo-\d{4,}|scratch)\.part", re.ASCII)
 _PART = ".part"
-_NEW, _OLD = "new", "old"
+_NEW, _OLD, _ADDED, _GONE = "new", "old", "added", "gone"
 
 
 class EditStore:
@@ -50,6 +51,8 @@ class EditStore:
         """
         for change in self._made():
             file = change / _NEW / name
+            if (change / _GONE / name).is_file():
+                return file  # where nothing is
             if is_real_folder(change / _NEW) and file.is_file() and not file.is_symlink():
                 return file
         return self._path / name
@@ -117,7 +120,11 @@ class EditStore:
         try:
             with output_errors(self._path):
                 for file in self._inside.files(part / _NEW):
-                    self._inside.link(file, part / _OLD / file)
+                    if os.path.lexists(self._path / file):
+                        self._inside.link(file, part / _OLD / file)
+                    else:
+                        self._inside.make_folder((part / _ADDED / file).parent)
+                        self._inside.write(part / _ADDED / file, b"")
                 self._make_hold(part)
         except BaseException:
             self.drop(number)
@@ -127,16 +134,20 @@ class EditStore:
     def undo(self, number: int, manifest: bytes) -> None:
         """Put back the files that change `number` replaced, except the manifest.
 
-        manifest: the new one's content. Raises OutputError; nothing has changed then.
+        Those that it added go. manifest: the new one's content. Raises OutputError; nothing has
+        changed then.
         """
         part = self._part(f"{_UNDO}{number:04d}")
-        old = self._history / f"{number:04d}" / _OLD
+        change = self._history / f"{number:04d}"
+        old = change / _OLD
         with output_errors(self._path):
             self._inside.remove(part)
             self._inside.make_folder(part / _NEW)
             for file in self._inside.files(old):
                 if file.name != MANIFEST_NAME:
                     self._inside.link(old / file, part / _NEW / file)
+            for file in self._files_of(change / _ADDED):
+                self._inside.link(change / _ADDED / file, part / _GONE / file)
             self._inside.write(part / _NEW / MANIFEST_NAME, manifest)
             self._make_hold(part)
         self._recover()
@@ -182,6 +193,7 @@ class EditStore:
             for entry in self._made():
                 self._move_into_place(entry / _NEW)
                 if _UNDOING.fullmatch(entry.name):
+                    self._remove_from_place(self._files_of(entry / _GONE))
                     self._inside.remove(self._history / entry.name.removeprefix(_UNDO))
                     self._inside.remove(entry)
                 else:
@@ -198,8 +210,26 @@ class EditStore:
             check_inside(self._path, self._path / file)
         for file in files:
             self._inside.move(new / file, file)
-        for folder in {(self._path / file).parent for file in files}:
-            sync_folder(folder)
+        self._sync_folders_of(files)
+
+    def _remove_from_place(self, files: list[Path]) -> None:
+        """Delete the files, and the folders that held nothing else."""
+        for file in files:
+            self._inside.remove(file)
+        parents = {parent for file in files for parent in file.parents if parent != Path()}
+        for parent in sorted(parents, key=lambda one: len(one.parts), reverse=True):
+            folder = self._path / parent
+            if is_real_folder(folder) and not any(folder.iterdir()):
+                self._inside.remove(parent)
+        self._sync_folders_of(files)
+
+    def _sync_folders_of(self, files: list[Path]) -> None:
+        for parent in {parent for file in files for parent in file.parents}:
+            if is_real_folder(self._path / parent):
+                sync_folder(self._path / parent)
+
+    def _files_of(self, folder: Path) -> list[Path]:
+        return self._inside.files(folder) if os.path.lexists(folder) else []
 
     def _refuse_replaced(self, handle: int) -> None:
         """Refuse where a new output was moved here between opening the folder and locking it."""

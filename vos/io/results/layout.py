@@ -5,6 +5,9 @@ from __future__ import annotations
 MASKS_NAME = "masks"
 """Folder of palette PNGs, one per frame."""
 
+MATTES_NAME = "mattes"
+"""Folder of soft mattes: in a folder per object id, a grey PNG per frame that has the object."""
+
 STATS_NAME = "stats.jsonl"
 """Numbers per frame and object, one JSON line per frame."""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vos.io.results.checkpoints import SavedState
-from vos.io.results.layout import MASKS_NAME, OVERLAY_NAME, STATS_NAME
+from vos.io.results.layout import MASKS_NAME, MATTES_NAME, OVERLAY_NAME, STATS_NAME
 
 if TYPE_CHECKING:
     from vos.io.read.source import SourceInfo
@@ -42,6 +42,12 @@ def _open_masks(place: OutputPlace, resume: SavedState | None) -> Sink:
     return MaskSink(place.folder / MASKS_NAME, work=place.work, resume=resume)
 
 
+def _open_mattes(place: OutputPlace, resume: SavedState | None) -> Sink:
+    from vos.io.write.mattes import MatteSink
+
+    return MatteSink(place.folder / MATTES_NAME, work=place.work, resume=resume)
+
+
 def _open_overlay(place: OutputPlace, resume: SavedState | None) -> Sink:
     from vos.io.write.overlay.sink import OverlaySink
 
@@ -59,6 +65,7 @@ def _open_stats(place: OutputPlace, resume: SavedState | None) -> Sink:
 
 SINKS: dict[str, OpenSink] = {
     "masks": _open_masks,
+    MATTES_NAME: _open_mattes,
     "overlay": _open_overlay,
     "stats": _open_stats,
 }

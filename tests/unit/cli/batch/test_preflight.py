@@ -62,3 +62,15 @@ def test_a_pipe_in_a_row_fails_the_row_and_hangs_nothing(option: str, tmp_path: 
     (one,) = probe_all([clip], BatchFolder(tmp_path), None)
     assert one.problem is not None
     assert "pipe" in one.problem
+
+
+def test_an_export_in_the_place_of_another_clip_is_refused(tmp_path: Path):
+    Image.new("RGB", (32, 24)).save(tmp_path / "still.png")
+    flags = TrackFlags(model="null", box=("1,1,9,9",), deliver="png-matte,csv")
+    clips = [
+        Clip(name, "l:1", str(tmp_path / "still.png"), flags) for name in ("take", "Take-CSV", "b")
+    ]
+    problems = [one.problem for one in probe_all(clips, BatchFolder(tmp_path / "out"), None)]
+    assert problems[1:] == [None, None]
+    assert problems[0] is not None
+    assert "its export would be take-csv, as another clip is called" in problems[0]

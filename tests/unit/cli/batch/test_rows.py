@@ -255,3 +255,11 @@ def test_any_bytes_are_rows_or_an_error_of_ours(data: bytes):
             path.write_bytes(b"source,box\n" * (name == "a.csv") + data)
             with contextlib.suppress(VosError):
                 read_rows(str(path))
+
+
+def test_exports_have_two_names_as_on_the_command_line(tmp_path: Path):
+    table = write(tmp_path, "a.csv", 'source,to\na.mp4,"csv,vp9"\n')
+    lines = write(tmp_path, "a.jsonl", '{"source": "a.mp4", "deliver": "csv,vp9"}\n')
+    for manifest in (table, lines):
+        (row,) = read_rows(manifest)
+        assert row.options == {"deliver": "csv,vp9"}

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from unit.cli.batch import fakes
+from vos.io.results.manifest import read_manifest
 from vos.settings import Settings
 from vos_cli.batch.clips import strip_name
 from vos_cli.batch.worker import Task, run_task
@@ -75,6 +76,50 @@ def test_what_a_killed_run_did_not_write_down_is_found_out(task: Task):
     found = run_task(task, "w2", on_progress)
     assert (found.was_there, found.frames, found.seconds) == (True, 3, None)
     assert found.low_scores == made.low_scores
+
+
+def test_exports_are_part_of_a_clip(task: Task):
+    settings = replace(task.job.settings, deliver=("png-matte", "csv"))
+    task = replace(task, job=replace(task.job, settings=settings, end=3))
+    blocked = task.folder.output("clip-csv")
+    blocked.write_text("in the way")
+    failed = run_task(task, "w1", on_progress)
+    assert (failed.state, failed.exit_code, failed.delivered) == ("failed", 2, ())
+    assert "not exported as csv" in str(failed.reason)
+    blocked.unlink()
+    done = run_task(task, "w2", on_progress)
+    assert (done.state, done.was_there, done.frames) == ("done", True, 3)
+    assert done.delivered == ("clips/clip-png-matte", "clips/clip-csv")
+    assert (task.folder.root / done.delivered[0] / "clip_obj1.0002.png").is_file()
+    assert run_task(task, "w3", on_progress) == done
+    assert task.folder.log("clip").read_text().count("already exported") == 3
+
+
+def test_exports_of_a_clip_are_soft_where_its_mattes_are(task: Task):
+    oiio = pytest.importorskip(
+        "OpenImageIO", reason="needs OpenImageIO: pip install 'vos[deliver]'"
+    )
+    settings = replace(task.job.settings, save=("masks", "mattes"), deliver=("exr", "cvat"))
+    task = replace(task, job=replace(task.job, settings=settings, end=3))
+    done = run_task(task, "w1", on_progress)
+    assert (done.state, done.reason) == ("done", None)
+    assert done.delivered == ("clips/clip-exr", "clips/clip-cvat")
+    assert (task.folder.output("clip") / "mattes").is_dir()
+    manifest = read_manifest(task.folder.root / done.delivered[0])
+    assert manifest is not None
+    assert manifest["parameters"]["mattes"] == "soft"
+    opened = oiio.ImageInput.open(str(task.folder.root / done.delivered[0] / "clip.0002.exr"))
+    assert opened.spec().channelnames == ("obj1.A",)
+    opened.close()
+
+
+def test_exports_leave_the_batch_by_no_link(task: Task, tmp_path: Path):
+    settings = replace(task.job.settings, deliver=("csv",))
+    task = replace(task, job=replace(task.job, settings=settings, end=3))
+    (tmp_path / "elsewhere").mkdir()
+    task.folder.output("clip-csv").symlink_to(tmp_path / "elsewhere")
+    assert "link" in str(run_task(task, "w1", on_progress).reason)
+    assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
 def test_a_clip_is_not_named_twice():

@@ -73,6 +73,11 @@ def test_verify_without_the_result_says_so(result, capsys):
         (["--to", "csv", "--objects", "cat"], 2, "--objects cat: is no object"),
         (["--to", "csv", "--name", "{take}"], 2, "--name {take}: has an unknown part"),
         (["--to", "csv", "--input", "none.mov"], 3, "none.mov"),
+        (["--to", "csv", "--fill-holes", "3"], 2, "--fill-holes: csv holds objects, no mattes"),
+        (["--to", "luma", "--grow", "0.5"], 2, "--grow 0.5: has to be from 1 to 100 pixels"),
+        (["--to", "luma", "--grow", "nan"], 2, "--grow nan: has to be from 1 to 100 pixels"),
+        (["--to", "luma", "--grow", "2", "--shrink", "1"], 2, "--shrink 1.0 undo each other"),
+        (["--to", "luma", "--temporal", "99"], 2, "--temporal 99: has to be from 1 to 10 frames"),
         ([], 2, "--to"),
     ],
 )
@@ -89,6 +94,39 @@ def test_an_interruption_says_what_is_left(result, capsys, monkeypatch):
     def interrupt(*_args, **_more):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("vos_cli.commands.export.export", interrupt)
+    monkeypatch.setattr("vos_cli.job.deliver.export", interrupt)
     assert run(["export", str(result), "--to", "csv", "-q"]) == 130
     assert "the same command starts over" in capsys.readouterr().err
+
+
+def test_a_background_needs_no_format(result, capsys):
+    assert run(["export", str(result), "--background", "checker", "--json", "-q"]) == 0
+    values = json.loads(capsys.readouterr().out)
+    assert (values["format"], values["output"]) == (
+        "green",
+        str(result.with_name("result-checker")),
+    )
+    assert run(["verify", values["output"], "-q"]) == 0
+    assert "6 mattes compared" in capsys.readouterr().out
+    assert run(["export", str(result), "--background", "grue", "-q"]) == 2
+    assert "--background grue: give a colour" in capsys.readouterr().err
+    assert run(["export", str(result), "--to", "csv", "--background", "red", "-q"]) == 2
+    assert "csv has none" in capsys.readouterr().err
+
+
+def test_edges_and_which_mattes_they_are_of_are_said(result, capsys):
+    command = ["export", str(result), "--to", "png-matte", "--grow", "2", "--feather", "1.5"]
+    assert run([*command, "--json", "--progress", "none"]) == 0
+    out, err = capsys.readouterr()
+    values = json.loads(out)
+    assert (values["mattes"], values["edges"]) == ("hard", {"grow": 2.0, "feather": 1.5})
+    assert "6 mattes compared, hard mattes" in err
+    soft = write_result(result.parent / "shot.mov", result.with_name("soft"), SIZE_HW, is_soft=True)
+    assert run(["export", str(soft), "--to", "luma", "--json", "--progress", "none"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["mattes"] == "soft"
+    assert "soft mattes" in err
+    assert run(["export", str(soft), "--to", "csv", "--json", "--progress", "none"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["mattes"] is None
+    assert "compared\n" in err

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from unit.io.results.killing import killed
-from vos.errors import BusyError
+from vos.errors import BusyError, OutputError
 from vos.io.results.edits import EditStore
 
 OLD = {
@@ -110,6 +110,51 @@ def test_an_undo_killed_at_any_step(no_waiting, tmp_path):
     )
 
 
+MORE = NEW | {"mattes/3/1.png": "m", "mattes/3/2.png": "n"}
+
+
+def test_a_change_that_adds_files_killed_at_any_step(no_waiting, tmp_path):
+    kill_everywhere(
+        tmp_path, lambda _result: None, lambda result: change(result, 1, OLD, MORE), OLD, MORE
+    )
+
+
+def test_an_undo_that_drops_added_files_killed_at_any_step(no_waiting, tmp_path):
+    kill_everywhere(
+        tmp_path,
+        lambda result: change(result, 1, OLD, MORE),
+        lambda result: undo(result, 1, "undone"),
+        MORE,
+        OLD | {"manifest.json": "undone"},
+    )
+
+
+def test_added_files_go_with_their_folders_but_not_with_those_that_hold_others(result):
+    change(result, 1, OLD, MORE)
+    change(result, 2, MORE, MORE | {"manifest.json": "2", "mattes/3/1.png": "M", "mattes/1/0": "k"})
+    undo(result, 2, "3")
+    assert contents(result) == MORE | {"manifest.json": "3"}
+    assert not (result / "mattes/1").exists()
+    (result / "mattes/of the user").write_text("mine")
+    undo(result, 1, "4")
+    assert contents(result) == OLD | {"manifest.json": "4", "mattes/of the user": "mine"}
+    assert not (result / "mattes/3").exists()
+
+
+def test_who_only_looks_sees_no_file_that_an_undo_is_dropping(result, monkeypatch):
+    change(result, 1, OLD, MORE)
+    with monkeypatch.context() as patch:
+        patch.setattr(EditStore, "_move_into_place", lambda *_: (_ for _ in ()).throw(SystemExit))
+        with pytest.raises(SystemExit):
+            undo(result, 1, "2")
+    store = EditStore(result)
+    assert store.locate("manifest.json").read_text() == "2"
+    assert (result / "mattes/3/1.png").exists()
+    assert not store.locate("mattes/3/1.png").exists()
+    store.recover()
+    assert contents(result) == OLD | {"manifest.json": "2"}
+
+
 def test_what_a_killed_write_left_goes_with_the_next_change(result):
     (result / ".0123456789abcdef.tmp").write_text("half a manife")
     (result / ".mine.tmp").write_text("of the user")
@@ -159,3 +204,20 @@ def test_one_command_at_a_time(result):
             EditStore(result).recover()
     EditStore(result).recover()
     assert contents(result) == OLD
+
+
+@pytest.mark.parametrize("where", ["history/undo-0001/gone", "mattes", "mattes/3"])
+def test_nothing_is_dropped_through_a_link(result, tmp_path, where):
+    outside = tmp_path / "outside"
+    write(outside, {"1.png": "mine", "3/1.png": "mine", "mattes/3/1.png": "mine"})
+    gone = result / "history" / "undo-0001" / "gone" / "mattes" / "3" / "1.png"
+    gone.parent.mkdir(parents=True)
+    gone.write_text("")
+    if where.startswith("history"):
+        (result / where).rename(result / "elsewhere")
+    (result / where).parent.mkdir(exist_ok=True)
+    (result / where).symlink_to(outside)
+    before = contents(outside)
+    with pytest.raises(OutputError, match="is a link"):
+        EditStore(result).recover()
+    assert contents(outside) == before

@@ -13,7 +13,7 @@ import pytest
 
 from vos.errors import OutputError
 from vos.frame import Frame, FrameResult
-from vos.io.write import masks
+from vos.io.write import masks, png_sink
 from vos.io.write.mask_png import encode_label_png, read_label_png
 from vos.io.write.masks import MaskSink
 
@@ -22,7 +22,7 @@ Pair = tuple[Frame, FrameResult]
 
 @pytest.fixture(autouse=True)
 def four_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(masks.os, "cpu_count", lambda: 4)
+    monkeypatch.setattr(png_sink.os, "cpu_count", lambda: 4)
 
 
 def pairs(count: int, size_hw: tuple[int, int] = (24, 32)) -> list[Pair]:

@@ -23,10 +23,11 @@ from vos.io.read.scan import scan_video
 from vos.io.read.source import Source
 from vos.io.results.edits import EditStore
 from vos.io.results.find_input import find_input
-from vos.io.results.layout import MASKS_NAME, PROMPTS_NAME, STATS_NAME
+from vos.io.results.layout import MASKS_NAME, MATTES_NAME, PROMPTS_NAME, STATS_NAME
 from vos.io.results.manifest import MANIFEST_NAME, are_placed, read_manifest
 from vos.io.timecode import parse_rate
 from vos.io.write.mask_png import open_mask, read_label_png
+from vos.io.write.mattes import matte_name, read_matte
 from vos.io.write.stats_file import StatsFile
 
 _USUAL_RATES = (
@@ -86,14 +87,31 @@ class FinishedResult:
         if path is None:
             return np.zeros(self.size_hw, np.uint8)
         labels = read_label_png(path)
-        if labels.shape != self.size_hw:
-            height, width = labels.shape
-            raise InputError(
-                f"{display_name(path)}: is {width} x {height}, where the others are "
-                f"{self.size_hw[1]} x {self.size_hw[0]}; masks have the size of the clip: put the "
-                "original back, or track again"
-            )
+        _check_size(path, labels.shape, self.size_hw)
         return labels
+
+    @property
+    def is_soft(self) -> bool:
+        """Tell whether soft mattes are stored."""
+        saved = self.manifest["parameters"].get("save")
+        return isinstance(saved, list) and MATTES_NAME in saved
+
+    @property
+    def scene_cuts(self) -> tuple[int, ...]:
+        """Return the first frame of each scene but the first, as far as anybody looked."""
+        return tuple(self.manifest.get("scene_cuts") or ())
+
+    def soft_matte(self, frame_idx: int, object_id: int) -> np.ndarray | None:
+        """Read the soft matte of an object, uint8 H x W; None where there is none.
+
+        Raises InputError where it is damaged or was given another size.
+        """
+        mask = self.masks.get(frame_idx)
+        if mask is None:
+            return None
+        name = f"{MATTES_NAME}/{matte_name(object_id, mask.stem)}"
+        path = EditStore(self.path).locate(name)
+        return read_matte(path, self.size_hw) if path.is_file() else None
 
     def scores(self, frame_idx: int) -> dict[int, dict[str, Any]]:
         """Return the rows of `stats.jsonl` of a frame, by object id."""
@@ -127,7 +145,7 @@ def open_finished(path: Path, *, source: str | None = None) -> FinishedResult:
         raise InputError(f"{name}: {what}; give a folder that `vos track` has made")
     store = EditStore(path)
     manifest = read_manifest(store.locate(MANIFEST_NAME).parent)
-    if manifest is None or "prompts" not in manifest.get("parameters", {}):
+    if manifest is None or not is_result(manifest):
         raise InputError(
             f"{name}: no finished result of `vos track` (no {MANIFEST_NAME} of one in it); finish "
             "the track, or give a folder that it has made"
@@ -135,14 +153,16 @@ def open_finished(path: Path, *, source: str | None = None) -> FinishedResult:
     opened, absent = _open_input(path, manifest, source)
     try:
         masks = _find_masks(path, store, opened)
-        size_hw = _size(masks)
+        first, *others = masks.values()
+        size_hw = _read_size(first)
         if opened is not None and opened.info.size_hw != size_hw:
             height, width = opened.info.size_hw
-            first = display_name(next(iter(masks.values())))
             raise InputError(
-                f"{first}: is {size_hw[1]} x {size_hw[0]}, but the clip is {width} x {height}; "
-                "masks have the size of the clip: put the original back, or track again"
+                f"{display_name(first)}: is {size_hw[1]} x {size_hw[0]}, but the clip is {width} x "
+                f"{height}; masks have the size of the clip: put the original back, or track again"
             )
+        for one in others:  # here, and not after an hour of encoding
+            _check_size(one, _read_size(one), size_hw)
         stats_path = store.locate(STATS_NAME)
         stats = StatsFile(stats_path) if stats_path.is_file() else None
         names = _read_names(store.locate(PROMPTS_NAME))
@@ -173,6 +193,11 @@ def open_finished(path: Path, *, source: str | None = None) -> FinishedResult:
         raise
 
 
+def is_result(manifest: Mapping[str, Any] | None) -> bool:
+    """Tell whether a manifest is that of a finished track."""
+    return manifest is not None and "prompts" in manifest.get("parameters", {})
+
+
 def _open_input(
     path: Path, manifest: Mapping[str, Any], given: str | None
 ) -> tuple[Source | None, VosError | None]:
@@ -181,7 +206,7 @@ def _open_input(
         found = find_input(path, manifest, given)
         rate = parameters.get("rate")
         decoder = parameters.get("decoder", "pyav")
-        return open_source(found, decoder=decoder, rate=rate), None
+        return open_source(found, decoder=decoder, rate=rate, is_exact=True), None
     except (InputError, UsageError) as error:
         if given is not None:
             raise
@@ -214,10 +239,20 @@ def _find_masks(path: Path, store: EditStore, source: Source | None) -> dict[int
     }
 
 
-def _size(masks: Mapping[int, Path]) -> tuple[int, int]:
-    with open_mask(next(iter(masks.values()))) as image:
+def _read_size(path: Path) -> tuple[int, int]:
+    """Read a mask's size without decoding it. Raises InputError where it is no mask."""
+    with open_mask(path) as image:
         assert isinstance(image, Image.Image)
         return image.height, image.width
+
+
+def _check_size(path: Path, found_hw: tuple[int, ...], size_hw: tuple[int, int]) -> None:
+    if found_hw != size_hw:
+        raise InputError(
+            f"{display_name(path)}: is {found_hw[1]} x {found_hw[0]}, where the others are "
+            f"{size_hw[1]} x {size_hw[0]}; masks have the size of the clip: put the original back, "
+            "or track again"
+        )
 
 
 def _read_names(path: Path) -> dict[int, str]:

@@ -10,24 +10,33 @@ from typing import cast
 import numpy as np
 from av import VideoFrame
 from av.codec import CodecContext
+from av.codec.context import ThreadType
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.video.codeccontext import VideoCodecContext
-from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
 
 from vos.errors import VerificationError
 from vos.io.paths import display_name
 from vos.io.read.container_file import open_container
 from vos.io.write.deliver.format import Seen, Shot
+from vos.io.write.deliver.movie_frames import read_alpha, read_colours, read_luma
 from vos.io.write.deliver.movies import MovieCodec
 from vos.io.write.deliver.timecode import read_timecode
 
 
 def read_movies(
-    folder: Path, shot: Shot, codec: MovieCodec, wanted: Callable[[int], bool]
+    folder: Path,
+    shot: Shot,
+    codec: MovieCodec,
+    wanted: Callable[[int], bool],
+    *,
+    is_sampled: bool = False,
 ) -> Iterator[Seen]:
-    """Read the movies of an export: see `ReadBack`."""
+    """Read the movies of an export: see `ReadBack`.
+
+    is_sampled: only count the frames that are not wanted, where each can be decoded alone.
+    """
     for target in shot.targets:
         path = folder / f"{target.stem}{codec.suffix}"
         if not path.is_file():
@@ -38,9 +47,17 @@ def read_movies(
                 container = open_container(path, stack)
                 stream = container.streams.video[0]
                 _check_stream(path, stream, shot)
-                for position, frame in enumerate(_decode(container, stream, codec)):
-                    _check_frame(path, frame, position, shot, codec)
-                    matte = _matte(frame, codec) if wanted(position) else None
+                frames = (
+                    _decode_some(container, stream, wanted)
+                    if is_sampled and codec.is_intra
+                    else _decode(container, stream, codec)
+                )
+                for position, frame in enumerate(frames):
+                    _check_count(path, position, shot)
+                    matte = None
+                    if frame is not None:
+                        _check_frame(path, frame, position, shot, codec)
+                        matte = _matte(frame, codec) if wanted(position) else None
                     yield Seen(position, target, matte)
         except (FFmpegError, IndexError) as error:
             raise VerificationError(
@@ -79,6 +96,7 @@ def _decode(
     container: InputContainer, stream: VideoStream, codec: MovieCodec
 ) -> Iterator[VideoFrame]:
     if codec.decoder is None:
+        stream.thread_type = ThreadType.AUTO
         yield from container.decode(stream)
         return
     context = cast(VideoCodecContext, CodecContext.create(codec.decoder, "r"))
@@ -87,13 +105,29 @@ def _decode(
         yield from context.decode(packet if packet.size else None)
 
 
-def _check_frame(
-    path: Path, frame: VideoFrame, position: int, shot: Shot, codec: MovieCodec
-) -> None:
+def _decode_some(
+    container: InputContainer, stream: VideoStream, wanted: Callable[[int], bool]
+) -> Iterator[VideoFrame | None]:
+    """Decode the wanted frames of a stream in which a packet is a frame; None for the others."""
+    stream.thread_type = ThreadType.SLICE  # a frame comes out before the next packet goes in
+    packets = (packet for packet in container.demux(stream) if packet.size)
+    for position, packet in enumerate(packets):
+        if wanted(position):
+            yield from packet.decode()
+        else:
+            yield None
+
+
+def _check_count(path: Path, position: int, shot: Shot) -> None:
     if position >= len(shot.frames):
         raise VerificationError(
             f"{display_name(path.name)}: has more than {len(shot.frames)} frames: export again"
         )
+
+
+def _check_frame(
+    path: Path, frame: VideoFrame, position: int, shot: Shot, codec: MovieCodec
+) -> None:
     is_size = (frame.height, frame.width) == shot.size_hw
     if not is_size or frame.format.name not in codec.decoded_formats:
         raise VerificationError(
@@ -104,9 +138,6 @@ def _check_frame(
 
 
 def _matte(frame: VideoFrame, codec: MovieCodec) -> np.ndarray:
-    if codec.is_matte_only:
-        grey = frame.reformat(
-            format="gray", src_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.JPEG
-        )
-        return grey.to_ndarray()
-    return frame.reformat(format="rgba").to_ndarray()[..., 3]
+    if codec.is_opaque:
+        return read_colours(frame)
+    return read_luma(frame) if codec.is_matte_only else read_alpha(frame)

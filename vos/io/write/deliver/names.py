@@ -13,6 +13,7 @@ from vos.io.write.deliver.format import Format, Target
 _NUMBER = re.compile(r"%(?:0?(\d))?d", re.ASCII)
 _FIELD = re.compile(r"\{(\w*)\}")
 _FIELDS = ("clip", "object", "id")
+_LAYER_CHARACTERS = 25  # with its id and `.A` it stays below the 32 that any reader of EXR takes
 _SUFFIX_BYTES = 20  # of the ending and the digits of a frame number
 
 
@@ -50,12 +51,34 @@ def name_objects(ids: Sequence[int], names: Mapping[int, str]) -> dict[int, str]
     return cleaned
 
 
+def name_layers(ids: Sequence[int], names: Mapping[int, str]) -> dict[int, str]:
+    """Return what each object is called inside a file: its name and its id, such as `dog3`.
+
+    As the id always ends it, behind no other digit, no two are the same.
+    """
+    layers: dict[int, str] = {}
+    for object_id in ids:
+        name = clean_name(names.get(object_id, "")) or "obj"
+        if not name[0].isalpha():
+            name = f"obj_{name}"
+        name = name[:_LAYER_CHARACTERS].rstrip("_")
+        layers[object_id] = f"{name}{'_' if name[-1].isdigit() else ''}{object_id}"
+    return layers
+
+
 def make_targets(
-    template: str, form: Format, clip: str, objects: Mapping[int, str], *, is_inverted: bool = False
+    template: str,
+    form: Format,
+    clip: str,
+    objects: Mapping[int, str],
+    *,
+    is_inverted: bool = False,
+    layers: Mapping[int, str] | None = None,
 ) -> tuple[Target, ...]:
     """Make a target per object, or one of all where the template names no object.
 
     objects: cleaned names by id.
+    layers: their names inside files, where a target is a layer and no mattes are united.
     Raises UsageError for a template with unknown parts, or without a frame number where the format
     needs one.
     """
@@ -75,7 +98,7 @@ def make_targets(
     if not form.is_numbered and numbers:
         raise UsageError(given, f": {form.name} has no file per frame: leave %04d out")
     is_split = any(one in ("object", "id") for one in _FIELD.findall(template))
-    groups = [(one,) for one in objects] if is_split else [tuple(objects)]
+    groups = [(one,) for one in objects] if is_split or layers else [tuple(objects)]
     targets = []
     for group in groups:
         fields = {"clip": clip, "object": objects[group[0]], "id": str(group[0])}
@@ -83,7 +106,8 @@ def make_targets(
         check_name(stem, "file", spare_bytes=_SUFFIX_BYTES)
         if stem.startswith("."):
             raise UsageError(given, f": {stem!r} would be a hidden file; begin it otherwise")
-        targets.append(Target(group, stem, is_inverted))
+        layer = "" if layers is None else layers[group[0]]
+        targets.append(Target(group, stem, is_inverted, layer))
     return tuple(targets)
 
 

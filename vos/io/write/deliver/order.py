@@ -12,10 +12,12 @@ from typing import Literal
 from vos.errors import InputError, OutputError, Parameter, UsageError
 from vos.io.paths import display_name
 from vos.io.results.manifest import read_manifest
+from vos.io.write.deliver.backgrounds import check_background
+from vos.io.write.deliver.edges import OFF, Edges
 from vos.io.write.deliver.finished import FinishedResult
-from vos.io.write.deliver.format import Format, Shot
-from vos.io.write.deliver.names import make_targets, name_objects
-from vos.io.write.deliver.registry import get_format
+from vos.io.write.deliver.format import Format, Media, Shot
+from vos.io.write.deliver.names import make_targets, name_layers, name_objects
+from vos.io.write.deliver.registry import FORMATS, check_format, get_format
 
 EXPORT = "export"
 """The parameter in a manifest that says it is of an export, and in which format."""
@@ -37,6 +39,9 @@ class Order:
     span: first and last frame, inclusive; None for the whole clip.
     is_inverted: mattes are opaque where the objects are not.
     bits: of a matte's values in `png-matte`.
+    background: what objects are put over in `green`: a colour, `checker` or `blur`; None for green.
+    compression: of formats with a choice; None for the usual one.
+    edges: what is done to the edges of mattes.
     """
 
     format: str
@@ -47,6 +52,9 @@ class Order:
     span: tuple[int, int] | None = None
     is_inverted: bool = False
     bits: Literal[8, 16] = 8
+    background: str | None = None
+    compression: str | None = None
+    edges: Edges = OFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,45 +93,90 @@ def plan_export(result: FinishedResult, order: Order) -> ExportPlan:
     form = get_format(order.format)
     if order.bits != 8 and form.name != "png-matte":
         raise UsageError(Parameter("bits", order.bits), f": {form.name} has its own; leave it out")
-    if order.is_inverted and form.expect is not None:
+    if order.background is not None and form.default_background is None:
+        raise UsageError(
+            Parameter("background", order.background),
+            f": {form.name} has none; leave it out, or export green",
+        )
+    compression = _choose_compression(order.compression, form)
+    if order.is_inverted and not (form.holds_mattes and form.can_invert):
         raise UsageError(
             Parameter("invert"), f": {form.name} holds objects, no mattes; leave it out"
+        )
+    order.edges.check()
+    if not form.holds_mattes and not order.edges.is_off:
+        raise UsageError(
+            Parameter(next(iter(order.edges.as_json()))),
+            f": {form.name} holds objects, no mattes, so it has no edges to change; leave it out",
         )
     if form.needs_image and result.source is None:
         assert result.absent is not None
         raise InputError(
             *result.absent.parts,
-            f"; without it, png-matte, luma and csv can be made, {form.name} cannot",
+            f"; without it, {_list_without_images()} can be made, {form.name} cannot",
         )
     notices: list[str] = []
     frames = _choose_frames(result, order, notices)
     ids = _choose_objects(result, order.objects)
-    if "{object}" in (order.name or form.template):
-        names = name_objects(ids, result.names)
-    else:
-        names = {one: result.names.get(one, f"obj{one}") for one in ids}
-    height, width = result.size_hw
-    if max(height, width) > form.longest_side_px:
-        raise UsageError(
-            f"{display_name(result.path)}: frames of {width} x {height} do not fit {form.name}, "
-            f"whose sides have at most {form.longest_side_px:,} pixels; choose png-matte"
-        )
+    given = {one: result.names.get(one, f"obj{one}") for one in ids}
+    is_in_files = "{object}" in (order.name or form.template)
+    names = name_objects(ids, result.names) if is_in_files else given
+    check_format(form, result.size_hw)
+    targets = make_targets(
+        order.name or form.template,
+        form,
+        result.clip,
+        names,
+        is_inverted=order.is_inverted,
+        layers=name_layers(ids, result.names) if form.has_layers else None,
+    )
+    place = _place(result, order)
     shot = Shot(
-        targets=make_targets(
-            order.name or form.template, form, result.clip, names, is_inverted=order.is_inverted
-        ),
-        objects=names,
+        targets=targets,
+        objects=names if form.holds_mattes else given,
         frames=frames,
         start_number=_start_number(order.start_number, form, frames),
         size_hw=result.size_hw,
         rate=_ANY_RATE,
         bits=order.bits,
+        background=_background(order, form),
+        compression=compression,
+        place=place,
+        is_soft=result.is_soft and form.holds_mattes,
+        edges=order.edges,
     )
-    if form.is_movie:
+    height, width = result.size_hw
+    if form.default_background is not None and (height % 2 or width % 2):
+        notices.append(
+            f"frames of {width} x {height} become {width + width % 2} x {height + height % 2} by "
+            f"repeating the last pixels, as {form.name} is H.264 4:2:0, whose sides are even"
+        )
+    if form.has_rate:
         shot = _with_times(shot, form, result, notices)
-    elif order.start_number is None and form.is_numbered:
+    if order.start_number is None and form.is_numbered:
         notices.append(f"files are numbered from {shot.start_number}, as frames are in vos")
-    return ExportPlan(form, shot, _place(result, order), tuple(notices))
+    return ExportPlan(form, shot, place, tuple(notices))
+
+
+def _choose_compression(wanted: str | None, form: Format) -> str | None:
+    if wanted is None:
+        return form.compressions[0] if form.compressions else None
+    if wanted not in form.compressions:
+        choice = f"give {', '.join(form.compressions)}" if form.compressions else "leave it out"
+        raise UsageError(
+            Parameter("compression", wanted), f": {form.name} has no such choice; {choice}"
+        )
+    return wanted
+
+
+def _list_without_images() -> str:
+    *most, last = (one.name for one in FORMATS.values() if not one.needs_image)
+    return f"{', '.join(most)} and {last}"
+
+
+def _background(order: Order, form: Format) -> str | None:
+    background = order.background or form.default_background
+    return None if background is None else check_background(background)
 
 
 def _choose_frames(result: FinishedResult, order: Order, notices: list[str]) -> range:
@@ -203,15 +256,19 @@ def _with_times(shot: Shot, form: Format, result: FinishedResult, notices: list[
         )
     source = result.source
     if source is None:
+        if form.refers_to_clip:
+            notices.append("the clip is not there, so it is named, and the editor asks for it")
         return replace(shot, rate=rate)
     info = source.info
     if info.kind != "video":
+        media = Media(info.path, None, result.frame_count, names=info.names)
         if not info.is_rate_given:
             notices.append(
                 f"images have no rate, so {rate} frames/s is assumed, as they were tracked"
             )
-        return replace(shot, rate=rate)
+        return replace(shot, rate=rate, media=media)
     timecode = read_timecode(info.path)
+    media = Media(info.path, timecode, result.frame_count, has_audio=info.has_audio)
     if timecode is not None:
         moved = add_frames(timecode, shot.frames.start, rate)
         if moved is None:
@@ -230,15 +287,22 @@ def _with_times(shot: Shot, form: Format, result: FinishedResult, notices: list[
         shot,
         rate=rate,
         timecode=timecode,
+        media=media,
         pixel_aspect=info.frame_pixel_aspect if form.keeps_aspect else Fraction(1),
         audio_from=info.path if has_sound else None,
         audio_start=info.start_time + (first or 0) if has_sound else Fraction(0),
     )
 
 
+def place_beside(result: Path, form: str) -> Path:
+    """Return where a result's export in this format is by default."""
+    return result.with_name(f"{result.name}-{form}")
+
+
 def _place(result: FinishedResult, order: Order) -> Path:
     if order.output is None:
-        return result.path.with_name(f"{result.path.name}-{order.format}")
+        kind = order.format if order.background is None else check_background(order.background)
+        return place_beside(result.path, kind.lstrip("#"))
     place = order.output.resolve()
     name = display_name(order.output)
     if place == result.path or result.path in place.parents or place in result.path.parents:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from vos.io.write.deliver.format import Delivery, Shot, ShotFrame
+from vos.io.write.deliver.format import Delivery, Shot, ShotFrame, Target
 from vos.io.write.deliver.names import numbered
 from vos.io.write.deliver.png import encode_png, write_new
+from vos.io.write.deliver.workers import Workers
 
 SUFFIX = ".png"
 
@@ -17,21 +19,30 @@ SUFFIX = ".png"
 class _Pngs(Delivery):
     def __init__(self, folder: Path, shot: Shot) -> None:
         self._folder, self._shot = folder, shot
+        self._workers = Workers()
         self.warnings: list[str] = []
 
     def write(self, frame: ShotFrame) -> None:
-        number = self._shot.number(frame.frame_idx)
         for target in self._shot.targets:
-            image = self._draw(frame.image, target.matte(frame.label_map))
-            path = self._folder / f"{numbered(target.stem, number)}{SUFFIX}"
-            write_new(path, encode_png(image))
+            self._workers.submit(partial(self._write_one, frame, target))
+
+    def flush(self) -> None:
+        self._workers.wait()
+
+    def _write_one(self, frame: ShotFrame, target: Target) -> None:
+        image = self._draw(frame.image, frame.matte(target))
+        stem = numbered(target.stem, self._shot.number(frame.frame_idx))
+        write_new(self._folder / f"{stem}{SUFFIX}", encode_png(image))
 
     @abstractmethod
     def _draw(self, image: np.ndarray | None, matte: np.ndarray) -> np.ndarray:
         """Make what is written of one target on one frame."""
 
     def _finish(self) -> None:
-        """Nothing is open between frames."""
+        self._workers.close()
+
+    def _abandon(self) -> None:
+        self._workers.abandon()
 
 
 class MattePngs(_Pngs):

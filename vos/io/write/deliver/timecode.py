@@ -14,6 +14,7 @@ from vos.io.read.container_file import open_container
 
 _TIMECODE = re.compile(r"(\d{2}):([0-5]\d):([0-5]\d)([:;.])(\d{2,3})", re.ASCII)
 _KEY = "timecode"
+_DROP_FRAME = 1 << 6
 
 
 def read_timecode(path: Path) -> str | None:
@@ -30,8 +31,8 @@ def read_timecode(path: Path) -> str | None:
     return None
 
 
-def add_frames(timecode: str, frames: int, rate: Fraction) -> str | None:
-    """Return the timecode that many frames later, None where it does not fit the rate.
+def count_frames(timecode: str, rate: Fraction) -> int | None:
+    """Return how many frames after 00:00:00:00 a timecode is, None where it does not fit the rate.
 
     Drop-frame timecode (`;`) leaves out numbers, no frames: at 29.97 frames per second 0 and 1 of
     each minute, but not of every tenth; at 59.94 twice as many.
@@ -40,14 +41,23 @@ def add_frames(timecode: str, frames: int, rate: Fraction) -> str | None:
     base = round(rate)
     if match is None or base < 1 or int(match[5]) >= base:
         return None
-    hours, minutes, seconds, frame = (int(match[group]) for group in (1, 2, 3, 5))
     is_drop = match[4] != ":"
-    dropped = round(base / 15) if is_drop else 0
     if is_drop and base % 30:
         return None
+    hours, minutes, seconds, frame = (int(match[group]) for group in (1, 2, 3, 5))
     all_minutes = hours * 60 + minutes
     count = (all_minutes * 60 + seconds) * base + frame
-    count -= dropped * (all_minutes - all_minutes // 10)
+    return count - _dropped(base, is_drop=is_drop) * (all_minutes - all_minutes // 10)
+
+
+def add_frames(timecode: str, frames: int, rate: Fraction) -> str | None:
+    """Return the timecode that many frames later, None where it does not fit the rate."""
+    count = count_frames(timecode, rate)
+    if count is None:
+        return None
+    base = round(rate)
+    is_drop = ";" in timecode or "." in timecode
+    dropped = _dropped(base, is_drop=is_drop)
     per_ten_minutes = base * 600 - dropped * 9
     per_minute = base * 60 - dropped
     count = (count + frames) % (per_ten_minutes * 6 * 24)
@@ -59,3 +69,23 @@ def add_frames(timecode: str, frames: int, rate: Fraction) -> str | None:
     minutes, seconds = divmod(total, 60)
     separator = ";" if is_drop else ":"
     return f"{minutes // 60:02}:{minutes % 60:02}:{seconds:02}{separator}{frame:02}"
+
+
+def pack_smpte(timecode: str) -> int | None:
+    """Pack a timecode as SMPTE 12M does, a decimal digit in each four bits; bit 6 is drop-frame.
+
+    Returns None where the frame is 40 or more, as its digits have six bits.
+    """
+    match = _TIMECODE.fullmatch(timecode)
+    if match is None or int(match[5]) >= 40:
+        return None
+    packed = 0
+    for group in (1, 2, 3, 5):
+        tens, ones = divmod(int(match[group]), 10)
+        packed = packed << 8 | tens << 4 | ones
+    return packed | (_DROP_FRAME if match[4] != ":" else 0)
+
+
+def _dropped(base: int, *, is_drop: bool) -> int:
+    """Return how many numbers a minute leaves out."""
+    return round(base / 15) if is_drop else 0

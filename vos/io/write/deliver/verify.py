@@ -9,11 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from vos.errors import InputError, VerificationError
+from vos.errors import InputError, UsageError, VerificationError
 from vos.io.paths import check_name, display_name
 from vos.io.results.manifest import MANIFEST_NAME, read_manifest
+from vos.io.write.deliver.backgrounds import check_background
+from vos.io.write.deliver.edges import Edges
 from vos.io.write.deliver.finished import FinishedResult
-from vos.io.write.deliver.format import Format, Shot, Target
+from vos.io.write.deliver.format import Format, Seen, Shot, Target
+from vos.io.write.deliver.mattes import ResultMattes, open_mattes
 from vos.io.write.deliver.order import EXPORT
 from vos.io.write.deliver.registry import FORMATS
 
@@ -24,7 +27,10 @@ def shot_as_json(form: Format, shot: Shot) -> dict[str, Any]:
     """Write what an export is as its manifest has it."""
     return {
         EXPORT: form.name,
-        "files": [[list(one.objects), one.stem] for one in shot.targets],
+        "files": [
+            [list(one.objects), one.stem, *([one.layer] if one.layer else [])]
+            for one in shot.targets
+        ],
         "objects": {str(one): name for one, name in shot.objects.items()},
         "frames": [shot.frames.start, shot.frames.stop - 1],
         "start_number": shot.start_number,
@@ -35,6 +41,10 @@ def shot_as_json(form: Format, shot: Shot) -> dict[str, Any]:
         "bits": shot.bits,
         "invert": any(one.is_inverted for one in shot.targets),
         "sound": shot.audio_from is not None,
+        **({} if shot.compression is None else {"compression": shot.compression}),
+        **({} if shot.background is None else {"background": shot.background}),
+        "mattes": "soft" if shot.is_soft else "hard",
+        "edges": shot.edges.as_json(),
     }
 
 
@@ -56,7 +66,7 @@ def read_shot(folder: Path) -> tuple[Format, Shot, dict[str, Any]]:
         )
     try:
         return *_parse(written), manifest
-    except (KeyError, TypeError, ValueError, ArithmeticError, InputError) as error:
+    except (KeyError, TypeError, ValueError, ArithmeticError, InputError, UsageError) as error:
         raise InputError(
             f"{name}: its {MANIFEST_NAME} is damaged or of another version ({error}): export again"
         ) from error
@@ -66,8 +76,13 @@ def _parse(written: Mapping[str, Any]) -> tuple[Format, Shot]:
     form = FORMATS[written[EXPORT]]
     is_inverted = bool(written["invert"])
     targets = tuple(
-        Target(tuple(map(_id, ids)), check_name(stem, "file"), is_inverted)
-        for ids, stem in written["files"]
+        Target(
+            tuple(map(_id, ids)),
+            check_name(stem, "file"),
+            is_inverted,
+            check_name(layer[0], "layer") if layer else "",
+        )
+        for ids, stem, *layer in written["files"]
     )
     first, last = map(int, written["frames"])
     height, width = map(int, written["size_hw"])
@@ -83,8 +98,18 @@ def _parse(written: Mapping[str, Any]) -> tuple[Format, Shot]:
         timecode=written["timecode"],
         pixel_aspect=Fraction(written["pixel_aspect"]),
         bits=written["bits"],
+        compression=written.get("compression"),
+        background=_background(form, written),
+        is_soft=written.get("mattes") == "soft",
+        edges=Edges.from_json(written.get("edges", {})),
     )
     return form, shot
+
+
+def _background(form: Format, written: Mapping[str, Any]) -> str | None:
+    if form.default_background is None:
+        return None
+    return check_background(str(written["background"]))
 
 
 def _id(value: object) -> int:
@@ -100,12 +125,17 @@ def verify(
     shot: Shot,
     result: FinishedResult | None,
     on_frame: Callable[[int], None] = lambda _position: None,
+    *,
+    is_sampled: bool = False,
 ) -> int:
     """Read an export back and return how many mattes were compared.
 
     result: what it was made of; without it, frames, rate, size and channels are checked alone.
+    is_sampled: only count the frames whose mattes are not compared, where the format allows that.
     Raises VerificationError, naming the frame, for what is not as it should be.
     """
+    if form.compare is not None and result is not None and result.source is None:
+        result = None  # it takes the source's pixels
     count = len(shot.frames)
     chosen = {0, count // 2, count - 1, *range(0, count, _EVERY)}
 
@@ -114,10 +144,12 @@ def verify(
 
     seen = dict.fromkeys(shot.targets, 0)
     compared = 0
-    for one in form.read_back(folder, shot, is_chosen):
+    mattes = None if result is None else open_mattes(result, form, shot)
+    read = form.sample if is_sampled and form.sample is not None else form.read_back
+    for one in read(folder, shot, is_chosen):
         seen[one.target] += 1
         if one.matte is not None and result is not None:
-            _compare(form, shot, result, one.target, one.position, one.matte)
+            _compare(form, shot, result, mattes, one)
             compared += 1
         on_frame(one.position)
     for target, frames in seen.items():
@@ -130,25 +162,35 @@ def verify(
 
 
 def _compare(
-    form: Format,
-    shot: Shot,
-    result: FinishedResult,
-    target: Target,
-    position: int,
-    matte: np.ndarray,
+    form: Format, shot: Shot, result: FinishedResult, mattes: ResultMattes | None, seen: Seen
 ) -> None:
-    frame_idx = shot.frames[position]
-    label_map = result.label_map(frame_idx)
-    expected = target.matte(label_map) if form.expect is None else form.expect(label_map, target)
-    if matte.shape != expected.shape:
-        off = "is of another size"
-    else:
-        worst = int(np.abs(matte.astype(np.int16) - expected).max())
-        if worst <= form.max_error:
-            return
-        off = f"differs by {worst} of 255 from the result's, where {form.name} may by "
-        off += str(form.max_error)
+    off = _differ(form, shot, result, mattes, seen)
+    if off is None:
+        return
+    frame_idx, layer = shot.frames[seen.position], seen.target.layer
     raise VerificationError(
-        f"{display_name(target.stem)}: the matte of frame {frame_idx} {off}; if the "
-        "result was corrected since, export it again"
+        f"{display_name(seen.target.stem)}: the matte {f'{layer} ' if layer else ''}of frame "
+        f"{frame_idx} {off}; if the result was corrected since, export it again"
     )
+
+
+def _differ(
+    form: Format, shot: Shot, result: FinishedResult, mattes: ResultMattes | None, seen: Seen
+) -> str | None:
+    """Return how a frame that was read back differs from the result, None where it does not."""
+    assert seen.matte is not None
+    frame_idx, target = shot.frames[seen.position], seen.target
+    if mattes is not None:
+        expected = target.join(mattes.of_frame(frame_idx, target.objects))
+    elif form.expect is not None:
+        expected = form.expect(result.label_map(frame_idx), target, shot)
+    else:
+        expected = target.matte(result.label_map(frame_idx))
+    if form.compare is not None:
+        return form.compare(result, shot, seen, expected)
+    if seen.matte.shape != expected.shape:
+        return "is of another size"
+    worst = int(np.abs(seen.matte.astype(np.int16) - expected).max())
+    if worst <= form.max_error:
+        return None
+    return f"differs by {worst} of 255 from the result's, where {form.name} may by {form.max_error}"

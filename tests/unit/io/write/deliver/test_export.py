@@ -8,10 +8,13 @@ import io
 import json
 from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
+from av.video.reformatter import Colorspace
 from PIL import Image
 
+import finished_result
 from finished_result import (
     FRAMES,
     RATE,
@@ -230,7 +233,9 @@ def test_without_the_clip_mattes_can_be_made_and_pixels_cannot(make_result):
     assert plan.shot.rate == RATE
     assert len(decode(place / "shot_coffee_cup.mov")[0]) == FRAMES
     export_result(result, "png-matte")
-    with pytest.raises(InputError, match=r"png-matte, luma and csv can be made, ffv1 cannot"):
+    with pytest.raises(
+        InputError, match=r"png-matte, luma, .*mots and csv can be made, ffv1 cannot"
+    ):
         export_result(result, "ffv1")
 
 
@@ -240,3 +245,50 @@ def test_without_clip_and_stats_no_movie_has_a_rate(make_result):
     export_result(result, "png-matte")
     with pytest.raises(InputError, match="how many frames make a second"):
         export_result(result, "luma")
+
+
+@pytest.mark.parametrize(("form", "suffix"), [("prores4444", ".mov"), ("png-rgba", ".png")])
+def test_colours_are_no_level_darker_than_the_clip(tmp_path, form, suffix):
+    """Swscale's quick way to RGB rounds down."""
+    size_hw = (64, 64)
+    y, x = np.mgrid[:64, :64]
+    luma = (40 + 2 * x + y // 2).astype(np.uint8)
+    with av.open(str(tmp_path / "shot.mkv"), "w") as output:
+        stream = output.add_stream("ffv1", rate=RATE)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
+        stream.codec_context.colorspace = Colorspace.ITU709
+        for index in range(FRAMES):
+            planes = np.vstack([luma, np.full((32, 64), 120, np.uint8)])
+            frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
+            frame.pts, frame.time_base = index, 1 / RATE
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+    result = write_result(tmp_path / "shot.mkv", tmp_path / "result", size_hw)
+    place, _, _ = export_result(result, form, objects=("1",), is_verified=False)
+    grey = (luma.astype(float) - 16) * 255 / 219
+    blue, red = grey + 1.8556 * -8 * 255 / 224, grey + 1.5748 * -8 * 255 / 224
+    green = (grey - 0.2126 * red - 0.0722 * blue) / 0.7152
+    first = sorted(place.glob(f"*{suffix}"))[0]
+    if suffix == ".png":
+        seen = np.array(Image.open(first))[..., :3].astype(float)
+    else:
+        planes = [
+            np.frombuffer(plane, np.uint16).reshape(64, -1)[:, :64].astype(float)
+            for plane in decode(first)[0][0].planes
+        ]
+        assert np.abs(planes[0] / 16 - luma).mean() < 0.3
+        return
+    expected = np.clip(np.dstack([red, green, blue]), 0, 255)
+    assert np.abs((seen - expected).mean((0, 1))).max() < 0.2
+
+
+@pytest.mark.parametrize("width", [17, 20, 33, 63])
+@pytest.mark.parametrize("form", ["luma", "vp9", "prores4444"])
+def test_objects_in_the_last_columns_of_any_width(make_result, monkeypatch, form, width):
+    def noise(index, size_hw):
+        return np.random.default_rng(index).integers(0, 3, size_hw).astype(np.uint8)
+
+    monkeypatch.setattr(finished_result, "label_map", noise)
+    result = make_result((20, width), frames=range(3))
+    _, _, done = export_result(result, form, objects=("1",), span=(0, 2))
+    assert done.compared == 3
