@@ -15,9 +15,9 @@ from torch import Tensor, nn
 
 from vos.bounded import parse_json
 from vos.config import from_mapping
-from vos.errors import CheckpointError, ConfigError, ModelError, Parameter, UsageError
+from vos.errors import CheckpointError, ConfigError, Parameter, UsageError
 from vos.model import registry
-from vos.model.build import build_nano, build_sam2
+from vos.model.build import build_nano, build_published
 from vos.model.compiling import compile_model
 from vos.model.efficientnet import STEM_CHANNELS
 from vos.model.gpu.record_model import record_model
@@ -79,7 +79,8 @@ def load_model(
 ) -> tuple[Sam2Model, ModelInfo]:
     """Load weights by registered name, "auto", or path; the architecture is read off the tensors.
 
-    Options as `make_ready`'s.
+    Options as `make_ready`'s, but that the input side is by default the one the file was trained
+    at: as published, as its name says (`ResolvedModel.named_px`), or as its header does.
 
     Raises: ModelError for an unknown or absent model; CheckpointError for a wrong file; UsageError
     as `make_ready`.
@@ -98,12 +99,10 @@ def load_model(
     if architecture == registry.EMBEDDED:
         net: SAM2Base = _build_nano(nano_config(resolved.path), state, resolved.path)
     else:
-        config = registry.get(architecture).config
-        if config is None:
-            raise ModelError(
-                f"{architecture}: no packaged config; use `", Parameter("model", "nano"), "`"
-            )
-        net = build_sam2(config)
+        net = build_published(architecture)
+        published = resolved.entry or registry.find_published(sha256)
+        trained_px = resolved.named_px if published is None else published.trained_px
+        image_size_px = trained_px if image_size_px is None else image_size_px
     _fill(net, state, resolved.path)
     model = make_ready(
         net,

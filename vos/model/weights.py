@@ -32,8 +32,13 @@ NANO_STEM = "image_encoder.trunk.stem.weight"
 _TRUNK_BLOCK = re.compile(r"image_encoder\.trunk\.blocks\.(\d+)\.")
 _SAM2_EMBED_DIM = 256
 
+_PLAIN_NECK = "image_encoder.neck.convs.0.conv_1x1.weight"
+
 # (trunk width, trunk blocks) -> size; from the sam2 package's configs/sam2.1/*.yaml.
 _SIZES = {(96, 12): "tiny", (96, 16): "small", (112, 24): "base-plus", (144, 48): "large"}
+# The trunks of EfficientTAM, which are told by their neck.
+EFFICIENTTAM_WIDTHS = {"efficienttam-s": 384, "efficienttam-ti": 192}
+_EFFICIENTTAM = {(width, 12): name for name, width in EFFICIENTTAM_WIDTHS.items()}
 
 
 def load_state_dict(path: Path) -> dict[str, Tensor]:
@@ -72,7 +77,8 @@ def infer_architecture(state: Mapping[str, Tensor], path: Path | None = None) ->
 
     path: the file the tensors came from, for the error's sake.
 
-    Returns: "sam2-tiny" ... "sam2.1-large", or "nano" for a SAM 2 of another embedding width.
+    Returns: "sam2-tiny" ... "sam2.1-large", "efficienttam-s" or "-ti", or "nano" for a SAM 2 of
+    another embedding width.
     SAM 2.1 differs from SAM 2 by `no_obj_embed_spatial` and `obj_ptr_tpos_proj` (sam2 package,
     configs/sam2.1/*.yaml).
 
@@ -91,12 +97,15 @@ def infer_architecture(state: Mapping[str, Tensor], path: Path | None = None) ->
     if embed.shape[1] != _SAM2_EMBED_DIM:
         return "nano"
     blocks = {int(match[1]) for match in map(_TRUNK_BLOCK.match, state) if match}
-    size = _SIZES.get((stem.shape[0], len(blocks)))
+    sizes = _EFFICIENTTAM if _PLAIN_NECK in state else _SIZES
+    size = sizes.get((stem.shape[0], len(blocks)))
     if size is None:
         raise CheckpointError(
             f"{where}an image encoder of width {stem.shape[0]} with {len(blocks)} blocks is none "
-            f"of {', '.join(_SIZES.values())}; give an official SAM 2 or SAM 2.1 checkpoint"
+            f"of {', '.join(sizes.values())}; give an official checkpoint of one of these"
         )
+    if sizes is _EFFICIENTTAM:
+        return size
     marks = ("no_obj_embed_spatial" in state, "obj_ptr_tpos_proj.weight" in state)
     if marks[0] != marks[1]:
         raise CheckpointError(

@@ -50,15 +50,17 @@ Name = Annotated[
 def list_models(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
-    """Print every registered model and where it is on this machine."""
+    """Print every registered model, what it is for, and where it is on this machine."""
     rows = [_row(entry) for entry in registry.REGISTRY.values()]
     if as_json:
         print(json.dumps({"schema": 1, "models": [asdict(row) for row in rows]}))
         return
-    table = [("name", "MB", "state", "file")]
+    table = [("name", "MB", "input", "speed", "licence", "for", "state", "file")]
     for row in rows:
         size = "" if row.size_bytes is None else f"{row.size_bytes / 1e6:.0f}"
-        table.append((row.name, size, row.state, row.path or ""))
+        side = "" if row.input_px is None else f"{row.input_px} px"
+        what = (row.name, size, side, row.speed, row.licence, row.purpose)
+        table.append((*what, row.state, row.path or ""))
     print_table(table, {"here": "green", "embedded": "green", "wrong size": "red"})
 
 
@@ -122,6 +124,11 @@ class _Row:
     size_bytes: int | None
     sha256: str | None
     repository: str | None
+    architecture: str
+    input_px: int | None
+    licence: str
+    speed: str
+    purpose: str
 
 
 def _row(entry: ModelEntry) -> _Row:
@@ -134,7 +141,19 @@ def _row(entry: ModelEntry) -> _Row:
     else:
         state = "here" if registry.is_whole(entry, found) else "wrong size"
     place = None if found is None else str(found)
-    return _Row(entry.name, state, place, size_bytes, entry.sha256, entry.repository)
+    return _Row(
+        name=entry.name,
+        state=state,
+        path=place,
+        size_bytes=size_bytes,
+        sha256=entry.sha256,
+        repository=entry.repository,
+        architecture=entry.architecture,
+        input_px=entry.trained_px,
+        licence=entry.licence,
+        speed=entry.speed,
+        purpose=entry.purpose,
+    )
 
 
 def _print_verified(entry: ModelEntry, found: Path) -> None:
