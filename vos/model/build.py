@@ -21,6 +21,7 @@ from sam2.modeling.sam.transformer import RoPEAttention, TwoWayTransformer
 from sam2.modeling.sam2_base import SAM2Base
 from sam2.modeling.sam2_utils import MLP
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from vos.errors import ModelError, Parameter
 from vos.model import registry
@@ -56,6 +57,28 @@ def build_published(architecture: str) -> SAM2Base:
             f"{architecture}: no packaged config; use `", Parameter("model", "nano"), "`"
         )
     return build_sam2(config)
+
+
+def published_shapes(architecture: str) -> dict[str, torch.Size]:
+    """Return the shapes of a published architecture's tensors by name; none is allocated.
+
+    Raises ModelError as `build_published`.
+    """
+    with torch.device("meta"), _RealSequences():
+        net = build_published(architecture)
+    return {name: tensor.shape for name, tensor in net.state_dict().items()}
+
+
+class _RealSequences(TorchFunctionMode):
+    """Makes `torch.linspace` on the CPU whatever the device: Hiera reads its values."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = dict(kwargs or {})
+        if func is torch.linspace:
+            kwargs.setdefault("device", "cpu")
+        return func(*args, **kwargs)
 
 
 def build_sam2(packaged_config: str, *, image_size: int = 1024) -> SAM2Base:

@@ -30,6 +30,7 @@ from vos.model.weights import (
     TRUNK_WIDTH,
     check_sha256,
     infer_architecture,
+    info_command,
     load_metadata,
     load_state_dict,
 )
@@ -336,7 +337,10 @@ def _fill(net: SAM2Base, state: Mapping[str, Tensor], path: Path) -> None:
             parts.append(f"missing {len(missing)} tensors, first {missing[0]!r}")
         if extra:
             parts.append(f"{len(extra)} unknown, first {extra[0]!r}")
-        raise CheckpointError(f"{path}: {'; '.join(parts)}. Is this a SAM 2 or SAM 2.1 file?")
+        raise CheckpointError(
+            f"{path}: {'; '.join(parts)}. Is this a SAM 2 or SAM 2.1 file? "
+            f"`{info_command(path)}` says what it is"
+        )
     wrong = [name for name in wanted if wanted[name].shape != state[name].shape]
     if wrong:
         name = wrong[0]

@@ -274,6 +274,11 @@ def find_published(sha256: str) -> ModelEntry | None:
     return next((entry for entry in _ENTRIES if entry.sha256 == sha256), None)
 
 
+def find_by_file_name(name: str) -> ModelEntry | None:
+    """Find the registered model whose file is called so."""
+    return next((entry for entry in _ENTRIES if entry.file_name == name), None)
+
+
 def expand_user(path: str | Path) -> Path:
     """Replace a leading `~`; leave it as it is where there is no such user."""
     try:

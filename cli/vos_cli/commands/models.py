@@ -8,7 +8,8 @@ import shutil
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from shlex import quote
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -19,10 +20,13 @@ from vos.model.registry import ModelEntry
 from vos_cli.console.errors import message
 from vos_cli.console.tables import print_table
 
+if TYPE_CHECKING:
+    from vos.model.identify import FileInfo
+
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
-    help="List, get, find and check model weights.",
+    help="List, get, find, check and tell apart model weights.",
     epilog="Example:  vos models pull sam2.1-large",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -87,6 +91,28 @@ def path(name: Name) -> None:
     print(registry.resolve(name).path)
 
 
+@app.command("info", epilog="Example:  vos models info MedSAM2_latest.pt")
+def info(
+    spec: Annotated[
+        str,
+        typer.Argument(
+            metavar="PATH|NAME",
+            help="A weight file, or a registered name.",
+            autocompletion=registry.names,
+        ),
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Print what a weight file is, or what it nearly is, and whether it is of use here."""
+    from vos.model.identify import identify
+
+    seen = identify(registry.resolve(spec))
+    if as_json:
+        print(json.dumps({"schema": 1, **asdict(seen), "path": str(seen.path)}))
+        return
+    print_table([("file", str(seen.path)), ("what", seen.what), *_rows(seen, spec)])
+
+
 @app.command("verify", epilog="Example:  vos models verify sam2.1-large")
 def verify(
     name: Annotated[
@@ -114,6 +140,23 @@ def verify(
             f"{', '.join(wrong)}: {len(wrong)} of {len(here)} weight files are wrong; "
             "delete each and get it again with `vos models pull NAME`"
         )
+
+
+def _rows(seen: FileInfo, spec: str) -> list[tuple[str, str]]:
+    """List what is known of a file, what is unknown left out."""
+    known = {
+        "usable": f"yes: --model {quote(spec)}" if seen.is_usable else "no",
+        "architecture": seen.architecture,
+        "parameters": f"{seen.parameters / 1e6:.1f} million in {seen.tensors} tensors, "
+        f"{', '.join(seen.dtypes)}",
+        "input": None if seen.input_px is None else f"{seen.input_px} px",
+        "licence": seen.licence,
+        "source": seen.source,
+        "size": f"{seen.size_bytes} bytes",
+        "SHA-256": seen.sha256,
+    }
+    rows = [(name, text) for name, text in known.items() if text is not None]
+    return rows + [("note", note) for note in seen.notes]
 
 
 @dataclass(frozen=True, slots=True)
