@@ -25,11 +25,12 @@ from torch.overrides import TorchFunctionMode
 
 from vos.errors import ModelError, Parameter
 from vos.model import registry
+from vos.model.edgetam.build import build_edgetam
 from vos.model.efficientnet import EfficientNetLite0
 from vos.model.efficienttam import build_efficienttam
 from vos.model.nano_config import NanoConfig
 from vos.model.propagation import KeyEncoder, Propagation
-from vos.model.weights import EFFICIENTTAM_WIDTHS
+from vos.model.weights import EDGETAM, EFFICIENTTAM_WIDTHS
 
 # What `build_sam2_video_predictor(apply_postprocessing=True)` adds to a packaged config, less hole
 # filling, which the published package cannot run (its CUDA extension is not shipped).
@@ -46,11 +47,13 @@ def build_published(architecture: str) -> SAM2Base:
 
     architecture: as `infer_architecture` names it, other than "nano", whose sizes are in its file.
 
-    Raises ModelError where the sam2 package has no config of it.
+    Raises ModelError where the sam2 package has no config of it, or timm is missing.
     """
     width = EFFICIENTTAM_WIDTHS.get(architecture)
     if width is not None:
         return build_efficienttam(width)
+    if architecture == EDGETAM:
+        return build_edgetam()
     config = registry.get(architecture).config
     if config is None:
         raise ModelError(

@@ -13,13 +13,13 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from sam2.modeling.backbones.image_encoder import ImageEncoder
 from sam2.modeling.backbones.utils import PatchEmbed, window_partition, window_unpartition
-from sam2.modeling.memory_attention import MemoryAttention, MemoryAttentionLayer
-from sam2.modeling.memory_encoder import CXBlock, Fuser, MaskDownSampler, MemoryEncoder
 from sam2.modeling.position_encoding import PositionEmbeddingSine
 from sam2.modeling.sam.transformer import RoPEAttention
 from sam2.modeling.sam2_base import SAM2Base
 from sam2.modeling.sam2_utils import MLP, LayerNorm2d
 from torch import Tensor, nn
+
+from vos.model.sam20 import CHOICES, D_MODEL, build_memory_attention, build_memory_encoder
 
 STRIDE = 16
 HEAD_WIDTH = 64
@@ -29,7 +29,6 @@ WINDOW = 14
 _GLOBAL_EVERY = 3
 _POSITIONS = 14
 """Side of the learnt position embedding in tokens (224 px)."""
-_D_MODEL, _MEM_DIM = 256, 64
 
 
 class _Attention(nn.Module):
@@ -134,63 +133,12 @@ def build_efficienttam(width: int, *, image_size: int = 1024) -> SAM2Base:
 
     width: of its trunk. image_size: input side in pixels, a multiple of 32.
     """
-    side = image_size // STRIDE
-
-    def rope(**extra: Any) -> RoPEAttention:
-        return RoPEAttention(
-            embedding_dim=_D_MODEL, num_heads=1, dropout=0.0, feat_sizes=(side, side), **extra
-        )
-
-    encoder: Any = ImageEncoder(trunk=PlainViT(width), neck=PlainNeck(width, _D_MODEL))
-    attention = MemoryAttention(
-        d_model=_D_MODEL,
-        pos_enc_at_input=True,
-        num_layers=4,
-        layer=MemoryAttentionLayer(
-            activation="relu",
-            d_model=_D_MODEL,
-            dim_feedforward=2048,
-            dropout=0.0,
-            pos_enc_at_attn=False,
-            pos_enc_at_cross_attn_keys=True,
-            pos_enc_at_cross_attn_queries=False,
-            self_attention=rope(),
-            cross_attention=rope(rope_k_repeat=True, kv_in_dim=_MEM_DIM),
-        ),
-    )
-    memory_encoder = MemoryEncoder(
-        out_dim=_MEM_DIM,
-        position_encoding=PositionEmbeddingSine(num_pos_feats=_MEM_DIM),
-        mask_downsampler=MaskDownSampler(kernel_size=3, stride=2, padding=1),
-        fuser=Fuser(CXBlock(dim=_D_MODEL), num_layers=2),
-    )
+    encoder: Any = ImageEncoder(trunk=PlainViT(width), neck=PlainNeck(width, D_MODEL))
     return SAM2Base(
         image_encoder=encoder,
-        memory_attention=attention,
-        memory_encoder=memory_encoder,
+        memory_attention=build_memory_attention(4, RoPEAttention, image_size // STRIDE),
+        memory_encoder=build_memory_encoder(),
         image_size=image_size,
-        sigmoid_scale_for_mem_enc=20.0,
-        sigmoid_bias_for_mem_enc=-10.0,
-        use_mask_input_as_output_without_sam=True,
-        directly_add_no_mem_embed=True,
         use_high_res_features_in_sam=False,
-        multimask_output_in_sam=True,
-        multimask_min_pt_num=0,
-        multimask_max_pt_num=1,
-        multimask_output_for_tracking=True,
-        use_multimask_token_for_obj_ptr=True,
-        iou_prediction_use_sigmoid=True,
-        use_obj_ptrs_in_encoder=True,
-        add_tpos_enc_to_obj_ptrs=False,
-        only_obj_ptrs_in_the_past_for_eval=True,
-        pred_obj_scores=True,
-        pred_obj_scores_mlp=True,
-        fixed_no_obj_ptr=True,
-        use_mlp_for_obj_ptr_proj=True,
-        binarize_mask_from_pts_for_mem_enc=True,
-        sam_mask_decoder_extra_args={
-            "dynamic_multimask_via_stability": True,
-            "dynamic_multimask_stability_delta": 0.05,
-            "dynamic_multimask_stability_thresh": 0.98,
-        },
+        **CHOICES,
     ).eval()

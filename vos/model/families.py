@@ -78,12 +78,12 @@ FAMILIES = (
         (_SAM3_GATED,),
     ),
     Family(
-        "EdgeTAM: not supported yet",
-        ("spatial_perceiver.",),
+        "EdgeTAM in the form of transformers: not supported",
+        ("spatial_perceiver.", "vision_encoder."),
         _APACHE,
         "facebook/EdgeTAM",
         1024,
-        ("its memories are 512 tokens a frame instead of maps",),
+        ("get the .pt file instead: `vos models pull edgetam`",),
     ),
     Family(
         "SAM 2 or a relative in the form of transformers: not supported",

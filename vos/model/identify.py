@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vos.errors import CheckpointError
+from vos.errors import CheckpointError, ModelError
 from vos.model import registry
 from vos.model.families import Family, find_family
 from vos.model.weights import (
@@ -146,10 +146,16 @@ def _as_model(info: FileInfo, file: WeightFile, resolved: registry.ResolvedModel
     """Complete the info of a file in which `infer_architecture` finds something, or nothing."""
     try:
         architecture = infer_architecture(file.state)
+    except CheckpointError as error:
+        return _as_unknown(info, error)
+    try:
         differences = _compare(architecture, file, info.path)
     except CheckpointError as error:
-        what = str(error).removeprefix(f"{info.path}: ")
-        return replace(info, what=f"not a model that vos knows: {what}")
+        return _as_unknown(info, error)
+    except ModelError as error:  # a package that is missing here
+        notes = (*info.notes, str(error))
+        what = f"{architecture}, as far as can be told here"
+        return replace(info, what=what, architecture=architecture, notes=notes)
     info = replace(info, architecture=architecture, is_usable=not differences)
     published = registry.find_published(info.sha256)
     if published is not None:
@@ -161,15 +167,20 @@ def _as_model(info: FileInfo, file: WeightFile, resolved: registry.ResolvedModel
             licence=published.licence,
             source=published.repository,
         )
-    if architecture == registry.EMBEDDED:
-        return _as_nano(info, resolved)
     if differences:
         return replace(
             info,
             what=f"nearly {architecture}: a fork's, an incomplete or another version's file",
             notes=(*info.notes, *differences, _FORK),
         )
+    if architecture == registry.EMBEDDED:
+        return _as_nano(info, resolved)
     return _as_fine_tuned(info, architecture, resolved)
+
+
+def _as_unknown(info: FileInfo, error: CheckpointError) -> FileInfo:
+    why = str(error).removeprefix(f"{info.path}: ")
+    return replace(info, what=f"not a model that vos knows: {why}")
 
 
 def _as_nano(info: FileInfo, resolved: registry.ResolvedModel) -> FileInfo:
@@ -216,7 +227,8 @@ def _as_fine_tuned(info: FileInfo, architecture: str, resolved: registry.Resolve
 def _compare(architecture: str, file: WeightFile, path: Path) -> list[str]:
     """Say how the tensors differ from those of an architecture; nothing for equal names and shapes.
 
-    Raises CheckpointError for a nano whose header is damaged.
+    Raises: CheckpointError for a nano whose header is damaged; ModelError where a package is
+    missing.
     """
     wanted = _wanted_shapes(architecture, path)
     state = file.state

@@ -19,6 +19,8 @@ from vos.errors import CheckpointError, ConfigError, Parameter, UsageError
 from vos.model import registry
 from vos.model.build import build_nano, build_published
 from vos.model.compiling import compile_model
+from vos.model.edgetam.attention import find_perceiver
+from vos.model.edgetam.perceiver import SIDE
 from vos.model.efficientnet import STEM_CHANNELS
 from vos.model.gpu.record_model import record_model
 from vos.model.host_memory import keep_freed_memory
@@ -143,6 +145,9 @@ def make_ready(
     _check_options(image_size_px, exact=exact, compiled=compiled, pool_memory=pool_memory)
     if device.type == "cpu":
         keep_freed_memory()
+    has_tokens = find_perceiver(net) is not None
+    if has_tokens:
+        _check_token_options(image_size_px, compiled=compiled, pool_memory=pool_memory)
     net = prepare_network(net.to(device), exact=exact, image_size_px=image_size_px)
     model = Sam2Model(net, exact=exact, pool_memory=pool_memory)
     if pool_memory < 1 or model.embedding_size % pool_memory:
@@ -153,7 +158,23 @@ def make_ready(
     model = compile_model(model) if compiled else model
     # ROCm's graphs are untried.
     is_cuda = device.type == "cuda" and torch.version.hip is None
-    return record_model(model) if is_cuda and not exact else model
+    return record_model(model) if is_cuda and not exact and not has_tokens else model
+
+
+def _check_token_options(image_size_px: int | None, *, compiled: bool, pool_memory: int) -> None:
+    """Refuse what a model whose memories are tokens cannot do."""
+    least = SIDE * 16
+    if image_size_px is not None and image_size_px % least:
+        raise UsageError(
+            f"input side {image_size_px}: EdgeTAM takes multiples of {least}, and was trained at "
+            "1024"
+        )
+    if pool_memory != 1:
+        raise UsageError(
+            Parameter("pool_memory", pool_memory), ": EdgeTAM's memories are tokens; leave it out"
+        )
+    if compiled:
+        raise UsageError(Parameter("compile"), ": not for EdgeTAM yet; leave it out")
 
 
 def prepare_network(net: SAM2Base, *, exact: bool, image_size_px: int | None = None) -> SAM2Base:

@@ -2,8 +2,8 @@
 
 Nothing here imports torch or touches the network, so `vos models list` and completion stay fast.
 Sizes and SHA-256 values are those of the files that Meta and the authors of EfficientTAM published;
-each agrees in several independent public lists, among them copies of the Hugging Face Hub's own LFS
-records.
+each of SAM 2's agrees in several independent public lists, among them copies of the Hugging Face
+Hub's own LFS records, and EdgeTAM's in two.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class ModelEntry:
     """One registered model.
 
     name: what `--model` takes.
-    architecture: "sam2-tiny" ... "sam2.1-large", "efficienttam-s" or "-ti", or "nano";
+    architecture: "sam2-tiny" ... "sam2.1-large", "efficienttam-s" or "-ti", "edgetam", or "nano";
         `infer_architecture` returns these.
     config: config name inside the sam2 package, None for what vos builds itself.
     repository: Hugging Face Hub repository, None for the embedded model.
@@ -129,6 +129,19 @@ def _efficienttam(
     )
 
 
+_EDGETAM = ModelEntry(
+    "edgetam",
+    "edgetam",
+    None,
+    "facebook/EdgeTAM",
+    "edgetam.pt",
+    56_116_523,
+    "ed2d4850b8792c239689b043c47046ec239b6e808a3d9b6ae676c803fd8780df",
+    trained_px=1024,
+    speed="fast",
+    purpose="small GPUs; needs vos[edgetam]",
+)
+
 _REPEAT = "results of SAM 2.0 again"
 
 _ENTRIES = (
@@ -197,6 +210,7 @@ _ENTRIES = (
         "2b572be30d9e96ee29c8d785fe157c6b079ede7d56fbc8a3671d4120e63c89cd",
         "GPUs; costs what sam2.1-tiny does",
     ),
+    _EDGETAM,
     _sam2(
         "2",
         "tiny",

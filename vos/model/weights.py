@@ -43,6 +43,10 @@ _SAM2_EMBED_DIM = 256
 
 _PLAIN_NECK = "image_encoder.neck.convs.0.conv_1x1.weight"
 
+_PERCEIVER = "spatial_perceiver."
+_REPVIT = "image_encoder.trunk.body.stem.conv1.c.weight"
+EDGETAM = "edgetam"
+
 # (trunk width, trunk blocks) -> size; from the sam2 package's configs/sam2.1/*.yaml.
 _SIZES = {(96, 12): "tiny", (96, 16): "small", (112, 24): "base-plus", (144, 48): "large"}
 # The trunks of EfficientTAM, which are told by their neck.
@@ -123,8 +127,8 @@ def infer_architecture(state: Mapping[str, Tensor], path: Path | None = None) ->
 
     path: the file the tensors came from, for the error's sake.
 
-    Returns: "sam2-tiny" ... "sam2.1-large", "efficienttam-s" or "-ti", or "nano" for a SAM 2 of
-    another embedding width.
+    Returns: "sam2-tiny" ... "sam2.1-large", "efficienttam-s" or "-ti", "edgetam", or "nano" for a
+    SAM 2 of another embedding width.
     SAM 2.1 differs from SAM 2 by `no_obj_embed_spatial` and `obj_ptr_tpos_proj` (sam2 package,
     configs/sam2.1/*.yaml).
 
@@ -132,6 +136,8 @@ def infer_architecture(state: Mapping[str, Tensor], path: Path | None = None) ->
         CheckpointError: not SAM 2 tensors, or a size that is not registered.
     """
     where = "" if path is None else f"{path}: "
+    if any(name.startswith(_PERCEIVER) for name in state) and _REPVIT in state:
+        return EDGETAM
     stem = state.get(TRUNK_WIDTH, state.get(NANO_STEM))
     embed = state.get("sam_mask_decoder.iou_token.weight")
     if stem is None or stem.ndim != 4 or embed is None or embed.ndim != 2:

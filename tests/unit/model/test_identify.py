@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 from small_nano import small_nano
-from vos.errors import CheckpointError
+from vos.errors import CheckpointError, ModelError
 from vos.model import registry
 from vos.model.build import build_published, published_shapes
 from vos.model.families import FAMILIES
@@ -106,10 +106,11 @@ FOREIGN = {
     ),
     "SAM 3 in the form of transformers": ("detector_model.vision_encoder.a", "tracker_model.b"),
     "SAM 3's detector": ("detector.backbone.vision_backbone.trunk.pos_embed",),
-    "EdgeTAM: not supported yet": (
-        "image_encoder.trunk.body.stem_0.c.weight",
-        "spatial_perceiver.latents",
-        "sam_mask_decoder.iou_token.weight",
+    "EdgeTAM in the form of transformers": (
+        "vision_encoder.backbone.timm_model.stem.weight",
+        "spatial_perceiver.latents_1d",
+        "mask_decoder.iou_token.weight",
+        "memory_encoder.projection.weight",
     ),
     "SAM 2 or a relative in the form of transformers": (
         "vision_encoder.backbone.pos_embed",
@@ -147,6 +148,17 @@ def test_published_models_are_of_no_other_family(tiny: State):
     for name in ("sam2.1-tiny", "efficienttam-ti"):
         assert not [family for family in FAMILIES if family.fits(published_shapes(name))]
     assert not [family for family in FAMILIES if family.fits(small_nano().net.state_dict())]
+
+
+def test_a_model_whose_package_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def absent(_architecture: str):
+        raise ModelError("edgetam: needs the package timm; pip install 'vos[edgetam]'")
+
+    monkeypatch.setattr("vos.model.build.published_shapes", absent)
+    names = ("spatial_perceiver.latents", "image_encoder.trunk.body.stem.conv1.c.weight")
+    info = _save({name: torch.zeros(2) for name in names}, tmp_path / "edgetam.pt")
+    assert (info.architecture, info.is_usable) == ("edgetam", False)
+    assert any("vos[edgetam]" in note for note in info.notes)
 
 
 def test_a_refiner_is_no_model(tmp_path: Path):
