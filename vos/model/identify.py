@@ -213,7 +213,7 @@ def _as_fine_tuned(info: FileInfo, architecture: str, resolved: registry.Resolve
             "files for 512 and 1024 px have the same tensors: --size decides, by default the "
             "file's name; with pooled memory (_1): --pool-memory 2"
         )
-    else:
+    elif architecture == "sam2.1-tiny":
         notes.append("MedSAM2 and others are fine-tuned at 512 px: --size 512 then")
     return replace(
         info,

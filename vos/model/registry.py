@@ -246,6 +246,15 @@ REGISTRY: MappingProxyType[str, ModelEntry] = MappingProxyType({e.name: e for e 
 NULL = ModelEntry("null", "null", None, None, "null")
 """No model: every mask is empty. For simulations (docs/use/cluster.md), so it is not registered."""
 
+# Models that people know and ask for by name, as they are known without hyphens.
+_UNLISTED = {
+    "sam3": "its tracker is not supported yet, and its weights are gated "
+    "(huggingface.co/facebook/sam3); sam2.1-large has the same kind of tracker",
+    "sam3.1": "its multiplex tracker has other modules than SAM 2 and is not supported",
+    "medsam2": "not in the list, as we have not seen its licence; get MedSAM2_latest.pt from "
+    "huggingface.co/wanglab/MedSAM2 and give its path",
+}
+
 # "auto" takes the first of these that is on this machine, else the embedded model.
 _AUTO_ORDER = (BEST, "sam2.1-base-plus", "sam2.1-small", "sam2.1-tiny")
 
@@ -269,6 +278,9 @@ def get(name: str) -> ModelEntry:
     try:
         return REGISTRY[name]
     except KeyError:
+        known = _UNLISTED.get(name.lower().replace("_", "").replace("-", ""))
+        if known is not None:
+            raise ModelError(f"{name}: {known}; `vos models list` has what there is") from None
         raise ModelError(
             f"{name!r}: no such model{nearest(name, REGISTRY)}; "
             "list them with `vos models list`, or give the path of a weight file"

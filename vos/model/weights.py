@@ -19,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 
 from vos.bounded import UnfitError
 from vos.errors import CheckpointError
+from vos.model.families import find_family
 from vos.model.registry import ModelEntry, ResolvedModel, find_by_file_name
 
 if TYPE_CHECKING:
@@ -141,6 +142,10 @@ def infer_architecture(state: Mapping[str, Tensor], path: Path | None = None) ->
     stem = state.get(TRUNK_WIDTH, state.get(NANO_STEM))
     embed = state.get("sam_mask_decoder.iou_token.weight")
     if stem is None or stem.ndim != 4 or embed is None or embed.ndim != 2:
+        family = find_family(state)
+        if family is not None:
+            more = "" if path is None else f"; `{info_command(path)}` says more"
+            raise CheckpointError(f"{where}{family.title}{more}")
         first = next(iter(state), "none")
         raise CheckpointError(
             f"{where}no SAM 2 image encoder and mask decoder among {len(state)} tensors "

@@ -17,6 +17,7 @@ from vos.model import registry
 from vos.model.build import build_published, published_shapes
 from vos.model.families import FAMILIES
 from vos.model.identify import REFINER_KEY, FileInfo, identify
+from vos.model.load import load_model
 from vos.refine.resolve import HEADER_KEY
 from vos_cli.commands.models import app
 
@@ -136,6 +137,13 @@ def test_other_networks_are_named(what: str, tmp_path: Path):
     assert info.what.startswith(what)
     assert not info.is_usable
     assert (info.parameters, info.tensors) == (6 * len(FOREIGN[what]), len(FOREIGN[what]))
+
+
+def test_loading_a_known_network_names_it(tmp_path: Path):
+    path = tmp_path / "sam3.pt"
+    torch.save({name: torch.zeros(2) for name in FOREIGN["SAM 3 with its tracker"]}, path)
+    with pytest.raises(CheckpointError, match="SAM 3 with its tracker: not supported yet; `vos mo"):
+        load_model(str(path), device=torch.device("cpu"))
 
 
 def test_gated_weights_say_how_to_get_them():

@@ -208,6 +208,8 @@ def test_named_model_never_falls_back(empty_machine: Path):
     ("spec", "words"),
     [
         ("sam2.1-lagre", "did you mean 'sam2.1-large'"),
+        ("SAM-3", "gated"),
+        ("MedSAM2", "give its path"),
         ("nothing.pt", "no such weight file"),
         ("x" * 300 + ".pt", "no such weight file"),
         ("a/b", "no such weight file"),
