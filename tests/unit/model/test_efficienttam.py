@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from stand_in import StandIn
 from tests.unit.track.official import write_clip
 from vos.errors import CheckpointError, ModelError, UsageError
 from vos.model import registry
 from vos.model.efficienttam import build_efficienttam
+from vos.model.gpu.record_model import record_model
 from vos.model.load import load_model, make_ready
 from vos.model.sam2 import Sam2Model
 from vos.model.weights import compute_sha256, infer_architecture
@@ -100,6 +102,21 @@ def test_a_published_file_knows_its_side_whatever_its_name(
     small = replace(registry.get("efficienttam-ti-512"), sha256=compute_sha256(weights))
     monkeypatch.setattr(registry, "_ENTRIES", (small,))
     assert load_model(str(weights), device=CPU)[0].image_size == 512
+
+
+def test_recordings_have_the_same_bits(weights: Path, make_frames):
+    class Never(StandIn):
+        def can_record(self) -> bool:
+            return False
+
+    model, _ = load_model(str(weights), device=CPU, image_size_px=64, exact=False)
+    recorder, boxes = StandIn(), [Box(1, (10, 8, 50, 40)), Box(2, (0, 0, 20, 20))]
+    ours = Session(record_model(model, recorder), boxes)
+    theirs = Session(record_model(model, Never()), boxes)
+    for frame in make_frames(20):
+        one, other = ours.decode(frame), theirs.decode(frame)
+        assert all(torch.equal(one[i].logits, other[i].logits) for i in (1, 2))
+    assert recorder.replays > 20
 
 
 def test_has_one_feature_level(weights: Path):
