@@ -64,7 +64,7 @@ def test_help_lists_every_command(vos):
 SUBCOMMANDS = [
     [],
     *([name] for name in COMMANDS),
-    *(["models", name] for name in ("list", "pull", "path", "verify")),
+    *(["models", name] for name in ("list", "pull", "path", "info", "verify")),
 ]
 
 

@@ -24,7 +24,7 @@ from vos.errors import ModelError, Parameter, UsageError
 from vos.frame import Frame
 from vos.loading import find_policy
 from vos.model import registry
-from vos.model.build import build_sam2
+from vos.model.build import build_published
 from vos.model.gpu.transfer import Uploader
 from vos.model.load import load_model, make_ready, pick_device, pick_dtype
 from vos.model.options import ModelOptions
@@ -50,7 +50,7 @@ EMBEDDED = ModelOptions(registry.EMBEDDED, refiner="none")
 class Case:
     """One thing to measure.
 
-    options: those of the model. A registered SAM 2 that is not on this machine runs with random
+    options: those of the model. A registered model that is not on this machine runs with random
         weights, which cost the same, and a refiner preset's name means an untrained one.
     objects: how many are tracked at once.
     frames: how many are timed, from the first frame on that costs what all later ones cost.
@@ -344,7 +344,7 @@ def disk_boxes(objects: int, size_hw: tuple[int, int]) -> list[tuple[float, floa
 def _load(options: ModelOptions, device: torch.device) -> tuple[Sam2Model, Refiner]:
     name, refiner, presets = options.model, options.refiner, preset_names("refiner")
     entry = registry.REGISTRY.get(name)
-    if entry is None or entry.config is None or registry.find(entry) is not None:
+    if entry is None or entry.is_embedded or registry.find(entry) is not None:
         model, info = load_model(name, device=device, **options.network)
         if refiner in presets:
             return model, _build_untrained(refiner, model)
@@ -352,7 +352,8 @@ def _load(options: ModelOptions, device: torch.device) -> tuple[Sam2Model, Refin
     if refiner not in ("none", *presets):
         raise ModelError(f"{name} is not here; `vos models pull {name}` to add a trained refiner")
     torch.manual_seed(0)
-    model = make_ready(build_sam2(entry.config), device=device, **options.network)
+    network = {**options.network, "image_size_px": options.size or entry.trained_px}
+    model = make_ready(build_published(entry.architecture), device=device, **network)
     if refiner == "none":
         return model, NoRefiner()
     return model, _build_untrained(refiner, model)

@@ -21,10 +21,16 @@ from sam2.modeling.sam.transformer import RoPEAttention, TwoWayTransformer
 from sam2.modeling.sam2_base import SAM2Base
 from sam2.modeling.sam2_utils import MLP
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
+from vos.errors import ModelError, Parameter
+from vos.model import registry
+from vos.model.edgetam.build import build_edgetam
 from vos.model.efficientnet import EfficientNetLite0
+from vos.model.efficienttam import build_efficienttam
 from vos.model.nano_config import NanoConfig
 from vos.model.propagation import KeyEncoder, Propagation
+from vos.model.weights import EDGETAM, EFFICIENTTAM_WIDTHS
 
 # What `build_sam2_video_predictor(apply_postprocessing=True)` adds to a packaged config, less hole
 # filling, which the published package cannot run (its CUDA extension is not shipped).
@@ -34,6 +40,48 @@ VIDEO_OVERRIDES = (
     "++model.sam_mask_decoder_extra_args.dynamic_multimask_stability_thresh=0.98",
     "++model.binarize_mask_from_pts_for_mem_enc=true",
 )
+
+
+def build_published(architecture: str) -> SAM2Base:
+    """Build a published architecture with random weights, at 1024 px.
+
+    architecture: as `infer_architecture` names it, other than "nano", whose sizes are in its file.
+
+    Raises ModelError where the sam2 package has no config of it, or timm is missing.
+    """
+    width = EFFICIENTTAM_WIDTHS.get(architecture)
+    if width is not None:
+        return build_efficienttam(width)
+    if architecture == EDGETAM:
+        return build_edgetam()
+    config = registry.get(architecture).config
+    if config is None:
+        raise ModelError(
+            f"{architecture}: no packaged config; use `", Parameter("model", "nano"), "`"
+        )
+    return build_sam2(config)
+
+
+def published_shapes(architecture: str) -> dict[str, torch.Size]:
+    """Return the shapes of a published architecture's tensors by name; none is allocated.
+
+    Raises ModelError as `build_published`.
+    """
+    with torch.device("meta"), _RealSequences():
+        net = build_published(architecture)
+    return {name: tensor.shape for name, tensor in net.state_dict().items()}
+
+
+class _RealSequences(TorchFunctionMode):
+    """Makes `torch.linspace` on the CPU whatever the device: Hiera reads its values."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = dict(kwargs or {})
+        if func is torch.linspace:
+            kwargs.setdefault("device", "cpu")
+        return func(*args, **kwargs)
 
 
 def build_sam2(packaged_config: str, *, image_size: int = 1024) -> SAM2Base:

@@ -15,10 +15,12 @@ from torch import Tensor, nn
 
 from vos.bounded import parse_json
 from vos.config import from_mapping
-from vos.errors import CheckpointError, ConfigError, ModelError, Parameter, UsageError
+from vos.errors import CheckpointError, ConfigError, Parameter, UsageError
 from vos.model import registry
-from vos.model.build import build_nano, build_sam2
+from vos.model.build import build_nano, build_published
 from vos.model.compiling import compile_model
+from vos.model.edgetam.attention import find_perceiver
+from vos.model.edgetam.perceiver import SIDE
 from vos.model.efficientnet import STEM_CHANNELS
 from vos.model.gpu.record_model import record_model
 from vos.model.host_memory import keep_freed_memory
@@ -30,6 +32,7 @@ from vos.model.weights import (
     TRUNK_WIDTH,
     check_sha256,
     infer_architecture,
+    info_command,
     load_metadata,
     load_state_dict,
 )
@@ -79,7 +82,8 @@ def load_model(
 ) -> tuple[Sam2Model, ModelInfo]:
     """Load weights by registered name, "auto", or path; the architecture is read off the tensors.
 
-    Options as `make_ready`'s.
+    Options as `make_ready`'s, but that the input side is by default the one the file was trained
+    at: as published, as its name says (`ResolvedModel.named_px`), or as its header does.
 
     Raises: ModelError for an unknown or absent model; CheckpointError for a wrong file; UsageError
     as `make_ready`.
@@ -98,12 +102,10 @@ def load_model(
     if architecture == registry.EMBEDDED:
         net: SAM2Base = _build_nano(nano_config(resolved.path), state, resolved.path)
     else:
-        config = registry.get(architecture).config
-        if config is None:
-            raise ModelError(
-                f"{architecture}: no packaged config; use `", Parameter("model", "nano"), "`"
-            )
-        net = build_sam2(config)
+        net = build_published(architecture)
+        published = resolved.entry or registry.find_published(sha256)
+        trained_px = resolved.named_px if published is None else published.trained_px
+        image_size_px = trained_px if image_size_px is None else image_size_px
     _fill(net, state, resolved.path)
     model = make_ready(
         net,
@@ -143,6 +145,9 @@ def make_ready(
     _check_options(image_size_px, exact=exact, compiled=compiled, pool_memory=pool_memory)
     if device.type == "cpu":
         keep_freed_memory()
+    has_tokens = find_perceiver(net) is not None
+    if has_tokens:
+        _check_token_options(image_size_px, compiled=compiled, pool_memory=pool_memory)
     net = prepare_network(net.to(device), exact=exact, image_size_px=image_size_px)
     model = Sam2Model(net, exact=exact, pool_memory=pool_memory)
     if pool_memory < 1 or model.embedding_size % pool_memory:
@@ -153,7 +158,23 @@ def make_ready(
     model = compile_model(model) if compiled else model
     # ROCm's graphs are untried.
     is_cuda = device.type == "cuda" and torch.version.hip is None
-    return record_model(model) if is_cuda and not exact else model
+    return record_model(model) if is_cuda and not exact and not has_tokens else model
+
+
+def _check_token_options(image_size_px: int | None, *, compiled: bool, pool_memory: int) -> None:
+    """Refuse what a model whose memories are tokens cannot do."""
+    least = SIDE * 16
+    if image_size_px is not None and image_size_px % least:
+        raise UsageError(
+            f"input side {image_size_px}: EdgeTAM takes multiples of {least}, and was trained at "
+            "1024"
+        )
+    if pool_memory != 1:
+        raise UsageError(
+            Parameter("pool_memory", pool_memory), ": EdgeTAM's memories are tokens; leave it out"
+        )
+    if compiled:
+        raise UsageError(Parameter("compile"), ": not for EdgeTAM yet; leave it out")
 
 
 def prepare_network(net: SAM2Base, *, exact: bool, image_size_px: int | None = None) -> SAM2Base:
@@ -337,7 +358,10 @@ def _fill(net: SAM2Base, state: Mapping[str, Tensor], path: Path) -> None:
             parts.append(f"missing {len(missing)} tensors, first {missing[0]!r}")
         if extra:
             parts.append(f"{len(extra)} unknown, first {extra[0]!r}")
-        raise CheckpointError(f"{path}: {'; '.join(parts)}. Is this a SAM 2 or SAM 2.1 file?")
+        raise CheckpointError(
+            f"{path}: {'; '.join(parts)}. Is this a SAM 2 or SAM 2.1 file? "
+            f"`{info_command(path)}` says what it is"
+        )
     wrong = [name for name in wanted if wanted[name].shape != state[name].shape]
     if wrong:
         name = wrong[0]

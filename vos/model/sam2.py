@@ -31,6 +31,7 @@ from vos.model.decoding import (
     resize_logits,
     run_mask_decoder,
 )
+from vos.model.edgetam.attention import TokenMemoryAttention, find_perceiver
 from vos.model.host_memory import to_device
 from vos.model.layout import to_image, to_tokens
 from vos.model.preprocess import to_network
@@ -140,9 +141,13 @@ class Sam2Model:
         self.exact, self.pool_memory = exact, pool_memory
         self.parts = Parts.of(net) if parts is None else parts
         self.fast_path = fast_path
-        self._attention = (
-            ExactMemoryAttention(net) if exact else CachedMemoryAttention(net, pool_memory)
-        )
+        self._perceiver = find_perceiver(net)
+        if self._perceiver is not None:
+            self._attention = TokenMemoryAttention(net, self._perceiver)
+        else:
+            self._attention = (
+                ExactMemoryAttention(net) if exact else CachedMemoryAttention(net, pool_memory)
+            )
         self._image_pe: Tensor | None = None
         self._used_in: int | None = None
 
@@ -334,6 +339,9 @@ class Sam2Model:
             spatial = spatial + absent[..., None, None] * net.no_obj_embed_spatial[
                 ..., None, None
             ].expand(*spatial.shape)
+        if self._perceiver is not None:
+            position = net.memory_encoder.position_encoding(spatial[:1])
+            spatial = self._perceiver(spatial, position)
         return MemoryEntry(
             frame_idx=frame_idx,
             # One layout however it was computed: what is compiled or recorded depends on it.

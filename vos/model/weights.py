@@ -9,20 +9,30 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from safetensors import SafetensorError, safe_open
 
 from vos.bounded import UnfitError
 from vos.errors import CheckpointError
-from vos.model.registry import ModelEntry, ResolvedModel
+from vos.model.families import find_family
+from vos.model.registry import ModelEntry, ResolvedModel, find_by_file_name
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["compute_sha256", "infer_architecture", "load_metadata", "load_state_dict", "verify"]
+__all__ = [
+    "compute_sha256",
+    "infer_architecture",
+    "load_metadata",
+    "load_state_dict",
+    "read_weight_file",
+    "verify",
+]
 
 _ZIP_MAGIC = b"PK\x03\x04"
 _PICKLE_MAGIC = b"\x80"
@@ -32,8 +42,33 @@ NANO_STEM = "image_encoder.trunk.stem.weight"
 _TRUNK_BLOCK = re.compile(r"image_encoder\.trunk\.blocks\.(\d+)\.")
 _SAM2_EMBED_DIM = 256
 
+_PLAIN_NECK = "image_encoder.neck.convs.0.conv_1x1.weight"
+
+_PERCEIVER = "spatial_perceiver."
+_REPVIT = "image_encoder.trunk.body.stem.conv1.c.weight"
+EDGETAM = "edgetam"
+
 # (trunk width, trunk blocks) -> size; from the sam2 package's configs/sam2.1/*.yaml.
 _SIZES = {(96, 12): "tiny", (96, 16): "small", (112, 24): "base-plus", (144, 48): "large"}
+# The trunks of EfficientTAM, which are told by their neck.
+EFFICIENTTAM_WIDTHS = {"efficienttam-s": 384, "efficienttam-ti": 192}
+_EFFICIENTTAM = {(width, 12): name for name, width in EFFICIENTTAM_WIDTHS.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class WeightFile:
+    """What a file of tensors holds.
+
+    state: the tensors by name, on the CPU.
+    place: under which name the file has them; None where it has nothing else.
+    beside: the other names, such as those of an optimiser.
+    metadata: the texts of a safetensors header.
+    """
+
+    state: dict[str, Tensor]
+    place: str | None
+    beside: tuple[str, ...]
+    metadata: dict[str, str]
 
 
 def load_state_dict(path: Path) -> dict[str, Tensor]:
@@ -45,13 +80,34 @@ def load_state_dict(path: Path) -> dict[str, Tensor]:
     Raises:
         CheckpointError: missing, empty, truncated, of another format, or not a weight file.
     """
+    file = read_weight_file(path)
+    if file.place not in (None, "model"):
+        raise _without_tensors(path)
+    return file.state
+
+
+def read_weight_file(path: Path) -> WeightFile:
+    """Read whatever tensors a file has, of any network, and say what else it has.
+
+    Raises: CheckpointError as `load_state_dict`.
+    """
     head = _read_head(path)
     if head.startswith((_ZIP_MAGIC, _PICKLE_MAGIC)):
         return _load_torch(path)
     if _is_safetensors(head):
-        return _load_safetensors(path)[0]
-    raise CheckpointError(
-        f"{path}: neither a PyTorch nor a safetensors file; "
+        state, metadata = _load_safetensors(path)
+        return WeightFile(state, None, (), metadata)
+    raise CheckpointError(f"{path}: {_explain_foreign(head)}")
+
+
+def _explain_foreign(head: bytes) -> str:
+    """Say what a file is that is no weight file, as far as its first bytes tell."""
+    if head.startswith(b"version https://"):
+        return "a Git LFS pointer, not the weights; get the file itself with `git lfs pull`"
+    if head.lstrip().lower().startswith((b"<!doctype", b"<html")):
+        return "a web page, not the weights; the download wanted a login or another address"
+    return (
+        "neither a PyTorch nor a safetensors file; "
         "give a SAM 2 checkpoint (.pt) or a .safetensors file"
     )
 
@@ -72,7 +128,8 @@ def infer_architecture(state: Mapping[str, Tensor], path: Path | None = None) ->
 
     path: the file the tensors came from, for the error's sake.
 
-    Returns: "sam2-tiny" ... "sam2.1-large", or "nano" for a SAM 2 of another embedding width.
+    Returns: "sam2-tiny" ... "sam2.1-large", "efficienttam-s" or "-ti", "edgetam", or "nano" for a
+    SAM 2 of another embedding width.
     SAM 2.1 differs from SAM 2 by `no_obj_embed_spatial` and `obj_ptr_tpos_proj` (sam2 package,
     configs/sam2.1/*.yaml).
 
@@ -80,9 +137,15 @@ def infer_architecture(state: Mapping[str, Tensor], path: Path | None = None) ->
         CheckpointError: not SAM 2 tensors, or a size that is not registered.
     """
     where = "" if path is None else f"{path}: "
+    if any(name.startswith(_PERCEIVER) for name in state) and _REPVIT in state:
+        return EDGETAM
     stem = state.get(TRUNK_WIDTH, state.get(NANO_STEM))
     embed = state.get("sam_mask_decoder.iou_token.weight")
     if stem is None or stem.ndim != 4 or embed is None or embed.ndim != 2:
+        family = find_family(state)
+        if family is not None:
+            more = "" if path is None else f"; `{info_command(path)}` says more"
+            raise CheckpointError(f"{where}{family.title}{more}")
         first = next(iter(state), "none")
         raise CheckpointError(
             f"{where}no SAM 2 image encoder and mask decoder among {len(state)} tensors "
@@ -91,12 +154,15 @@ def infer_architecture(state: Mapping[str, Tensor], path: Path | None = None) ->
     if embed.shape[1] != _SAM2_EMBED_DIM:
         return "nano"
     blocks = {int(match[1]) for match in map(_TRUNK_BLOCK.match, state) if match}
-    size = _SIZES.get((stem.shape[0], len(blocks)))
+    sizes = _EFFICIENTTAM if _PLAIN_NECK in state else _SIZES
+    size = sizes.get((stem.shape[0], len(blocks)))
     if size is None:
         raise CheckpointError(
             f"{where}an image encoder of width {stem.shape[0]} with {len(blocks)} blocks is none "
-            f"of {', '.join(_SIZES.values())}; give an official SAM 2 or SAM 2.1 checkpoint"
+            f"of {', '.join(sizes.values())}; give an official checkpoint of one of these"
         )
+    if sizes is _EFFICIENTTAM:
+        return size
     marks = ("no_obj_embed_spatial" in state, "obj_ptr_tpos_proj.weight" in state)
     if marks[0] != marks[1]:
         raise CheckpointError(
@@ -122,7 +188,7 @@ def _is_safetensors(head: bytes) -> bool:
     return head[8:9] == b"{" and size <= _MAX_SAFETENSORS_HEADER
 
 
-def _load_torch(path: Path) -> dict[str, Tensor]:
+def _load_torch(path: Path) -> WeightFile:
     from vos.model.torch_file import ForeignError, load_torch_file  # checksums need no torch
 
     try:
@@ -136,19 +202,37 @@ def _load_torch(path: Path) -> dict[str, Tensor]:
         raise _truncation_error(path) from error
     except UnfitError as error:
         raise _truncation_error(path, str(error)) from error
-    state = payload.get("model", payload) if isinstance(payload, Mapping) else payload
-    if not isinstance(state, Mapping) or not state or not _is_state(state):
-        raise CheckpointError(
-            f"{path}: a PyTorch file without a table of tensors under 'model'; "
-            "is this a SAM 2 checkpoint?"
-        )
-    return dict(state)
+    if not isinstance(payload, Mapping):
+        raise _without_tensors(path)
+    place = next((name for name in ("model", *payload) if _is_state(payload.get(name))), None)
+    if place is not None:
+        beside = tuple(str(name) for name in payload if name != place)
+        return WeightFile(dict(payload[place]), place, beside, {})
+    if "model" in payload or not _is_state(payload):
+        raise _without_tensors(path)
+    return WeightFile(dict(payload), None, (), {})
 
 
-def _is_state(state: Mapping[object, object]) -> bool:
+def _is_state(state: object) -> bool:
     from torch import Tensor
 
-    return all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items())
+    return (
+        isinstance(state, Mapping)
+        and bool(state)
+        and all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items())
+    )
+
+
+def _without_tensors(path: Path) -> CheckpointError:
+    return CheckpointError(
+        f"{path}: a PyTorch file without a table of tensors under 'model'; "
+        f"is this a SAM 2 checkpoint? `{info_command(path)}` says what it is"
+    )
+
+
+def info_command(path: Path) -> str:
+    """Return the command that tells what a file is."""
+    return f"vos models info {quote(str(path))}"
 
 
 def _load_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -172,6 +256,11 @@ def _open_safetensors(
 
 def _truncation_error(path: Path, why: str = "truncated or damaged") -> CheckpointError:
     size = path.stat().st_size if path.exists() else 0
+    named = find_by_file_name(path.name)
+    if named is not None and named.size_bytes is not None and named.size_bytes != size:
+        return CheckpointError(
+            f"{path}: {why} ({size} bytes, {named.name} has {named.size_bytes}); get it again"
+        )
     return CheckpointError(
         f"{path}: {why} ({size} bytes); compare it with `vos models list` and get it again"
     )

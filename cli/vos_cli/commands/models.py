@@ -8,7 +8,8 @@ import shutil
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from shlex import quote
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -19,10 +20,13 @@ from vos.model.registry import ModelEntry
 from vos_cli.console.errors import message
 from vos_cli.console.tables import print_table
 
+if TYPE_CHECKING:
+    from vos.model.identify import FileInfo
+
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
-    help="List, get, find and check model weights.",
+    help="List, get, find, check and tell apart model weights.",
     epilog="Example:  vos models pull sam2.1-large",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -50,15 +54,17 @@ Name = Annotated[
 def list_models(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
-    """Print every registered model and where it is on this machine."""
+    """Print every registered model, what it is for, and where it is on this machine."""
     rows = [_row(entry) for entry in registry.REGISTRY.values()]
     if as_json:
         print(json.dumps({"schema": 1, "models": [asdict(row) for row in rows]}))
         return
-    table = [("name", "MB", "state", "file")]
+    table = [("name", "MB", "input", "speed", "licence", "for", "state", "file")]
     for row in rows:
         size = "" if row.size_bytes is None else f"{row.size_bytes / 1e6:.0f}"
-        table.append((row.name, size, row.state, row.path or ""))
+        side = "" if row.input_px is None else f"{row.input_px} px"
+        what = (row.name, size, side, row.speed, row.licence, row.purpose)
+        table.append((*what, row.state, row.path or ""))
     print_table(table, {"here": "green", "embedded": "green", "wrong size": "red"})
 
 
@@ -83,6 +89,28 @@ def path(name: Name) -> None:
     """Print where a model's weights are on this machine."""
     registry.get(name)  # a path is no name here
     print(registry.resolve(name).path)
+
+
+@app.command("info", epilog="Example:  vos models info MedSAM2_latest.pt")
+def info(
+    spec: Annotated[
+        str,
+        typer.Argument(
+            metavar="PATH|NAME",
+            help="A weight file, or a registered name.",
+            autocompletion=registry.names,
+        ),
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Print what a weight file is, or what it nearly is, and whether it is of use here."""
+    from vos.model.identify import identify
+
+    seen = identify(registry.resolve(spec))
+    if as_json:
+        print(json.dumps({"schema": 1, **asdict(seen), "path": str(seen.path)}))
+        return
+    print_table([("file", str(seen.path)), ("what", seen.what), *_rows(seen, spec)])
 
 
 @app.command("verify", epilog="Example:  vos models verify sam2.1-large")
@@ -114,6 +142,23 @@ def verify(
         )
 
 
+def _rows(seen: FileInfo, spec: str) -> list[tuple[str, str]]:
+    """List what is known of a file, what is unknown left out."""
+    known = {
+        "usable": f"yes: --model {quote(spec)}" if seen.is_usable else "no",
+        "architecture": seen.architecture,
+        "parameters": f"{seen.parameters / 1e6:.1f} million in {seen.tensors} tensors, "
+        f"{', '.join(seen.dtypes)}",
+        "input": None if seen.input_px is None else f"{seen.input_px} px",
+        "licence": seen.licence,
+        "source": seen.source,
+        "size": f"{seen.size_bytes} bytes",
+        "SHA-256": seen.sha256,
+    }
+    rows = [(name, text) for name, text in known.items() if text is not None]
+    return rows + [("note", note) for note in seen.notes]
+
+
 @dataclass(frozen=True, slots=True)
 class _Row:
     name: str
@@ -122,6 +167,11 @@ class _Row:
     size_bytes: int | None
     sha256: str | None
     repository: str | None
+    architecture: str
+    input_px: int | None
+    licence: str
+    speed: str
+    purpose: str
 
 
 def _row(entry: ModelEntry) -> _Row:
@@ -134,7 +184,19 @@ def _row(entry: ModelEntry) -> _Row:
     else:
         state = "here" if registry.is_whole(entry, found) else "wrong size"
     place = None if found is None else str(found)
-    return _Row(entry.name, state, place, size_bytes, entry.sha256, entry.repository)
+    return _Row(
+        name=entry.name,
+        state=state,
+        path=place,
+        size_bytes=size_bytes,
+        sha256=entry.sha256,
+        repository=entry.repository,
+        architecture=entry.architecture,
+        input_px=entry.trained_px,
+        licence=entry.licence,
+        speed=entry.speed,
+        purpose=entry.purpose,
+    )
 
 
 def _print_verified(entry: ModelEntry, found: Path) -> None:

@@ -198,6 +198,9 @@ def _model_line(prepared: Prepared) -> str:
     model, refiner = prepared.model, prepared.refiner
     line = f"model {model.name}"
     refined = "" if refiner is None else f", refiner {refiner.name}"
+    is_published = registry.find_published(prepared.model_sha256) is not None
+    if model.named_px is not None and not is_published and prepared.job.settings.size is None:
+        line += f" at {model.named_px} px, as its name says (--size for another)"
     if not model.is_automatic or model.name == registry.BEST:
         return line + refined
     why = "embedded" if model.name == registry.EMBEDDED else "the best here"

@@ -52,7 +52,8 @@ def tiny_file(
     return path
 
 
-SAM2_NAMES = [name for name in registry.names() if name != registry.EMBEDDED]
+PUBLISHED = [name for name in registry.names() if name != registry.EMBEDDED]
+SAM2_NAMES = [name for name in PUBLISHED if registry.get(name).config is not None]
 
 
 @pytest.mark.parametrize("name", SAM2_NAMES)
@@ -207,6 +208,8 @@ def test_named_model_never_falls_back(empty_machine: Path):
     ("spec", "words"),
     [
         ("sam2.1-lagre", "did you mean 'sam2.1-large'"),
+        ("SAM-3", "gated"),
+        ("MedSAM2", "give its path"),
         ("nothing.pt", "no such weight file"),
         ("x" * 300 + ".pt", "no such weight file"),
         ("a/b", "no such weight file"),
@@ -231,9 +234,18 @@ def test_registry_needs_no_torch():
 
 
 def test_published_checksums_are_well_formed_and_distinct():
-    sums = [registry.get(name).sha256 for name in SAM2_NAMES]
+    sums = [registry.get(name).sha256 for name in PUBLISHED]
     assert all(s is not None and len(s) == 64 and int(s, 16) for s in sums)
     assert len(set(sums)) == len(sums)
+    assert [registry.find_published(s or "") for s in sums] == [*map(registry.get, PUBLISHED)]
+
+
+def test_the_list_says_what_each_model_is():
+    for entry in map(registry.get, registry.names()):
+        assert entry.speed
+        assert entry.licence == "Apache-2.0"
+        assert 0 < len(entry.purpose) <= 40
+        assert (entry.trained_px in (512, 1024)) != entry.is_embedded
 
 
 def test_a_file_is_hashed_once_until_it_changes(tmp_path, monkeypatch):
