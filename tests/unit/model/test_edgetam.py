@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from tests.unit.track.official import write_clip
 from vos.errors import ModelError, UsageError
@@ -108,6 +109,13 @@ def test_the_perceiver_makes_the_same_number_of_tokens_of_any_map(side: int):
     moved = (perceiver(spatial, position) != tokens).any(1)[..., 0]
     assert moved[:, :257].all()
     assert not moved[:, 257:].any()
+
+
+def test_its_arithmetic_can_be_counted(weights: Path, tmp_path: Path):
+    model = load_model(str(weights), device=CPU, image_size_px=256)[0]
+    with FlopCounterMode(display=False) as counter:
+        _track(model, tmp_path, 2)
+    assert counter.get_total_flops() > 1e9
 
 
 @pytest.mark.parametrize(

@@ -106,11 +106,15 @@ class Perceiver(nn.Module):
         """Return the tokens as a map one wide. h = w: a multiple of `SIDE`."""
         b = len(spatial)
         tokens, places = (x.flatten(2).transpose(1, 2) for x in (spatial, position))
-        whole = self.latents.expand(b, -1, -1)
+        latents, latents_2d = self.latents, self.latents_2d
+        if not torch.is_grad_enabled():
+            # torch's counter of arithmetic stumbles over parameters that go into modules.
+            latents, latents_2d = latents.detach(), latents_2d.detach()
+        whole = latents.expand(b, -1, -1)
         squares = spatial.unflatten(2, (SIDE, -1)).unflatten(4, (SIDE, -1))
         squares = squares.permute(0, 2, 4, 3, 5, 1).flatten(3, 4).flatten(0, 2)
         # A batch of squares, with one latent for each.
-        local = self.latents_2d.expand(b, -1, -1).reshape(-1, 1, WIDTH)
+        local = latents_2d.expand(b, -1, -1).reshape(-1, 1, WIDTH)
         for layer in self.layers:
             whole = layer(whole, tokens, places)
             local = layer(local, squares)
