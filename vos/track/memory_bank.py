@@ -59,7 +59,7 @@ class MemoryBank:
         return replace(self, recent=pointers_only + kept[forget:])
 
     def without_recent(self) -> MemoryBank:
-        """Return the bank as a new scene begins with it: tracked frames and notes are forgotten."""
+        """Return the bank as a new scene begins with it: recent frames and notes are forgotten."""
         return replace(self, recent=(), policy_state=None)
 
     def to(self, device: torch.device) -> MemoryBank:
