@@ -39,6 +39,9 @@ POLICIES: Mapping[str, PolicyEntry] = MappingProxyType(
             "the same, but for the very last frame, as SAM 3 does",
             {"keep_last": True},
         ),
+        "dam": PolicyEntry(
+            "vos.track.policies.dam:Dam", "keep frames that tell the object from one like it"
+        ),
     }
 )
 
