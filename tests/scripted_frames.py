@@ -63,7 +63,7 @@ def decode(shot: Shot, chosen: int, present_above: float = 0.0) -> Decoded:
         object_score=score,
         obj_ptr=torch.zeros(1, 1),
         from_prompt=shot.prompted,
-        chosen=torch.tensor([chosen + 1]),
+        chosen=torch.tensor([0 if shot.prompted else chosen + 1]),
         present_above=present_above,
     )
 
@@ -94,7 +94,7 @@ def play(
 def step(
     policy: MemoryPolicy, bank: MemoryBank, at: StreamPosition, shot: Shot, number: int = 0
 ) -> MemoryBank:
-    """Return the bank after a frame. A prompt takes the first alternative.
+    """Return the bank after a frame. A prompt gives a single mask, the first of the script.
 
     number: as in `remember`.
     """

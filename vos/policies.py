@@ -42,6 +42,9 @@ POLICIES: Mapping[str, PolicyEntry] = MappingProxyType(
         "dam": PolicyEntry(
             "vos.track.policies.dam:Dam", "keep frames that tell the object from one like it"
         ),
+        "samurai": PolicyEntry(
+            "vos.track.policies.samurai:Samurai", "choose and keep masks by the object's motion"
+        ),
     }
 )
 
