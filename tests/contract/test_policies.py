@@ -7,6 +7,7 @@ from dataclasses import fields, is_dataclass
 import pytest
 import torch
 
+from scripted_frames import Shot, decode, remember
 from stand_in import StandIn
 from vos.loading import find_policy
 from vos.model.decoding import best_iou
@@ -117,6 +118,15 @@ def test_a_new_scene_keeps_prompted_frames_only(policy, tiny_model, make_frames)
     bank = session.banks[1]
     assert (bank.recent, bank.policy_state) == ((), None)
     assert len(bank.prompted) == 1
+
+
+def test_memories_of_stored_masks_may_come_without_a_prompted_one(policy):
+    bank = MemoryBank()
+    for t in range(40):
+        entry = remember(t, decode(Shot((((4, 4, 8, 8),), (), ()), (0.9, 0.5, 0.1)), 0))
+        bank = policy.admit(bank, entry, None, prompted=False)
+    assert bank.recent[-1].frame_idx == 39
+    assert len(bank.recent) < 30
 
 
 def test_what_claims_to_choose_the_best_does(policy):

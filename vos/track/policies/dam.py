@@ -106,8 +106,7 @@ class Dam(Fifo):
         recent = bank.recent
         newest = recent[-1] if recent else None
         if newest is not None and newest.spatial is not None:
-            since_start = newest.frame_idx - bank.prompted[0].frame_idx
-            if since_start % _UPDATE_EVERY:
+            if bank.since_start(newest) % _UPDATE_EVERY:
                 recent = (*recent[:-1], newest.without_maps())
         return replace(bank, recent=(*recent, entry))
 

@@ -90,10 +90,10 @@ class Samurai(Fifo):
             notes = replace(notes, last_is_poor=False)
             prompted_frames = (*bank.prompted, entry)
             return replace(bank, prompted=prompted_frames, recent=recent, policy_state=notes)
-        since_start = abs(entry.frame_idx - bank.prompted[0].frame_idx)
         is_sure = (entry.iou_pred > self.sure_above) & (entry.object_score > 0)
         # The source never keeps the frame after the first one.
-        is_kept = since_start > 1 and bool(is_sure.any()) and (followed is None or followed > 0)
+        is_late = bank.since_start(entry) > 1
+        is_kept = is_late and bool(is_sure.any()) and (followed is None or followed > 0)
         notes = replace(notes, last_is_poor=not is_kept)
         return replace(bank, recent=self._trim((*recent, entry)), policy_state=notes)
 
