@@ -36,7 +36,7 @@ from vos.track.policy import StreamPosition
 from vos.track.step import Engine, encode_frame, track_frame
 from vos_eval.metrics.region import jaccard
 
-PER_BATCH = 4
+PER_BATCH = 1
 SWAPPED, LOST = 0.5, 0.1
 """A mask is swapped that overlaps another object by more than the one, its own by less than the
 other.
@@ -189,19 +189,16 @@ def main() -> None:
     with torch.inference_mode():
         done = 0
         for kind, clips in draw(args.clips, args.frames, args.size):
-            if args.minutes and kind == next(iter(TRIALS)) and done:
-                if time.monotonic() - began > 60 * args.minutes:
-                    break
+            is_late = args.minutes and time.monotonic() - began > 60 * args.minutes
+            if is_late and done and kind == next(iter(TRIALS)):
+                break
             done += len(clips.labels)
             for frames, labels in zip(clips.frames, clips.labels, strict=True):
                 truth = labels.numpy()
                 for name, found in track(tracker, names, frames, labels, tallies[kind]):
                     score(found, truth, tallies[kind][name])
-            print(
-                kind,
-                time.strftime("%X"),
-                {n: f"{100 * fmean(t.scores):.1f}" for n, t in tallies[kind].items()},
-            )
+            means = {name: f"{100 * fmean(one.scores):.1f}" for name, one in tallies[kind].items()}
+            print(f"{done} clips; {kind}: {means}")
     rows = [row(n, k, t, tallies[k]["fifo"]) for k in TRIALS for n, t in tallies[k].items()]
     every = {name: join([tallies[kind][name] for kind in TRIALS]) for name in names}
     rows += [row(name, "**all**", tally, every["fifo"]) for name, tally in every.items()]

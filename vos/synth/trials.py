@@ -49,7 +49,7 @@ def draw_trials(kind: str, *, count: int, frames: int, size: int, seed: int = 0)
 def _cross(rng: Random, pool: int, frames: int) -> Scene:
     """Let a target and its twin meet in the middle; they pass each other, or turn back."""
     target = _any_target(rng, pool)
-    twin = _make_twin(rng, pool, target)
+    twin = _make_twin(rng, target)
     height = rng.uniform(0.35, 0.65)
     turns_back = rng.random() < 0.35
     for body, side in ((target, -1), (twin, 1)):
@@ -67,7 +67,7 @@ def _cross(rng: Random, pool: int, frames: int) -> Scene:
 def _occlude(rng: Random, pool: int, frames: int) -> Scene:
     """Let a target pass behind something wide, for about half of the clip."""
     target = _any_target(rng, pool)
-    twin = _make_twin(rng, pool, target)
+    twin = _make_twin(rng, target)
     height = rng.uniform(0.35, 0.6)
     heading = rng.choice((-1, 1))
     start = 0.5 - heading * rng.uniform(0.34, 0.38)
@@ -93,7 +93,7 @@ def _occlude(rng: Random, pool: int, frames: int) -> Scene:
 def _leave(rng: Random, pool: int, frames: int) -> Scene:
     """Let a target leave the frame and come back; its twin stays."""
     target = _any_target(rng, pool)
-    twin = _make_twin(rng, pool, target)
+    twin = _make_twin(rng, target)
     side = rng.choice((-1, 1))
     start = 0.5 + side * rng.uniform(0.12, 0.2)
     way = side * (0.95 - abs(start - 0.5))
@@ -116,7 +116,7 @@ def _any_target(rng: Random, pool: int) -> Body:
     return any_body(rng, _CONFIG, pool, size, 1, 0.0, 0.0, near)
 
 
-def _make_twin(rng: Random, pool: int, target: Body) -> Body:
+def _make_twin(rng: Random, target: Body) -> Body:
     """Make a body of the target's shape and nearly its paint."""
     spread = rng.choice((0.0, 0.02, 0.06))
     paints = [replace(p, colour=near_colour(rng, p.colour, spread)) for p in target.paints]

@@ -104,10 +104,10 @@ class Dam(Fifo):
     def _remember(self, bank: MemoryBank, entry: MemoryEntry) -> MemoryBank:
         """Return the bank with a frame that takes the place of the newest, unless that is kept."""
         recent = bank.recent
-        newest = recent[-1] if recent else None
-        if newest is not None and newest.spatial is not None:
-            if bank.since_start(newest) % _UPDATE_EVERY:
-                recent = (*recent[:-1], newest.without_maps())
+        # A newest frame without a map has become an anchor, and those before it are kept.
+        if recent and recent[-1].spatial is not None:
+            is_kept = bank.since_start(recent[-1]) % _UPDATE_EVERY == 0
+            recent = recent if is_kept else (*recent[:-1], recent[-1].without_maps())
         return replace(bank, recent=(*recent, entry))
 
     def _make_anchor(self, bank: MemoryBank, frame_idx: int | None) -> MemoryBank:
