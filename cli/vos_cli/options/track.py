@@ -11,7 +11,7 @@ import typer
 from vos import settings
 from vos.errors import PromptError, UsageError
 from vos.model.options import OPTION_NAMES, Dtype
-from vos.policies import POLICIES, describe_policies
+from vos.policies import describe_policies
 from vos.prompts import parse_box, parse_mask, parse_point, parse_polygon, parse_scribble
 from vos.prompts.file import NamedPrompts, load_named_prompts
 from vos.settings import Settings
@@ -190,7 +190,7 @@ class TrackFlags:
             "--policy",
             text=f"Memory; default fifo. {describe_policies()}.",
             panel=_MODEL,
-            metavar="|".join(POLICIES),
+            metavar="NAME",
         ),
     ] = None
     device: Annotated[
