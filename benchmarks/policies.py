@@ -12,6 +12,7 @@ for all policies.
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -55,8 +56,6 @@ class Tally:
     recoveries: frames until an object that was hidden was found again, the rest of the clip if it
         never was.
     found: how many were.
-    seconds: of the step alone.
-    frames: tracked.
     anchored: objects for which a policy had an anchor at the end.
     """
 
@@ -64,8 +63,6 @@ class Tally:
     swaps: int = 0
     recoveries: list[int] = field(default_factory=list)
     found: int = 0
-    seconds: float = 0.0
-    frames: int = 0
     anchored: int = 0
 
 
@@ -96,16 +93,10 @@ def track(
     for t, image in enumerate(frames):
         network_input, _ = to_inputs(image.permute(1, 2, 0).numpy(), model, tracker.refiner)
         encoded = encode_frame(engines[names[0]], network_input, StreamPosition(t))
-        # Whoever comes first finds the caches cold.
-        turn = t % len(names)
-        for name in (*names[turn:], *names[:turn]):
-            engine = engines[name]
-            began = time.perf_counter()
+        for name, engine in engines.items():
             decoded, banks[name] = track_frame(
                 engine, encoded, banks[name], prompts if t == 0 else {}, batch_size=len(prompts)
             )
-            tallies[name].seconds += time.perf_counter() - began
-            tallies[name].frames += 1
             logits = torch.cat([one.output_logits for one in decoded.values()])
             logits = torch.nn.functional.interpolate(logits, size_hw, mode="bilinear")[:, 0]
             most, which = logits.max(dim=0)
@@ -156,7 +147,7 @@ def row(name: str, kind: str, tally: Tally, fifo: Tally) -> str:
     waited = f"{fmean(tally.recoveries):.1f}" if tally.recoveries else "-"
     return (
         f"| {kind} | {name} | {100 * fmean(tally.scores):.1f} | {gain} | {tally.swaps} | "
-        f"{recovered} | {waited} | {1000 * tally.seconds / tally.frames:.0f} |"
+        f"{recovered} | {waited} |"
     )
 
 
@@ -167,8 +158,6 @@ def join(tallies: Sequence[Tally]) -> Tally:
         swaps=sum(one.swaps for one in tallies),
         recoveries=[r for one in tallies for r in one.recoveries],
         found=sum(one.found for one in tallies),
-        seconds=sum(one.seconds for one in tallies),
-        frames=sum(one.frames for one in tallies),
         anchored=sum(one.anchored for one in tallies),
     )
 
@@ -202,21 +191,21 @@ def main() -> None:
     rows = [row(n, k, t, tallies[k]["fifo"]) for k in TRIALS for n, t in tallies[k].items()]
     every = {name: join([tallies[kind][name] for kind in TRIALS]) for name in names}
     rows += [row(name, "**all**", tally, every["fifo"]) for name, tally in every.items()]
+    command = " ".join(["python -m benchmarks.policies", *sys.argv[1:]])
     text = "\n".join(
         [
             "# Memory policies on drawn clips",
             "",
             f"{done} clips of {args.frames} frames at {args.size} px, by "
-            f"`python -m benchmarks.policies`. {describe_tracker(tracker)}",
+            f"`{command}`. {describe_tracker(tracker)}",
             "",
             "J: mean over objects, in percent; gain: over `fifo` on the same objects, with its "
             "standard error. swaps: how often a mask went over to the other object. found: of the "
             "objects that were hidden, how many were found again; wait: frames until then, or to "
-            "the end of the clip. ms: of the step per frame, both objects, without the image "
-            "encoder.",
+            "the end of the clip.",
             "",
-            "| clips | policy | J | gain | swaps | found | wait | ms |",
-            "|---|---|---|---|---|---|---|---|",
+            "| clips | policy | J | gain | swaps | found | wait |",
+            "|---|---|---|---|---|---|---|",
             *rows,
             "",
             *(
