@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -52,9 +53,13 @@ def find_policy(name: str) -> Callable[[int, int], MemoryPolicy]:
     Raises: UsageError for an unknown name.
     """
     if name not in POLICIES:
-        raise UsageError(Parameter("policy", name), f": not one of {', '.join(POLICIES)}")
-    module, _, attribute = POLICIES[name].home.partition(":")
-    return getattr(import_module(module), attribute)
+        raise UsageError(
+            Parameter("policy", name),
+            f": not one of {', '.join(POLICIES)}{nearest(name, POLICIES)}",
+        )
+    entry = POLICIES[name]
+    module, _, attribute = entry.home.partition(":")
+    return partial(getattr(import_module(module), attribute), **entry.options)
 
 
 def segment_image(

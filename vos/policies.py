@@ -6,8 +6,9 @@ It imports no policy, so that command lines can name them without torch.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
 from vos.config import nearest
 from vos.errors import ConfigError
@@ -19,17 +20,30 @@ class PolicyEntry:
 
     home: "module:class" of a `MemoryPolicy` that takes the model's memory slots and pointer span.
     help: what it does in a few words, for help texts.
+    options: fields of the class that differ from their defaults.
     """
 
     home: str
     help: str
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 POLICIES: Mapping[str, PolicyEntry] = MappingProxyType(
     {
         "fifo": PolicyEntry("vos.track.policy:Fifo", "SAM 2's own"),
         "visible": PolicyEntry(
-            "vos.track.policy:Visible", "forget frames on which the object is hidden"
+            "vos.track.policies.visible:Visible", "forget frames on which the object is hidden"
+        ),
+        "visible-last": PolicyEntry(
+            "vos.track.policies.visible:Visible",
+            "the same, but for the very last frame, as SAM 3 does",
+            {"keep_last": True},
+        ),
+        "dam": PolicyEntry(
+            "vos.track.policies.dam:Dam", "keep frames that tell the object from one like it"
+        ),
+        "samurai": PolicyEntry(
+            "vos.track.policies.samurai:Samurai", "choose and keep masks by the object's motion"
         ),
     }
 )

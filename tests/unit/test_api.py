@@ -109,6 +109,8 @@ def test_errors_name_the_next_step(tracker, folder):
         load("nano", refiner="magic")
     with pytest.raises(UsageError, match=r"^policy='lifo': "):
         load("nano", policy="lifo")
+    with pytest.raises(UsageError, match=r"^policy='samuray': .* \(did you mean 'samurai'\?\)"):
+        load("nano", policy="samuray")
     with pytest.raises(UsageError, match=r"^dtype='float16': "):
         load("nano", dtype="float16", device="cpu")
     with pytest.raises(UsageError, match=r"^device='abacus': "):

@@ -114,11 +114,12 @@ def choose_mask(
     from_prompt: bool,
     exact: bool,
     choose: ChooseMask = best_iou,
+    present_above: float = 0.0,
 ) -> Decoded:
     """Return the mask that counts with its scores and its pointer, without `state`.
 
-    multimask: `choose` among the alternatives. exact: see `Sam2Model`. Source:
-    `SAM2Base._forward_sam_heads`.
+    multimask: `choose` among the alternatives. exact: see `Sam2Model`. present_above: the object is
+    absent at this score or less. Source: `SAM2Base._forward_sam_heads`.
     """
     decoder = net.sam_mask_decoder
     all_logits, all_iou = output.logits, output.iou_pred
@@ -138,7 +139,7 @@ def choose_mask(
     else:
         raw, iou = all_logits[:, :1], all_iou[:, :1]
     raw = raw.float()
-    present = output.object_score > 0
+    present = output.object_score > present_above
     memory_logits = None
     if chosen is not None and multimask and not from_prompt and exact:
         # Bit parity: SAM 2 upsamples the alternatives together, then picks; one alone rounds
@@ -158,6 +159,7 @@ def choose_mask(
         from_prompt=from_prompt,
         chosen=chosen,
         memory_logits=memory_logits,
+        present_above=present_above,
     )
 
 

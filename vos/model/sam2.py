@@ -8,7 +8,7 @@ refine, belongs to vos.refine.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ParamSpec, Protocol, TypeVar
 
@@ -269,6 +269,14 @@ class Sam2Model:
             return embedding
         return embedding + self.net.get_submodule("propagation")(features.keys, recalls)
 
+    def batch_key(self, recall: Recall) -> Hashable:
+        """Return what must be equal for recalls to go through the model in one batch, and fast."""
+        frames = ()
+        if self.fast_path is not None:
+            # Its steps compare a frame's keys once for all objects.
+            frames = tuple(id(entry.keys) for _, entry in recall.spatial if entry.keys is not None)
+        return recall.shape, frames
+
     def track(
         self,
         features: FrameFeatures,
@@ -295,9 +303,11 @@ class Sam2Model:
         *,
         first: bool,
         choose: ChooseMask = best_iou,
+        present_above: float = 0.0,
     ) -> Decoded:
         """Predict mask, scores and pointer of one object from a conditioned image embedding.
 
+        present_above: an object of this score or less is absent, which a mask prompt decides alone.
         first: the object has no memory yet. A mask prompt is taken as the prediction, and the
         decoder only makes its pointer. Source: `SAM2Base._track_step`, `_forward_sam_heads`,
         `_use_mask_as_output`.
@@ -314,7 +324,9 @@ class Sam2Model:
             tokens = self._prompt_tokens(prompt.points_xy, prompt.labels, previous)
             count = prompt.labels.shape[1]
         multimask = self._has_alternatives(count, first=first)
-        return self._run_decoder(embedding, features, tokens, multimask, prompt is not None, choose)
+        return self._run_decoder(
+            embedding, features, tokens, multimask, prompt is not None, choose, present_above
+        )
 
     def encode_memory(
         self, features: FrameFeatures, seen: MemoryInput, frame_idx: int
@@ -399,6 +411,7 @@ class Sam2Model:
         multimask: bool,
         from_prompt: bool,
         choose: ChooseMask,
+        present_above: float = 0.0,
     ) -> Decoded:
         transformer = WatchedTransformer(self.parts.decoder_transformer, embedding, tokens)
         output = run_mask_decoder(self.net, embedding, features, tokens, transformer)
@@ -409,6 +422,7 @@ class Sam2Model:
             from_prompt=from_prompt,
             exact=self.exact,
             choose=choose,
+            present_above=present_above,
         )
         return replace(decoded, state=transformer.state)
 

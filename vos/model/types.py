@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from vos.model.tensor_fields import SHARED, TensorFields
@@ -118,7 +118,7 @@ class Decoded(TensorFields):
     """The prediction of one object, or a batch of them, on one frame.
 
     mask_logits: the chosen mask at the model's mask size, -1024 everywhere if the object is absent
-        (object_score <= 0).
+        (object_score <= present_above).
     raw_logits: the same mask before that suppression.
     all_logits: the single mask (row 0) and the three alternatives.
     all_iou_pred: predicted IoU of each of them.
@@ -133,6 +133,7 @@ class Decoded(TensorFields):
     memory_logits: what the memory encoder shall see instead of mask_logits; None for the same.
     aux_logits: a refiner's coarser masks, for its training loss; empty in eval mode.
     error_logits: where a refiner believes the mask it was given is wrong; None if it does not say.
+    present_above: the object is present if its score is greater; 0 unless a policy says otherwise.
     """
 
     mask_logits: Float[Tensor, "b 1 s4 s4"]
@@ -149,6 +150,12 @@ class Decoded(TensorFields):
     memory_logits: Float[Tensor, "b 1 q q"] | None = None
     aux_logits: tuple[Float[Tensor, "b 1 _ _"], ...] = ()
     error_logits: Float[Tensor, "b 1 e e"] | None = None
+    present_above: float = 0.0
+
+    @property
+    def is_absent(self) -> Bool[Tensor, "b 1 1 1"]:
+        """Return whether the object is absent, per row, as it multiplies masks."""
+        return (self.object_score <= self.present_above)[..., None, None]
 
     @property
     def output_logits(self) -> Float[Tensor, "b 1 r r"]:
@@ -238,11 +245,14 @@ class Recall:
     spatial: (slot, entry); slot 0 is a prompted frame, slot d the frame d steps away.
     pointers: (distance, entry); the sign tells past (+) from future (-) in tracking direction.
     pointer_span: how many frames pointers may reach back; scales their position encoding.
+    is_settled: whether the policy says that only values change until the next prompt. Recalls as
+        full as SAM 2's own rule fills them are known to be settled without it.
     """
 
     spatial: tuple[tuple[int, MemoryEntry], ...]
     pointers: tuple[tuple[int, MemoryEntry], ...]
     pointer_span: int
+    is_settled: bool = False
 
     @property
     def shape(self) -> tuple[object, ...]:

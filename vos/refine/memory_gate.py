@@ -84,7 +84,7 @@ def decode_fused(
     if kept is fused:
         return remembered
     seen = decode(fused)
-    absent = (remembered.object_score <= 0)[..., None, None]
+    absent = remembered.is_absent
     return replace(
         seen,
         mask_logits=torch.where(absent, NO_OBJ_SCORE, seen.raw_logits),
@@ -117,7 +117,7 @@ def attach(
     """
     if decoded.state is None:
         return decoded
-    absent = (decoded.object_score <= 0)[..., None, None]
+    absent = decoded.is_absent
     refined = torch.where(absent, NO_OBJ_SCORE, refined_logits.float())
     memory_logits = decoded.memory_logits
     if gate is not None:

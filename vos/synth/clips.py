@@ -10,6 +10,7 @@ contact sheet.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from random import Random
@@ -113,11 +114,34 @@ def _attempt(
     attempt: int,
 ) -> Clips:
     """Make a batch of clips, whether or not the target is visible in the first frame."""
+
+    def write(rng: Random, pool: int) -> list[Scene]:
+        return [any_scene(rng, config, frames, pool) for _ in range(batch)]
+
     own = seed * _ATTEMPTS + attempt
-    rng = Random(own)
-    generator = torch.Generator(device).manual_seed(own % (1 << 62))
-    planes, atlas = _textures(seed // _SEEDS_PER_POOL, size * 3 // 2, device, config.natural)
-    scenes = [any_scene(rng, config, frames, len(planes)) for _ in range(batch)]
+    return draw(write, frames, size, own, device, config, pool=seed // _SEEDS_PER_POOL)
+
+
+@torch.no_grad()
+def draw(
+    write: Callable[[Random, int], list[Scene]],
+    frames: int,
+    size: int,
+    seed: int,
+    device: torch.device,
+    config: ClipConfig,
+    *,
+    pool: int,
+) -> Clips:
+    """Draw a batch of clips.
+
+    write: makes their scenes, given the number of textures to choose from. pool: seed of these.
+    """
+    rng = Random(seed)
+    generator = torch.Generator(device).manual_seed(seed % (1 << 62))
+    planes, atlas = _textures(pool, size * 3 // 2, device, config.natural)
+    scenes = write(rng, len(planes))
+    batch = len(scenes)
     side = size * 3 // 2 if frames > 1 else size * 9 // 8
     backdrop = backdrops(scenes, planes, side, generator, config.texture)
     if config.clutter:

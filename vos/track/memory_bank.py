@@ -43,6 +43,11 @@ class MemoryBank:
     def is_empty(self) -> bool:
         return not self.prompted
 
+    def since_start(self, entry: MemoryEntry) -> int:
+        """Return how many frames an entry is away from the object's first frame."""
+        first = (*self.prompted, *self.recent, entry)[0]
+        return abs(entry.frame_idx - first.frame_idx)
+
     def push(
         self, entry: MemoryEntry, *, prompted: bool, memory_slots: int, pointer_span: int
     ) -> MemoryBank:
@@ -59,7 +64,7 @@ class MemoryBank:
         return replace(self, recent=pointers_only + kept[forget:])
 
     def without_recent(self) -> MemoryBank:
-        """Return the bank as a new scene begins with it: tracked frames and notes are forgotten."""
+        """Return the bank as a new scene begins with it: recent frames and notes are forgotten."""
         return replace(self, recent=(), policy_state=None)
 
     def to(self, device: torch.device) -> MemoryBank:

@@ -1,11 +1,13 @@
-"""Memory policies decide which frames are kept, which are attended to, and which mask is chosen."""
+"""Memory policies decide which frames are kept, which are attended to, and which mask is chosen.
+
+Here are the seam and SAM 2's own rule; the others are in `vos.track.policies`.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
-import torch
 from jaxtyping import Int
 from torch import Tensor
 
@@ -28,6 +30,11 @@ class StreamPosition:
     reverse: bool = False
     frame_count: int | None = None
 
+    def distance(self, entry: MemoryEntry) -> int:
+        """Return how many frames ago a remembered frame was, in tracking direction."""
+        away = self.frame_idx - entry.frame_idx
+        return -away if self.reverse else away
+
 
 class MemoryPolicy(Protocol):
     """The seam for memory management; FIFO is the reference.
@@ -40,6 +47,13 @@ class MemoryPolicy(Protocol):
     def chooses_best(self) -> bool:
         """Tell whether `choose` is `best_iou` whatever it is given, which lets frames take the fast
         path.
+        """
+        ...
+
+    @property
+    def present_above(self) -> float:
+        """Return the object score above which an object is present; SAM 2's own is 0, and frames
+        with another leave the fast path.
         """
         ...
 
@@ -85,6 +99,10 @@ class Fifo:
     def chooses_best(self) -> bool:
         return True
 
+    @property
+    def present_above(self) -> float:
+        return 0.0
+
     def admit(
         self, bank: MemoryBank, entry: MemoryEntry, decoded: Decoded | None, *, prompted: bool
     ) -> MemoryBank:
@@ -96,22 +114,17 @@ class Fifo:
         )
 
     def select(self, bank: MemoryBank, at: StreamPosition) -> Recall:
-        sign = -1 if at.reverse else 1
         span = self.pointer_span
         if at.frame_count is not None:
             span = min(at.frame_count, span)
-
-        def distance(entry: MemoryEntry) -> int:
-            return (at.frame_idx - entry.frame_idx) * sign
-
-        prompted = self._nearest_prompted(bank, at)
-        recent = {distance(entry): entry for entry in bank.recent}
+        prompted = self.find_nearest_prompted(bank, at)
+        recent = {at.distance(entry): entry for entry in bank.recent}
         spatial = [(0, entry) for entry in prompted]
         for away in range(self.memory_slots - 1, 0, -1):
             entry = recent.get(away)
             if entry is not None and entry.spatial is not None:
                 spatial.append((self.memory_slots - away, entry))
-        pointers = [(distance(entry), entry) for entry in prompted]
+        pointers = [(at.distance(entry), entry) for entry in prompted]
         pointers += [(away, recent[away]) for away in range(1, span) if away in recent]
         return Recall(tuple(spatial), tuple(pointers), span)
 
@@ -120,44 +133,13 @@ class Fifo:
     ) -> Int[Tensor, " b"]:
         return best_iou(candidates)
 
-    def _nearest_prompted(self, bank: MemoryBank, at: StreamPosition) -> tuple[MemoryEntry, ...]:
+    def find_nearest_prompted(
+        self, bank: MemoryBank, at: StreamPosition
+    ) -> tuple[MemoryEntry, ...]:
+        """Return the prompted frames that are attended to here."""
         entries = bank.prompted
         if len(entries) <= self.max_prompted:
             return entries
         others = sorted(entries[1:], key=lambda entry: abs(at.frame_idx - entry.frame_idx))
         kept = {id(entry) for entry in others[: self.max_prompted - 1]}
         return (entries[0], *(entry for entry in entries[1:] if id(entry) in kept))
-
-
-@dataclass(frozen=True, slots=True)
-class Visible(Fifo):
-    """A policy that forgets frames without the object, so that it is known when it comes back.
-
-    Slots and distances count the kept frames, not the stream's. SAM 3 selects by the same measure
-    but always keeps the very last frame, by which a small model believes that the object is gone.
-
-    least_worth: a frame is kept if `iou_pred * (2 * sigmoid(object_score) - 1)` exceeds this.
-    Source: `use_memory_selection` of SAM 3's tracker.
-    """
-
-    least_worth: float = 0.01
-
-    def admit(
-        self, bank: MemoryBank, entry: MemoryEntry, decoded: Decoded | None, *, prompted: bool
-    ) -> MemoryBank:
-        if not prompted and not self._is_worth_keeping(entry):
-            return bank
-        return Fifo.admit(self, bank, entry, decoded, prompted=prompted)
-
-    def select(self, bank: MemoryBank, at: StreamPosition) -> Recall:
-        sign = -1 if at.reverse else 1
-        consecutive = tuple(
-            replace(entry, frame_idx=at.frame_idx - sign * away)
-            for away, entry in zip(range(len(bank.recent), 0, -1), bank.recent, strict=True)
-        )
-        return Fifo.select(self, replace(bank, recent=consecutive), at)
-
-    def _is_worth_keeping(self, entry: MemoryEntry) -> bool:
-        """Tell whether a frame is worth keeping for any video of a batch."""
-        presence = 2 * torch.sigmoid(entry.object_score) - 1
-        return bool((entry.iou_pred * presence > self.least_worth).any())

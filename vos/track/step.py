@@ -5,7 +5,7 @@ Everything that tracks goes through here: streams, single images and refiner tra
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -175,6 +175,7 @@ def decode_group(
     recalls = [one.recall for one in group if one.recall is not None]
     histories = [one.history for one in group]
     choose = _make_chooser(engine, [one.bank for one in group], frame.at)
+    present_above = engine.policy.present_above
     takes_mask = prompt is not None and prompt.mask is not None
     if takes_mask:
         plain = features.s16
@@ -191,11 +192,20 @@ def decode_group(
         fused = fused_rows[0] if len(group) == 1 else torch.cat(fused_rows)
     kept = plain if refiner.plain_memory else fused
     if recalls and prompt is not None and not takes_mask:
-        tracked = model.decode(kept, features, None, first=False, choose=choose)
+        tracked = model.decode(
+            kept, features, None, first=False, choose=choose, present_above=present_above
+        )
         prompt = replace(prompt, previous=tracked.mask_logits)
 
     def decode(embedding: Tensor) -> Decoded:
-        return model.decode(embedding, features, prompt, first=not recalls, choose=choose)
+        return model.decode(
+            embedding,
+            features,
+            prompt,
+            first=not recalls,
+            choose=choose,
+            present_above=present_above,
+        )
 
     decoded = on_decoded(decode_fused(decode, kept, fused))
     return [
@@ -211,7 +221,8 @@ def _track_group(
     model, refiner, frame_idx = engine.model, engine.refiner, frame.at.frame_idx
     recalls = [one.recall for one in group if one.recall is not None and one.prompt is None]
     is_static = refiner.is_identity or refiner.is_static
-    if is_static and engine.policy.chooses_best and len(recalls) == len(group):
+    is_usual = engine.policy.chooses_best and engine.policy.present_above == 0
+    if is_static and is_usual and len(recalls) == len(group):
         refine, beside = None, ()
         if not refiner.is_identity:
             refine = RefineRows(refiner)
@@ -236,14 +247,14 @@ def _batches(
     """Yield prompted objects alone, then the others by the shape of their recalls."""
     is_one_video = frame.features.s16.shape[0] == 1
     size = batch_size if is_one_video and not engine.model.exact else 1
-    by_shape: dict[tuple[object, ...], list[Tracked]] = {}
+    by_shape: dict[Hashable, list[Tracked]] = {}
     for object_id in sorted({*banks, *prompts}):
         bank, prompt = banks.get(object_id, MemoryBank()), prompts.get(object_id)
         one = find_memories(engine, frame.at, object_id, bank, prompt)
         if prompt is not None or one.recall is None:
             yield [one]
         else:
-            by_shape.setdefault(one.recall.shape, []).append(one)
+            by_shape.setdefault(engine.model.batch_key(one.recall), []).append(one)
     for group in by_shape.values():
         for begin in range(0, len(group), size):
             yield group[begin : begin + size]

@@ -21,7 +21,14 @@ from vos.io.write.overlay.limits import check_overlay_size
 from vos.model import registry
 from vos.model import weights as weight_file
 from vos.model.registry import ResolvedModel
-from vos.prompts import check_frame_range, collect, find_notes, prompts_text
+from vos.prompts import (
+    MaskPrompt,
+    Polygon,
+    check_frame_range,
+    collect,
+    find_notes,
+    prompts_text,
+)
 from vos.prompts.file import check_size
 from vos.refine.resolve import NONE, RefinerInfo, resolve_refiner
 
@@ -72,6 +79,7 @@ def check(job: Job) -> Prepared:
         source = stack.enter_context(_open(job))
         check_prompts(job, source.info)
         source.warnings += find_notes(job.prompts, source.info.size_hw)
+        source.notices += _find_policy_notes(job)
         sha256 = weight_file.check_sha256(model)
         refiner = resolve_refiner(job.settings.refiner, model.name, sha256)
         parameters = _parameters(job, source.info, refiner)
@@ -79,6 +87,23 @@ def check(job: Job) -> Prepared:
         fingerprint = Fingerprint(fingerprint_input(source.info.path), parameters, sha256)
         stack.pop_all()
     return Prepared(job, source, model, sha256, refiner, fingerprint, stamp)
+
+
+def _find_policy_notes(job: Job) -> tuple[str, ...]:
+    """Return a line for what the memory policy makes of these prompts, where that is not plain."""
+    if job.settings.policy != "samurai":
+        return ()
+    with_points = {
+        prompt.object_id for prompt in job.prompts if not isinstance(prompt, (MaskPrompt, Polygon))
+    }
+    masks_only = sorted({prompt.object_id for prompt in job.prompts} - with_points)
+    if not masks_only:
+        return ()
+    which = ", ".join(map(str, masks_only))
+    return (
+        f"policy samurai: object {which} is prompted by a mask only, so its motion is learned from "
+        "the next frame on",
+    )
 
 
 def _open(job: Job) -> Source:

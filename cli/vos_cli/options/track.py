@@ -13,7 +13,7 @@ from vos.errors import PromptError, UsageError
 from vos.io.results.layout import MATTES_NAME
 from vos.io.write.deliver.registry import FORMATS
 from vos.model.options import OPTION_NAMES, Dtype
-from vos.policies import POLICIES, describe_policies
+from vos.policies import describe_policies
 from vos.prompts import parse_box, parse_mask, parse_point, parse_polygon, parse_scribble
 from vos.prompts.file import NamedPrompts, load_named_prompts
 from vos.settings import Settings
@@ -212,7 +212,7 @@ class TrackFlags:
             "--policy",
             text=f"Memory; default fifo. {describe_policies()}.",
             panel=_MODEL,
-            metavar="|".join(POLICIES),
+            metavar="NAME",
         ),
     ] = None
     device: Annotated[

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from vos.model.types import MemoryEntry
 from vos.track.memory_bank import MemoryBank
-from vos.track.policy import Fifo, StreamPosition, Visible
+from vos.track.policies.visible import Visible
+from vos.track.policy import Fifo, StreamPosition
 
 
 def entry(frame_idx: int, *, iou_pred: float = 0.9, object_score: float = 5.0) -> MemoryEntry:

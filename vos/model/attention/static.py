@@ -42,7 +42,8 @@ class Memories(TensorFields):
     """What r objects remember, k maps and p pointers each, every one in the tensor it came in.
 
     slots: of the maps, as in `Recall`.
-    is_prompted: of the maps; known beforehand, unlike slots.
+    is_prompted: of the maps, whether they are in slot 0; known beforehand, unlike slots. None as
+        `keys`, which alone need it.
     maps, pointers: object by object.
     distances: of the pointers, per object.
     keys: of the maps' frames, for all objects; none for a model that does not propagate masks.
@@ -65,11 +66,14 @@ def has_static_shapes(recalls: Sequence[Recall], net: SAM2Base) -> bool:
     """
     first = recalls[0]
     prompted = sum(slot == 0 for slot, _ in first.spatial)
+    is_full = (
+        len(first.spatial) - prompted == net.num_maskmem - 1
+        and len(first.pointers) - prompted == first.pointer_span - 1
+    )
     return (
         net.use_obj_ptrs_in_encoder
         and first.pointer_span == net.max_obj_ptrs_in_encoder
-        and len(first.spatial) - prompted == net.num_maskmem - 1
-        and len(first.pointers) - prompted == first.pointer_span - 1
+        and (is_full or all(recall.is_settled for recall in recalls))
         and all(_have_common_keys(column) for column in _columns(recalls))
     )
 
@@ -85,7 +89,7 @@ def gather_recalls(
     has_keys = columns[0][0].keys is not None
     return Memories(
         slots=slots,
-        is_prompted=tuple(slot == 0 for slot, _ in recalls[0].spatial),
+        is_prompted=tuple(slot == 0 for slot, _ in recalls[0].spatial) if has_keys else (),
         maps=tuple(tuple(entry.map_on(device) for _, entry in r.spatial) for r in recalls),
         pointers=tuple(tuple(entry.obj_ptr for _, entry in r.pointers) for r in recalls),
         distances=to_device(torch.tensor(distances), device),

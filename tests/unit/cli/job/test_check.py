@@ -6,14 +6,15 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from e2e import clips
 from e2e.jobs import job_for
 from vos.errors import PromptError, UsageError
 from vos.io.read.open import open_source
-from vos.prompts import Box, save_prompts
-from vos_cli.job.check import check_prompts
+from vos.prompts import Box, MaskPrompt, save_prompts
+from vos_cli.job.check import check, check_prompts
 from vos_cli.options.track import TrackFlags
 
 
@@ -67,3 +68,18 @@ def test_an_overlay_that_cannot_be_encoded(tmp_path: Path):
             check_prompts(job, wide)
         settings = replace(job.settings, save=("masks", "stats"))
         check_prompts(replace(job, settings=settings), wide)
+
+
+def test_samurai_says_which_objects_show_no_motion_yet(tmp_path: Path):
+    source = clips.images(tmp_path / "clip", 2)
+    with open_source(source) as opened:
+        height, width = opened.info.size_hw
+    whole = np.zeros((height, width), bool)
+    whole[:16, :16] = True
+    prompts = (MaskPrompt(1, whole), Box(2, (9, 9, 30, 30)), MaskPrompt(3, whole))
+    job = job_for(source, tmp_path / "out", prompts=(*prompts, Box(3, (9, 9, 30, 30), 1)))
+    for policy, said in (("samurai", True), ("fifo", False)):
+        settings = replace(job.settings, policy=policy)
+        with check(replace(job, settings=settings)) as prepared:
+            notices = prepared.source.notices
+        assert any("object 1 is prompted by a mask only" in text for text in notices) == said
