@@ -33,7 +33,7 @@ from vos.track.policy import Fifo, StreamPosition
 from vos.track.session import Session
 from vos.track.snapshot import SessionState
 from vos.track.step import Engine, decode_group, encode_frame, find_memories, track_frame
-from vos.train.nano.trainer import held_out, prediction_iou
+from vos.train.nano.evaluate import held_out, prediction_iou
 from vos.train.prompts import sample_correction, sample_prompt
 from vos_eval.metrics.clicks import Click, next_click
 from vos_eval.metrics.region import jaccard

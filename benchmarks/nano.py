@@ -21,7 +21,7 @@ from vos.api import Tracker
 from vos.io.write.mask_png import read_label_png
 from vos.loading import load
 from vos.prompts import Box, MaskPrompt, Prompt
-from vos.train.nano.trainer import evaluate
+from vos.train.nano.evaluate import evaluate
 from vos_eval.metrics.boundary import f_measure
 from vos_eval.metrics.region import jaccard
 

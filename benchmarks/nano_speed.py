@@ -30,7 +30,7 @@ from vos.model.sam2 import Sam2Model
 from vos.prompts import Box
 from vos.track.policy import Fifo
 from vos.track.session import Session
-from vos.train.nano.trainer import evaluate
+from vos.train.nano.evaluate import evaluate
 
 SIZE_HW = (360, 640)
 FRAMES = 30

@@ -10,15 +10,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
-from jaxtyping import Bool, Float
-from torch import Tensor, nn
+from torch import nn
 
 from vos.config import from_mapping
 from vos.errors import CheckpointError
@@ -29,34 +26,17 @@ from vos.model.nano_config import NanoConfig
 from vos.model.preprocess import normalise
 from vos.model.sam2 import Sam2Model
 from vos.model.torch_file import load_torch_file
-from vos.model.types import FrameFeatures, ModelPrompt
 from vos.model.weights import compute_sha256, load_state_dict
-from vos.refine.base import NoRefiner, Refiner
-from vos.synth.clips import RICH, generate_clips
-from vos.track.memory_bank import MemoryBank
-from vos.track.policy import Fifo, StreamPosition
-from vos.track.step import (
-    EncodedFrame,
-    Engine,
-    decode_group,
-    encode_frame,
-    find_memories,
-    track_frame,
-)
-from vos.train.losses import LossWeights, mask_iou, prediction_loss
+from vos.synth.clips import RICH
 from vos.train.nano.clip_feed import ClipFeed, ClipShape, pick_objects
+from vos.train.nano.objective import clip_loss, image_loss
 from vos.train.nano.stages import DRAWN, Stage, Work
 from vos.train.optimise import bf16_products, parameter_groups
-from vos.train.prompts import sample_correction, sample_prompt
 
-EVAL_SEED = 20_260_101
 EMA_EVERY = 4
 
 PAUSE_S = 60.0
 """A step that takes longer was stopped meanwhile, and counts for this much."""
-
-CORRECTED_WEIGHT = 3.0
-"""How many frames the loss of a corrected frame counts for: there is one in a clip."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,173 +249,6 @@ def let_learn(trunk: nn.Module, first_block: int) -> None:
     trunk.stem.requires_grad_(first_block == 0)
     for index, block in enumerate(trunk.blocks):
         block.requires_grad_(index >= first_block)
-
-
-def _pick_kind(generator: torch.Generator, kinds: dict[str, float]) -> str:
-    draw = float(torch.rand((), generator=generator, device=generator.device))
-    for kind, share in kinds.items():
-        draw -= share
-        if draw <= 0:
-            return kind
-    return next(reversed(kinds))
-
-
-def _encode(model: Sam2Model, images: Tensor, rows: Tensor) -> FrameFeatures:
-    """Encode each image once and repeat all but its keys per object.
-
-    What only refiners read is left out. rows: image by image, as many objects of each.
-    """
-    found = model.encode_image(images)
-    found = replace(found, image=found.image[:, :0], fpn4=None, fpn8=None)
-    return replace(found.rows(rows), keys=found.keys, memory_keys=found.memory_keys)
-
-
-def image_loss(
-    model: Sam2Model, images: Tensor, rows: Tensor, masks: Tensor, generator: torch.Generator
-) -> Tensor:
-    """Return the loss of a prompt on a still and, half the time, of a correcting click on top."""
-    kind = _pick_kind(generator, {"box": 0.55, "clicks:1": 0.2, "clicks:3": 0.25})
-    prompt = sample_prompt(masks, kind, generator)
-    weights = LossWeights()
-    features = _encode(model, images, rows)
-    embedding = model.condition(features, ())
-    prediction = model.decode(embedding, features, prompt, first=True)
-    loss = prediction_loss(
-        prediction.all_logits,
-        prediction.all_iou_pred,
-        prediction.object_score,
-        masks,
-        alternatives=kind == "clicks:1",
-        weights=weights,
-    )
-    if _pick_kind(generator, {"correct": 0.5, "stop": 0.5}) == "stop":
-        return loss
-    prompt = sample_correction(masks, prediction.raw_logits.detach(), generator, prompt)
-    prediction = model.decode(embedding, features, prompt, first=True)
-    again = prediction_loss(
-        prediction.all_logits,
-        prediction.all_iou_pred,
-        prediction.object_score,
-        masks,
-        alternatives=False,
-        weights=weights,
-    )
-    return (loss + again) / 2
-
-
-def clip_loss(
-    model: Sam2Model,
-    images: Tensor,
-    rows: Tensor,
-    masks: Tensor,
-    generator: torch.Generator,
-    rolled: int = 0,
-) -> Tensor:
-    """Return the loss of tracking a clip from its first frame; mostly, clicks correct one later.
-
-    rolled: this many frames at the beginning have neither gradient nor loss.
-    """
-    kind = _pick_kind(generator, {"box": 0.4, "mask": 0.4, "clicks:1": 0.05, "clicks:3": 0.15})
-    frames = images.shape[1]
-    correct_at = -1
-    if _pick_kind(generator, {"correct": 0.7, "never": 0.3}) == "correct":
-        first = max(1, rolled)
-        correct_at = int(
-            torch.randint(first, frames, (), generator=generator, device=generator.device)
-        )
-    engine = Engine(model, NoRefiner(), Fifo())
-    banks: dict[int, MemoryBank] = {}
-    total = images.new_zeros(())
-    for t in range(frames):
-        prompts = {}
-        with torch.set_grad_enabled(t >= rolled):
-            frame = EncodedFrame(_encode(model, images[:, t], rows), {}, StreamPosition(t))
-            if t == 0:
-                prompts[1] = sample_prompt(masks[:, 0], kind, generator)
-            elif t == correct_at:
-                prompts[1] = correcting_clicks(engine, frame, banks[1], masks[:, t], generator)
-            decoded, banks = track_frame(engine, frame, banks, prompts)
-        if t < rolled or (t == 0 and kind == "mask"):
-            continue
-        prediction = decoded[1]
-        loss = prediction_loss(
-            prediction.all_logits,
-            prediction.all_iou_pred,
-            prediction.object_score,
-            masks[:, t],
-            alternatives=t == 0 and kind == "clicks:1",
-            weights=LossWeights(),
-        )
-        total = total + (CORRECTED_WEIGHT * loss if t == correct_at else loss)
-    return total / (frames - rolled)
-
-
-@torch.no_grad()
-def correcting_clicks(
-    engine: Engine,
-    frame: EncodedFrame,
-    bank: MemoryBank,
-    masks: Bool[Tensor, "b s s"],
-    generator: torch.Generator,
-) -> ModelPrompt:
-    """Draw one to three clicks, each where the tracked and corrected prediction is wrong."""
-    clicks = int(torch.randint(1, 4, (), generator=generator, device=generator.device))
-    prompt = None
-    for _ in range(clicks):
-        one = find_memories(engine, frame.at, 1, bank, prompt)
-        (prediction,) = decode_group(engine, frame, [one])
-        prompt = sample_correction(masks, prediction.raw_logits, generator, prompt)
-    assert prompt is not None
-    return prompt
-
-
-@torch.inference_mode()
-def evaluate(
-    model: Sam2Model,
-    *,
-    size_px: int,
-    clips: int = 100,
-    frames: int = 16,
-    kind: str = "box",
-    batch: int = 10,
-    refiner: Refiner | None = None,
-) -> list[float]:
-    """Return mean J per frame position on the held-out set, tracked from the first frame.
-
-    kind: "box" (tight), "mask" or "clicks:N". refiner: None for the model alone. A mask prompt's
-    own frame counts as J 1 by construction.
-    """
-    set_image_size(model.net, size_px)
-    engine = Engine(model, refiner or NoRefiner(), Fifo())
-    sums = torch.zeros(frames)
-    for images, masks, generator in held_out(model.device, size_px, clips, frames, batch):
-        banks: dict[int, MemoryBank] = {}
-        for t in range(frames):
-            prompts = {}
-            if t == 0:
-                prompts[1] = sample_prompt(masks[:, 0], kind, generator)
-            frame = encode_frame(engine, images[:, t], StreamPosition(t))
-            decoded, banks = track_frame(engine, frame, banks, prompts)
-            sums[t] += prediction_iou(decoded[1].output_logits, masks[:, t]).sum().cpu()
-    return (sums / clips).tolist()
-
-
-def held_out(
-    device: torch.device, size_px: int, clips: int = 100, frames: int = 16, batch: int = 10
-) -> Iterator[tuple[Float[Tensor, "b t 3 s s"], Bool[Tensor, "b t s s"], torch.Generator]]:
-    """Yield the held-out clips in batches: network inputs, masks, and what draws their prompts."""
-    for seed in range(EVAL_SEED, EVAL_SEED + clips, batch):
-        data = generate_clips(batch, frames, size_px, seed, device=str(device))
-        generator = torch.Generator(device=device).manual_seed(seed)
-        yield normalise(data.frames.float() / 255.0), data.masks, generator
-
-
-def prediction_iou(
-    logits: Float[Tensor, "b 1 r r"], masks: Bool[Tensor, "b s s"]
-) -> Float[Tensor, " b"]:
-    """Return J of the decoder's masks at the size of the truth."""
-    full = F.interpolate(logits, masks.shape[-2:], mode="bilinear", align_corners=False)
-    return mask_iou(full[:, 0], masks.float())
 
 
 def export(checkpoint: Path, target: Path, mean_with: Path | None = None) -> None:

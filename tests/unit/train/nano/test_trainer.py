@@ -19,6 +19,7 @@ from vos.model.load import load_model, set_image_size
 from vos.model.nano_config import NanoConfig
 from vos.model.weights import infer_architecture, load_state_dict
 from vos.train.losses import LossWeights, dice_loss, mask_iou, prediction_loss
+from vos.train.nano import objective
 from vos.train.nano.clip_feed import ClipFeed, ClipShape, augment, pick_objects
 from vos.train.prompts import boxes_from_masks, sample_correction, sample_prompt
 
@@ -140,12 +141,12 @@ def test_a_corrected_clip_is_clicked_where_the_tracked_answer_is_wrong(monkeypat
         seen.append((masks, logits, before))
         return sample_correction(masks, logits, generator, before)
 
-    monkeypatch.setattr(nano, "sample_correction", spied)
+    monkeypatch.setattr(objective, "sample_correction", spied)
     rows = torch.arange(2)
     clip, masks = images[:, None].repeat(1, 3, 1, 1, 1), truth[:, None].repeat(1, 3, 1, 1)
     for seed in range(8):
         seen.clear()
-        loss = nano.clip_loss(model, clip, rows, masks, seeded(seed))
+        loss = objective.clip_loss(model, clip, rows, masks, seeded(seed))
         loss.backward()
         counts = [0 if before is None else before.labels.shape[1] for *_, before in seen]
         assert counts == list(range(len(seen))), "each click on top of those before"
@@ -282,10 +283,10 @@ def test_rolled_frames_have_no_loss(monkeypatch):
         scored.append(torch.is_grad_enabled())
         return prediction_loss(*args, **kwargs)
 
-    monkeypatch.setattr(nano, "prediction_loss", count)
+    monkeypatch.setattr(objective, "prediction_loss", count)
     clip = torch.rand(1, 4, 3, 64, 64, generator=seeded())
     masks = disk(64, (32, 32), 14)[:, None].repeat(1, 4, 1, 1)
-    nano.clip_loss(model, clip, torch.arange(1), masks, seeded(), rolled=2).backward()
+    objective.clip_loss(model, clip, torch.arange(1), masks, seeded(), rolled=2).backward()
     assert scored == [True, True]
     weight = model.net.get_parameter("memory_attention.layers.0.linear1.weight")
     assert weight.grad is not None

@@ -1,0 +1,139 @@
+"""What nano is trained to minimise: losses of prompted stills and of clips through the memory."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
+from vos.model.sam2 import Sam2Model
+from vos.model.types import FrameFeatures, ModelPrompt
+from vos.refine.base import NoRefiner
+from vos.track.memory_bank import MemoryBank
+from vos.track.policy import Fifo, StreamPosition
+from vos.track.step import EncodedFrame, Engine, decode_group, find_memories, track_frame
+from vos.train.losses import LossWeights, prediction_loss
+from vos.train.prompts import sample_correction, sample_prompt
+
+CORRECTED_WEIGHT = 3.0
+"""How many frames the loss of a corrected frame counts for: there is one in a clip."""
+
+
+def _pick_kind(generator: torch.Generator, kinds: dict[str, float]) -> str:
+    draw = float(torch.rand((), generator=generator, device=generator.device))
+    for kind, share in kinds.items():
+        draw -= share
+        if draw <= 0:
+            return kind
+    return next(reversed(kinds))
+
+
+def _encode(model: Sam2Model, images: Tensor, rows: Tensor) -> FrameFeatures:
+    """Encode each image once and repeat all but its keys per object.
+
+    What only refiners read is left out. rows: image by image, as many objects of each.
+    """
+    found = model.encode_image(images)
+    found = replace(found, image=found.image[:, :0], fpn4=None, fpn8=None)
+    return replace(found.rows(rows), keys=found.keys, memory_keys=found.memory_keys)
+
+
+def image_loss(
+    model: Sam2Model, images: Tensor, rows: Tensor, masks: Tensor, generator: torch.Generator
+) -> Tensor:
+    """Return the loss of a prompt on a still and, half the time, of a correcting click on top."""
+    kind = _pick_kind(generator, {"box": 0.55, "clicks:1": 0.2, "clicks:3": 0.25})
+    prompt = sample_prompt(masks, kind, generator)
+    weights = LossWeights()
+    features = _encode(model, images, rows)
+    embedding = model.condition(features, ())
+    prediction = model.decode(embedding, features, prompt, first=True)
+    loss = prediction_loss(
+        prediction.all_logits,
+        prediction.all_iou_pred,
+        prediction.object_score,
+        masks,
+        alternatives=kind == "clicks:1",
+        weights=weights,
+    )
+    if _pick_kind(generator, {"correct": 0.5, "stop": 0.5}) == "stop":
+        return loss
+    prompt = sample_correction(masks, prediction.raw_logits.detach(), generator, prompt)
+    prediction = model.decode(embedding, features, prompt, first=True)
+    again = prediction_loss(
+        prediction.all_logits,
+        prediction.all_iou_pred,
+        prediction.object_score,
+        masks,
+        alternatives=False,
+        weights=weights,
+    )
+    return (loss + again) / 2
+
+
+def clip_loss(
+    model: Sam2Model,
+    images: Tensor,
+    rows: Tensor,
+    masks: Tensor,
+    generator: torch.Generator,
+    rolled: int = 0,
+) -> Tensor:
+    """Return the loss of tracking a clip from its first frame; mostly, clicks correct one later.
+
+    rolled: this many frames at the beginning have neither gradient nor loss.
+    """
+    kind = _pick_kind(generator, {"box": 0.4, "mask": 0.4, "clicks:1": 0.05, "clicks:3": 0.15})
+    frames = images.shape[1]
+    correct_at = -1
+    if _pick_kind(generator, {"correct": 0.7, "never": 0.3}) == "correct":
+        first = max(1, rolled)
+        correct_at = int(
+            torch.randint(first, frames, (), generator=generator, device=generator.device)
+        )
+    engine = Engine(model, NoRefiner(), Fifo())
+    banks: dict[int, MemoryBank] = {}
+    total = images.new_zeros(())
+    for t in range(frames):
+        prompts = {}
+        with torch.set_grad_enabled(t >= rolled):
+            frame = EncodedFrame(_encode(model, images[:, t], rows), {}, StreamPosition(t))
+            if t == 0:
+                prompts[1] = sample_prompt(masks[:, 0], kind, generator)
+            elif t == correct_at:
+                prompts[1] = correcting_clicks(engine, frame, banks[1], masks[:, t], generator)
+            decoded, banks = track_frame(engine, frame, banks, prompts)
+        if t < rolled or (t == 0 and kind == "mask"):
+            continue
+        prediction = decoded[1]
+        loss = prediction_loss(
+            prediction.all_logits,
+            prediction.all_iou_pred,
+            prediction.object_score,
+            masks[:, t],
+            alternatives=t == 0 and kind == "clicks:1",
+            weights=LossWeights(),
+        )
+        total = total + (CORRECTED_WEIGHT * loss if t == correct_at else loss)
+    return total / (frames - rolled)
+
+
+@torch.no_grad()
+def correcting_clicks(
+    engine: Engine,
+    frame: EncodedFrame,
+    bank: MemoryBank,
+    masks: Bool[Tensor, "b s s"],
+    generator: torch.Generator,
+) -> ModelPrompt:
+    """Draw one to three clicks, each where the tracked and corrected prediction is wrong."""
+    clicks = int(torch.randint(1, 4, (), generator=generator, device=generator.device))
+    prompt = None
+    for _ in range(clicks):
+        one = find_memories(engine, frame.at, 1, bank, prompt)
+        (prediction,) = decode_group(engine, frame, [one])
+        prompt = sample_correction(masks, prediction.raw_logits, generator, prompt)
+    assert prompt is not None
+    return prompt
