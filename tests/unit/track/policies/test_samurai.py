@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scripted_frames import SIDE, Frames, Rectangle, Shot, as_lists, draw, play, step
@@ -181,6 +181,7 @@ class Watched(Samurai):
 
 
 @pytest.mark.parametrize("reverse", [False, True])
+@settings(max_examples=25)
 @given(script=scripts, weight=st.sampled_from((0.25, 0.15)))
 def test_it_chooses_and_attends_as_published(reverse, script, weight):
     script = [START, *script]
