@@ -8,7 +8,6 @@ is not COCO's way.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TextIO
@@ -19,29 +18,24 @@ import numpy as np
 
 from vos.errors import VerificationError
 from vos.io.paths import display_name
-from vos.io.write.deliver.format import Delivery, Seen, Shot, ShotFrame, Target
+from vos.io.write.deliver.format import Seen, Shot, ShotFrame, Target
 from vos.io.write.deliver.labels import label_objects, paint_masks
+from vos.io.write.deliver.texts import TextDelivery
 from vos.io.write.stats import measure_mask
 
 _SUFFIX = ".xml"
 _NOTHING = 'rle="1" left="0" top="0" width="1" height="1" z_order="0"'  # one pixel of background
 
 
-class CvatFile(Delivery):
+class CvatFile(TextDelivery):
     """An XML per target, written frame after frame."""
 
+    suffix = _SUFFIX
+
     def __init__(self, folder: Path, shot: Shot) -> None:
-        self._shot, self._labels = shot, label_objects(shot)
-        self.warnings: list[str] = []
-        self._files: list[TextIO] = []
+        self._labels = label_objects(shot)
         self._tracks = 0
-        try:
-            for target in shot.targets:
-                path = folder / f"{target.stem}{_SUFFIX}"
-                self._files.append(path.open("x", encoding="utf-8", newline="\n"))
-        except BaseException:
-            self._abandon()
-            raise
+        super().__init__(folder, shot)
         for target, file in zip(shot.targets, self._files, strict=True):
             file.write(_head(target, shot))
 
@@ -68,18 +62,8 @@ class CvatFile(Delivery):
                 )
                 self._tracks += 1
 
-    def _finish(self) -> None:
-        try:
-            for file in self._files:
-                file.write("</annotations>\n")
-                file.flush()
-                os.fsync(file.fileno())
-        finally:
-            self._abandon()
-
-    def _abandon(self) -> None:
-        for file in self._files:
-            file.close()
+    def _end(self, file: TextIO) -> None:
+        file.write("</annotations>\n")
 
 
 def _head(target: Target, shot: Shot) -> str:

@@ -7,36 +7,34 @@ from 1 in the table beside it; 10 is left out, as evaluations take it for "ignor
 from __future__ import annotations
 
 import csv
-import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TextIO
 
 from vos.bounded import read_text
 from vos.errors import VerificationError
 from vos.io.paths import display_name
-from vos.io.write.deliver.format import Delivery, Seen, Shot, ShotFrame, Target
+from vos.io.write.deliver.format import Seen, Shot, ShotFrame, Target
 from vos.io.write.deliver.labels import label_objects, list_labels, paint_masks
 from vos.io.write.deliver.rle import decode_mask, encode_mask, load_pycocotools
+from vos.io.write.deliver.texts import TextDelivery
 
 _IGNORED, _INSTANCES = 10, 1000
 _SUFFIX, _CLASSES = ".txt", "_classes.csv"
 _MOST_BYTES = 2**31
 
 
-class MotsText(Delivery):
+class MotsText(TextDelivery):
     """A text and a table of classes per target."""
+
+    suffix, encoding = _SUFFIX, "ascii"
 
     def __init__(self, folder: Path, shot: Shot) -> None:
         load_pycocotools()
-        self._shot, self._ids = shot, number_objects(shot)
-        self.warnings: list[str] = []
-        self._files: list[TextIO] = []
+        self._ids = number_objects(shot)
+        super().__init__(folder, shot)
         try:
             for target in shot.targets:
-                path = folder / f"{target.stem}{_SUFFIX}"
-                self._files.append(path.open("x", encoding="ascii", newline="\n"))
                 with (folder / f"{target.stem}{_CLASSES}").open(
                     "x", encoding="utf-8", newline=""
                 ) as file:
@@ -57,18 +55,6 @@ class MotsText(Delivery):
                 text = encode_mask(mask)["counts"]
                 class_id = identity // _INSTANCES
                 file.write(f"{number} {identity} {class_id} {height} {width} {text}\n")
-
-    def _finish(self) -> None:
-        try:
-            for file in self._files:
-                file.flush()
-                os.fsync(file.fileno())
-        finally:
-            self._abandon()
-
-    def _abandon(self) -> None:
-        for file in self._files:
-            file.close()
 
 
 def number_classes(shot: Shot) -> list[tuple[int, str]]:

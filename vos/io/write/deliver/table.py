@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,7 +10,8 @@ import numpy as np
 
 from vos.errors import VerificationError
 from vos.io.paths import display_name
-from vos.io.write.deliver.format import OPAQUE, Delivery, Seen, Shot, ShotFrame, Target
+from vos.io.write.deliver.format import OPAQUE, Seen, Shot, ShotFrame, Target
+from vos.io.write.deliver.texts import TextDelivery
 from vos.io.write.stats import measure_mask
 
 SUFFIX = ".csv"
@@ -21,20 +21,13 @@ COLUMNS = (
 )
 
 
-class CsvTable(Delivery):
+class CsvTable(TextDelivery):
     """Tables with a header, UTF-8, commas and a row per frame and object, absent ones too."""
 
+    suffix, newline = SUFFIX, ""
+
     def __init__(self, folder: Path, shot: Shot) -> None:
-        self.warnings: list[str] = []
-        self._shot = shot
-        self._files = []
-        try:
-            for target in shot.targets:
-                path = folder / f"{target.stem}{SUFFIX}"
-                self._files.append(path.open("x", encoding="utf-8", newline=""))
-        except BaseException:
-            self._abandon()
-            raise
+        super().__init__(folder, shot)
         for file in self._files:
             csv.writer(file).writerow(COLUMNS)
 
@@ -59,18 +52,6 @@ class CsvTable(Delivery):
             _text(scores.get("iou_pred")),
             _text(scores.get("object_score")),
         ]
-
-    def _finish(self) -> None:
-        try:
-            for file in self._files:
-                file.flush()
-                os.fsync(file.fileno())
-        finally:
-            self._abandon()
-
-    def _abandon(self) -> None:
-        for file in self._files:
-            file.close()
 
 
 def _text(value: object) -> object:
