@@ -189,8 +189,8 @@ def _choose_frames(result: FinishedResult, order: Order, notices: list[str]) -> 
         if frames.start < whole.start or frames.stop > whole.stop:
             raise UsageError(
                 Parameter("span", f"{frames.start}..{frames.stop - 1}"),
-                f": {'the masks' if result.source is None else 'the clip'} reach from frame "
-                f"{whole.start} to {whole.stop - 1}; stay within",
+                f": {'the masks reach' if result.source is None else 'the clip reaches'} from "
+                f"frame {whole.start} to {whole.stop - 1}; stay within",
             )
     blank = sum(1 for one in frames if one not in result.masks)
     if blank:
