@@ -36,17 +36,20 @@ _MARGIN = 1.6
 _LEAST_VISIBLE = 0.002
 _ATTEMPTS = 8
 _KEPT = 256
+_STAMPS_OWN_PAINT = 0.9
+"""Share of photographed objects that keep their colours; the rest lend their outline."""
 
 
 @dataclass(frozen=True, slots=True)
 class PastedConfig:
     """How pasted clips are made.
 
-    folder: holds `photographs/` and `cutouts/`.
+    folder: holds `photographs/`, `cutouts/` and, where there are any, `stamps/`.
     objects: least and largest number in a clip.
     area: least and largest share of the frame that an object fills.
     speed: of objects, in frame sides per frame.
-    own_paint: share of objects in their own colours.
+    photographed: share of objects that are photographs themselves (stamps).
+    own_paint: share of the others that keep their colours; of the former, all but a tenth do.
     followed: share of clips whose camera follows the target.
     blurred: share of clips with motion blur.
     shadow: share of objects that throw one.
@@ -63,6 +66,7 @@ class PastedConfig:
     objects: tuple[int, int] = (2, 5)
     area: tuple[float, float] = (0.008, 0.3)
     speed: float = 0.03
+    photographed: float = 0.5
     own_paint: float = 0.5
     followed: float = 0.5
     blurred: float = 0.2
@@ -304,10 +308,14 @@ def _shadow(alpha: Tensor, rng: Random) -> Tensor:
 
 
 def _sprite(rng: Random, config: PastedConfig, backdrop: Path, device: torch.device) -> _Sprite:
-    cutout = _read_image(rng.choice(_list_files(config.folder, "cutouts")), _SPRITE_PX)
+    stamps = _list_files(config.folder, "stamps")
+    is_stamp = bool(stamps) and rng.random() < config.photographed
+    files = stamps if is_stamp else _list_files(config.folder, "cutouts")
+    cutout = _read_image(rng.choice(files), _SPRITE_PX)
     if rng.random() < 0.5:
         cutout = cutout.flip(-1)
-    alpha, own_paint = cutout[3:], rng.random() < config.own_paint
+    alpha = cutout[3:]
+    own_paint = rng.random() < (_STAMPS_OWN_PAINT if is_stamp else config.own_paint)
     if own_paint:
         paint = cutout[:3] * alpha
     else:

@@ -2,8 +2,9 @@
 
     python -m vos.synth.pasted_sources data/nano
 
-fills `photographs/` (JPEG, 768 px on the shorter side) and `cutouts/` (with alpha) from Debian
-packages (`apt-get download`, `dpkg -x`: nothing is installed) and one npm package (`npm pack`).
+fills `photographs/` (JPEG, 768 px on the shorter side), `cutouts/` (rendered objects with alpha) and
+`stamps/` (photographs of objects with alpha, square) from Debian packages (`apt-get download`,
+`dpkg -x`: nothing is installed) and one npm package (`npm pack`).
 What cannot be fetched is said and left out; training goes on with what is there. Licences:
 docs/models/pasted-clips.md.
 """
@@ -17,6 +18,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 PHOTOGRAPHS: Mapping[str, tuple[str, ...]] = {
@@ -44,6 +46,12 @@ PHOTOGRAPHS: Mapping[str, tuple[str, ...]] = {
 """Debian package -> which of its files are photographs."""
 
 CUTOUTS = "@lobehub/fluent-emoji-3d"
+STAMPS = "tuxpaint-stamps-default"
+_STAMPED = ("animals", "food", "hobbies", "household", "plants", "sports", "vehicles")
+"""Folders of stamps that hold photographs; `cartoon` inside them holds drawings."""
+_STAMP_PX = 256
+_STAMP_AREA = (0.04, 0.97)
+"""Share of its rectangle that a stamp's object fills; others are hairs and whole pictures."""
 _SHORTER_PX = 768
 _THINGS = (
     (0x1F300, 0x1F4FF), (0x1F5A5, 0x1F5FF), (0x1F600, 0x1F6A9), (0x1F6B2, 0x1F6B6),
@@ -69,9 +77,7 @@ def fetch_photographs(target: Path) -> Iterator[str]:
     for package, patterns in PHOTOGRAPHS.items():
         with tempfile.TemporaryDirectory() as room:
             try:
-                _run("apt-get", "download", package, cwd=room)
-                (archive,) = Path(room).glob("*.deb")
-                _run("dpkg", "-x", archive.name, ".", cwd=room)
+                _unpack(package, room)
             except (OSError, ValueError, subprocess.CalledProcessError) as error:
                 yield f"{package}: not fetched ({error})"
                 continue
@@ -108,6 +114,45 @@ def fetch_cutouts(target: Path) -> str:
     return f"{CUTOUTS}: {count} cut-outs"
 
 
+def fetch_stamps(target: Path) -> str:
+    """Return what came, in words."""
+    target.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as room:
+        try:
+            _unpack(STAMPS, room)
+        except (OSError, ValueError, subprocess.CalledProcessError) as error:
+            return f"{STAMPS}: not fetched ({error})"
+        count = 0
+        for path in sorted(Path(room).rglob("*.png")):
+            parts = path.parts[path.parts.index("stamps") + 1 :]
+            if parts[0] not in _STAMPED or "cartoon" in parts:
+                continue
+            stamp = _fit_square(Image.open(path).convert("RGBA"))
+            if stamp is not None:
+                stamp.save(target / ("-".join(parts[:-1]) + f"-{path.stem}.webp"), quality=90)
+                count += 1
+    return f"{STAMPS}: {count} photographs of objects"
+
+
+def _fit_square(stamp: Image.Image) -> Image.Image | None:
+    """Return an object in the middle of a square, or None where its outline says nothing."""
+    alpha = np.asarray(stamp.getchannel("A"))
+    if not _STAMP_AREA[0] < float((alpha > 127).mean()) < _STAMP_AREA[1]:
+        return None
+    stamp = stamp.crop(stamp.getchannel("A").getbbox())
+    scale = _STAMP_PX / max(stamp.size)
+    stamp = stamp.resize((max(1, round(scale * stamp.width)), max(1, round(scale * stamp.height))))
+    square = Image.new("RGBA", (_STAMP_PX, _STAMP_PX))
+    square.paste(stamp, ((_STAMP_PX - stamp.width) // 2, (_STAMP_PX - stamp.height) // 2))
+    return square
+
+
+def _unpack(package: str, room: str) -> None:
+    _run("apt-get", "download", package, cwd=room)
+    (archive,) = Path(room).glob("*.deb")
+    _run("dpkg", "-x", archive.name, ".", cwd=room)
+
+
 def _shrink(path: Path) -> Image.Image:
     image = Image.open(path).convert("RGB")
     scale = _SHORTER_PX / min(image.size)
@@ -126,7 +171,8 @@ def main() -> None:
     folder = parser.parse_args().folder
     for line in fetch_photographs(folder / "photographs"):
         print(line, flush=True)
-    print(fetch_cutouts(folder / "cutouts"))
+    print(fetch_cutouts(folder / "cutouts"), flush=True)
+    print(fetch_stamps(folder / "stamps"))
 
 
 if __name__ == "__main__":

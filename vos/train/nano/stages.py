@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vos.synth.config import RICH, ClipConfig
 from vos.synth.pasted import PastedConfig
@@ -77,12 +77,21 @@ DRAWN = (
 )  # fmt: skip
 
 
+def look_closer(pasted: PastedConfig) -> PastedConfig:
+    """Return how objects are pasted that fill much of the frame.
+
+    So they look where a box prompt is answered on a cut-out of the frame (`vos.track.zoom`).
+    """
+    return replace(pasted, area=(0.06, 0.4), objects=(1, 3))
+
+
 def mix_with_pasted(pasted: PastedConfig) -> tuple[Work, ...]:
-    """Return work of which half is `DRAWN` and half on pasted clips, in turns."""
+    """Return work on drawn clips and, somewhat more, on pasted ones, in turns."""
+    near = look_closer(pasted)
     return (
-        _stills(RICH), _clips(6, pasted), _long(RICH), _stills(pasted), _long(pasted),
-        _large(RICH), _clips(6), _stills(pasted), _clips(6, RICH), _clips(8, pasted), _stills(),
-        _large(pasted),
+        _stills(RICH), _clips(6, pasted), _stills(near), _long(RICH), _stills(pasted),
+        _long(pasted), _large(RICH), _stills(near), _clips(6), _stills(pasted), _clips(6, RICH),
+        _stills(near), _clips(8, pasted), _stills(), _large(pasted),
     )  # fmt: skip
 
 
