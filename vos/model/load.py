@@ -246,6 +246,10 @@ def nano_config(path: Path) -> NanoConfig:
         config = from_mapping(NanoConfig, parse_json(text))
     except (ValueError, ConfigError) as error:
         raise CheckpointError(f"{path}: {NANO_CONFIG_KEY} is damaged ({error})") from error
+    if not 0 <= config.box_zoom <= 8:
+        raise CheckpointError(
+            f"{path}: {NANO_CONFIG_KEY} is damaged (box_zoom is {config.box_zoom})"
+        )
     sizes = {name: size for name, size in asdict(config).items() if isinstance(size, int)}
     for name, size in {**sizes, "stages": max(config.stages)}.items():
         least = 0 if name == "key_dim" else 1

@@ -27,6 +27,8 @@ class NanoConfig:
     decoder_heads: attention heads of the mask decoder.
     trunk: a Hiera of three stages (strides 4, 8, 16), or EfficientNet-Lite0.
     key_dim: width of the keys by which masks are propagated (`vos.model.propagation`); 0 for none.
+    box_zoom: side of the cut-out that answers a box (`vos.track.zoom`), in longer sides of the
+        box; 0 for the whole frame.
     """
 
     image_size: int = 256
@@ -42,3 +44,4 @@ class NanoConfig:
     decoder_heads: int = 8
     trunk: TrunkName = "hiera"
     key_dim: int = 0
+    box_zoom: float = 0.0

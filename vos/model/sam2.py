@@ -38,6 +38,7 @@ from vos.model.preprocess import to_network
 from vos.model.propagation import STRIDE
 from vos.model.types import (
     Decoded,
+    Found,
     FrameFeatures,
     MemoryEntry,
     MemoryInput,
@@ -174,6 +175,13 @@ class Sam2Model:
     @property
     def device(self) -> torch.device:
         return self.net.device
+
+    @property
+    def box_zoom(self) -> float:
+        """Return the side of the cut-out that answers a box, in longer sides of the box; 0 where
+        the whole frame does, as in SAM 2.
+        """
+        return getattr(self.net, "box_zoom", 0.0)
 
     @property
     def memory_slots(self) -> int:
@@ -313,7 +321,8 @@ class Sam2Model:
         `_use_mask_as_output`.
         """
         if prompt is not None and prompt.mask is not None:
-            return self._decode_mask_prompt(features, prompt.mask)
+            decoded = self._decode_mask_prompt(features, prompt.mask)
+            return decoded if prompt.found is None else _show(prompt.found, decoded)
         previous = None if prompt is None else prompt.previous
         if previous is not None:
             previous = previous.clamp(-PREVIOUS_LOGIT_LIMIT, PREVIOUS_LOGIT_LIMIT)
@@ -504,3 +513,15 @@ def _with_token_strides(image: Tensor) -> Tensor:
     The strides decide the convolution kernel and so the last bits of its result.
     """
     return to_image(to_tokens(image), image.shape)
+
+
+def _show(found: Found, decoded: Decoded) -> Decoded:
+    """Return what was found in place of the mask prompt that was made of it."""
+    height, width = decoded.raw_logits.shape[-2:]
+    return replace(
+        decoded,
+        raw_logits=resize_logits(found.logits, (height, width), antialias=True),
+        refined_logits=found.logits,
+        iou_pred=found.iou_pred,
+        object_score=found.object_score,
+    )

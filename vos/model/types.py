@@ -49,6 +49,20 @@ class FrameFeatures(TensorFields):
 
 
 @dataclass(frozen=True, slots=True)
+class Found(TensorFields):
+    """What a model found by itself, on a cut-out of the frame, and gives as a mask prompt.
+
+    logits: of the mask on the whole frame, at any size.
+    iou_pred: predicted IoU.
+    object_score: visibility logit.
+    """
+
+    logits: Float[Tensor, "b 1 r r"]
+    iou_pred: Float[Tensor, "b 1"]
+    object_score: Float[Tensor, "b 1"]
+
+
+@dataclass(frozen=True, slots=True)
 class ModelPrompt(TensorFields):
     """One prompt per batch row, in model pixels (0..S). Exactly one of points and mask is set.
 
@@ -59,6 +73,7 @@ class ModelPrompt(TensorFields):
     segments: the line pieces of strokes and outlines as the user drew them, two end points (x, y)
         each. Only refiners read them: SAM 2 itself takes a stroke as points, an outline as a mask.
     segment_labels: as labels, one per line piece.
+    found: how the model found the mask, where it is no user's; it is what users see then.
     """
 
     points_xy: Float[Tensor, "b n 2"] | None = None
@@ -67,6 +82,7 @@ class ModelPrompt(TensorFields):
     previous: Float[Tensor, "b 1 s4 s4"] | None = None
     segments: Float[Tensor, "b k 2 2"] | None = None
     segment_labels: Int[Tensor, "b k"] | None = None
+    found: Found | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,8 @@
 
     python -m vos.synth.pasted_sources data/nano
 
-fills `photographs/` (JPEG, 768 px on the shorter side), `cutouts/` (rendered objects with alpha) and
-`stamps/` (photographs of objects with alpha, square) from Debian packages (`apt-get download`,
+fills `photographs/` (JPEG, 768 px on the shorter side), `cutouts/` (rendered objects with alpha)
+and `stamps/` (photographs of objects with alpha, square) from Debian packages (`apt-get download`,
 `dpkg -x`: nothing is installed) and one npm package (`npm pack`).
 What cannot be fetched is said and left out; training goes on with what is there. Licences:
 docs/models/pasted-clips.md.

@@ -25,6 +25,7 @@ from vos.track.inputs import to_inputs, to_model_prompt
 from vos.track.memory_bank import MemoryBank
 from vos.track.policy import Fifo, MemoryPolicy, StreamPosition
 from vos.track.step import EncodedFrame, Engine, decode_group, encode_frame, find_memories
+from vos.track.zoom import Zoomed, to_prompt, zoom_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +34,12 @@ class _Prediction:
 
     prompt: all of them.
     decoded: the prediction.
+    zoomed: where it was found on a cut-out of the image.
     """
 
     prompt: ObjectPrompt
     decoded: Decoded
+    zoomed: Zoomed | None
 
 
 @dataclass(slots=True)
@@ -95,8 +98,7 @@ class ImageSegmenter:
         changed = self._join(prompts)
         with self._engine.autocast():
             for object_id, (prompt, before) in changed.items():
-                decoded = self._segment_object(object_id, prompt, before)
-                self._predictions[object_id] = _Prediction(prompt, decoded)
+                self._predictions[object_id] = self._segment_object(object_id, prompt, before)
         return detach_results({i: self._predictions[i].decoded for i in sorted(self._predictions)})
 
     def forget(self, object_id: int) -> None:
@@ -110,15 +112,26 @@ class ImageSegmenter:
             return encode_frame(self._engine, image, StreamPosition(0), double)
 
     def _segment_object(
-        self, object_id: int, prompt: ObjectPrompt, before: Decoded | None
-    ) -> Decoded:
-        given = to_model_prompt(prompt, self.size_hw, self.model)
-        if before is not None:
-            given = replace(given, previous=before.raw_logits)
-        one = find_memories(self._engine, self._frame.at, object_id, MemoryBank(), given, before)
-        return decode_group(self._engine, self._frame, [one])[0]
+        self, object_id: int, prompt: ObjectPrompt, before: _Prediction | None
+    ) -> _Prediction:
+        """Predict an object's mask. before: what its points correct."""
+        earlier = None if before is None else before.decoded
+        zoomed = zoom_in(
+            self._engine, self.image, prompt, None if before is None else before.zoomed
+        )
+        if zoomed is not None:
+            given = to_prompt(zoomed, self.model)
+        else:
+            given = to_model_prompt(prompt, self.size_hw, self.model)
+            if earlier is not None:
+                given = replace(given, previous=earlier.raw_logits)
+        one = find_memories(self._engine, self._frame.at, object_id, MemoryBank(), given, earlier)
+        (decoded,) = decode_group(self._engine, self._frame, [one])
+        return _Prediction(prompt, decoded, zoomed)
 
-    def _join(self, prompts: Sequence[Prompt]) -> Mapping[int, tuple[ObjectPrompt, Decoded | None]]:
+    def _join(
+        self, prompts: Sequence[Prompt]
+    ) -> Mapping[int, tuple[ObjectPrompt, _Prediction | None]]:
         """Return per object with new prompts all of them, and the prediction they correct."""
         prompts = check_prompts(prompts)
         for prompt in prompts:
@@ -127,7 +140,7 @@ class ImageSegmenter:
                     f"prompt on frame {prompt.frame_idx}: an image has frame 0 only; leave the "
                     "frame out"
                 )
-        joined: dict[int, tuple[ObjectPrompt, Decoded | None]] = {}
+        joined: dict[int, tuple[ObjectPrompt, _Prediction | None]] = {}
         for object_id in sorted({prompt.object_id for prompt in prompts}):
             group = [prompt for prompt in prompts if prompt.object_id == object_id]
             known = self._predictions.get(object_id)
@@ -137,7 +150,7 @@ class ImageSegmenter:
             if known is not None and _same(known.prompt, prompt):
                 continue
             if known is not None and _corrects(known.prompt, prompt):
-                joined[object_id] = prompt, known.decoded
+                joined[object_id] = prompt, known
             else:
                 joined[object_id] = collect(group, self.size_hw)[0][object_id], None
         return joined

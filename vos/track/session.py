@@ -10,7 +10,7 @@ import torch
 from vos.errors import FrameError, Parameter, PromptError
 from vos.frame import Frame, FrameResult, check_frame
 from vos.model.sam2 import Sam2Model
-from vos.model.types import Decoded
+from vos.model.types import Decoded, ModelPrompt
 from vos.prompts.collect import check_prompt, check_prompts, collect
 from vos.prompts.kinds import ObjectPrompt, Prompt
 from vos.refine.base import NoRefiner, Refiner
@@ -30,6 +30,7 @@ from vos.track.memory_bank import MemoryBank
 from vos.track.policy import Fifo, MemoryPolicy, StreamPosition
 from vos.track.snapshot import SessionState
 from vos.track.step import Engine, look_at, track_frame
+from vos.track.zoom import to_prompt, zoom_in
 
 
 @dataclass(slots=True)
@@ -139,22 +140,22 @@ class Session:
             return {}
         room, engine, banks = self._room(), self.engine, self.banks
         at = StreamPosition(frame.frame_idx, self.reverse, self.frame_count)
-        prompts = {
-            object_id: to_model_prompt(prompt, frame.size_hw, self.model)
-            for object_id, prompt in by_object.items()
-        }
 
         def work() -> tuple[dict[int, Decoded], dict[int, MemoryBank]]:
             features = self._encoder.encode(self.model, frame, following, room.look_ahead)
             double = to_double_input(frame.image, self.model, self.refiner)
             encoded = look_at(engine, replace(features, image_2x=double), at)
+            prompts = {
+                object_id: _to_model(engine, frame, prompt, is_new=object_id not in banks)
+                for object_id, prompt in by_object.items()
+            }
             return track_frame(
                 engine, encoded, room.place(banks), prompts, batch_size=room.objects_per_batch
             )
 
         with engine.autocast():
             decoded, remembered = room.run(
-                work, objects=len({*banks, *prompts}), frame_idx=frame.frame_idx
+                work, objects=len({*banks, *by_object}), frame_idx=frame.frame_idx
             )
         self.banks = room.place(remembered)
         return detach_results(decoded)
@@ -291,6 +292,14 @@ class Session:
         self._check_none_passed(frame.frame_idx)
         self._size_hw, self._last_idx = frame.size_hw, frame.frame_idx
         return by_frame.pop(frame.frame_idx, {})
+
+
+def _to_model(engine: Engine, frame: Frame, prompt: ObjectPrompt, *, is_new: bool) -> ModelPrompt:
+    """Return a prompt as the model takes it; a new object's box is answered on a cut-out first."""
+    zoomed = zoom_in(engine, frame.image, prompt) if is_new else None
+    if zoomed is not None:
+        return to_prompt(zoomed, engine.model)
+    return to_model_prompt(prompt, frame.size_hw, engine.model)
 
 
 def _outside_error(frame_idx: int) -> PromptError:

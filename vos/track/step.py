@@ -151,7 +151,8 @@ def find_memories(
     its bank.
     """
     if bank.first_prompt is None:
-        bank = replace(bank, first_prompt=prompt)
+        first = None if prompt is None else replace(prompt, found=None)
+        bank = replace(bank, first_prompt=first)
     recall = None if bank.is_empty else engine.policy.select(bank, at)
     return Tracked(object_id, bank, prompt, recall, before)
 

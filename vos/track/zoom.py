@@ -1,0 +1,190 @@
+"""Answer a box on a cut-out of the frame around it, where a small model sees the object large.
+
+Half of what a small network sees of a frame says nothing of a small object. On a square around the
+box the same network finds finer borders and fewer wrong objects; the mask it finds there is then
+what the object begins with on the whole frame, as if a user had drawn it. It costs one more image
+through the encoder, on frames with a box alone. `NanoConfig.box_zoom` says which models do it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, UInt8
+from sam2.modeling.sam2_base import NO_OBJ_SCORE
+from torch import Tensor
+
+from vos.model.decoding import resize_logits
+from vos.model.preprocess import image_to_input
+from vos.model.sam2 import MASK_PROMPT_LOGIT, Sam2Model
+from vos.model.types import Decoded, Found, ModelPrompt
+from vos.prompts.kinds import ObjectPrompt
+from vos.refine.base import NoRefiner
+from vos.track.inputs import to_model_prompt
+from vos.track.memory_bank import MemoryBank
+from vos.track.policy import StreamPosition
+from vos.track.step import Engine, decode_group, encode_frame, find_memories
+
+_CORNERS = (2, 3)
+"""Labels of a box's corners, which come first."""
+_LARGEST_PX = 1024
+"""Side of the frame's logits at most, which are as fine as those of the cut-out."""
+
+
+@dataclass(frozen=True, slots=True)
+class CutOut:
+    """A rectangle of a frame.
+
+    top, left: of its first pixel.
+    height, width: in pixels.
+    size_hw: of the frame.
+    """
+
+    top: int
+    left: int
+    height: int
+    width: int
+    size_hw: tuple[int, int]
+
+    def crop(self, image: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "ch cw 3"]:
+        """Return that part of the frame."""
+        rows = slice(self.top, self.top + self.height)
+        return np.ascontiguousarray(image[rows, self.left : self.left + self.width])
+
+    def move(self, prompt: ObjectPrompt) -> ObjectPrompt:
+        """Return a prompt on the frame as one on the cut-out."""
+        offset = np.array([self.left, self.top], dtype=np.float32)
+        return replace(
+            prompt,
+            points_xy_px=prompt.points_xy_px - offset,
+            segments_xy_px=prompt.segments_xy_px - offset,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Zoomed:
+    """What was found on a cut-out.
+
+    cut: where it is.
+    decoded: the prediction there.
+    """
+
+    cut: CutOut
+    decoded: Decoded
+
+
+def cut_around(prompt: ObjectPrompt, size_hw: tuple[int, int], zoom: float) -> CutOut | None:
+    """Return the square around a box, moved into the frame.
+
+    zoom: its side, in longer sides of the box. None where there is no box, where a point lies
+    outside the square, or where the square is no smaller than the frame.
+    """
+    if zoom == 0 or tuple(prompt.labels[:2]) != _CORNERS:
+        return None
+    (x1, y1), (x2, y2) = prompt.points_xy_px[:2].tolist()
+    frame_h, frame_w = size_hw
+    side = zoom * max(x2 - x1, y2 - y1, 1.0)
+    height, width = min(round(side), frame_h), min(round(side), frame_w)
+    if (height, width) == size_hw or min(height, width) < 1:
+        return None
+    top = int(np.clip(round((y1 + y2 - height) / 2), 0, frame_h - height))
+    left = int(np.clip(round((x1 + x2 - width) / 2), 0, frame_w - width))
+    x, y = prompt.points_xy_px.T
+    inside = (x >= left) & (x <= left + width) & (y >= top) & (y <= top + height)
+    return CutOut(top, left, height, width, size_hw) if inside.all() else None
+
+
+def zoom_in(
+    engine: Engine,
+    image: UInt8[np.ndarray, "h w 3"],
+    prompt: ObjectPrompt,
+    before: Zoomed | None = None,
+) -> Zoomed | None:
+    """Answer a box, and points beside it, on a cut-out of the frame; None where that gains nothing.
+
+    before: the answer that more points correct.
+    """
+    size_hw = image.shape[0], image.shape[1]
+    cut = cut_around(prompt, size_hw, engine.model.box_zoom)
+    if cut is None or prompt.mask is not None:
+        return None
+    crop, moved = cut.crop(image), cut.move(prompt)
+    # A refiner has learnt on whole frames; here it makes masks worse.
+    engine = replace(engine, refiner=NoRefiner())
+    at = StreamPosition(prompt.frame_idx)
+    pixels = image_to_input(crop, engine.model.image_size, engine.model.device)
+    frame = encode_frame(engine, pixels, at)
+    given = to_model_prompt(moved, (cut.height, cut.width), engine.model)
+    if before is not None and before.cut == cut:
+        given = replace(given, previous=before.decoded.raw_logits)
+        one = find_memories(engine, at, prompt.object_id, MemoryBank(), given, before.decoded)
+        return Zoomed(cut, decode_group(engine, frame, [one])[0])
+    one = find_memories(engine, at, prompt.object_id, MemoryBank(), given)
+    corners = torch.from_numpy(moved.points_xy_px[:2]).flatten()
+    box = corners / torch.tensor(2 * [cut.width, cut.height])
+    (decoded,) = decode_group(engine, frame, [one], lambda found: _choose_by_box(found, box))
+    return Zoomed(cut, decoded)
+
+
+def to_prompt(zoomed: Zoomed, model: Sam2Model) -> ModelPrompt:
+    """Return what was found as a mask prompt on the whole frame."""
+    decoded = zoomed.decoded
+    logits = _put_into_frame(decoded.output_logits.float(), zoomed.cut)
+    mask = (logits > 0).float()
+    if mask.shape[-1] != model.image_size:
+        mask = resize_logits(mask, (model.image_size, model.image_size), antialias=True)
+    return ModelPrompt(
+        mask=(mask >= 0.5).float(),
+        found=Found(logits, decoded.iou_pred, decoded.object_score),
+    )
+
+
+def _choose_by_box(decoded: Decoded, box: Float[Tensor, 4]) -> Decoded:
+    """Take the last of the alternatives instead of the single mask where it fills the box better.
+
+    box: x1, y1, x2, y2 in shares of the cut-out's sides.
+    """
+    candidates = decoded.all_logits[:, [0, -1]]
+    box = box * candidates.shape[-1]
+    better = _fit(candidates[:, 1] > 0, box) > _fit(candidates[:, 0] > 0, box)
+    if not better:
+        return decoded
+    last = decoded.all_logits.shape[1] - 1
+    raw = candidates[:, 1:]
+    return replace(
+        decoded,
+        raw_logits=raw,
+        mask_logits=torch.where(decoded.is_absent, NO_OBJ_SCORE, raw),
+        iou_pred=decoded.all_iou_pred[:, last:],
+        chosen=torch.full_like(decoded.all_iou_pred[:, 0], last, dtype=torch.long),
+    )
+
+
+def _fit(mask: Bool[Tensor, "1 s s"], box: Float[Tensor, 4]) -> float:
+    """Return the IoU of a mask's bounding box and a box, both in the mask's pixels."""
+    rows, columns = mask[0].any(1).nonzero(), mask[0].any(0).nonzero()
+    if not len(rows):
+        return 0.0
+    x1, y1, x2, y2 = box.tolist()
+    left, right = float(columns[0]), float(columns[-1]) + 1
+    top, bottom = float(rows[0]), float(rows[-1]) + 1
+    shared = max(0.0, min(right, x2) - max(left, x1)) * max(0.0, min(bottom, y2) - max(top, y1))
+    total = (right - left) * (bottom - top) + (x2 - x1) * (y2 - y1) - shared
+    return shared / total
+
+
+def _put_into_frame(logits: Float[Tensor, "1 1 r r"], cut: CutOut) -> Float[Tensor, "1 1 q q"]:
+    """Return a cut-out's logits on the whole frame, sampled as finely; nothing is outside it."""
+    height, width = cut.size_hw
+    finer = max(height / cut.height, width / cut.width)
+    side = min(_LARGEST_PX, round(logits.shape[-1] * finer))
+    middle = (torch.arange(side, device=logits.device) + 0.5) / side
+    x = 2 * (middle * width - cut.left) / cut.width - 1
+    y = 2 * (middle * height - cut.top) / cut.height - 1
+    grid = torch.stack(torch.broadcast_tensors(x[None, :], y[:, None]), dim=-1)[None]
+    placed = F.grid_sample(logits, grid, padding_mode="border", align_corners=False)
+    outside = ((grid.abs() > 1).any(-1))[:, None]
+    return torch.where(outside, -MASK_PROMPT_LOGIT, placed)
