@@ -63,6 +63,8 @@ def _tasks(plan: Plan, boundary: Boundary) -> Iterator[Task]:
                 sequence.labels,
                 sequence.max_label,
                 boundary,
+                sequence.measure,
+                sequence.leaves_void_out,
             )
 
 
