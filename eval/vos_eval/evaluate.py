@@ -19,13 +19,18 @@ from vos_eval.protocols.plan import Labels, Plan, Quirk, SequencePlan
 from vos_eval.protocols.registry import PROTOCOLS
 
 
+def ignore(text: str) -> None:
+    """Do nothing with a text."""
+    del text
+
+
 def evaluate(
     protocol: Protocol | str,
     gt_dir: Path | str,
     pred_dir: Path | str,
     options: Options | None = None,
     *,
-    on_note: Callable[[str], None] | None = None,
+    on_note: Callable[[str], None] = ignore,
 ) -> Score:
     """Score predictions against ground truth.
 
@@ -39,7 +44,7 @@ def evaluate(
     options = options or Options()
     rules = find_protocol(protocol)
     plan = make_plan(rules, Path(gt_dir), Path(pred_dir), options)
-    for note in plan.notes if on_note is not None else ():
+    for note in plan.notes:
         on_note(note)
     outcomes = run_plan(plan, jobs=options.jobs, boundary=options.boundary)
     objects: list[ObjectScore] = []
@@ -52,7 +57,7 @@ def evaluate(
     if problems:
         raise EvalError(problems)
     found = [*tell_unscored(plan, outcomes), *tell_phantoms(plan, objects, rules)]
-    for note in found if on_note is not None else ():
+    for note in found:
         on_note(note)
     return Score(
         rules,

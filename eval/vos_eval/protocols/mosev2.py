@@ -15,7 +15,7 @@ import numpy as np
 
 from vos_eval.errors import EvalError
 from vos_eval.metrics import statistics
-from vos_eval.protocols.base import ObjectScore, Options, Protocol, Score, mean_number
+from vos_eval.protocols.base import ObjectScore, Options, Protocol, Score
 from vos_eval.protocols.davis import VOID, find_annotation_dir, first_ids
 from vos_eval.protocols.files import (
     find_predictions,
@@ -179,6 +179,7 @@ def _own(item: ObjectScore) -> dict[str, float]:
     f = statistics.mean(item.f_fixed)
     numbers = {
         "J&Fdot": (item.j_mean + item.f_mean) / 2,
+        "J": item.j_mean,
         "Fdot": item.f_mean,
         "F": f,
         "J&F": (item.j_mean + f) / 2,
@@ -196,7 +197,7 @@ def _own(item: ObjectScore) -> dict[str, float]:
 
 def _totals(objects: Sequence[ObjectScore]) -> dict[str, float]:
     mean = {
-        name: mean_number(objects, name)
+        name: _mean_of_those_with(objects, name)
         for name in ("J", "Fdot", "F", "J_d", "Fdot_d", "J_r", "Fdot_r")
     }
     return {
@@ -208,6 +209,11 @@ def _totals(objects: Sequence[ObjectScore]) -> dict[str, float]:
         "F": mean["F"],
         "J&F": (mean["J"] + mean["F"]) / 2,
     }
+
+
+def _mean_of_those_with(objects: Sequence[ObjectScore], name: str) -> float:
+    values = np.array([item.own[name] for item in objects], float)
+    return statistics.mean(values[~np.isnan(values)])
 
 
 def _tables(score: Score) -> Mapping[str, str]:

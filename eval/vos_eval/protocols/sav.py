@@ -99,7 +99,7 @@ def _plan_sequence(
         return
     predictions = find_predictions(plan, title, pred_folder, scored, missing)
     if title in plan.left_out:
-        plan.left_out.add(video)
+        plan.left_out = plan.left_out - {title} | {video}
     plan.sequences.append(
         SequencePlan(
             video=video,
