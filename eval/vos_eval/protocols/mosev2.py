@@ -29,8 +29,8 @@ from vos_eval.protocols.predictions import PredictionTree
 from vos_eval.protocols.tables import to_csv
 from vos_eval.texts import read_json
 
-META_NAMES = ("meta.json", "meta_valid.json", "valid_meta.json", "mose_meta.json")
-_OFFICIAL = {
+META_NAMES = ("meta.json", "meta_valid.json", "valid_meta.json")
+OFFICIAL = {
     "J&F_new": "J&Fdot",
     "J": "J",
     "F_new": "Fdot",
@@ -39,6 +39,7 @@ _OFFICIAL = {
     "F": "F",
     "J&F": "J&F",
 }
+"""Name in the official tool -> ours."""
 
 
 def load_objects(path: Path) -> dict[str, tuple[int, tuple[int, ...]]]:
@@ -217,17 +218,17 @@ def _mean_of_those_with(objects: Sequence[ObjectScore], name: str) -> float:
 
 
 def _tables(score: Score) -> Mapping[str, str]:
-    rows: list[Sequence[str]] = [["Video", *_OFFICIAL]]
+    rows: list[Sequence[str]] = [["Video", *OFFICIAL]]
     rows += [
-        [f"{item.video}_{item.object_id}", *(_percent(item.own, name) for name in _OFFICIAL)]
+        [f"{item.video}_{item.object_id}", *(_percent(item.own, name) for name in OFFICIAL)]
         for item in score.objects
     ]
-    total = [_percent(score.totals, name) for name in _OFFICIAL]
-    return {"": to_csv(rows), "-global": to_csv([list(_OFFICIAL), total])}
+    total = [_percent(score.totals, name) for name in OFFICIAL]
+    return {"": to_csv(rows), "-global": to_csv([list(OFFICIAL), total])}
 
 
 def _percent(numbers: Mapping[str, float], official: str) -> str:
-    value = numbers[_OFFICIAL[official]]
+    value = numbers[OFFICIAL[official]]
     return "" if np.isnan(value) else f"{100 * value:.2f}"
 
 

@@ -196,7 +196,7 @@ def _card(comparison: Comparison, items: list[ObjectScore]) -> str:
     )
     return (
         f"<article><h4>{escape(longest.video)} <span>object {longest.object_id}</span></h4>"
-        f'<div class="pair">{plots}</div><p>{escape(headline)} {values}</p></article>'
+        f'<div class="pair">{plots}</div><p>{escape(headline)}: {values}</p></article>'
     )
 
 
