@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 from vos_eval.compare.attributes import Attributes, derive_attributes
 from vos_eval.compare.bootstrap import RESAMPLES, Interval, interval, resample_totals
 from vos_eval.errors import EvalError, EvalUsageError
 from vos_eval.evaluate import evaluate, find_protocol, ignore, make_plan
+from vos_eval.parallel import refuse_problems
 from vos_eval.protocols.base import ObjectScore, Options, Protocol, Score, mean_number
+from vos_eval.protocols.plan import Plan
 
 FEW_VIDEOS = 10
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,20 +100,13 @@ def compare(
     """
     rules = find_protocol(protocol)
     options = options or Options()
-    is_one = len(predictions) == 1
-    plans = {}
-    problems: list[str] = []
-    for name, place in predictions.items():
-        try:
-            plans[name] = make_plan(rules, Path(gt_dir), Path(place), options)
-        except EvalUsageError:
-            raise
-        except EvalError as error:
-            if is_one:
-                raise
-            problems += [f"{name}: {text}" for text in error.problems]
-    if problems:
-        raise EvalError(problems)
+
+    def plan_of(place: Path | str) -> Plan:
+        plan = make_plan(rules, Path(gt_dir), Path(place), options)
+        refuse_problems(plan)
+        return plan
+
+    plans = _for_each(predictions, plan_of)
     gone = frozenset().union(*(plan.left_out for plan in plans.values()))
     readings = _join({name: plan.readings for name, plan in plans.items()})
     for text in readings:
@@ -117,14 +114,8 @@ def compare(
     told = _join({name: plan.notes for name, plan in plans.items()})
     for text in told:
         on_note(text)
-    scores = {}
-    for name, place in predictions.items():
-        try:
-            scores[name] = evaluate(rules, gt_dir, place, replace(options, leave_out=gone))
-        except EvalError as error:
-            if is_one:
-                raise
-            raise EvalError([f"{name}: {text}" for text in error.problems]) from error
+    same = replace(options, leave_out=gone)
+    scores = _for_each(predictions, lambda place: evaluate(rules, gt_dir, place, same))
     notes = _join({name: score.notes for name, score in scores.items()})
     videos = len({item.video for item in next(iter(scores.values())).objects})
     if resamples and videos < FEW_VIDEOS:
@@ -142,6 +133,24 @@ def compare(
         notes,
         readings,
     )
+
+
+def _for_each(
+    predictions: Mapping[str, Path | str], do: Callable[[Path | str], Result]
+) -> dict[str, Result]:
+    """Do something with each folder; raise in the end, with what is wrong in all of them."""
+    found: dict[str, Result] = {}
+    problems: dict[str, Sequence[str]] = dict.fromkeys(predictions, ())
+    for name, place in predictions.items():
+        try:
+            found[name] = do(place)
+        except EvalUsageError:
+            raise
+        except EvalError as error:
+            problems[name] = error.problems
+    if any(problems.values()):
+        raise EvalError(_join(problems))
+    return found
 
 
 def _join(texts: Mapping[str, Sequence[str]]) -> list[str]:

@@ -56,5 +56,5 @@ def test_late_objects_and_void(tmp_path):
 def test_strings_and_names(tmp_path):
     write_davis(tmp_path, {"bear": (1,)}, {"pred": 1})
     assert evaluate("davis", str(tmp_path / "gt"), str(tmp_path / "pred")).objects
-    with pytest.raises(EvalUsageError, match="'davos': expected one of lvos, .*mosev2, vost"):
+    with pytest.raises(EvalUsageError, match=r"'davos': expected one of lvos, .*mosev2, vost"):
         evaluate("davos", tmp_path / "gt", tmp_path / "pred")

@@ -19,8 +19,8 @@ def write_2016_lists(root, videos):
     for resolution in ("480p", "1080p"):
         (root / f"ImageSets/{resolution}").mkdir(parents=True)
         lines = [
-            f"/JPEGImages/{resolution}/{video}/00000.jpg /Annotations/{resolution}/{video}/00000.png"
-            for video in videos
+            f"/JPEGImages/{resolution}/{v}/00000.jpg /Annotations/{resolution}/{v}/00000.png"
+            for v in videos
         ]
         (root / f"ImageSets/{resolution}/val.txt").write_text("\n".join(lines))
 

@@ -17,7 +17,7 @@ from vos_eval.metrics.jf import FramePair, Scorer
 
 
 def slow_contour(mask):
-    """A pixel that differs from its right, lower or lower right neighbour; corner and edges fixed."""
+    """A pixel that differs from its right, lower or lower right one; the last edges look along."""
     padded = np.pad(mask, ((0, 1), (0, 1)))
     contour = np.zeros_like(mask)
     for neighbour in (padded[:-1, 1:], padded[1:, :-1], padded[1:, 1:]):

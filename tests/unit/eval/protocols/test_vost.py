@@ -52,7 +52,7 @@ def test_last_quarter_and_void(tmp_path):
 def test_the_list_without_a_year(tmp_path):
     gt, pred = make(tmp_path, ("cut", "train_only"))
     assert {item.video for item in evaluate("vost", gt, pred).objects} == {"cut"}
-    with pytest.raises(EvalError, match="ImageSets/test.txt"):
+    with pytest.raises(EvalError, match=r"ImageSets/test\.txt"):
         evaluate("vost", gt, pred, Options(split="test"))
 
 
