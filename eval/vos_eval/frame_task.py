@@ -113,12 +113,12 @@ def _queue_frame(task: Task, frame: FramePlan, scorer: Scorer) -> _Queued:
         ids = sorted(gt_ids | pred_ids)
     for object_id in ids:
         _add(task, pair, pair.crop(object_id), scorer)
-    return ids, FrameOutcome({}, gt_ids, _above(gt, pair, task.max_label), gt.size)
+    return ids, FrameOutcome({}, gt_ids, _above(pair, task.max_label), gt.size)
 
 
-def _above(gt: np.ndarray, pair: FramePair, max_label: int) -> frozenset[int]:
+def _above(pair: FramePair, max_label: int) -> frozenset[int]:
     """Return the ids of the ground truth above `max_label`; nearly always there is none."""
-    if gt.max() <= max_label:
+    if max_label == VOID or pair.highest_gt() <= max_label:
         return frozenset()
     return frozenset(i for i in pair.object_ids()[0] if i > max_label)
 

@@ -217,9 +217,11 @@ def _grow(bits: np.ndarray, back: int, ahead: int, grown: np.ndarray, moved: np.
 
     A pixel is near a run that begins `back` pixels further back, or ends `ahead` pixels further on.
     """
-    np.copyto(grown, bits)
-    if back:
-        grown |= np.left_shift(bits, np.uint64(back), out=moved)
+    if not back:
+        np.copyto(grown, bits)
+    else:
+        np.left_shift(bits, np.uint64(back), out=grown)
+        grown |= bits
         np.right_shift(bits, np.uint64(WORD_BITS - back), out=moved)
         grown[1:] |= moved[:-1]
     if ahead:

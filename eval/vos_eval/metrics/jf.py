@@ -61,6 +61,10 @@ class FramePair:
         """Return the labels present in (ground truth, prediction), without 0."""
         return _labels_in(self._gt), _labels_in(self._pred)
 
+    def highest_gt(self) -> int:
+        """Return the highest label of the ground truth, 0 where it has none."""
+        return int(self._gt.max(initial=0))
+
     def _crop(self, gt_bits: np.ndarray, pred_bits: np.ndarray) -> CroppedPair | None:
         return crop_pair(gt_bits, pred_bits, self._width, reaches_bottom=self._reaches_bottom)
 

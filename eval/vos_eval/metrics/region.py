@@ -17,8 +17,8 @@ def jaccard(gt_mask: np.ndarray, pred_mask: np.ndarray) -> float:
 def count_regions(batch: PackedBatch) -> list[tuple[int, int, int]]:
     """Count the pixels of each pair of a batch: of the intersection, the union, the truth."""
     gt, pred = batch.rows(batch.buffer)
-    counts = count_bits(gt & pred), count_bits(gt | pred), count_bits(gt)
-    return list(zip(*(c.tolist() for c in counts), strict=True))
+    counts = (count.tolist() for count in (count_bits(gt & pred), count_bits(gt), count_bits(pred)))
+    return [(both, g + p - both, g) for both, g, p in zip(*counts, strict=True)]
 
 
 def ratio(intersection: int, union: int) -> float:
