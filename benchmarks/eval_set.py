@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +45,7 @@ def make_set(root: Path, videos: int, frames: int) -> None:
 def find_dilation() -> tuple[str, Callable[[np.ndarray, np.ndarray], np.ndarray]]:
     """Return OpenCV's dilation, or SciPy's, and its name."""
     try:
-        import cv2
+        cv2 = import_module("cv2")
     except ImportError:
         from scipy import ndimage
 
