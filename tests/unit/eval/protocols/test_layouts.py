@@ -135,6 +135,14 @@ def test_outputs_of_vos_are_scored_as_they_are(tmp_path, layout, said):
     assert len(score.plan.readings) == (said is not None)
 
 
+def test_two_layouts_in_one_folder_are_told(tmp_path):
+    write_davis(tmp_path, {"bear": (1,), "cow": (1,)}, {"pred": 1})
+    write_video(tmp_path / "pred/clips/bear/masks", moving((1,), 9))
+    score = evaluate("davis", tmp_path / "gt", tmp_path / "pred")
+    assert score.totals["J"] > 0.5
+    assert "took VIDEO/*.png, not clips/NAME/masks/*.png" in readings(score)
+
+
 def test_one_result_belongs_to_one_video(tmp_path):
     write_davis(tmp_path, {"bear": (1,), "cow": (1,)}, {"pred": 1})
     write_video(tmp_path / "out/masks", moving((1,), 0.5))
