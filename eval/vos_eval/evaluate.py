@@ -46,6 +46,19 @@ def evaluate(
     plan = make_plan(rules, Path(gt_dir), Path(pred_dir), options)
     for note in plan.notes:
         on_note(note)
+    return score_plan(rules, plan, options, on_note=on_note)
+
+
+def score_plan(
+    rules: Protocol, plan: Plan, options: Options, *, on_note: Callable[[str], None] = ignore
+) -> Score:
+    """Score what was planned.
+
+    on_note: called with each note that is not the plan's.
+
+    Raises:
+        EvalError: as `evaluate`.
+    """
     outcomes = run_plan(plan, jobs=options.jobs, boundary=options.boundary)
     objects: list[ObjectScore] = []
     problems: list[str] = []
