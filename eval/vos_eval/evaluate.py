@@ -10,7 +10,7 @@ import numpy as np
 
 from vos_eval.errors import EvalError, EvalUsageError
 from vos_eval.frame_task import FOREGROUND_ID, FrameOutcome
-from vos_eval.id_notes import tell_phantoms, tell_unscored
+from vos_eval.id_notes import tell_phantoms, tell_surplus, tell_unscored
 from vos_eval.metrics import statistics
 from vos_eval.metrics.jf import BOTH_EMPTY, JF
 from vos_eval.parallel import run_plan
@@ -69,7 +69,11 @@ def score_plan(
         objects += scored
     if problems:
         raise EvalError(problems)
-    found = [*tell_unscored(plan, outcomes), *tell_phantoms(plan, objects, rules)]
+    found = [
+        *tell_unscored(plan, outcomes),
+        *tell_surplus(plan, outcomes),
+        *tell_phantoms(plan, objects, rules),
+    ]
     for note in found:
         on_note(note)
     return Score(
