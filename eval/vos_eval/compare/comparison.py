@@ -191,23 +191,31 @@ def _resample(
 def _attribute_rows(
     scores: Mapping[str, Score], attributes: Attributes | None
 ) -> list[AttributeRow]:
+    """Average over the objects with each attribute of the file, then with each that masks show.
+
+    A name in the file replaces the attribute that masks show.
+    """
     first = next(iter(scores.values()))
+    derived = derive_attributes(first.objects)
+    source_of = dict.fromkeys(derived.names, derived)
+    if attributes is not None:
+        source_of = dict.fromkeys(attributes.names, attributes) | {
+            name: derived for name in derived.names if name not in attributes.names
+        }
     columns = numeric_columns(first.protocol)
     rows = []
-    derived = derive_attributes(first.objects)
-    for source in (derived,) if attributes is None else (attributes, derived):
-        for name in source.names:
-            chosen: dict[str, list[ObjectScore]] = {
-                who: [item for item in score.objects if source.has(item, name)]
-                for who, score in scores.items()
+    for name, source in source_of.items():
+        chosen: dict[str, list[ObjectScore]] = {
+            who: [item for item in score.objects if source.has(item, name)]
+            for who, score in scores.items()
+        }
+        count = len(next(iter(chosen.values())))
+        if count:
+            numbers = {
+                who: {column: mean_number(items, column) for column in columns}
+                for who, items in chosen.items()
             }
-            count = len(chosen[next(iter(scores))])
-            if count:
-                numbers = {
-                    who: {column: mean_number(items, column) for column in columns}
-                    for who, items in chosen.items()
-                }
-                rows.append(AttributeRow(name, count, numbers))
+            rows.append(AttributeRow(name, count, numbers))
     return rows
 
 
