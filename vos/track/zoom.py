@@ -2,12 +2,14 @@
 
 Half of what a small network sees of a frame says nothing of a small object. On a square around the
 box the same network finds finer borders and fewer wrong objects; the mask it finds there is then
-what the object begins with on the whole frame, as if a user had drawn it. It costs one more image
-through the encoder, on frames with a box alone. `NanoConfig.box_zoom` says which models do it.
+what the object begins with on the whole frame, as if a user had drawn it. The mirrored cut-out is
+asked too, and both masks are averaged. It costs two more images through the encoder, on frames with
+a box alone. `NanoConfig.box_zoom` says which models do it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,10 +28,12 @@ from vos.refine.base import NoRefiner
 from vos.track.inputs import to_model_prompt
 from vos.track.memory_bank import MemoryBank
 from vos.track.policy import StreamPosition
-from vos.track.step import Engine, decode_group, encode_frame, find_memories
+from vos.track.step import EncodedFrame, Engine, decode_group, encode_frame, find_memories
 
 _CORNERS = (2, 3)
 """Labels of a box's corners, which come first."""
+_SURE = 6.0
+"""A logit beyond which a view's opinion counts no more."""
 _LARGEST_PX = 1024
 """Side of the frame's logits at most, which are as fine as those of the cut-out."""
 
@@ -66,14 +70,21 @@ class CutOut:
 
 @dataclass(frozen=True, slots=True)
 class Zoomed:
-    """What was found on a cut-out.
+    """What was found on a cut-out, looked at as it is and mirrored.
 
     cut: where it is.
-    decoded: the prediction there.
+    views: the two images, encoded.
+    raw_logits: the mask of each view as the decoder gave it.
+    logits: of the mask that both agree on.
+    iou_pred, object_score: means of theirs.
     """
 
     cut: CutOut
-    decoded: Decoded
+    views: tuple[EncodedFrame, EncodedFrame]
+    raw_logits: tuple[Float[Tensor, "1 1 r r"], Float[Tensor, "1 1 r r"]]
+    logits: Float[Tensor, "1 1 r r"]
+    iou_pred: Float[Tensor, "1 1"]
+    object_score: Float[Tensor, "1 1"]
 
 
 def cut_around(prompt: ObjectPrompt, size_hw: tuple[int, int], zoom: float) -> CutOut | None:
@@ -82,7 +93,7 @@ def cut_around(prompt: ObjectPrompt, size_hw: tuple[int, int], zoom: float) -> C
     zoom: its side, in longer sides of the box. None where there is no box, where a point lies
     outside the square, or where the square is no smaller than the frame.
     """
-    if zoom == 0 or tuple(prompt.labels[:2]) != _CORNERS:
+    if zoom == 0 or prompt.mask is not None or tuple(prompt.labels[:2]) != _CORNERS:
         return None
     (x1, y1), (x2, y2) = prompt.points_xy_px[:2].tolist()
     frame_h, frame_w = size_hw
@@ -107,60 +118,77 @@ def zoom_in(
 
     before: the answer that more points correct.
     """
-    size_hw = image.shape[0], image.shape[1]
-    cut = cut_around(prompt, size_hw, engine.model.box_zoom)
-    if cut is None or prompt.mask is not None:
+    cut = cut_around(prompt, (image.shape[0], image.shape[1]), engine.model.box_zoom)
+    if cut is None:
         return None
-    crop, moved = cut.crop(image), cut.move(prompt)
     # A refiner has learnt on whole frames; here it makes masks worse.
     engine = replace(engine, refiner=NoRefiner())
-    at = StreamPosition(prompt.frame_idx)
-    pixels = image_to_input(crop, engine.model.image_size, engine.model.device)
-    frame = encode_frame(engine, pixels, at)
-    given = to_model_prompt(moved, (cut.height, cut.width), engine.model)
     if before is not None and before.cut == cut:
-        given = replace(given, previous=before.decoded.raw_logits)
-        one = find_memories(engine, at, prompt.object_id, MemoryBank(), given, before.decoded)
-        return Zoomed(cut, decode_group(engine, frame, [one])[0])
-    one = find_memories(engine, at, prompt.object_id, MemoryBank(), given)
-    corners = torch.from_numpy(moved.points_xy_px[:2]).flatten()
-    box = corners / torch.tensor(2 * [cut.width, cut.height])
-    (decoded,) = decode_group(engine, frame, [one], lambda found: _choose_by_box(found, box))
-    return Zoomed(cut, decoded)
+        views, previous = before.views, before.raw_logits
+    else:
+        crop = cut.crop(image)
+        views, previous = (_encode(engine, crop), _encode(engine, crop[:, ::-1])), (None, None)
+    given = to_model_prompt(cut.move(prompt), (cut.height, cut.width), engine.model)
+    found = [
+        _decode(engine, view, prompt.object_id, replace(one, previous=earlier))
+        for view, one, earlier in zip(
+            views, (given, _mirror(given, engine.model.image_size)), previous, strict=True
+        )
+    ]
+    candidates = [0] if previous[0] is not None else [0, -1]
+    joined = {i: _agree([one.all_logits[:, i, None] for one in found]) for i in candidates}
+    corners = torch.from_numpy(cut.move(prompt).points_xy_px[:2]).flatten()
+    box = corners / torch.tensor(2 * [cut.width, cut.height]) * joined[0].shape[-1]
+    chosen = max(candidates, key=lambda i: _fit(joined[i][0] > 0, box))
+    score = (found[0].object_score + found[1].object_score) / 2
+    is_absent = (score <= found[0].present_above)[..., None, None]
+    return Zoomed(
+        cut,
+        views,
+        (found[0].all_logits[:, chosen, None], found[1].all_logits[:, chosen, None]),
+        torch.where(is_absent, NO_OBJ_SCORE, joined[chosen]),
+        (found[0].all_iou_pred[:, chosen, None] + found[1].all_iou_pred[:, chosen, None]) / 2,
+        score,
+    )
 
 
 def to_prompt(zoomed: Zoomed, model: Sam2Model) -> ModelPrompt:
     """Return what was found as a mask prompt on the whole frame."""
-    decoded = zoomed.decoded
-    logits = _put_into_frame(decoded.output_logits.float(), zoomed.cut)
+    logits = _put_into_frame(zoomed.logits, zoomed.cut)
     mask = (logits > 0).float()
     if mask.shape[-1] != model.image_size:
         mask = resize_logits(mask, (model.image_size, model.image_size), antialias=True)
     return ModelPrompt(
-        mask=(mask >= 0.5).float(),
-        found=Found(logits, decoded.iou_pred, decoded.object_score),
+        mask=(mask >= 0.5).float(), found=Found(logits, zoomed.iou_pred, zoomed.object_score)
     )
 
 
-def _choose_by_box(decoded: Decoded, box: Float[Tensor, 4]) -> Decoded:
-    """Take the last of the alternatives instead of the single mask where it fills the box better.
+def _encode(engine: Engine, crop: UInt8[np.ndarray, "h w 3"]) -> EncodedFrame:
+    model = engine.model
+    pixels = image_to_input(np.ascontiguousarray(crop), model.image_size, model.device)
+    return encode_frame(engine, pixels, StreamPosition(0))
 
-    box: x1, y1, x2, y2 in shares of the cut-out's sides.
-    """
-    candidates = decoded.all_logits[:, [0, -1]]
-    box = box * candidates.shape[-1]
-    better = _fit(candidates[:, 1] > 0, box) > _fit(candidates[:, 0] > 0, box)
-    if not better:
-        return decoded
-    last = decoded.all_logits.shape[1] - 1
-    raw = candidates[:, 1:]
+
+def _decode(engine: Engine, view: EncodedFrame, object_id: int, given: ModelPrompt) -> Decoded:
+    one = find_memories(engine, view.at, object_id, MemoryBank(), given)
+    return decode_group(engine, view, [one])[0]
+
+
+def _mirror(prompt: ModelPrompt, size: int) -> ModelPrompt:
+    """Return a box and points as they lie in the mirrored image; corners stay in their order."""
+    assert prompt.points_xy is not None
+    x, y = prompt.points_xy.unbind(-1)
+    x = size - 1 - x
+    x = torch.cat([x[:, :2].flip(1), x[:, 2:]], dim=1)
     return replace(
-        decoded,
-        raw_logits=raw,
-        mask_logits=torch.where(decoded.is_absent, NO_OBJ_SCORE, raw),
-        iou_pred=decoded.all_iou_pred[:, last:],
-        chosen=torch.full_like(decoded.all_iou_pred[:, 0], last, dtype=torch.long),
+        prompt, points_xy=torch.stack([x, y], dim=-1), segments=None, segment_labels=None
     )
+
+
+def _agree(views: Sequence[Float[Tensor, "1 1 r r"]]) -> Float[Tensor, "1 1 r r"]:
+    """Return the mean of an image's logits and its mirror image's, none of them beyond doubt."""
+    image, mirrored = (logits.float().clamp(-_SURE, _SURE) for logits in views)
+    return (image + mirrored.flip(-1)) / 2
 
 
 def _fit(mask: Bool[Tensor, "1 s s"], box: Float[Tensor, 4]) -> float:

@@ -19,10 +19,11 @@ from vos.model.nano_config import NanoConfig
 from vos.model.sam2 import Sam2Model
 from vos.prompts.collect import collect
 from vos.prompts.kinds import Box, MaskPrompt, ObjectPrompt, Points
+from vos.track import zoom
 from vos.track.image import ImageSegmenter
 from vos.track.session import Session
 from vos.track.snapshot import from_bytes, to_bytes
-from vos.track.zoom import CutOut, _choose_by_box, _put_into_frame, cut_around, zoom_in
+from vos.track.zoom import CutOut, _put_into_frame, cut_around, zoom_in
 
 SIZE_HW = (90, 160)
 SMALL = Box(1, (70.0, 30.0, 89.0, 49.0))
@@ -43,15 +44,15 @@ def model() -> Sam2Model:
     y=st.floats(0, 80),
     w=st.floats(3, 150),
     h=st.floats(3, 85),
-    zoom=st.floats(1.2, 4),
+    times=st.floats(1.2, 4),
 )
 def test_a_cut_out_lies_in_the_frame_around_its_box(
-    x: float, y: float, w: float, h: float, zoom: float
+    x: float, y: float, w: float, h: float, times: float
 ):
     box = (x, y, min(x + w, 159.0), min(y + h, 89.0))
-    cut = cut_around(joined(Box(1, box)), SIZE_HW, zoom)
+    cut = cut_around(joined(Box(1, box)), SIZE_HW, times)
     if cut is None:
-        assert zoom * max(box[2] - box[0], box[3] - box[1]) > 80
+        assert times * max(box[2] - box[0], box[3] - box[1]) > 80
         return
     assert cut.top >= 0
     assert cut.top + cut.height <= 90
@@ -66,7 +67,7 @@ def test_a_cut_out_lies_in_the_frame_around_its_box(
 
 
 @pytest.mark.parametrize(
-    ("prompt", "zoom"),
+    ("prompt", "times"),
     [
         (joined(SMALL), 0.0),
         (joined(Points(1, ((5.0, 5.0),), (1,))), 2.0),
@@ -75,8 +76,8 @@ def test_a_cut_out_lies_in_the_frame_around_its_box(
     ],
     ids=["not asked for", "no box", "a point elsewhere", "as large as the frame"],
 )
-def test_the_whole_frame_answers_what_a_cut_out_cannot(prompt: ObjectPrompt, zoom: float):
-    assert cut_around(prompt, SIZE_HW, zoom) is None
+def test_the_whole_frame_answers_what_a_cut_out_cannot(prompt: ObjectPrompt, times: float):
+    assert cut_around(prompt, SIZE_HW, times) is None
 
 
 def test_logits_come_back_where_they_were_found():
@@ -94,20 +95,32 @@ def test_logits_come_back_where_they_were_found():
     assert bool((full[:, 102:] < 0).all())
 
 
-def test_the_mask_that_fills_the_box_is_taken(model: Sam2Model):
-    zoomed = zoom_in(Session(model).engine, IMAGE, joined(SMALL))
-    assert zoomed is not None
+def test_the_mask_that_fills_the_box_is_taken(model: Sam2Model, monkeypatch: pytest.MonkeyPatch):
+    engine = Session(model).engine
     logits = torch.full((1, 4, 16, 16), -5.0)
-    logits[:, 0, 6:8, 6:8] = 5.0
-    logits[:, 3, 4:12, 4:12] = 5.0
-    decoded = replace(
-        zoomed.decoded, all_logits=logits, raw_logits=logits[:, :1], mask_logits=logits[:, :1]
-    )
-    whole, part = torch.tensor([0.25, 0.25, 0.75, 0.75]), torch.tensor([0.375, 0.375, 0.5, 0.5])
-    chosen = _choose_by_box(decoded, whole)
-    assert torch.equal(chosen.raw_logits, logits[:, 3:])
-    assert torch.equal(chosen.iou_pred, decoded.all_iou_pred[:, 3:])
-    assert _choose_by_box(decoded, part) is decoded
+    logits[:, 0, 6:10, 6:10] = 5.0
+    whole = logits.clone()
+    whole[:, 3, 4:12, 4:12] = 5.0
+    part = logits.clone()
+    part[:, 3, 7:8, 7:8] = 5.0
+    decode = zoom.decode_group
+    for all_logits, expected in ((whole, whole[:, 3:]), (part, part[:, :1])):
+        monkeypatch.setattr(
+            zoom,
+            "decode_group",
+            lambda *args, made=all_logits: [replace(decode(*args)[0], all_logits=made)],
+        )
+        zoomed = zoom_in(engine, IMAGE, joined(SMALL))
+        assert zoomed is not None
+        assert torch.equal(zoomed.logits > 0, expected > 0)
+
+
+def test_a_mirrored_frame_gives_the_mirrored_mask(model: Sam2Model):
+    mirrored = Box(1, (70.0, 30.0, 89.0, 49.0))
+    one = ImageSegmenter(model, IMAGE).segment([SMALL]).masks[1]
+    other = ImageSegmenter(model, np.ascontiguousarray(IMAGE[:, ::-1])).segment([mirrored]).masks[1]
+    assert np.mean(one == other[:, ::-1]) > 0.98
+    assert one.any()
 
 
 def frames(count: int) -> list[Frame]:
@@ -128,8 +141,7 @@ def test_scores_are_those_of_the_cut_out(model: Sam2Model):
     zoomed = zoom_in(Session(model).engine, IMAGE, joined(SMALL))
     decoded = ImageSegmenter(model, IMAGE).decode([SMALL])[1]
     assert zoomed is not None
-    found = zoomed.decoded
-    assert torch.equal(decoded.score_pair, torch.cat([found.iou_pred, found.object_score], 1)[0])
+    assert torch.equal(decoded.score_pair, torch.cat([zoomed.iou_pred, zoomed.object_score], 1)[0])
 
 
 def test_a_stream_goes_on_exactly_after_its_first_frame(model: Sam2Model):
@@ -165,8 +177,8 @@ def test_masks_are_taken_as_they_are(model: Sam2Model):
 
 
 def test_a_weight_file_says_whether_boxes_are_looked_at_closer(tmp_path):
-    for zoom, path in ((1.6, tmp_path / "a.safetensors"), (-1.0, tmp_path / "b.safetensors")):
-        save_nano(path, {"x": torch.zeros(1)}, NanoConfig(box_zoom=zoom), {})
+    for times, path in ((1.6, tmp_path / "a.safetensors"), (-1.0, tmp_path / "b.safetensors")):
+        save_nano(path, {"x": torch.zeros(1)}, NanoConfig(box_zoom=times), {})
     assert nano_config(tmp_path / "a.safetensors").box_zoom == 1.6
     with pytest.raises(CheckpointError, match="box_zoom is -1"):
         nano_config(tmp_path / "b.safetensors")
