@@ -18,6 +18,7 @@ from vos_eval.png import MaskError, read_labels
 from vos_eval.protocols.plan import FramePlan, Labels
 
 FOREGROUND_ID = 1
+VOID = 255
 _KEPT_BYTES = 31 << 20
 
 
@@ -103,6 +104,8 @@ def _queue_frame(task: Task, frame: FramePlan, scorer: Scorer) -> _Queued:
                 f"prediction {frame.pred} has label {pred.max()}; the video has objects 1-"
                 f"{task.max_label} (the labels of its first annotation)"
             )
+        if task.labels is Labels.MERGED:
+            gt, pred = _merge(gt), _merge(pred)
         pair = FramePair(gt, pred)
         if task.labels in (Labels.FOREGROUND, Labels.BINARY):
             return _queue_foreground(task, frame, pair, scorer)
@@ -134,6 +137,13 @@ def _queue_foreground(task: Task, frame: FramePlan, pair: FramePair, scorer: Sco
         return _Queued()
     scorer.add(pair.crop_foreground(), pair.radius_px)
     return _Queued((FOREGROUND_ID,), frozenset({FOREGROUND_ID} if gt_ids else ()))
+
+
+def _merge(labels: np.ndarray) -> np.ndarray:
+    """Make one object of all; 255 is void, or the one object where there is nothing else."""
+    if labels.max() == VOID and not ((labels != VOID) & (labels != 0)).any():
+        return (labels == VOID).astype(np.uint8)
+    return ((labels != 0) & (labels != VOID)).astype(np.uint8)
 
 
 def _read(what: str, path: Path) -> np.ndarray:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, NoReturn
+from types import MappingProxyType
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -110,8 +112,12 @@ def score_and_print(
     as_json: bool,
     csv: Path | None,
     html: Path | None,
+    extra: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
-    """Score, write the files that are wanted, and print; on failure name every problem and exit."""
+    """Score, write the files that are wanted, and print; on failure name every problem and exit.
+
+    extra: what else the JSON says, by name.
+    """
     try:
         result = evaluate(protocol, gt, pred, options)
         if csv is not None:
@@ -127,7 +133,7 @@ def score_and_print(
     for note in result.notes:
         warn(note)
     if as_json:
-        print(json.dumps(to_json(result), ensure_ascii=False))
+        print(json.dumps(to_json(result) | dict(extra), ensure_ascii=False))
     else:
         _print_tables(result)
 

@@ -24,6 +24,8 @@ class Options:
     fixes: quirks of the official tool that are switched off.
     boundary: contour rule.
     jobs: processes at most; the digits do not depend on it.
+    year: davis: 2016 or 2017 chooses the list, and in 2016 all objects are one; None: the list that
+        is there.
     only_videos: score these only; an empty lvos group then has no value instead of being an error.
     """
 
@@ -33,6 +35,7 @@ class Options:
     fixes: frozenset[Quirk] = frozenset()
     boundary: Boundary = Boundary.STANDARD
     jobs: int = 1
+    year: int | None = None
     only_videos: frozenset[str] | None = None
 
 

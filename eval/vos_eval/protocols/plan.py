@@ -41,6 +41,7 @@ class Labels(StrEnum):
     PRESENT: the object id; every id present in either mask is scored.
     FOREGROUND: any nonzero pixel belongs to the one object; more than one value is a problem.
     BINARY: the same, for masks that are 0/1 or 0/255; any other value is a problem.
+    MERGED: any nonzero pixel but 255 belongs to the one object, whatever the values.
     """
 
     IDS = "ids"
@@ -48,6 +49,7 @@ class Labels(StrEnum):
     PRESENT = "present"
     FOREGROUND = "foreground"
     BINARY = "binary"
+    MERGED = "merged"
 
 
 @dataclass(frozen=True, slots=True)

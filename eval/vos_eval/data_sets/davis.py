@@ -1,0 +1,94 @@
+"""DAVIS 2016 and 2017 as downloaded: JPEGImages/480p, Annotations/480p and ImageSets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vos_eval.data_sets.base import DataSet, ObjectMasks, Scoring, Submission, Video
+from vos_eval.data_sets.folders import (
+    MaskFolder,
+    decide_truth,
+    make_video,
+)
+from vos_eval.errors import EvalError
+from vos_eval.protocols.base import Options
+from vos_eval.protocols.davis import (
+    DAVIS,
+    RESOLUTION,
+    find_annotation_dir,
+    find_list,
+    list_sequences,
+)
+
+SUBMISSION = Submission("https://codalab.lisn.upsaclay.fr/competitions/6812 (DAVIS 2017 test-dev)")
+
+
+def open_davis(root: Path, *, year: int | None = None, split: str | None = None) -> DataSet:
+    """Open DAVIS: objects begin on the first annotation, and in 2016 all of them are one.
+
+    year: 2016 or 2017; None for the list that is there, 2017's first.
+    split: name of the list; None for val, or all annotated sequences without lists.
+
+    Raises:
+        EvalError: lists, images or annotations are missing or wrong; all problems are named.
+    """
+    masks = find_annotation_dir(root)
+    images = root / "JPEGImages"
+    if (images / RESOLUTION).is_dir():
+        images /= RESOLUTION
+    problems: list[str] = []
+    found: list[tuple[Video, MaskFolder]] = []
+    for name in list_sequences(root, split, year):
+        made = make_video(name, images / name, masks / name, problems)
+        if made is not None:
+            found.append(made)
+    if problems:
+        raise EvalError(problems)
+    if not found:
+        raise EvalError(f"{root}: no annotated sequence")
+    notes = [_say_list(root, split, year)]
+    has_truth = decide_truth(found, "give a list with --split of which all have")
+    videos = []
+    for video, shown in found:
+        if year == 2016:
+            video = _merge(video)
+        elif has_truth:
+            video = _begin_at_first(video, shown, notes)
+        videos.append(video)
+    options = Options(split=split, year=year)
+    parts = ["DAVIS", str(year) if year else "", split or ""]
+    return DataSet(
+        name=" ".join(part for part in parts if part),
+        videos=tuple(videos),
+        scoring=Scoring(DAVIS, root, options) if has_truth else None,
+        submission=SUBMISSION,
+        notes=tuple(notes),
+    )
+
+
+def _say_list(root: Path, split: str | None, year: int | None) -> str:
+    path = find_list(root, split, year)
+    if path is None:
+        return f"{root} has no ImageSets: all annotated sequences are taken"
+    return f"sequences are those of {path}"
+
+
+def _merge(video: Video) -> Video:
+    first = min(one.prompted[0] for one in video.objects)
+    folder = video.objects[0].folder
+    whole = ObjectMasks(1, folder, None, (first,))
+    return Video(video.name, video.image_dir, video.frames, (whole,))
+
+
+def _begin_at_first(video: Video, masks: MaskFolder, notes: list[str]) -> Video:
+    """Keep the objects of the first annotation: the official rule refuses labels beyond them."""
+    first = masks.ids[0]
+    late = sorted(set(masks.firsts()) - first)
+    if first and late:
+        notes.append(
+            f"{video.name}: {', '.join(f'object {i}' for i in late)} not on the first annotation, "
+            "which is all that DAVIS's rule scores: not tracked; `vos eval track` follows objects "
+            "that begin later"
+        )
+    kept = tuple(one for one in video.objects if one.object_id in first)
+    return Video(video.name, video.image_dir, video.frames, kept or video.objects)
