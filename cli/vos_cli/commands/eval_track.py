@@ -127,8 +127,12 @@ def davis(
     root: Root,
     *,
     year: Annotated[
-        Literal["2016", "2017"] | None,
-        typer.Option("--year", help="2016 follows all objects as one; default: the list there is."),
+        int | None,
+        typer.Option(
+            "--year",
+            metavar="Y",
+            help="2016 or 2017; in 2016 all objects are one. Default: the list that is there.",
+        ),
     ] = None,
     split: Annotated[
         str | None,
@@ -140,10 +144,7 @@ def davis(
 
     test-dev and test-challenge, whose masks are not public, become a zip for their server.
     """
-    number_of_year = None if year is None else int(year)
-    _evaluate(
-        lambda: open_davis(root, year=number_of_year, split=split), flags, DAVIS, "vos-eval-davis"
-    )
+    _evaluate(lambda: open_davis(root, year=year, split=split), flags, DAVIS, "vos-eval-davis")
 
 
 @takes(EvalFlags, only=_OPTIONS)

@@ -13,7 +13,7 @@ from vos.errors import OutputError
 from vos.io.disk import output_errors
 from vos.io.inside import Inside
 from vos.io.paths import display_name
-from vos_cli.evaluate.job import EvalJob
+from vos_cli.evaluate.job import PREDICTIONS, EvalJob
 from vos_cli.evaluate.output import SUBMISSION_NAME
 from vos_eval.data_sets.base import Video
 
@@ -32,7 +32,7 @@ def write_submission(job: EvalJob, videos: Sequence[Video]) -> Path:
     files = [
         (video.name, file)
         for video in videos
-        for file in inside.files(job.predictions / video.name)
+        for file in inside.files(Path(PREDICTIONS) / video.name)
     ]
     _check_space(job, path, files)
     with output_errors(path):
