@@ -91,12 +91,18 @@ def track_videos(job: EvalJob, videos: Sequence[Video], lock: int) -> None:
                     notify(f"{video.name}: another shard has tracked it meanwhile, kept")
                 else:
                     start = time.monotonic()
-                    _track_video(job, tracker, video, advance)
+                    _track_video(job, tracker, video, advance, progress.skip)
                     seconds += time.monotonic() - start
     record_speed(job, tracker, frames, seconds)
 
 
-def _track_video(job: EvalJob, tracker: Tracker, video: Video, advance: Callable[[], None]) -> None:
+def _track_video(
+    job: EvalJob,
+    tracker: Tracker,
+    video: Video,
+    advance: Callable[[], None],
+    skip: Callable[[int], None],
+) -> None:
     inside = Inside(job.output)
     place = Path(PREDICTIONS) / f".{video.name}.part"
     write = MaskWriter(video, has_object_folders=job.data_set.has_object_folders)
@@ -104,7 +110,7 @@ def _track_video(job: EvalJob, tracker: Tracker, video: Video, advance: Callable
         inside.remove(place)
         inside.make_folder(place, is_new=True)
         if job.interactive is not None:
-            track_in_rounds(job, tracker, video, write, place, advance)
+            track_in_rounds(job, tracker, video, write, place, advance, skip)
         else:
             for result in _results(job, tracker, video):
                 write(job.output / place, result)

@@ -42,10 +42,12 @@ def track_in_rounds(
     write: Write,
     last: Path,
     advance: Callable[[], None],
+    skip: Callable[[int], None],
 ) -> None:
     """Track a video round after round, and leave the masks of each.
 
     last: folder inside the output that gets those of the last round too.
+    advance, skip: called for a frame that is tracked, and for a number of frames that need not be.
     """
     assert job.interactive is not None
     inside = Inside(job.output)
@@ -59,8 +61,7 @@ def track_in_rounds(
         inside.make_folder(place, is_new=True)
         if is_done:  # nothing was left to correct
             _link(inside, place_of(number - 1, video), place)
-            for _ in video.frames:
-                advance()
+            skip(len(video.frames))
         else:
             ious = _track_round(clicker, video, write, inside.root / place, advance)
             is_done = not _choose(job.interactive, clicker, video, ious)

@@ -20,7 +20,8 @@ from vos_eval.protocols.davis import (
     list_sequences,
 )
 
-SUBMISSION = Submission("https://codalab.lisn.upsaclay.fr/competitions/6812 (DAVIS 2017 test-dev)")
+_SERVER = "https://codalab.lisn.upsaclay.fr/competitions/6812 (DAVIS 2017 test-dev)"
+_NO_SERVER = f"whoever has the true masks; {_SERVER} takes that split only"
 
 
 def open_davis(root: Path, *, year: int | None = None, split: str | None = None) -> DataSet:
@@ -61,7 +62,7 @@ def open_davis(root: Path, *, year: int | None = None, split: str | None = None)
         name=" ".join(part for part in parts if part),
         videos=tuple(videos),
         scoring=Scoring(DAVIS, root, options) if has_truth else None,
-        submission=SUBMISSION,
+        submission=Submission(_SERVER if split == "test-dev" else _NO_SERVER),
         notes=tuple(notes),
     )
 
