@@ -7,15 +7,16 @@ frames are cut into tasks, nor on which process does one.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from vos_eval.metrics.boundary import Boundary
+from vos_eval.metrics.boundary import Boundary, adaptive_radii_px
 from vos_eval.metrics.jf import JF, FramePair, Scorer
+from vos_eval.metrics.packed import CroppedPair
 from vos_eval.png import MaskError, read_labels
-from vos_eval.protocols.plan import FramePlan, Labels
+from vos_eval.protocols.plan import FramePlan, Labels, Measure
 
 FOREGROUND_ID = 1
 VOID = 255
@@ -28,11 +29,15 @@ class FrameOutcome:
 
     scores: object id -> J and F, for the planned or the present objects.
     gt_ids: ids present in the ground truth, where the masks decide what is scored.
+    unscored_ids: ids present in the ground truth that lie above those to be scored.
+    size_px: pixels of the image.
     problem: why the frame could not be scored; None where it was.
     """
 
     scores: dict[int, JF]
     gt_ids: frozenset[int] = frozenset()
+    unscored_ids: frozenset[int] = frozenset()
+    size_px: int = 0
     problem: str | None = None
 
 
@@ -44,8 +49,10 @@ class Task:
     title: name of the sequence in messages.
     frames: the frames to score.
     labels: what a pixel value means.
-    max_label: highest label that a prediction may have, where that is checked.
+    max_label: highest id to score, as in `SequencePlan`.
     boundary: contour rule.
+    measure: definition of J and F.
+    leaves_void_out: as in `SequencePlan`.
     """
 
     sequence_index: int
@@ -54,6 +61,8 @@ class Task:
     labels: Labels
     max_label: int
     boundary: Boundary
+    measure: Measure = Measure.DAVIS
+    leaves_void_out: bool = False
 
 
 def keep_freed_memory() -> None:
@@ -68,27 +77,14 @@ def keep_freed_memory() -> None:
 
 def score_task(task: Task) -> list[FrameOutcome]:
     """Score the frames of a task; one outcome per frame, in order."""
-    scorer = Scorer(task.boundary)
+    scorer = Scorer(task.boundary, smooths_j=task.measure is Measure.MOSEV2)
     queued = [_queue_frame(task, frame, scorer) for frame in task.frames]
     scores = iter(scorer.scores())
-    return [
-        FrameOutcome({i: next(scores) for i in frame.ids}, frame.gt_ids, frame.problem)
-        for frame in queued
-    ]
+    return [replace(outcome, scores={i: next(scores) for i in ids}) for ids, outcome in queued]
 
 
-@dataclass(frozen=True, slots=True)
-class _Queued:
-    """A decoded frame whose objects wait in the scorer.
-
-    ids: the objects handed to the scorer, in order.
-    gt_ids: as in `FrameOutcome`.
-    problem: as in `FrameOutcome`.
-    """
-
-    ids: Sequence[int] = ()
-    gt_ids: frozenset[int] = frozenset()
-    problem: str | None = None
+_Queued = tuple[Sequence[int], FrameOutcome]
+"""A decoded frame: the objects handed to the scorer, in order, and all but their scores."""
 
 
 def _queue_frame(task: Task, frame: FramePlan, scorer: Scorer) -> _Queued:
@@ -104,46 +100,58 @@ def _queue_frame(task: Task, frame: FramePlan, scorer: Scorer) -> _Queued:
                 f"prediction {frame.pred} has label {pred.max()}; the video has objects 1-"
                 f"{task.max_label} (the labels of its first annotation)"
             )
-        if task.labels is Labels.MERGED:
-            gt, pred = _merge(gt), _merge(pred)
+        if task.leaves_void_out:
+            pred = np.where(gt == VOID, np.uint8(0), pred)
         pair = FramePair(gt, pred)
-        if task.labels in (Labels.FOREGROUND, Labels.BINARY):
+        if task.labels in (Labels.FOREGROUND, Labels.BINARY, Labels.MERGED):
             return _queue_foreground(task, frame, pair, scorer)
     except MaskError as error:
-        return _Queued(problem=f"{task.title}: {error}")
+        return (), FrameOutcome({}, problem=f"{task.title}: {error}")
     ids, gt_ids = frame.object_ids, frozenset[int]()
     if task.labels is Labels.PRESENT:
         gt_ids, pred_ids = pair.object_ids()
         ids = sorted(gt_ids | pred_ids)
     for object_id in ids:
-        scorer.add(pair.crop(object_id), pair.radius_px)
-    return _Queued(ids, gt_ids)
+        _add(task, pair, pair.crop(object_id), scorer)
+    return ids, FrameOutcome({}, gt_ids, _above(pair, task.max_label), gt.size)
+
+
+def _above(pair: FramePair, max_label: int) -> frozenset[int]:
+    """Return the ids of the ground truth above `max_label`; nearly always there is none."""
+    if max_label == VOID or pair.highest_gt() <= max_label:
+        return frozenset()
+    return frozenset(i for i in pair.object_ids()[0] if i > max_label)
+
+
+def _add(task: Task, pair: FramePair, cropped: CroppedPair | None, scorer: Scorer) -> None:
+    if task.measure is Measure.MOSEV2 and cropped is not None:
+        own, fixed = adaptive_radii_px(pair.size_hw, cropped.count_gt())
+        scorer.add(cropped, own, fixed)
+    else:
+        scorer.add(cropped, pair.radius_px)
 
 
 def _queue_foreground(task: Task, frame: FramePlan, pair: FramePair, scorer: Scorer) -> _Queued:
     """Queue the one object, of any value; where it may appear late, empty frames have no score."""
     gt_ids, pred_ids = pair.object_ids()
-    is_binary = task.labels is Labels.BINARY
-    for what, path, ids in (
-        ("ground truth", frame.gt, gt_ids),
-        ("prediction", frame.pred, pred_ids),
-    ):
-        if len(ids) > 1 or (is_binary and not ids <= {FOREGROUND_ID, 255}):
-            raise MaskError(
-                f"{what} {path} has labels {', '.join(map(str, sorted(ids)))}; a mask of one "
-                f"object has {'1 or 255' if is_binary else 'one value'} beside 0"
-            )
-    if not is_binary and not gt_ids and not pred_ids:
-        return _Queued()
-    scorer.add(pair.crop_foreground(), pair.radius_px)
-    return _Queued((FOREGROUND_ID,), frozenset({FOREGROUND_ID} if gt_ids else ()))
+    if task.labels is not Labels.MERGED:
+        _check_one_value("ground truth", frame.gt, gt_ids, task.labels)
+        _check_one_value("prediction", frame.pred, pred_ids, task.labels)
+    height, width = pair.size_hw
+    if task.labels is Labels.FOREGROUND and not gt_ids and not pred_ids:
+        return (), FrameOutcome({}, size_px=height * width)
+    _add(task, pair, pair.crop_foreground(), scorer)
+    gt_ids = frozenset({FOREGROUND_ID} if gt_ids else ())
+    return (FOREGROUND_ID,), FrameOutcome({}, gt_ids, size_px=height * width)
 
 
-def _merge(labels: np.ndarray) -> np.ndarray:
-    """Make one object of all; 255 is void, or the one object where there is nothing else."""
-    if labels.max() == VOID and not ((labels != VOID) & (labels != 0)).any():
-        return (labels == VOID).astype(np.uint8)
-    return ((labels != 0) & (labels != VOID)).astype(np.uint8)
+def _check_one_value(what: str, path: Path | None, ids: frozenset[int], labels: Labels) -> None:
+    is_binary = labels is Labels.BINARY
+    if len(ids) > 1 or (is_binary and not ids <= {FOREGROUND_ID, VOID}):
+        raise MaskError(
+            f"{what} {path} has labels {', '.join(map(str, sorted(ids)))}; a mask of one "
+            f"object has {'1 or 255' if is_binary else 'one value'} beside 0"
+        )
 
 
 def _read(what: str, path: Path) -> np.ndarray:

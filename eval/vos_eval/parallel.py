@@ -34,13 +34,8 @@ def run_plan(
     Raises:
         EvalError: the plan has problems, a mask cannot be scored, or a helper process died.
     """
-    problems = list(plan.problems)
-    if problems:
-        for sequence in plan.sequences:
-            problems += _header_problems(sequence)
-        raise EvalError(problems)
-    if not plan.sequences:
-        raise EvalError("no video to score")
+    refuse_problems(plan)
+    problems: list[str] = []
     board = _Board(list(_tasks(plan, boundary)))
     _score_all(board, jobs)
     outcomes: list[list[FrameOutcome]] = [[] for _ in plan.sequences]
@@ -53,6 +48,21 @@ def run_plan(
     return outcomes
 
 
+def refuse_problems(plan: Plan) -> None:
+    """Raise where the plan has problems, with all that the files' headers show besides.
+
+    Raises:
+        EvalError: it has, or there is nothing to score.
+    """
+    problems = list(plan.problems)
+    if problems:
+        for sequence in plan.sequences:
+            problems += _header_problems(sequence)
+        raise EvalError(problems)
+    if not plan.sequences:
+        raise EvalError("no video to score")
+
+
 def _tasks(plan: Plan, boundary: Boundary) -> Iterator[Task]:
     for index, sequence in enumerate(plan.sequences):
         for start in range(0, len(sequence.frames), _FRAMES_PER_TASK):
@@ -63,6 +73,8 @@ def _tasks(plan: Plan, boundary: Boundary) -> Iterator[Task]:
                 sequence.labels,
                 sequence.max_label,
                 boundary,
+                sequence.measure,
+                sequence.leaves_void_out,
             )
 
 

@@ -128,6 +128,7 @@ def test_vost_and_mose_train_are_scored(evaluate, tmp_path):
     layouts.vost(tmp_path / "V")
     out, err = evaluate("vost", "V", "--json", "-o", "v")
     assert objects_of(out) == [("goat", 1), ("goat", 2)]
+    assert "J_tr" in json.loads(out)["global"]
     assert "ImageSets/val.txt" in err
     layouts.mose(tmp_path / "M", split="train")
     out, _ = evaluate("mose", "M", "--split", "train", "--json", "-o", "m")

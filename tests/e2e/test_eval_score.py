@@ -94,7 +94,9 @@ def problems_of(root, *more, arguments=None):
 
 def test_json(lvos):
     content = score_of(lvos)
-    assert list(content) == ["schema", "protocol", "global", "objects", "problems"]
+    assert list(content) == [
+        "schema", "protocol", "global", "objects", "attributes", "left_out", "readings", "problems",
+    ]  # fmt: skip
     assert content["schema"] == 1
     assert content["protocol"] == "lvos"
     assert list(content["global"]) == ["J&F", "J", "F", "Js", "Fs", "Ju", "Fu", "V"]

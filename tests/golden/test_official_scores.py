@@ -12,7 +12,9 @@ from vos_eval.metrics.boundary import Boundary
 from vos_eval.protocols.base import Options, mean_over
 from vos_eval.protocols.davis import DAVIS
 from vos_eval.protocols.lvos import LVOS, LVOS_V1_ERA
+from vos_eval.protocols.mosev2 import MOSEV2, OFFICIAL
 from vos_eval.protocols.sav import SAV, sav_csv
+from vos_eval.protocols.vost import VOST
 
 SHARED = Path(os.environ.get("VOS_SHARED", Path(__file__).parents[2] / "../shared"))
 GOLDEN = SHARED / "golden" / "eval"
@@ -157,3 +159,49 @@ def test_sav(entry, gt, pred):
         assert near(item.j_mean, values["J"], scale=100)
         assert near(item.f_mean, values["F"], scale=100)
     assert sav_csv(score) == expected["results_csv"]
+
+
+def own_golden(name):
+    path = Path(__file__).with_name("mosev2_vost.json")
+    return json.loads(path.read_text("utf-8"))[name]
+
+
+def near_or_none(actual, expected):
+    return np.isnan(actual) if expected is None else near(actual, expected)
+
+
+def test_mosev2(tmp_path):
+    expected = own_golden("mosev2")
+    root = tmp_path / "root"  # the metadata lies beside the annotations under its own name
+    root.mkdir()
+    (root / "Annotations").symlink_to(GOLDEN / "davis/Annotations/480p")
+    (root / "meta.json").write_bytes((GOLDEN / "davis/mose_meta.json").read_bytes())
+    score = evaluate(MOSEV2, root, GOLDEN / "davis/pred")
+    for official, name in OFFICIAL.items():
+        assert near(score.totals[name], expected["global"][official]), name
+    named = {f"{item.video}_{item.object_id}": item for item in score.objects}
+    assert named.keys() == expected["objects"].keys()
+    for name, values in expected["objects"].items():
+        numbers = named[name].numbers()
+        columns = ("J", "Fdot", "F", "J_d", "Fdot_d", "J_r", "Fdot_r")
+        for column, value in zip(columns, values, strict=True):
+            assert near_or_none(numbers[column], value), (name, column)
+        frames = expected["frames"][name]
+        assert near(named[name].j, frames["J"])
+        assert near(named[name].f, frames["F_new"])
+        assert near(named[name].f_fixed, frames["F"])
+    assert any(values[3] is not None for values in expected["objects"].values())
+    assert any(values[5] is not None for values in expected["objects"].values())
+
+
+def test_vost():
+    expected = own_golden("vost")
+    score = evaluate(VOST, GOLDEN / "davis", GOLDEN / "davis/pred")
+    columns = ("J", "JR", "JD", "J_tr", "J_trR", "J_trD")
+    for name, value in zip(columns, expected["global"].values(), strict=True):
+        assert near(score.totals[name], value), name
+    for item in score.objects:
+        values = expected["objects"][f"{item.video}_{item.object_id}"]
+        for name, value in zip(columns, values, strict=True):
+            assert near(item.numbers()[name], value), name
+    assert len(score.objects) == len(expected["objects"])

@@ -47,6 +47,7 @@ from vos_eval.protocols.base import Protocol
 from vos_eval.protocols.davis import DAVIS
 from vos_eval.protocols.registry import PROTOCOLS
 from vos_eval.protocols.sav import SAV
+from vos_eval.protocols.vost import VOST
 from vos_eval.report.export import SCHEMA, failure_json, number
 
 Root = Annotated[Path, typer.Argument(metavar="ROOT", help="The data set's folder, unpacked.")]
@@ -219,7 +220,7 @@ def mose(
 ) -> None:
     """Track every object of MOSE from its own first mask, and make the server's zip.
 
-    train, whose masks are public, is scored by SA-V's rule.
+    train, whose masks are public, is scored: v2 by its own rule, v1 by SA-V's.
     """
     _evaluate(lambda: open_mose(root, version=version, split=split), flags, SAV)
 
@@ -227,7 +228,7 @@ def mose(
 @takes(EvalFlags, only=_OPTIONS)
 def vost(root: Root, *, split: Split = None, flags: EvalFlags) -> None:
     """Track every object of VOST from its first mask, then score; pixels of 255 are no object."""
-    _evaluate(lambda: open_vost(root, split=split), flags, DAVIS)
+    _evaluate(lambda: open_vost(root, split=split), flags, VOST)
 
 
 @takes(EvalFlags, only=_OPTIONS)

@@ -12,20 +12,16 @@ from vos_eval.data_sets.folders import (
 )
 from vos_eval.errors import EvalError
 from vos_eval.protocols.base import Options
-from vos_eval.protocols.davis import (
-    DAVIS,
-    RESOLUTION,
-    find_annotation_dir,
-    find_list,
-    list_sequences,
-)
+from vos_eval.protocols.davis import DAVIS, RESOLUTION, find_annotation_dir, list_sequences
+from vos_eval.protocols.lists import DEFAULT_SPLIT, find_list, is_of_2016
 
 _SERVER = "https://codalab.lisn.upsaclay.fr/competitions/6812 (DAVIS 2017 test-dev)"
+_FIRST_YEAR = 2016
 _NO_SERVER = f"whoever has the true masks; {_SERVER} takes that split only"
 
 
 def open_davis(root: Path, *, year: int | None = None, split: str | None = None) -> DataSet:
-    """Open DAVIS: objects begin on the first annotation, and in 2016 all of them are one.
+    """Open DAVIS: objects begin on the first annotation; by a list of 2016 all of them are one.
 
     year: 2016 or 2017; None for the list that is there, 2017's first.
     split: name of the list; None for val, or all annotated sequences without lists.
@@ -34,12 +30,14 @@ def open_davis(root: Path, *, year: int | None = None, split: str | None = None)
         EvalError: lists, images or annotations are missing or wrong; all problems are named.
     """
     masks = find_annotation_dir(root)
+    wanted = split if year is None else _split_of(root, year, split)
+    path, _ = find_list(root, wanted)
     images = root / "JPEGImages"
     if (images / RESOLUTION).is_dir():
         images /= RESOLUTION
     problems: list[str] = []
     found: list[tuple[Video, MaskFolder]] = []
-    for name in list_sequences(root, split, year):
+    for name in list_sequences(root, wanted):
         made = make_video(name, images / name, masks / name, problems)
         if made is not None:
             found.append(made)
@@ -47,16 +45,16 @@ def open_davis(root: Path, *, year: int | None = None, split: str | None = None)
         raise EvalError(problems)
     if not found:
         raise EvalError(f"{root}: no annotated sequence")
-    notes = [_say_list(root, split, year)]
+    notes = [_say_list(root, path)]
     has_truth = decide_truth(found, "give a list with --split of which all have")
     videos = []
     for video, shown in found:
-        if year == 2016:
+        if path is not None and is_of_2016(path):
             video = _merge(video)
         elif has_truth:
             video = _begin_at_first(video, shown, notes)
         videos.append(video)
-    options = Options(split=split, year=year)
+    options = Options(split=wanted)
     parts = ["DAVIS", str(year) if year else "", split or ""]
     return DataSet(
         name=" ".join(part for part in parts if part),
@@ -67,8 +65,15 @@ def open_davis(root: Path, *, year: int | None = None, split: str | None = None)
     )
 
 
-def _say_list(root: Path, split: str | None, year: int | None) -> str:
-    path = find_list(root, split, year)
+def _split_of(root: Path, year: int, split: str | None) -> str:
+    """Return the list of a year as `find_list` takes it; the download of 2016 has 480p/val."""
+    name = split or DEFAULT_SPLIT
+    folders = [str(year), *(["480p", "1080p"] if year == _FIRST_YEAR else [])]
+    found = [one for one in folders if (root / "ImageSets" / one / f"{name}.txt").is_file()]
+    return f"{(found or folders)[0]}/{name}"
+
+
+def _say_list(root: Path, path: Path | None) -> str:
     if path is None:
         return f"{root} has no ImageSets: all annotated sequences are taken"
     return f"sequences are those of {path}"

@@ -12,8 +12,7 @@ import numpy as np
 from vos_eval.data_sets.base import ObjectMasks, Video
 from vos_eval.errors import EvalError
 from vos_eval.png import MaskError, read_labels
-from vos_eval.protocols.files import is_name, mask_names, require_folder, subfolders
-from vos_eval.texts import read_names
+from vos_eval.protocols.files import mask_names, require_folder, subfolders
 
 VOID = 255
 _IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
@@ -83,19 +82,6 @@ def find_split(root: Path, split: str | None) -> Path:
     raise EvalError(
         f"{root}: no {names[0]}/JPEGImages; give the folder that holds {names[0]}/, or that folder"
     )
-
-
-def read_list(path: Path) -> list[str]:
-    """Read the video names of a list, one a line.
-
-    Raises:
-        EvalError: it cannot be read, is empty, or a line is no name of a folder.
-    """
-    names = [line.split()[0] for line in read_names(path, "list of videos")]
-    for name in names:
-        if not is_name(name):
-            raise EvalError(f"{path}: {name[:60]!r} is not the name of a folder")
-    return list(dict.fromkeys(names))
 
 
 def read_masks(folder: Path, problems: list[str]) -> MaskFolder:

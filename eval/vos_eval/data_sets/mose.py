@@ -7,6 +7,7 @@ from pathlib import Path
 from vos_eval.data_sets.base import DataSet, Scoring, Submission
 from vos_eval.data_sets.folders import decide_truth, find_split, listed_videos
 from vos_eval.protocols.base import Options
+from vos_eval.protocols.mosev2 import MOSEV2
 from vos_eval.protocols.sav import SAV
 
 _SERVERS = {
@@ -31,7 +32,14 @@ def open_mose(root: Path, *, version: str | None = None, split: str | None = Non
     return DataSet(
         name=" ".join(filter(None, parts)),
         videos=tuple(video for video, _ in found),
-        scoring=Scoring(SAV, masks, options) if has_truth else None,
+        scoring=(_scoring(folder, version, options) if has_truth else None),
         submission=Submission(" or ".join(servers)),
         notes=(f"videos are all that have masks in {masks}",),
     )
+
+
+def _scoring(folder: Path, version: str | None, options: Options) -> Scoring:
+    """Return v2's own rule; that of v1 is not public, so SA-V's, which follows late objects."""
+    if version == "2":
+        return Scoring(MOSEV2, folder, options)
+    return Scoring(SAV, folder / "Annotations", options)

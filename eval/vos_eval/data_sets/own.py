@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from vos_eval.data_sets.base import DataSet, Scoring, Submission
-from vos_eval.data_sets.folders import decide_truth, listed_videos, read_list
+from vos_eval.data_sets.folders import decide_truth, listed_videos
 from vos_eval.protocols.base import Options
+from vos_eval.protocols.lists import read_list
 from vos_eval.protocols.sav import SAV
 
 SUBMISSION = Submission("whoever has the true masks")

@@ -8,14 +8,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from vos_eval.data_sets.base import DataSet, ObjectMasks, Scoring, Submission, Video
-from vos_eval.data_sets.folders import check_frames, frame_key, image_names, read_list
+from vos_eval.data_sets.folders import check_frames, frame_key, image_names
 from vos_eval.errors import EvalError
 from vos_eval.png import MaskError, read_labels
 from vos_eval.protocols.base import Options
 from vos_eval.protocols.files import mask_names, require_folder, subfolders
-from vos_eval.protocols.sav import SAV
+from vos_eval.protocols.lists import read_list
+from vos_eval.protocols.sav import ANNOTATIONS, SAV
 
-IMAGES, MASKS = "JPEGImages_24fps", "Annotations_6fps"
+IMAGES = "JPEGImages_24fps"
 SUBMISSION = Submission("nowhere: the masks of SA-V are public; download them again")
 _MOST_OBJECTS = 255
 
@@ -52,7 +53,7 @@ def open_sav(root: Path, *, split: str | None = None) -> DataSet:
     return DataSet(
         name=f"SA-V {split or lists[0].stem.removeprefix('sav_')}",
         videos=tuple(videos),
-        scoring=Scoring(SAV, folder / MASKS, options),
+        scoring=Scoring(SAV, folder / ANNOTATIONS, options),
         submission=SUBMISSION,
         has_object_folders=True,
         notes=(f"videos are those of {lists[0]}",),
@@ -60,7 +61,7 @@ def open_sav(root: Path, *, split: str | None = None) -> DataSet:
 
 
 def _make_video(folder: Path, name: str, problems: list[str]) -> Video:
-    image_dir, mask_dir = folder / IMAGES / name, folder / MASKS / name
+    image_dir, mask_dir = folder / IMAGES / name, folder / ANNOTATIONS / name
     frames = image_names(image_dir)
     at = {frame: index for index, frame in enumerate(frames)}
     if not frames:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from vos_eval.data_sets.base import DataSet, Scoring, Submission
-from vos_eval.data_sets.folders import decide_truth, listed_videos, read_list
+from vos_eval.data_sets.folders import decide_truth, listed_videos
 from vos_eval.errors import EvalError
 from vos_eval.protocols.base import Options
-from vos_eval.protocols.davis import DAVIS
 from vos_eval.protocols.files import require_folder
+from vos_eval.protocols.lists import read_list
+from vos_eval.protocols.vost import VOST
 
 SUBMISSION = Submission("the organisers of VOST (https://www.vostdataset.org)")
 
@@ -29,7 +30,7 @@ def open_vost(root: Path, *, split: str | None = None) -> DataSet:
     return DataSet(
         name=f"VOST {split or 'val'}",
         videos=tuple(video for video, _ in found),
-        scoring=Scoring(DAVIS, root, Options(split=split or "val")) if has_truth else None,
+        scoring=Scoring(VOST, root, Options(split=split or "val")) if has_truth else None,
         submission=SUBMISSION,
         notes=(f"videos are those of {path}",),
     )

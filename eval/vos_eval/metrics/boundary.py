@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from enum import StrEnum
 from functools import lru_cache
+from itertools import groupby
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from vos_eval.metrics.packed import (
 )
 
 BOUNDARY_TOLERANCE = 0.008  # of the image diagonal
+AREA_TOLERANCE = 0.1  # of the square root of the object's area
 
 
 class Boundary(StrEnum):
@@ -44,9 +46,25 @@ def boundary_radius_px(size_hw: tuple[int, int]) -> int:
     return math.ceil(BOUNDARY_TOLERANCE * math.hypot(*size_hw))
 
 
-def gap_px(radius_px: int) -> int:
+def adaptive_radii_px(size_hw: tuple[int, int], gt_px: int) -> tuple[float, float]:
+    """Return MOSEv2's match radii: of F-dot, which a small object makes smaller, and of F.
+
+    Where the object does not make it smaller, both are 0.008 * diagonal itself, not rounded up:
+    this F is then not that of DAVIS.
+
+    gt_px: pixels of the object in the ground truth; 0 makes nothing smaller.
+    """
+    height, width = size_hw
+    largest = BOUNDARY_TOLERANCE * math.sqrt(height * height + width * width)
+    own = math.ceil(AREA_TOLERANCE * math.sqrt(gt_px))
+    if gt_px and own < largest:
+        return own, math.ceil(largest)
+    return largest, largest
+
+
+def gap_px(radius_px: float) -> int:
     """Return the zero bits a packed row needs behind it: no dilation may reach the next row."""
-    return radius_px + 1
+    return math.ceil(radius_px) + 1
 
 
 def f_measure(
@@ -62,7 +80,7 @@ def f_measure(
 
 
 def f_packed(
-    batch: PackedBatch, radius_px: int, boundary: Boundary = Boundary.STANDARD
+    batch: PackedBatch, radius_px: float, boundary: Boundary = Boundary.STANDARD
 ) -> list[float]:
     """Return F of each pair of a batch whose rows are `gap_px(radius_px)` bits apart."""
     contours = _contours(batch, boundary)
@@ -142,43 +160,77 @@ def _fix_borders(rows: np.ndarray, mask: np.ndarray, east: np.ndarray, pair: Cro
         rows[:, : last + 1, word] |= changes & bit
 
 
-@lru_cache(maxsize=64)
-def _disk_half_widths(radius_px: int) -> tuple[int, ...]:
-    """Return the half-width of the disk's row at each vertical distance 0 ... r."""
-    return tuple(math.isqrt(radius_px**2 - dy**2) for dy in range(radius_px + 1))
+@lru_cache(maxsize=256)
+def _disk_runs(radius_px: float) -> tuple[tuple[int, int, tuple[int, ...]], ...]:
+    """Return the disk as runs of pixels, from the shortest to the longest.
+
+    Each is (first, last horizontal offset, the vertical offsets of the rows it lies on). A whole
+    radius gives a disk. Another gives what scikit-image makes of it and OpenCV applies: points one
+    pixel apart from -r on, tested against the exact radius and counted from the middle one, so that
+    the disk lies up to a pixel to the left and above.
+    """
+    axis = np.arange(-radius_px, radius_px + 1)
+    inside = axis[:, None] ** 2 + axis**2 <= radius_px**2
+    middle = len(axis) // 2
+    rows = []
+    for row, line in enumerate(inside):
+        columns = np.flatnonzero(line)
+        if columns.size:
+            rows.append((int(columns[0]) - middle, int(columns[-1]) - middle, row - middle))
+    rows.sort(key=lambda one: (one[1] - one[0], one))
+    return tuple(
+        (first, last, tuple(dy for _, _, dy in group))
+        for (first, last), group in groupby(rows, key=lambda one: one[:2])
+    )
 
 
-def _dilate(batch: PackedBatch, contours: np.ndarray, radius_px: int) -> np.ndarray:
+def _dilate(batch: PackedBatch, contours: np.ndarray, radius_px: float) -> np.ndarray:
     """Dilate all contours with the disk: a union of row runs, grown from narrow to wide."""
-    widths = _disk_half_widths(radius_px)
     near = np.zeros_like(contours)
     near_rows = batch.rows(near)
     runs, grown, moved = contours.copy(), np.empty_like(contours), np.empty_like(contours)
-    half_width = 0
-    for dy in range(radius_px, -1, -1):
-        while half_width < widths[dy]:
-            # A run of 2w + 1 pixels united with itself moved by d <= w + 1 has no hole, even
-            # where one half of the run was cut off at the end of the buffer.
-            step = min(widths[dy] - half_width, half_width + 1, WORD_BITS - 1)
-            _grow(runs, step, grown, moved)
+    first = last = 0
+    for run_first, run_last, offsets in _disk_runs(radius_px):
+        if run_first > first or run_last < last:  # the shortest run lies beside the middle
+            _move(contours, -run_first, runs)
+            first = last = run_first
+        while (first, last) != (run_first, run_last):
+            # A run united with itself moved by its own length has no hole.
+            most = min(last - first + 1, WORD_BITS - 1)
+            back, ahead = min(first - run_first, most), min(run_last - last, most)
+            _grow(runs, back, ahead, grown, moved)
             runs, grown = grown, runs
-            half_width += step
+            first, last = first - back, last + ahead
         rows = batch.rows(runs)
-        if dy == 0:
-            near |= runs
-        elif dy < batch.height:
-            near_rows[:, :, dy:] |= rows[:, :, :-dy]
-            near_rows[:, :, :-dy] |= rows[:, :, dy:]
+        for dy in offsets:
+            if dy == 0:
+                near |= runs
+            elif 0 < dy < batch.height:
+                near_rows[:, :, :-dy] |= rows[:, :, dy:]
+            elif -batch.height < dy < 0:
+                near_rows[:, :, -dy:] |= rows[:, :, :dy]
     return near
 
 
-def _grow(bits: np.ndarray, step: int, grown: np.ndarray, moved: np.ndarray) -> None:
-    """Write bits | bits moved right by `step` pixels | bits moved left by them into `grown`."""
-    ahead, carried = np.uint64(step), np.uint64(WORD_BITS - step)
-    np.left_shift(bits, ahead, out=grown)
-    grown |= bits
-    grown |= np.right_shift(bits, ahead, out=moved)
-    np.right_shift(bits, carried, out=moved)
-    grown[1:] |= moved[:-1]
-    np.left_shift(bits, carried, out=moved)
-    grown[:-1] |= moved[1:]
+def _grow(bits: np.ndarray, back: int, ahead: int, grown: np.ndarray, moved: np.ndarray) -> None:
+    """Write bits | bits moved right by `back` pixels | bits moved left by `ahead` into `grown`.
+
+    A pixel is near a run that begins `back` pixels further back, or ends `ahead` pixels further on.
+    """
+    if not back:
+        np.copyto(grown, bits)
+    else:
+        np.left_shift(bits, np.uint64(back), out=grown)
+        grown |= bits
+        np.right_shift(bits, np.uint64(WORD_BITS - back), out=moved)
+        grown[1:] |= moved[:-1]
+    if ahead:
+        grown |= np.right_shift(bits, np.uint64(ahead), out=moved)
+        np.left_shift(bits, np.uint64(WORD_BITS - ahead), out=moved)
+        grown[:-1] |= moved[1:]
+
+
+def _move(bits: np.ndarray, step: int, moved: np.ndarray) -> None:
+    """Write the bits moved right by `step` pixels, 1 to 63, into `moved`."""
+    np.left_shift(bits, np.uint64(step), out=moved)
+    moved[1:] |= bits[:-1] >> np.uint64(WORD_BITS - step)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from vos_eval.metrics.boundary import Boundary, boundary_radius_px, f_packed, gap_px
 from vos_eval.metrics.packed import CroppedPair, crop_pair, pack_batch, pack_foreground, pack_label
-from vos_eval.metrics.region import jaccard_packed
+from vos_eval.metrics.region import count_regions, ratio, smoothed_ratio
 
 _ROWS_PER_PROBE = 32
 _BATCH_BYTES = 1 << 18  # of mask bits: the few buffers of a dilation then stay in a core's cache
@@ -18,14 +18,18 @@ _MAX_WASTE = 1.5  # a batch pads its pairs to one size; start a new one before t
 
 @dataclass(frozen=True, slots=True)
 class JF:
-    """The two scores of one object on one frame, both 0-1.
+    """The scores of one object on one frame, 0-1, and its size.
 
     j: region similarity.
     f: contour accuracy.
+    gt_px: pixels of the object in the ground truth.
+    f_fixed: contour accuracy by a tolerance that depends on the image alone; `f` where that does.
     """
 
     j: float
     f: float
+    gt_px: int = 0
+    f_fixed: float = 1.0
 
 
 BOTH_EMPTY = JF(1.0, 1.0)
@@ -39,7 +43,7 @@ class FramePair:
     """
 
     def __init__(self, gt: np.ndarray, pred: np.ndarray) -> None:
-        height, self._width = gt.shape
+        height, self._width = self.size_hw = gt.shape
         top, bottom = _row_range(gt, pred)
         self._reaches_bottom = bottom == height
         self._gt, self._pred = gt[top:bottom], pred[top:bottom]
@@ -57,8 +61,26 @@ class FramePair:
         """Return the labels present in (ground truth, prediction), without 0."""
         return _labels_in(self._gt), _labels_in(self._pred)
 
+    def highest_gt(self) -> int:
+        """Return the highest label of the ground truth, 0 where it has none."""
+        return int(self._gt.max(initial=0))
+
     def _crop(self, gt_bits: np.ndarray, pred_bits: np.ndarray) -> CroppedPair | None:
         return crop_pair(gt_bits, pred_bits, self._width, reaches_bottom=self._reaches_bottom)
+
+
+@dataclass(slots=True)
+class _Queue:
+    """Pairs that wait to be scored with one radius.
+
+    waiting: (index of the score, pair, whether it is `f_fixed` that is asked for).
+    largest: height and bytes per row of the largest pair.
+    filled_bytes: of all pairs.
+    """
+
+    waiting: list[tuple[int, CroppedPair, bool]] = field(default_factory=list)
+    largest: tuple[int, int] = (0, 0)
+    filled_bytes: int = 0
 
 
 class Scorer:
@@ -67,49 +89,73 @@ class Scorer:
     `add` may defer the work; `scores` does what is left and returns everything in order.
     """
 
-    def __init__(self, boundary: Boundary = Boundary.STANDARD) -> None:
-        self._boundary = boundary
-        self._scores: list[JF] = []
-        self._waiting: list[tuple[int, CroppedPair]] = []
-        self._radius_px = 0
-        self._largest = (0, 0)
-        self._bytes = 0
+    def __init__(self, boundary: Boundary = Boundary.STANDARD, *, smooths_j: bool = False) -> None:
+        """Begin with no pair.
 
-    def add(self, pair: CroppedPair | None, radius_px: int) -> None:
-        """Queue one pair; None is a pair of empty masks."""
-        index = len(self._scores)
-        self._scores.append(BOTH_EMPTY)
+        boundary: contour rule.
+        smooths_j: J is (intersection + 1) / (union + 1), as in MOSEv2.
+        """
+        self._boundary = boundary
+        self._region_score = smoothed_ratio if smooths_j else ratio
+        self._queues: dict[float, _Queue] = {}
+        self._regions: list[tuple[float, int]] = []  # J, and pixels of the ground truth
+        self._contours: list[float] = []
+        self._fixed: dict[int, float] = {}  # where it differs from F
+
+    def add(
+        self, pair: CroppedPair | None, radius_px: float, fixed_radius_px: float | None = None
+    ) -> None:
+        """Queue one pair; None is a pair of empty masks.
+
+        radius_px: how far a contour pixel may lie from its match.
+        fixed_radius_px: the same for `f_fixed`; None where it is `radius_px`.
+        """
+        index = len(self._contours)
+        self._regions.append((BOTH_EMPTY.j, 0))
+        self._contours.append(BOTH_EMPTY.f)
         if pair is None:
             return
-        height, width = pair.gt.shape
-        largest = max(height, self._largest[0]), max(width, self._largest[1])
-        padded = largest[0] * largest[1] * (len(self._waiting) + 1)
-        if self._waiting and (
-            radius_px != self._radius_px
-            or padded > _BATCH_BYTES
-            or padded > _MAX_WASTE * (self._bytes + height * width)
-        ):
-            self._flush()
-            largest = height, width
-        self._radius_px, self._largest = radius_px, largest
-        self._bytes += height * width
-        self._waiting.append((index, pair))
+        self._queue(index, pair, radius_px, is_fixed=False)
+        if fixed_radius_px is not None and fixed_radius_px != radius_px:
+            self._queue(index, pair, fixed_radius_px, is_fixed=True)
 
     def scores(self) -> Sequence[JF]:
-        """Return J and F of everything added, in order."""
-        self._flush()
-        return self._scores
+        """Return the scores of everything added, in order."""
+        for radius_px, queue in self._queues.items():
+            self._flush(queue, radius_px)
+        return [
+            JF(j, f, gt_px, self._fixed.get(index, f))
+            for index, ((j, gt_px), f) in enumerate(zip(self._regions, self._contours, strict=True))
+        ]
 
-    def _flush(self) -> None:
-        if not self._waiting:
+    def _queue(self, index: int, pair: CroppedPair, radius_px: float, *, is_fixed: bool) -> None:
+        queue = self._queues.setdefault(radius_px, _Queue())
+        height, width = pair.gt.shape
+        largest = max(height, queue.largest[0]), max(width, queue.largest[1])
+        padded = largest[0] * largest[1] * (len(queue.waiting) + 1)
+        if queue.waiting and (
+            padded > _BATCH_BYTES or padded > _MAX_WASTE * (queue.filled_bytes + height * width)
+        ):
+            self._flush(queue, radius_px)
+            largest = height, width
+        queue.largest = largest
+        queue.filled_bytes += height * width
+        queue.waiting.append((index, pair, is_fixed))
+
+    def _flush(self, queue: _Queue, radius_px: float) -> None:
+        if not queue.waiting:
             return
-        batch = pack_batch([pair for _, pair in self._waiting], gap_px(self._radius_px))
-        found = zip(
-            jaccard_packed(batch), f_packed(batch, self._radius_px, self._boundary), strict=True
-        )
-        for (index, _), (j, f) in zip(self._waiting, found, strict=True):
-            self._scores[index] = JF(j, f)
-        self._waiting, self._largest, self._bytes = [], (0, 0), 0
+        batch = pack_batch([pair for _, pair, _ in queue.waiting], gap_px(radius_px))
+        contours = f_packed(batch, radius_px, self._boundary)
+        for (index, _, is_fixed), f, (intersection, union, gt_px) in zip(
+            queue.waiting, contours, count_regions(batch), strict=True
+        ):
+            if is_fixed:
+                self._fixed[index] = f
+            else:
+                self._contours[index] = f
+                self._regions[index] = self._region_score(intersection, union), gt_px
+        queue.waiting, queue.largest, queue.filled_bytes = [], (0, 0), 0
 
 
 def _row_range(gt: np.ndarray, pred: np.ndarray) -> tuple[int, int]:

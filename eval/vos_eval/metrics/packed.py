@@ -69,6 +69,10 @@ class CroppedPair:
     def height(self) -> int:
         return self.gt.shape[0]
 
+    def count_gt(self) -> int:
+        """Count the pixels of the ground truth."""
+        return int.from_bytes(self.gt.tobytes(), "little").bit_count()
+
 
 def crop_pair(
     gt_bits: np.ndarray, pred_bits: np.ndarray, width_px: int, *, reaches_bottom: bool = True

@@ -14,13 +14,18 @@ def jaccard(gt_mask: np.ndarray, pred_mask: np.ndarray) -> float:
     )
 
 
-def jaccard_packed(batch: PackedBatch) -> list[float]:
-    """Return J of each pair of a batch."""
+def count_regions(batch: PackedBatch) -> list[tuple[int, int, int]]:
+    """Count the pixels of each pair of a batch: of the intersection, the union, the truth."""
     gt, pred = batch.rows(batch.buffer)
-    intersections, unions = count_bits(gt & pred), count_bits(gt | pred)
-    return [ratio(*pair) for pair in zip(intersections.tolist(), unions.tolist(), strict=True)]
+    counts = (count.tolist() for count in (count_bits(gt & pred), count_bits(gt), count_bits(pred)))
+    return [(both, g + p - both, g) for both, g, p in zip(*counts, strict=True)]
 
 
 def ratio(intersection: int, union: int) -> float:
     """Return intersection / union; 1 when the union is empty."""
     return intersection / union if union else 1.0
+
+
+def smoothed_ratio(intersection: int, union: int) -> float:
+    """Return (intersection + 1) / (union + 1), which is MOSEv2's J."""
+    return (intersection + 1) / (union + 1)

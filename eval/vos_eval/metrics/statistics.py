@@ -5,12 +5,14 @@ NaN stands for "no value", as in the official tools.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 RECALL_THRESHOLD = 0.5
 
 
-def mean(values: np.ndarray) -> float:
+def mean(values: np.ndarray | Sequence[float]) -> float:
     """Return the mean, NaN of no values."""
     return float(np.mean(values)) if len(values) else float("nan")
 

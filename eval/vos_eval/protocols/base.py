@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +24,8 @@ class Options:
     fixes: quirks of the official tool that are switched off.
     boundary: contour rule.
     jobs: processes at most; the digits do not depend on it.
-    year: davis: 2016 or 2017 chooses the list, and in 2016 all objects are one; None: the list that
-        is there.
     only_videos: score these only; an empty lvos group then has no value instead of being an error.
+    leave_out: videos not to score, because others that they are compared with lack them.
     """
 
     unseen: Path | None = None
@@ -35,8 +34,16 @@ class Options:
     fixes: frozenset[Quirk] = frozenset()
     boundary: Boundary = Boundary.STANDARD
     jobs: int = 1
-    year: int | None = None
     only_videos: frozenset[str] | None = None
+    leave_out: frozenset[str] = frozenset()
+
+    def takes(self, video: str) -> bool:
+        """Tell whether a video is among those that are asked for."""
+        return self.only_videos is None or video in self.only_videos
+
+
+def _no_values() -> np.ndarray:
+    return np.zeros(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +63,9 @@ class ObjectScore:
     j_decay: J of the first quarter minus J of the last.
     f_decay: F of the first quarter minus F of the last.
     is_seen: lvos: whether the video is of the seen group; else None.
+    gt_share: the object's share of the image on each frame, 0-1.
+    f_fixed: `f` by a tolerance that depends on the image alone; mosev2 has another `f`.
+    own: numbers that only its protocol has, by their published names.
     """
 
     video: str
@@ -71,6 +81,9 @@ class ObjectScore:
     j_decay: float
     f_decay: float
     is_seen: bool | None = None
+    gt_share: np.ndarray = field(default_factory=_no_values)
+    f_fixed: np.ndarray = field(default_factory=_no_values)
+    own: Mapping[str, float] = field(default_factory=dict)
 
     def numbers(self) -> dict[str, float]:
         """Return all numbers of this object by their published names."""
@@ -83,6 +96,7 @@ class ObjectScore:
             "JD": self.j_decay,
             "FR": self.f_recall,
             "FD": self.f_decay,
+            **self.own,
         }
 
 
@@ -95,6 +109,7 @@ class Score:
     objects: the scores of each object, in the protocol's order.
     notes: what a reader has to know, such as predictions scored as empty.
     groups: numbers of groups of objects that only the official tables show.
+    plan: what was scored, and how the folders were read.
     """
 
     protocol: Protocol
@@ -102,6 +117,7 @@ class Score:
     objects: tuple[ObjectScore, ...]
     notes: tuple[str, ...] = ()
     groups: dict[str, float] = field(default_factory=dict)
+    plan: Plan = field(default_factory=Plan)
 
 
 Numbers = Callable[[Sequence[ObjectScore]], dict[str, float]]
@@ -120,6 +136,12 @@ def no_groups(objects: Sequence[ObjectScore]) -> dict[str, float]:
     return {}
 
 
+def no_own_numbers(item: ObjectScore) -> dict[str, float]:
+    """Return nothing: the numbers that all protocols share are enough."""
+    del item
+    return {}
+
+
 @dataclass(frozen=True, slots=True)
 class Protocol:
     """The rules of one benchmark: what is scored, and which numbers come of it.
@@ -131,6 +153,7 @@ class Protocol:
     columns: the numbers of `ObjectScore.numbers` to show for each object; "seen" is its group.
     tables: a score -> the official tool's tables: ending of the file's stem -> text of the CSV.
     groups: all objects -> numbers that only those tables show.
+    own: one object -> numbers that only this protocol has; they replace shared ones of that name.
     summary: global numbers to print once more in a table of their own.
     quirks: quirks of the official tool that can be switched off.
     decay: (values over time, quirks switched off) -> decay of one object.
@@ -147,6 +170,7 @@ class Protocol:
     columns: tuple[str, ...]
     tables: Callable[[Score], Mapping[str, str]]
     groups: Numbers = no_groups
+    own: Callable[[ObjectScore], dict[str, float]] = no_own_numbers
     summary: tuple[str, ...] = ()
     quirks: frozenset[Quirk] = frozenset()
     decay: Callable[[np.ndarray, Collection[Quirk]], float] = decay_as_meant
@@ -159,3 +183,17 @@ class Protocol:
 def mean_over(objects: Sequence[ObjectScore], name: str) -> float:
     """Return the mean over objects of one of their fields, NaN of no objects."""
     return statistics.mean(np.array([getattr(item, name) for item in objects], float))
+
+
+def mean_number(objects: Sequence[ObjectScore], name: str) -> float:
+    """Return the mean of one of the objects' numbers over those that have it, NaN where none has.
+
+    name: as in `ObjectScore.numbers`.
+    """
+    values = np.array([item.numbers()[name] for item in objects], float)
+    return statistics.mean(values[~np.isnan(values)])
+
+
+def with_own(item: ObjectScore, protocol: Protocol) -> ObjectScore:
+    """Return the object with the numbers that only this protocol has."""
+    return replace(item, own=protocol.own(item))

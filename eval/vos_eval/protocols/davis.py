@@ -14,20 +14,18 @@ from vos_eval.protocols.base import ObjectScore, Options, Protocol, Score, mean_
 from vos_eval.protocols.files import (
     find_annotations,
     find_predictions,
-    is_name,
     mask_names,
     require_folder,
     subfolders,
 )
-from vos_eval.protocols.plan import FramePlan, Labels, Plan, Quirk, SequencePlan
+from vos_eval.protocols.lists import find_list, is_of_2016, read_list
+from vos_eval.protocols.plan import FramePlan, Labels, Missing, Plan, Quirk, SequencePlan
+from vos_eval.protocols.predictions import PredictionTree
 from vos_eval.protocols.published import DAVIS_2017, Rules
 from vos_eval.protocols.tables import global_table, sequence_table
-from vos_eval.texts import read_names
 
 VOID = 255
 RESOLUTION = "480p"
-_LIST_FOLDERS = ("2017", "480p", "2016", "1080p", ".")
-_LIST_FOLDERS_OF = {2016: ("2016", "480p", "1080p"), 2017: ("2017",)}
 _GLOBAL_COLUMNS = {
     "J&F-Mean": "J&F",
     "J-Mean": "J",
@@ -55,109 +53,81 @@ def find_annotation_dir(root: Path) -> Path:
     )
 
 
-def find_list(root: Path, split: str | None = None, year: int | None = None) -> Path | None:
-    """Find the list of sequences: that of a year, else 2017's, 2016's at 480p, or the only one.
-
-    The download of 2016 has its lists in ImageSets/480p and ImageSets/1080p, that of 2017 in
-    ImageSets/2016 and ImageSets/2017, and others have ImageSets/SPLIT.txt.
-
-    Returns: the file; None where there is no list and none is asked for.
+def list_sequences(root: Path, split: str | None = None) -> list[str]:
+    """List the sequences of ImageSets/YEAR/SPLIT.txt, or all annotated ones without lists.
 
     Raises:
-        EvalError: the list is asked for but missing, or several could be meant.
+        EvalError: the list is asked for but missing, or it is ambiguous or empty.
     """
-    name = f"{split or 'val'}.txt"
-    sets = root / "ImageSets"
-    wanted = _LIST_FOLDERS if year is None else _LIST_FOLDERS_OF.get(year, (str(year),))
-    for folder in wanted:
-        if (sets / folder / name).is_file():
-            return sets / folder / name
-    others = sorted(sets.glob(f"*/{name}")) if year is None else []
-    if len(others) > 1:
-        raise EvalError(
-            f"{root}: several lists: {', '.join(map(str, others))}; choose one with --year"
-        )
-    if others:
-        return others[0]
-    if split is None and year is None:
-        return None
-    there = sorted(str(path.relative_to(sets)) for path in sets.glob("**/*.txt"))
-    raise EvalError(
-        f"{root}: no list ImageSets/{wanted[0]}/{name}; "
-        + (f"there are {', '.join(there[:8])}" if there else "there are no lists at all")
-    )
+    path, _ = find_list(root, split)
+    return _annotated(root) if path is None else read_list(path)
 
 
-def list_sequences(root: Path, split: str | None = None, year: int | None = None) -> list[str]:
-    """List the sequences of `find_list`, or all annotated ones without lists.
-
-    The lists of 2016 name images and masks of each frame; the sequence is the folder's name.
-
-    Raises:
-        EvalError: as `find_list`; or the list is empty.
-    """
-    path = find_list(root, split, year)
-    if path is None:
-        folder = find_annotation_dir(root)
-        return [name for name in subfolders(folder) if mask_names(folder / name)]
-    names = []
-    for line in read_names(path, "list of sequences"):
-        first = line.split()[0]
-        name = Path(first).parent.name if "/" in first else first
-        if not is_name(name):
-            raise EvalError(f"{path}: {name[:60]!r} is not the name of a folder")
-        names.append(name)
-    return list(dict.fromkeys(names))
+def _annotated(root: Path) -> list[str]:
+    folder = find_annotation_dir(root)
+    return [name for name in subfolders(folder) if mask_names(folder / name)]
 
 
 def plan_davis(root: Path, pred_dir: Path, options: Options) -> Plan:
     """Select as the official tool does: ids 1 to the highest label of the first annotation.
 
-    Masks of 0 and 255 alone are those of 2016: one object, predicted as any single value. Where the
-    year is 2016, all objects of a mask are that one. First and last frame are not scored.
+    Masks of 0 and 255 alone are those of 2016: one object, predicted as any single value. By a
+    list of 2016 all objects are one. First and last frame are not scored.
 
     Raises:
         EvalError: folders or lists are missing.
     """
     gt_dir = find_annotation_dir(root)
-    names = list_sequences(root, options.split, options.year)
+    path, reading = find_list(root, options.split)
+    names = _annotated(root) if path is None else read_list(path)
     require_folder(pred_dir, "prediction")
     plan = Plan()
-    for video in names:
-        if options.only_videos is not None and video not in options.only_videos:
-            continue
-        _plan_sequence(plan, video, gt_dir / video, pred_dir / video, options)
+    if reading is not None:
+        plan.readings.append(reading)
+    videos = [video for video in names if options.takes(video)]
+    tree = PredictionTree(pred_dir, plan)
+    tree.check_single(videos)
+    merges = path is not None and is_of_2016(path)
+    for video in videos:
+        pred_folder = tree.folder(video, is_only=len(videos) == 1)
+        _plan_sequence(plan, video, gt_dir / video, pred_folder, options.missing, merges)
+    merged = [one.video for one in plan.sequences if one.labels is Labels.MERGED]
+    if merged:
+        plan.readings.append(
+            f"{len(merged)} videos have several ids, and the lists of 2016 count all as one object"
+        )
     return plan
 
 
 def _plan_sequence(
-    plan: Plan, video: str, gt_folder: Path, pred_folder: Path, options: Options
+    plan: Plan,
+    video: str,
+    gt_folder: Path,
+    pred_folder: Path,
+    missing: Missing,
+    merges: bool,
 ) -> None:
     names = mask_names(gt_folder)
     scored = names[1:-1]
     if not names:
         find_annotations(plan, video, gt_folder, names)
-    predictions = find_predictions(plan, video, pred_folder, scored, options.missing)
+    predictions = find_predictions(plan, video, pred_folder, scored, missing)
     if not scored:
         plan.problems.append(
             f"{video}: {len(names)} annotated frames in {gt_folder}; at least 3 are needed, "
             "because the first and the last are not scored"
         )
         return
-    first = gt_folder / f"{names[0]}.png"
-    try:
-        values = np.unique(read_labels(first)).tolist()
-    except MaskError as error:
-        plan.problems.append(f"{video}: ground truth {first}: {error}")
+    ids = first_ids(plan, video, gt_folder / f"{names[0]}.png")
+    if not ids:
         return
-    ids = [value for value in values if value not in (0, VOID)]
-    is_binary = not ids and VOID in values
-    if not ids and not is_binary:
-        plan.problems.append(f"{video}: the first annotation {first} has no object")
-        return
-    is_merged = options.year == 2016 and not is_binary
-    objects = (1,) if is_binary or is_merged else tuple(range(1, max(ids) + 1))
-    labels = Labels.BINARY if is_binary else Labels.IDS_STRICT
+    if ids == [VOID]:
+        labels, objects = Labels.BINARY, (1,)
+    elif merges:
+        labels, objects = Labels.MERGED, (1,)
+    else:
+        labels = Labels.IDS_STRICT
+        objects = tuple(range(1, max(i for i in ids if i != VOID) + 1))
     plan.sequences.append(
         SequencePlan(
             video=video,
@@ -166,10 +136,23 @@ def _plan_sequence(
                 for name in scored
             ),
             objects=objects,
-            labels=Labels.MERGED if is_merged else labels,
+            labels=labels,
             max_label=max(objects),
+            gap_ids=tuple(i for i in objects if i not in ids and labels is Labels.IDS_STRICT),
         )
     )
+
+
+def first_ids(plan: Plan, video: str, path: Path) -> list[int]:
+    """Read the ids of a first annotation, sorted, 255 among them; none is a problem of the plan."""
+    try:
+        ids = [value for value in np.unique(read_labels(path)).tolist() if value]
+    except MaskError as error:
+        plan.problems.append(f"{video}: ground truth {path}: {error}")
+        return []
+    if not ids:
+        plan.problems.append(f"{video}: the first annotation {path} has no object")
+    return ids
 
 
 def _totals(objects: Sequence[ObjectScore]) -> dict[str, float]:

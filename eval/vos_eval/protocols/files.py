@@ -56,7 +56,8 @@ def find_predictions(
 ) -> dict[str, Path | None]:
     """Find the path of each named prediction of one video, None where it is absent.
 
-    Absent ones become a problem of the plan, or a note where they are scored as empty.
+    Absent ones become a problem of the plan, or a note where they are scored as empty or where
+    the video is left out for them.
     """
     present = set(mask_names(folder))
     found = {name: folder / f"{name}.png" if name in present else None for name in names}
@@ -67,8 +68,12 @@ def find_predictions(
         text = f"{video}: no prediction: the folder {folder} is missing"
     else:
         text = f"{video}: {_count(absent)} missing in {folder}: {', '.join(absent)}"
+        text += _others(folder, absent)
     if missing is Missing.EMPTY:
         plan.notes.append(f"{text} (scored as empty)")
+    elif missing is Missing.SKIP:
+        plan.left_out.add(video)
+        plan.notes.append(f"{text} (the video is left out)")
     else:
         plan.problems.append(text)
     return found
@@ -89,3 +94,15 @@ def find_annotations(plan: Plan, video: str, folder: Path, names: Iterable[str])
 
 def _count(names: list[str]) -> str:
     return "1 frame is" if len(names) == 1 else f"{len(names)} frames are"
+
+
+def _others(folder: Path, absent: list[str]) -> str:
+    """Name files of other types where the masks are missing, such as arrays or JPEGs."""
+    endings = {
+        entry.suffix.lower()
+        for entry in folder.iterdir()
+        if entry.stem in absent and entry.suffix.lower() != ".png"
+    }
+    if not endings:
+        return ""
+    return f" (there are {', '.join(sorted(endings))} files; masks are PNG, without loss)"

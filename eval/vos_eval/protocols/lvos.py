@@ -24,6 +24,7 @@ from vos_eval.protocols.files import (
     require_folder,
 )
 from vos_eval.protocols.plan import FramePlan, Plan, Quirk, SequencePlan
+from vos_eval.protocols.predictions import PredictionTree
 from vos_eval.protocols.published import LVOS_V1, LVOS_V2, Rules
 from vos_eval.protocols.tables import global_table, sequence_table
 from vos_eval.texts import read_json, read_text
@@ -158,12 +159,15 @@ def plan_lvos(
         if unknown:
             raise EvalError(f"{split_dir}: not in the metadata: {', '.join(unknown)}")
         meta = {video: runs for video, runs in meta.items() if video in only}
+    tree = PredictionTree(pred_dir, plan)
+    tree.check_single(list(meta))
     for video, runs in meta.items():
         objects_at = _objects_at(plan, video, runs, is_v1_era, Quirk.FRAME_NUMS in options.fixes)
         names = [frame_name(number) for number in sorted(objects_at)]
         gt_folder = split_dir / "Annotations" / video
         has_gt = find_annotations(plan, video, gt_folder, names)
-        predictions = find_predictions(plan, video, pred_dir / video, names, options.missing)
+        folder = tree.folder(video, is_only=len(meta) == 1)
+        predictions = find_predictions(plan, video, folder, names, options.missing)
         if not has_gt:
             continue
         plan.sequences.append(
@@ -177,8 +181,8 @@ def plan_lvos(
                 is_seen=video not in unseen,
             )
         )
-    if only is None:
-        _check_groups(plan, meta, unseen)
+    gone = plan.left_out | options.leave_out
+    _check_groups(plan, [v for v in meta if v not in gone], unseen, is_part=bool(only or gone))
     return plan
 
 
@@ -221,18 +225,25 @@ def _length_problem(run: ObjectRun, is_v1_era: bool, ignores_frame_nums: bool) -
     return None
 
 
-def _check_groups(plan: Plan, videos: Collection[str], unseen: Collection[str]) -> None:
+def _check_groups(
+    plan: Plan, videos: Collection[str], unseen: Collection[str], *, is_part: bool
+) -> None:
+    """Refuse a data set without seen or unseen videos; say it where only a part is scored."""
     unseen_count = sum(video in unseen for video in videos)
-    advice = "give the right list with --unseen FILE"
     if unseen_count == 0:
-        plan.problems.append(
-            f"no unseen video among the {len(videos)} of the metadata, so Ju, Fu and J&F have no "
-            f"value; {advice}"
-        )
+        group, numbers = "unseen", "Ju, Fu and J&F"
     elif unseen_count == len(videos):
+        group, numbers = "seen", "Js, Fs and J&F"
+    else:
+        return
+    if is_part:
+        plan.notes.append(
+            f"no {group} video among the {len(videos)} that are scored, so {numbers} have no value"
+        )
+    else:
         plan.problems.append(
-            f"no seen video among the {len(videos)} of the metadata, so Js, Fs and J&F have no "
-            f"value; {advice}"
+            f"no {group} video among the {len(videos)} of the metadata, so {numbers} have no "
+            "value; give the right list with --unseen FILE"
         )
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from vos_eval.protocols.base import Protocol
 from vos_eval.protocols.davis import DAVIS
 from vos_eval.protocols.lvos import LVOS, LVOS_V1_ERA
+from vos_eval.protocols.mosev2 import MOSEV2
 from vos_eval.protocols.sav import SAV
+from vos_eval.protocols.vost import VOST
 
 PROTOCOLS: dict[str, Protocol] = {}
 
@@ -24,3 +26,5 @@ register(LVOS)
 register(LVOS_V1_ERA)
 register(DAVIS)
 register(SAV)
+register(MOSEV2)
+register(VOST)

@@ -12,8 +12,30 @@ from pathlib import Path
 from vos_eval.errors import EvalError
 from vos_eval.protocols.base import ObjectScore, Options, Protocol, Score, mean_over
 from vos_eval.protocols.files import find_predictions, mask_names, require_folder, subfolders
+from vos_eval.protocols.lists import read_list
 from vos_eval.protocols.plan import FramePlan, Labels, Missing, Plan, SequencePlan
+from vos_eval.protocols.predictions import PredictionTree
 from vos_eval.protocols.published import LVOS_V2, SA_V, Rules
+
+ANNOTATIONS = "Annotations_6fps"
+
+
+def find_sav(root: Path) -> tuple[Path, Path | None]:
+    """Find the folder of videos and the list of those that count, given the root of SA-V.
+
+    The root is sav_val, with Annotations_6fps/ and sav_val.txt in it; the folder of videos itself
+    is taken as it is, without a list.
+
+    Raises:
+        EvalError: several lists.
+    """
+    if not (root / ANNOTATIONS).is_dir():
+        return root, None
+    lists = sorted(root.glob("sav_*.txt")) or sorted(root.parent.glob(f"{root.name}.txt"))
+    if len(lists) > 1:
+        names = ", ".join(path.name for path in lists)
+        raise EvalError(f"{root}: several lists: {names}; keep one, or give {ANNOTATIONS} as --gt")
+    return root / ANNOTATIONS, lists[0] if lists else None
 
 
 def plan_sav(gt_dir: Path, pred_dir: Path, options: Options) -> Plan:
@@ -24,26 +46,37 @@ def plan_sav(gt_dir: Path, pred_dir: Path, options: Options) -> Plan:
     """
     require_folder(gt_dir, "ground truth")
     require_folder(pred_dir, "prediction")
-    only, missing = options.only_videos, options.missing
-    videos = [video for video in subfolders(gt_dir) if only is None or video in only]
-    if not videos:
-        raise EvalError(f"{gt_dir}: no video folders; expected VIDEO/*.png or VIDEO/OBJECT/*.png")
     plan = Plan()
+    videos_dir, list_path = find_sav(gt_dir)
+    videos = subfolders(videos_dir) if list_path is None else sorted(read_list(list_path))
+    if videos_dir != gt_dir:
+        about = "all videos there" if list_path is None else f"the videos of {list_path.name}"
+        plan.readings.append(f"{gt_dir}: read as SA-V: {ANNOTATIONS}, {about}")
+    videos = [video for video in videos if options.takes(video)]
+    if not videos:
+        raise EvalError(
+            f"{videos_dir}: no video folders; expected VIDEO/*.png or VIDEO/OBJECT/*.png"
+        )
+    tree = PredictionTree(pred_dir, plan)
+    tree.check_single(videos)
     for video in videos:
-        objects = subfolders(gt_dir / video)
+        gt_folder = videos_dir / video
+        pred_folder = tree.folder(video, is_only=len(videos) == 1)
+        if not gt_folder.is_dir():
+            plan.problems.append(f"{video}: no ground truth: the folder {gt_folder} is missing")
+            continue
+        objects = subfolders(gt_folder)
         if not objects:
-            _plan_sequence(plan, video, None, gt_dir / video, pred_dir / video, missing)
+            _plan_sequence(plan, video, None, gt_folder, pred_folder, options.missing)
             continue
         for name in objects:
             if not name.isdecimal():
                 plan.problems.append(
-                    f"{video}: {gt_dir / video / name} is not an object folder; its name must be "
+                    f"{video}: {gt_folder / name} is not an object folder; its name must be "
                     "a number such as 000"
                 )
                 continue
-            _plan_sequence(
-                plan, video, name, gt_dir / video / name, pred_dir / video / name, missing
-            )
+            _plan_sequence(plan, video, name, gt_folder / name, pred_folder / name, options.missing)
     return plan
 
 
@@ -65,6 +98,8 @@ def _plan_sequence(
         )
         return
     predictions = find_predictions(plan, title, pred_folder, scored, missing)
+    if title in plan.left_out:
+        plan.left_out = plan.left_out - {title} | {video}
     plan.sequences.append(
         SequencePlan(
             video=video,

@@ -97,7 +97,7 @@ def _draw_thumbnail(sequence: SequencePlan, frame: FramePlan, object_id: int, gt
 
 
 def _mask(labels: np.ndarray, meaning: Labels, object_id: int) -> np.ndarray:
-    if meaning in (Labels.FOREGROUND, Labels.BINARY):
+    if meaning in (Labels.FOREGROUND, Labels.BINARY, Labels.MERGED):
         return labels != 0
     return labels == object_id
 

@@ -2,76 +2,59 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
-from collections.abc import Iterable
 from html import escape
 from importlib.resources import files
 from pathlib import Path
 
-from vos_eval.errors import EvalError
+from vos_eval.compare.comparison import Comparison, numeric_columns
 from vos_eval.metrics.boundary import Boundary
 from vos_eval.protocols.base import ObjectScore, Options, Protocol, Score
 from vos_eval.protocols.plan import Plan
 from vos_eval.protocols.published import IMAGES, PublishedRow, PublishedTable
+from vos_eval.report.compare_html import PAGE_NAME, attribute_section
+from vos_eval.report.export import write_text
 from vos_eval.report.frames import WorstFrame, worst_frames
 from vos_eval.report.plot import object_plot
-from vos_eval.texts import read_json
-
-PAGE_NAME = "index.html"
-RUN_NAME = "run.json"
+from vos_eval.report.provenance import RUN_NAME, fingerprint, read_run
 
 
 def write_report(
-    score: Score, gt_dir: Path, pred_dir: Path, options: Options, folder: Path
+    score: Score,
+    gt_dir: Path,
+    pred_dir: Path,
+    options: Options,
+    folder: Path,
+    comparison: Comparison | None = None,
 ) -> Path:
-    """Write FOLDER/index.html and return its path."""
-    plan = score.protocol.plan(gt_dir, pred_dir, options)
-    run = _read_run(pred_dir)
+    """Write FOLDER/index.html and return its path.
+
+    comparison: has the means by attribute to show.
+
+    Raises:
+        EvalError: it cannot be written.
+    """
+    plan = score.plan
     page = _page(
         score,
         options,
-        run,
+        read_run(pred_dir),
         worst_frames(score, plan, gt_dir),
         {
-            "ground truth": _fingerprint(f.gt for s in plan.sequences for f in s.frames),
-            "predictions": _fingerprint(
+            "ground truth": fingerprint(f.gt for s in plan.sequences for f in s.frames),
+            "predictions": fingerprint(
                 f.pred for s in plan.sequences for f in s.frames if f.pred is not None
             ),
         },
-        _frame_count(plan),
+        "" if comparison is None else attribute_section(comparison),
     )
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / PAGE_NAME
-    part = folder / f".{PAGE_NAME}.part"
-    part.unlink(missing_ok=True)  # a link there would be written through
-    part.write_text(page, "utf-8", errors="replace")
-    part.replace(path)
+    write_text(page, path)
     return path
 
 
 def _frame_count(plan: Plan) -> int:
     return len({(s.video, f.name) for s in plan.sequences for f in s.frames})
-
-
-def _read_run(pred_dir: Path) -> dict[str, str]:
-    """Read what made the predictions, if the tracker recorded it beside them."""
-    for path in (pred_dir / RUN_NAME, pred_dir.parent / RUN_NAME):
-        try:
-            content = read_json(path, "record of the run")
-        except EvalError:
-            continue
-        if isinstance(content, dict):
-            return {str(k): str(v) for k, v in content.items() if k != "schema"}
-    return {}
-
-
-def _fingerprint(paths: Iterable[Path]) -> str:
-    """Return the SHA-256 over the scored files' contents, in order."""
-    whole = hashlib.sha256()
-    for path in paths:
-        whole.update(hashlib.sha256(path.read_bytes()).digest())
-    return whole.hexdigest()
 
 
 def _page(
@@ -80,10 +63,11 @@ def _page(
     run: dict[str, str],
     worst: list[WorstFrame],
     hashes: dict[str, str],
-    frame_count: int,
+    attributes: str,
 ) -> str:
     title = run.get("data_set") or f"{score.protocol.name} evaluation"
     style = files("vos_eval.report").joinpath("report.css").read_text("utf-8")
+    frame_count = _frame_count(score.plan)
     videos = len({item.video for item in score.objects})
     headline = next(iter(score.totals))
     model = run.get("model")
@@ -91,6 +75,7 @@ def _page(
         _tiles(score),
         _notices(score, options),
         _comparison(score, options, run),
+        attributes,
         _objects(score),
         _worst(worst),
         _provenance(score, options, run, hashes),
@@ -119,6 +104,11 @@ _TILE_TEXT = {
     "Ju": "J, unseen",
     "Fu": "F, unseen",
     "V": "instability, lower is better",
+    "J_tr": "J of the last quarter",
+    "J&Fdot": "J, and contours by object size",
+    "Fdot": "contours by object size",
+    "J&Fdot_d": "while an object is gone",
+    "J&Fdot_r": "once it is back",
     "JR": "J recall",
     "JD": "J decay",
     "FR": "F recall",
@@ -136,7 +126,7 @@ def _tiles(score: Score) -> str:
 
 
 def _notices(score: Score, options: Options) -> str:
-    texts = list(score.notes)
+    texts = [*score.notes, *score.plan.readings]
     if options.boundary is not Boundary.STANDARD:
         texts.append(f"Contour rule {options.boundary}: F is not comparable with standard F.")
     if options.fixes:
@@ -218,12 +208,15 @@ def _card(item: ObjectScore, protocol: Protocol) -> str:
     group = ""
     if item.is_seen is not None:
         group = f'<em class="tag">{"seen" if item.is_seen else "unseen"}</em>'
-    extra = f" · V {_percent(item.v)}" if "V" in protocol.columns else ""
+    columns = numeric_columns(protocol)
+    numbers = item.numbers()
+    extra = " · ".join(
+        f"{escape(name)} {_percent(numbers[name])}" for name in (columns[1:4] or columns)
+    )
     return (
         f"<article><h4>{escape(item.video)} <span>object {item.object_id}</span>{group}"
-        f"<b>{_percent((item.j_mean + item.f_mean) / 2)}</b></h4>{object_plot(item)}"
-        f"<p>J {_percent(item.j_mean)} · F {_percent(item.f_mean)}{extra} · "
-        f"{len(item.frames)} frames</p></article>"
+        f"<b>{_percent(numbers[columns[0]])}</b></h4>{object_plot(item)}"
+        f"<p>{extra} · {len(item.frames)} frames</p></article>"
     )
 
 

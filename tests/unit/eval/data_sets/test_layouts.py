@@ -41,9 +41,8 @@ def test_davis_2016_takes_480p_and_says_which_list(tmp_path):
     assert data_set.videos[0].image_dir == tmp_path / "JPEGImages/480p/bear"
     check_data_set(data_set)
     assert prompts(open_davis(tmp_path, year=2016)) == {"bear": {1: (0,)}}
-    assert "no list ImageSets/2017/val.txt; there are" in problems(
-        lambda: open_davis(tmp_path, year=2017)
-    )
+    text = problems(lambda: open_davis(tmp_path, year=2017))
+    assert "no list ImageSets/2017/val.txt; there are 1080p/val, 480p/val" in text
 
 
 def test_davis_2017_and_its_2016_split_with_objects_merged(tmp_path):
@@ -127,7 +126,12 @@ def test_mose_train_is_scored_and_valid_is_not(tmp_path):
     assert valid.scoring is None
     assert "10062" in valid.submission.send_to
     assert train.scoring is not None
+    assert train.scoring.protocol.name == "sav"
     check_data_set(train)
+    of_v2 = open_mose(tmp_path, version="2", split="train")
+    assert of_v2.scoring is not None
+    assert of_v2.scoring.protocol.name == "mosev2"
+    check_data_set(of_v2)
 
 
 def test_vost_takes_its_list_and_255_is_no_object(tmp_path):
@@ -239,7 +243,8 @@ def test_several_lists_that_nobody_knows_are_refused(tmp_path):
     layouts.davis_2017(tmp_path)
     for year in ("2016", "2017"):
         (tmp_path / f"ImageSets/{year}").rename(tmp_path / f"ImageSets/{int(year) + 4}")
-    assert "choose one with --year" in problems(lambda: open_davis(tmp_path))
+    assert "choose with --split FOLDER/NAME" in problems(lambda: open_davis(tmp_path))
+    assert len(open_davis(tmp_path, split="2021/val").videos) == 2
 
 
 def test_the_first_videos_alone(tmp_path):
