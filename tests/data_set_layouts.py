@@ -173,7 +173,10 @@ def sav(root: Path, *, split: str = "val") -> Path:
 
 
 def ytvos(root: Path, *, folder: str = "valid") -> Path:
-    """valid.zip: frames in steps of five, a mask where an object begins, and meta.json."""
+    """valid.zip: frames in steps of five, a mask where an object begins, and meta.json.
+
+    Of valid_all_frames.zip there is one frame more between two of these.
+    """
     meta = {}
     for clip in (ONE, LATE):
         write_clip(
@@ -183,6 +186,10 @@ def ytvos(root: Path, *, folder: str = "valid") -> Path:
             stem=lambda index: f"{5 * index:05d}",
             masked=firsts(clip),
         )
+        for index in range(2 * clip.frames):
+            place = root / f"{folder}_all_frames/JPEGImages" / clip.name
+            stem = 5 * (index // 2) + 2 * (index % 2)
+            write_image(place / f"{stem:05d}.jpg", clip.image(index // 2))
         meta[clip.name] = {
             "objects": {
                 str(i): {

@@ -96,6 +96,10 @@ def test_without_true_masks_there_is_a_zip_for_the_server(evaluate, tmp_path):
     assert 2 not in read(tmp_path / "b/predictions/walk/00000.png")
     assert 2 in read(tmp_path / "b/predictions/walk/00025.png")
 
+    out, _ = evaluate("ytvos", "Y", "--all-frames", "-o", "f")
+    assert names_in(tmp_path / out.strip()) == names_in(tmp_path / "b/submission.zip")
+    assert len(list((tmp_path / "f/predictions/walk").iterdir())) == 2 * layouts.FRAMES
+
     layouts.mose(tmp_path / "M")
     out, _ = evaluate("mose", "M")
     assert out.strip() == "vos-eval-mose-valid/submission.zip"

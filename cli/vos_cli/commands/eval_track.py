@@ -200,11 +200,21 @@ def ytvos(
         typer.Option("--year", help="Which server the zip is for; default: both are named."),
     ] = None,
     split: Split = None,
+    all_frames: Annotated[
+        bool,
+        typer.Option(
+            "--all-frames", help="Track the 30 frames a second of valid_all_frames beside valid."
+        ),
+    ] = False,
     flags: EvalFlags,
 ) -> None:
     """Track every object of YouTube-VOS from its own first mask, and make the server's zip."""
     number_of_year = None if year is None else int(year)
-    _evaluate(lambda: open_ytvos(root, year=number_of_year, split=split), flags, SAV)
+    _evaluate(
+        lambda: open_ytvos(root, year=number_of_year, split=split, is_all_frames=all_frames),
+        flags,
+        SAV,
+    )
 
 
 @takes(EvalFlags, only=_OPTIONS)

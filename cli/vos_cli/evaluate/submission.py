@@ -33,6 +33,7 @@ def write_submission(job: EvalJob, videos: Sequence[Video]) -> Path:
         (video.name, file)
         for video in videos
         for file in inside.files(Path(PREDICTIONS) / video.name)
+        if video.submitted is None or file.stem in video.submitted
     ]
     _check_space(job, path, files)
     with output_errors(path):

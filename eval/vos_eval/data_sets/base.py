@@ -55,12 +55,14 @@ class Video:
     image_dir: folder of its images.
     frames: stems of the images, in order.
     objects: what to follow.
+    submitted: stems of the frames that a server wants; None for all.
     """
 
     name: str
     image_dir: Path
     frames: tuple[str, ...]
     objects: tuple[ObjectMasks, ...]
+    submitted: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

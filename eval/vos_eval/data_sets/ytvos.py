@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from vos_eval.data_sets.base import DataSet, Scoring, Submission, Video
-from vos_eval.data_sets.folders import decide_truth, find_split, listed_videos
+from vos_eval.data_sets.folders import decide_truth, find_split, image_names, listed_videos
 from vos_eval.errors import EvalError
 from vos_eval.protocols.base import Options
 from vos_eval.protocols.files import is_name
@@ -20,8 +21,13 @@ _SERVERS = {
 _FOLDER = "Annotations"
 
 
-def open_ytvos(root: Path, *, year: int | None = None, split: str | None = None) -> DataSet:
+def open_ytvos(
+    root: Path, *, year: int | None = None, split: str | None = None, is_all_frames: bool = False
+) -> DataSet:
     """Open a split of YouTube-VOS; each object begins on the first mask that shows it.
+
+    is_all_frames: whether to track the 30 frames a second of SPLIT_all_frames, the second download,
+        of which those of SPLIT are handed in.
 
     Raises:
         EvalError: metadata, images or masks are missing or wrong; all problems are named.
@@ -31,7 +37,10 @@ def open_ytvos(root: Path, *, year: int | None = None, split: str | None = None)
     if not meta.is_file():
         raise EvalError(f"{folder}: no meta.json, which lists the videos; unpack it there")
     objects_of = _read_meta(meta)
-    found = listed_videos(folder / "JPEGImages", folder / "Annotations", sorted(objects_of))
+    images = folder / "JPEGImages"
+    if is_all_frames:
+        images = folder.with_name(f"{folder.name}_all_frames") / "JPEGImages"
+    found = listed_videos(images, folder / "Annotations", sorted(objects_of))
     problems = [
         f"{video.name}: no mask shows object {object_id} of {meta}; download the masks again"
         for video, _ in found
@@ -46,10 +55,14 @@ def open_ytvos(root: Path, *, year: int | None = None, split: str | None = None)
             notes.append(f"{video.name}: masks show {extra}, which {meta} does not name: tracked")
     has_truth = decide_truth(found, "the official valid split has first masks only")
     options = Options(only_videos=frozenset(objects_of))
+    frames = "all frames" if is_all_frames else None
     servers = [_SERVERS[year]] if year else list(_SERVERS.values())
     return DataSet(
-        name=" ".join(filter(None, ("YouTube-VOS", str(year or ""), split or folder.name))),
-        videos=tuple(video for video, _ in found),
+        name=" ".join(filter(None, ("YouTube-VOS", str(year or ""), split or folder.name, frames))),
+        videos=tuple(
+            replace(video, submitted=frozenset(image_names(folder / "JPEGImages" / video.name)))
+            for video, _ in found
+        ),
         scoring=Scoring(SAV, folder / "Annotations", options) if has_truth else None,
         submission=Submission(" or ".join(servers), folder=_FOLDER),
         notes=tuple(notes),
