@@ -11,8 +11,8 @@ from vos_cli.commands.eval_track import davis, lvos, mose, sav, track, vost, ytv
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
-    help="Score masks against ground truth.",
-    epilog="Example:  vos eval score --protocol davis --gt DAVIS --pred results",
+    help="From a data set to its scores, or to the zip of its server; scores of masks on disk.",
+    epilog="Example:  vos eval davis DAVIS --model sam2.1-large -o out",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
