@@ -249,3 +249,24 @@ def test_a_part_of_a_data_set_is_not_handed_in(evaluate, tmp_path):
     out, err = evaluate("mose", "M", "-o", "out")
     assert "2 finished videos kept" in err
     assert out.strip() == "out/submission.zip"
+
+
+def test_videos_of_another_data_set_with_the_same_names_are_not_taken(evaluate, tmp_path):
+    layouts.davis_2016(tmp_path / "D16")
+    layouts.davis_2017(tmp_path / "D17")
+    evaluate("davis", "D16", "-o", "out")
+    _, err = evaluate("davis", "D17", "-o", "out", code=2)
+    assert "out/predictions: bear: made of other images or masks" in err
+    out, _ = evaluate("davis", "D17", "-o", "out", "--overwrite", "--json")
+    assert objects_of(out) == [("bear", 1), ("goat", 1), ("goat", 2)]
+
+
+def test_videos_that_come_later_are_added(evaluate, tmp_path):
+    layouts.own(tmp_path, masked=[0])
+    arguments = ("track", "--images", "images", "--masks", "masks", "-o", "out")
+    shutil.move(tmp_path / "masks/herd", tmp_path / "herd")
+    evaluate(*arguments)
+    shutil.move(tmp_path / "herd", tmp_path / "masks/herd")
+    out, err = evaluate(*arguments)
+    assert "1 finished videos kept" in err
+    assert len(names_in(tmp_path / out.strip())) == 2 * layouts.FRAMES

@@ -87,13 +87,8 @@ class EvalJob:
             "prompt": str(self.prompt),
             "interactive": self.interactive,
             "scene_cuts": "reset" if cuts == "reset" else "off",
-            "every_mask": self.is_every_mask,
+            "every_mask": self.data_set.is_every_mask,
         }
-
-    @property
-    def is_every_mask(self) -> bool:
-        """Tell whether an object has several prompted frames."""
-        return any(len(one.prompted) > 1 for video in self.data_set.videos for one in video.objects)
 
 
 # What evaluations did before these were recorded.

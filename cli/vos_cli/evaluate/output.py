@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,17 +17,19 @@ from vos.io.inside import Inside
 from vos.model.options import ModelOptions
 from vos.version import __version__
 from vos_cli.console.errors import one_line
+from vos_cli.evaluate.identity import video_sha256
 from vos_cli.evaluate.job import EARLIER_PARAMETERS, PREDICTIONS, ROUNDS_FOLDER, EvalJob
+from vos_eval.data_sets.base import Video
 
 if TYPE_CHECKING:
     from vos.api import Tracker
 
 RUN_NAME = "run.json"
 SUBMISSION_NAME = "submission.zip"
-SPEED = "speed"
+SPEED, VIDEOS = "speed", "videos"
 _LOCK = ".lock"
 _CLAIMS = ".claims"
-_SPEED_LOCK = f"{_CLAIMS}/.speed"  # no video's name begins with a dot
+_RECORD_LOCK = f"{_CLAIMS}/.record"  # no video's name begins with a dot
 _TRIES, _PAUSE_S = 100, 0.1
 
 
@@ -105,7 +107,7 @@ def record(job: EvalJob, tracker: Tracker, lock: int) -> None:
         # Before an option was recorded it had no effect on what `vos eval` did.
         before = ModelOptions().as_parameters() | {"input_px": tracker.model_info.image_size_px}
         found = before | dict(EARLIER_PARAMETERS) | found if found else found
-        names = {*found, *wanted} - {SPEED}
+        names = {*found, *wanted} - {SPEED, VIDEOS}
         changed = sorted(name for name in names if found.get(name) != wanted.get(name))
         if changed:
             raise OutputError(
@@ -133,6 +135,41 @@ def record(job: EvalJob, tracker: Tracker, lock: int) -> None:
         take_lock(lock, is_shared=is_shard)
 
 
+def finished_videos(job: EvalJob, videos: Sequence[Video]) -> set[str]:
+    """Return the names of the videos that are tracked already.
+
+    Raises OutputError where one was made of other images or masks than those here.
+    """
+    there = [video for video in videos if (job.predictions / video.name).is_dir()]
+    known = _read_record(job.output / RUN_NAME).get(VIDEOS)
+    known = known if isinstance(known, dict) else {}
+    # Videos of before this was recorded have no entry, and are taken by their name alone.
+    other = [
+        video.name
+        for video in there
+        if video.name in known and known[video.name] != video_sha256(video)
+    ]
+    if other:
+        raise OutputError(
+            f"{one_line(str(job.predictions))}: {', '.join(other[:5])}"
+            f"{', ...' if len(other) > 5 else ''}: made of other images or masks than those of "
+            "this data set; give another -o, or --overwrite"
+        )
+    return {video.name for video in there}
+
+
+def record_video(job: EvalJob, video: Video) -> None:
+    """Add to the record what a video is made of, before it is moved into place."""
+
+    def add(found: dict[str, Any]) -> None:
+        known = found.get(VIDEOS)
+        found[VIDEOS] = (known if isinstance(known, dict) else {}) | {
+            video.name: video_sha256(video)
+        }
+
+    _change_record(job, add)
+
+
 def record_speed(job: EvalJob, tracker: Tracker, frames: int, seconds: float) -> None:
     """Add to the record how fast this run tracked, and on which hardware."""
     if frames == 0:
@@ -143,11 +180,19 @@ def record_speed(job: EvalJob, tracker: Tracker, frames: int, seconds: float) ->
         "frames_per_s": round(frames / seconds, 3) if seconds else None,
         **_hardware(tracker),
     }
+
+    def add(found: dict[str, Any]) -> None:
+        entries = found.get(SPEED)
+        found[SPEED] = [*(entries if isinstance(entries, list) else []), entry]
+
+    _change_record(job, add)
+
+
+def _change_record(job: EvalJob, change: Callable[[dict[str, Any]], None]) -> None:
     inside, path = Inside(job.output), job.output / RUN_NAME
     with output_errors(path), _alone(job, inside):
         found = _read_record(path)
-        entries = found.get(SPEED)
-        found[SPEED] = [*(entries if isinstance(entries, list) else []), entry]
+        change(found)
         inside.write(RUN_NAME, json.dumps(found, indent=1).encode())
 
 
@@ -173,7 +218,7 @@ def _alone(job: EvalJob, inside: Inside) -> Iterator[None]:
         yield
         return
     inside.make_folder(_CLAIMS)
-    handle = inside.open(_SPEED_LOCK, os.O_RDWR | os.O_CREAT)
+    handle = inside.open(_RECORD_LOCK, os.O_RDWR | os.O_CREAT)
     try:
         for _ in range(_TRIES):
             if take_lock(handle):

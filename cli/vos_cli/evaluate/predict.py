@@ -21,7 +21,7 @@ from vos_cli.console.notices import notify
 from vos_cli.console.progress import open_progress
 from vos_cli.evaluate.clicks import Clicker, is_own_pixel
 from vos_cli.evaluate.job import PREDICTIONS, EvalJob, PromptChoice
-from vos_cli.evaluate.output import claim, record, record_speed
+from vos_cli.evaluate.output import claim, finished_videos, record, record_speed, record_video
 from vos_cli.evaluate.rounds import ROUNDS, track_in_rounds
 from vos_eval.data_sets.base import ObjectMasks, Video
 from vos_eval.errors import EvalError
@@ -70,7 +70,8 @@ def track_videos(job: EvalJob, videos: Sequence[Video], lock: int) -> None:
     record(job, tracker, lock)
     index, count = job.shard
     share = videos[index::count]
-    todo = [video for video in share if not (job.predictions / video.name).is_dir()]
+    finished = finished_videos(job, videos)
+    todo = [video for video in share if video.name not in finished]
     if len(todo) < len(share):
         notify(f"{len(share) - len(todo)} finished videos kept in {job.predictions}")
     passes = 1 if job.interactive is None else ROUNDS
@@ -115,6 +116,7 @@ def _track_video(
             for result in _results(job, tracker, video):
                 write(job.output / place, result)
                 advance()
+        record_video(job, video)
         inside.move(place, Path(PREDICTIONS) / video.name)
 
 

@@ -100,6 +100,7 @@ class DataSet:
     scoring: how to score it; None where the true masks are not here.
     submission: how to hand it in where it cannot be scored.
     has_object_folders: whether predictions have a folder per object, whose masks may overlap.
+    is_every_mask: whether all masks are prompts, not only the first of each object.
     notes: what was decided where it could have been decided otherwise, one line each.
     """
 
@@ -108,6 +109,7 @@ class DataSet:
     scoring: Scoring | None
     submission: Submission
     has_object_folders: bool = False
+    is_every_mask: bool = False
     notes: tuple[str, ...] = ()
 
     def first(self, count: int) -> DataSet:

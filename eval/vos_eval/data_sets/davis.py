@@ -31,6 +31,7 @@ def open_davis(root: Path, *, year: int | None = None, split: str | None = None)
     """
     masks = find_annotation_dir(root)
     wanted = split if year is None else _split_of(root, year, split)
+    wanted = wanted or _only_list(root)
     path, _ = find_list(root, wanted)
     images = root / "JPEGImages"
     if (images / RESOLUTION).is_dir():
@@ -60,7 +61,7 @@ def open_davis(root: Path, *, year: int | None = None, split: str | None = None)
         name=" ".join(part for part in parts if part),
         videos=tuple(videos),
         scoring=Scoring(DAVIS, root, options) if has_truth else None,
-        submission=Submission(_SERVER if split == "test-dev" else _NO_SERVER),
+        submission=Submission(_SERVER if path and path.stem == "test-dev" else _NO_SERVER),
         notes=tuple(notes),
     )
 
@@ -73,9 +74,18 @@ def _split_of(root: Path, year: int, split: str | None) -> str:
     return f"{(found or folders)[0]}/{name}"
 
 
+def _only_list(root: Path) -> str | None:
+    """Return the only list there is, as that of test-dev in its download, if it is not val's."""
+    sets = root / "ImageSets"
+    found = sorted(sets.glob("*/*.txt"))
+    if len(found) != 1 or found[0].stem == DEFAULT_SPLIT:
+        return None
+    return found[0].relative_to(sets).with_suffix("").as_posix()
+
+
 def _say_list(root: Path, path: Path | None) -> str:
     if path is None:
-        return f"{root} has no ImageSets: all annotated sequences are taken"
+        return f"{root} has no list ImageSets/*/val.txt: all annotated sequences are taken"
     return f"sequences are those of {path}"
 
 

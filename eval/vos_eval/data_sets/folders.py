@@ -201,7 +201,8 @@ def listed_videos(
     if names is None:
         names = [name for name in subfolders(masks) if mask_names(masks / name)]
         if not names:
-            raise EvalError(f"{masks}: no masks; expected VIDEO/FRAME.png")
+            above = "; these are one video's masks: give the folder above" * bool(mask_names(masks))
+            raise EvalError(f"{masks}: no masks; expected VIDEO/FRAME.png{above}")
     problems: list[str] = []
     made = [
         make_video(name, images / name, masks / name, problems, is_every_mask=is_every_mask)

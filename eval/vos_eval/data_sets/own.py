@@ -46,5 +46,6 @@ def open_own(
         videos=tuple(video for video, _ in found),
         scoring=Scoring(SAV, masks, options) if has_truth else None,
         submission=SUBMISSION,
+        is_every_mask=not has_truth,
         notes=(note,),
     )

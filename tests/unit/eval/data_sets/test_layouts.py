@@ -62,6 +62,10 @@ def test_davis_test_dev_has_no_truth(tmp_path):
     assert data_set.scoring is None
     assert "6812" in data_set.submission.send_to
     assert data_set.submission.folder == ""
+    without_split = open_davis(tmp_path)
+    assert prompts(without_split) == prompts(data_set)
+    assert "test-dev.txt" in without_split.notes[0]
+    assert without_split.submission == data_set.submission
 
 
 def test_davis_says_which_late_objects_its_rule_leaves_out(tmp_path):
@@ -160,6 +164,12 @@ def test_own_masks_are_truth_where_there_are_many_and_prompts_where_there_are_fe
     write_list(tmp_path / "list.txt", ["walk"])
     listed = open_own(few / "images", few / "masks", names=tmp_path / "list.txt")
     assert list(prompts(listed)) == ["walk"]
+
+
+def test_the_folder_of_one_video_is_told_from_that_of_all(tmp_path):
+    root = layouts.own(tmp_path)
+    text = problems(lambda: open_own(root / "images/walk", root / "masks/walk"))
+    assert "give the folder above" in text
 
 
 def test_own_videos_of_both_kinds_are_refused(tmp_path):
