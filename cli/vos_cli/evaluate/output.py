@@ -232,6 +232,6 @@ def _alone(job: EvalJob, inside: Inside) -> Iterator[None]:
 def _read_record(path: Path) -> dict[str, Any]:
     try:
         found = read_json(path)
-    except ValueError:
+    except (FileNotFoundError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
