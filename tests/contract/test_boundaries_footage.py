@@ -150,6 +150,21 @@ def write_sav(root: Path) -> None:
             put(root / side / f"b/000/{index:05}.png", binary)
 
 
+def write_mosev2(root: Path) -> None:
+    meta = {"videos": {"a": {"length": 4, "objects": {"1": {}}}}}
+    put(root / "gt/meta.json", json.dumps(meta).encode())
+    for index in range(4):
+        for folder in ("gt/Annotations", "pred"):
+            put(root / f"{folder}/a/{index:05}.png", MASK)
+
+
+def write_vost(root: Path) -> None:
+    put(root / "gt/ImageSets/val.txt", b"a\n")
+    for index in range(4):
+        put(root / f"gt/Annotations/a/{index:05}.png", MASK)
+        put(root / f"pred/clips/a.mp4/masks/{index:05}.png", MASK)
+
+
 def score(name: str, root: Path) -> None:
     """Score it, and read what a tracker gets of it."""
     evaluate(PROTOCOLS[name], root / "gt", root / "pred", Options(jobs=1))
@@ -161,7 +176,14 @@ def score(name: str, root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "write"), [("davis", write_davis), ("lvos", write_lvos), ("sav", write_sav)]
+    ("name", "write"),
+    [
+        ("davis", write_davis),
+        ("lvos", write_lvos),
+        ("sav", write_sav),
+        ("mosev2", write_mosev2),
+        ("vost", write_vost),
+    ],
 )
 @QUICK
 @given(data=st.data())

@@ -90,12 +90,9 @@ def plan_davis(root: Path, pred_dir: Path, options: Options) -> Plan:
     merges = path is not None and is_of_2016(path)
     for video in videos:
         pred_folder = tree.folder(video, is_only=len(videos) == 1)
-        _plan_sequence(plan, video, gt_dir / video, pred_folder, options.missing, merges)
-    merged = [one.video for one in plan.sequences if one.labels is Labels.MERGED]
-    if merged:
-        plan.readings.append(
-            f"{len(merged)} videos have several ids, and the lists of 2016 count all as one object"
-        )
+        _plan_sequence(plan, video, gt_dir / video, pred_folder, options.missing, merges=merges)
+    if any(one.labels is Labels.MERGED for one in plan.sequences):
+        plan.readings.append("by a list of 2016 all ids of a video are one object")
     return plan
 
 
@@ -105,8 +102,13 @@ def _plan_sequence(
     gt_folder: Path,
     pred_folder: Path,
     missing: Missing,
+    *,
     merges: bool,
 ) -> None:
+    """Plan one video.
+
+    merges: all its ids are one object.
+    """
     names = mask_names(gt_folder)
     scored = names[1:-1]
     if not names:

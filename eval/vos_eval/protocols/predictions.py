@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 from vos_eval.errors import EvalError
@@ -28,7 +29,6 @@ class PredictionTree:
         """
         self.root = root
         self._plan = plan
-        self._told: set[str] = set()
         self._clips = _folders_by_name(root / CLIPS)
 
     def folder(self, video: str, *, is_only: bool = False) -> Path:
@@ -37,19 +37,27 @@ class PredictionTree:
         is_only: it is the only video to score, so one result without a name belongs to it.
         """
         plain = self.root / video
-        if _holds_masks(plain):
+        candidates = [
+            (plain, "VIDEO", "plain masks"),
+            (plain / MASKS, f"VIDEO/{MASKS}", "results of vos track"),
+        ]
+        if video in self._clips:
+            clip = self._clips[video] / MASKS
+            candidates.append((clip, f"{CLIPS}/NAME/{MASKS}", "the output of vos batch"))
+        of_eval = self.root / PREDICTIONS / video
+        candidates.append((of_eval, f"{PREDICTIONS}/VIDEO", "the output of vos eval"))
+        if is_only:
+            candidates.append((self.root / MASKS, MASKS, f"one result, taken for {video}"))
+        found = [one for one in candidates if _holds_masks(one[0])]
+        if not found:
             return plain
-        if (plain / MASKS).is_dir():
-            return self._take(plain / MASKS, f"VIDEO/{MASKS}", "results of vos track")
-        if video in self._clips and (self._clips[video] / MASKS).is_dir():
-            found = self._clips[video] / MASKS
-            return self._take(found, f"{CLIPS}/NAME/{MASKS}", "the output of vos batch")
-        if _holds_masks(self.root / PREDICTIONS / video):
-            found = self.root / PREDICTIONS / video
-            return self._take(found, f"{PREDICTIONS}/VIDEO", "the output of vos eval")
-        if is_only and mask_names(self.root / MASKS):
-            return self._take(self.root / MASKS, MASKS, f"one result, taken for {video}")
-        return plain
+        folder, layout, what = found[0]
+        if len(found) > 1:
+            others = ", ".join(f"{other}/*.png" for _, other, _ in found[1:])
+            self._tell(f"{self.root}: took {layout}/*.png, not {others}")
+        elif folder != plain:
+            self._tell(f"{self.root}: read as {what} ({layout}/*.png)")
+        return folder
 
     def check_single(self, videos: list[str]) -> None:
         """Refuse one result without a name where there are several videos.
@@ -63,11 +71,9 @@ class PredictionTree:
                 "videos; say which with --videos FILE, or name the folder that holds all results"
             )
 
-    def _take(self, folder: Path, layout: str, what: str) -> Path:
-        if layout not in self._told:
-            self._told.add(layout)
-            self._plan.readings.append(f"{self.root}: read as {what} ({layout}/*.png)")
-        return folder
+    def _tell(self, reading: str) -> None:
+        if reading not in self._plan.readings:
+            self._plan.readings.append(reading)
 
 
 def _holds_masks(folder: Path) -> bool:
@@ -82,10 +88,6 @@ def _folders_by_name(clips: Path) -> dict[str, Path]:
     if not clips.is_dir():
         return {}
     names = subfolders(clips)
-    stems = [Path(name).stem for name in names]
-    found = {
-        stem: clips / name
-        for name, stem in zip(names, stems, strict=True)
-        if stems.count(stem) == 1
-    }
+    counts = Counter(Path(name).stem for name in names)
+    found = {Path(name).stem: clips / name for name in names if counts[Path(name).stem] == 1}
     return found | {name: clips / name for name in names}

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from vos_eval.errors import EvalError
 from vos_eval.protocols.base import ObjectScore, Options, Protocol, Score, mean_over
+from vos_eval.protocols.davis import RESOLUTION
 from vos_eval.protocols.files import find_predictions, mask_names, require_folder, subfolders
-from vos_eval.protocols.lists import read_list
+from vos_eval.protocols.lists import find_list, read_list
 from vos_eval.protocols.plan import FramePlan, Labels, Missing, Plan, SequencePlan
 from vos_eval.protocols.predictions import PredictionTree
 from vos_eval.protocols.published import LVOS_V2, SA_V, Rules
@@ -20,22 +21,35 @@ from vos_eval.protocols.published import LVOS_V2, SA_V, Rules
 ANNOTATIONS = "Annotations_6fps"
 
 
-def find_sav(root: Path) -> tuple[Path, Path | None]:
-    """Find the folder of videos and the list of those that count, given the root of SA-V.
+def find_sav(root: Path) -> tuple[Path, Path | None, str | None]:
+    """Find the folder of videos and the list of those that count, given the root of a data set.
 
-    The root is sav_val, with Annotations_6fps/ and sav_val.txt in it; the folder of videos itself
-    is taken as it is, without a list.
+    SA-V's root is sav_val, with Annotations_6fps/ and sav_val.txt in it; DAVIS's has Annotations/
+    and ImageSets/. The folder of videos itself is taken as it is, without a list.
+
+    Returns: the folder; the list, None for all videos; and the words about them.
 
     Raises:
         EvalError: several lists.
     """
-    if not (root / ANNOTATIONS).is_dir():
-        return root, None
-    lists = sorted(root.glob("sav_*.txt")) or sorted(root.parent.glob(f"{root.name}.txt"))
-    if len(lists) > 1:
-        names = ", ".join(path.name for path in lists)
-        raise EvalError(f"{root}: several lists: {names}; keep one, or give {ANNOTATIONS} as --gt")
-    return root / ANNOTATIONS, lists[0] if lists else None
+    if (root / ANNOTATIONS).is_dir():
+        folder = root / ANNOTATIONS
+        lists = sorted(root.glob("sav_*.txt"))
+        if len(lists) > 1:
+            names = ", ".join(path.name for path in lists)
+            raise EvalError(
+                f"{root}: several lists: {names}; keep one, or give {ANNOTATIONS} as --gt"
+            )
+        taken = lists[0] if lists else None
+    elif (root / "Annotations").is_dir():
+        folder = root / "Annotations"
+        if (folder / RESOLUTION).is_dir():
+            folder /= RESOLUTION
+        taken, _ = find_list(root)
+    else:
+        return root, None, None
+    about = "all videos there" if taken is None else f"the videos of {taken.relative_to(root)}"
+    return folder, taken, f"{root}: took {folder.relative_to(root)}, {about}"
 
 
 def plan_sav(gt_dir: Path, pred_dir: Path, options: Options) -> Plan:
@@ -47,11 +61,10 @@ def plan_sav(gt_dir: Path, pred_dir: Path, options: Options) -> Plan:
     require_folder(gt_dir, "ground truth")
     require_folder(pred_dir, "prediction")
     plan = Plan()
-    videos_dir, list_path = find_sav(gt_dir)
+    videos_dir, list_path, reading = find_sav(gt_dir)
+    if reading is not None:
+        plan.readings.append(reading)
     videos = subfolders(videos_dir) if list_path is None else sorted(read_list(list_path))
-    if videos_dir != gt_dir:
-        about = "all videos there" if list_path is None else f"the videos of {list_path.name}"
-        plan.readings.append(f"{gt_dir}: read as SA-V: {ANNOTATIONS}, {about}")
     videos = [video for video in videos if options.takes(video)]
     if not videos:
         raise EvalError(

@@ -32,10 +32,10 @@ def plan_vost(root: Path, pred_dir: Path, options: Options) -> Plan:
     for index, sequence in enumerate(plan.sequences):
         if sequence.labels is Labels.BINARY:
             plan.problems.append(f"{sequence.title}: the first annotation shows void (255) alone")
-            continue
-        plan.sequences[index] = replace(
-            sequence, labels=Labels.IDS, leaves_void_out=Quirk.VOID in options.fixes
-        )
+        elif sequence.labels is Labels.IDS_STRICT:
+            plan.sequences[index] = replace(
+                sequence, labels=Labels.IDS, leaves_void_out=Quirk.VOID in options.fixes
+            )
     return plan
 
 

@@ -152,7 +152,7 @@ def _comparison(score: Score, options: Options, run: dict[str, str]) -> str:
         return ""
     tables = [table for table in candidates if table.data_set == data_set]
     is_known = bool(tables)
-    is_partial = options.only_videos is not None
+    is_partial = options.only_videos is not None or bool(score.plan.left_out or options.leave_out)
     parts = [_published_table(table, score, is_known, is_partial) for table in tables or candidates]
     return f"<section><h2>Beside published numbers</h2>{''.join(parts)}</section>"
 

@@ -82,7 +82,7 @@ def test_sav_finds_its_annotations_and_its_list(sav):
     assert [(o.video, o.object_id) for o in score.objects] == [
         ("sav_1", 0), ("sav_1", 1), ("sav_2", 0), ("sav_2", 1),
     ]  # fmt: skip
-    assert "Annotations_6fps, the videos of sav_val.txt" in readings(score)
+    assert "took Annotations_6fps, the videos of sav_val.txt" in readings(score)
     whole = evaluate("sav", sav / "Annotations_6fps", sav.parent / "pred")
     assert len(whole.objects) == 6
     assert not whole.plan.readings
@@ -93,6 +93,14 @@ def test_sav_finds_its_annotations_and_its_list(sav):
     (sav / "sav_val.txt").write_text("sav_1\nnowhere\n")
     with pytest.raises(EvalError, match="nowhere"):
         evaluate("sav", sav, sav.parent / "pred")
+
+
+def test_the_rule_of_sav_on_a_davis_root(tmp_path):
+    write_davis(tmp_path, {"bear": (7, 14)}, {"pred": 1})
+    write_video(tmp_path / "gt/Annotations/480p/not_in_the_list", moving((1,)))
+    score = evaluate("sav", tmp_path / "gt", tmp_path / "pred")
+    assert [(o.video, o.object_id) for o in score.objects] == [("bear", 7), ("bear", 14)]
+    assert "took Annotations/480p, the videos of ImageSets/2017/val.txt" in readings(score)
 
 
 def test_sav_leaves_out_whole_videos(sav):
@@ -125,6 +133,14 @@ def test_outputs_of_vos_are_scored_as_they_are(tmp_path, layout, said):
     assert score.totals == expected
     assert said is None or said in readings(score)
     assert len(score.plan.readings) == (said is not None)
+
+
+def test_two_layouts_in_one_folder_are_told(tmp_path):
+    write_davis(tmp_path, {"bear": (1,), "cow": (1,)}, {"pred": 1})
+    write_video(tmp_path / "pred/clips/bear/masks", moving((1,), 9))
+    score = evaluate("davis", tmp_path / "gt", tmp_path / "pred")
+    assert score.totals["J"] > 0.5
+    assert "took VIDEO/*.png, not clips/NAME/masks/*.png" in readings(score)
 
 
 def test_one_result_belongs_to_one_video(tmp_path):
