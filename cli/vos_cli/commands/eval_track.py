@@ -170,8 +170,8 @@ def lvos(
 ) -> None:
     """Track every object of LVOS from its own first mask, then score as the official evaluator.
 
-    Of the ground truth only these first masks are read before scoring. test, whose masks are not
-    public, becomes a zip for its server.
+    Of the ground truth only these first masks reach the tracker. test, whose masks are not public,
+    becomes a zip for its server.
     """
     rules = PROTOCOLS[protocol]
     _evaluate(

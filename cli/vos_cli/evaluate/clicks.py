@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +17,7 @@ from vos_eval.metrics.clicks import Click, next_click
 if TYPE_CHECKING:
     from vos.api import Tracker
     from vos.track.memory_bank import MemoryBank
+    from vos.track.session import Session
 
 _INSIDE = 128
 
@@ -56,20 +57,24 @@ class Clicker:
 
     def track(self) -> Iterator[FrameResult]:
         """Track the video with the clicks so far, and make those that were asked for."""
-        tracker, banks = self._tracker, {}
-        count = len(self._video.frames)
-        session = tracker.session(soft=True, frame_count=count)
+        banks: Mapping[int, MemoryBank] = {}
+        session = self._begin((), banks)
         with open_source(self._video.image_dir) as source:
             for frame in source.frames():
                 asked = self._asked.pop(frame.frame_idx, {})
                 if asked:
                     self._click(frame, asked, banks)
-                prompts = tuple(self._made.get(frame.frame_idx, {}).values())
+                prompts = self._made.get(frame.frame_idx, {}).values()
                 if prompts:
-                    session = tracker.session(prompts, banks=banks, soft=True, frame_count=count)
+                    session = self._begin(prompts, banks)
                 result = session.track(frame)
                 banks = session.banks
                 yield result
+
+    def _begin(self, prompts: Iterable[Points], banks: Mapping[int, MemoryBank]) -> Session:
+        """Begin a session in the middle of the video."""
+        count = len(self._video.frames)
+        return self._tracker.session(tuple(prompts), banks=banks, soft=True, frame_count=count)
 
     def _click(
         self, frame: Frame, asked: Mapping[int, ObjectMasks], banks: Mapping[int, MemoryBank]
@@ -79,9 +84,7 @@ class Clicker:
         clicks: dict[int, list[Click]] = {i: [] for i in truths}
         made = self._made[frame.frame_idx]
         for _ in range(self._count):
-            result = self._tracker.session(tuple(made.values()), banks=banks, soft=True).track(
-                frame
-            )
+            result = self._begin(made.values(), banks).track(frame)
             for object_id, truth in truths.items():
                 mask = is_own_pixel(result, object_id)
                 click = next_click(truth, mask, clicks[object_id])

@@ -6,15 +6,16 @@ import hashlib
 import json
 
 from vos_eval.data_sets.base import Video
+from vos_eval.data_sets.folders import image_files
 
 
 def video_sha256(video: Video) -> str:
     """Return the SHA-256 of a video's frames, by name and length, and of the masks it begins with.
 
-    Raises OSError where one of them is gone.
+    Raises OSError where a mask is gone.
     """
-    sizes = {path.stem: path.stat().st_size for path in video.image_dir.iterdir()}
-    frames = [(frame, sizes[frame]) for frame in video.frames]
+    files = image_files(video.image_dir)
+    frames = [(frame, files[frame].stat().st_size) for frame in video.frames if frame in files]
     objects = [
         (
             one.object_id,

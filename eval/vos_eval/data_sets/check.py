@@ -10,6 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 from vos_eval.data_sets.base import DataSet, Scoring, Video
+from vos_eval.data_sets.folders import image_files
 from vos_eval.errors import EvalError
 from vos_eval.png import MaskError, check_header
 from vos_eval.protocols.plan import Missing
@@ -41,15 +42,13 @@ def check_data_set(data_set: DataSet) -> None:
 
 def image_size_hw(video: Video) -> tuple[int, int] | None:
     """Read the size of a video's first image, as it is displayed; None where that fails."""
-    for path in sorted(video.image_dir.glob(f"{video.frames[0]}.*")):
-        try:
-            with Image.open(path) as image:
-                is_sideways = image.getexif().get(_ORIENTATION) in _SIDEWAYS
-                width, height = image.size
-        except Exception:  # Pillow's format readers raise nearly anything on damaged data
-            continue
-        return (width, height) if is_sideways else (height, width)
-    return None
+    try:
+        with Image.open(image_files(video.image_dir)[video.frames[0]]) as image:
+            is_sideways = image.getexif().get(_ORIENTATION) in _SIDEWAYS
+            width, height = image.size
+    except Exception:  # Pillow's format readers raise nearly anything on damaged data
+        return None
+    return (width, height) if is_sideways else (height, width)
 
 
 def _check_prompts(video: Video, size_hw: tuple[int, int]) -> Iterable[str]:

@@ -47,16 +47,20 @@ class MaskFolder:
         return found
 
 
+def image_files(folder: Path) -> dict[str, Path]:
+    """Map the stems of the images in a folder to their files; empty without such a folder."""
+    if not folder.is_dir():
+        return {}
+    return {
+        entry.stem: entry
+        for entry in sorted(folder.iterdir())
+        if entry.suffix.lower() in _IMAGE_ENDINGS and not entry.name.startswith(".")
+    }
+
+
 def image_names(folder: Path) -> tuple[str, ...]:
     """List the stems of the images in a folder by their numbers; empty without such a folder."""
-    if not folder.is_dir():
-        return ()
-    stems = (
-        entry.stem
-        for entry in folder.iterdir()
-        if entry.suffix.lower() in _IMAGE_ENDINGS and not entry.name.startswith(".")
-    )
-    return tuple(sorted(stems, key=frame_key))
+    return tuple(sorted(image_files(folder), key=frame_key))
 
 
 def frame_key(stem: str) -> list[tuple[int, int, str]]:
