@@ -202,6 +202,13 @@ def test_what_cannot_be_scored_is_said_before_tracking(evaluate, tmp_path, monke
     assert not [path for path in tmp_path.iterdir() if path.name.startswith("vos-eval")]
 
 
+def test_a_gap_in_the_frames_is_said(evaluate, tmp_path):
+    layouts.mose(tmp_path / "M")
+    (tmp_path / "M/valid/JPEGImages/bear/00003.jpg").unlink()
+    _, err = evaluate("mose", "M", "-o", "out")
+    assert "warning: M/valid/JPEGImages/bear: number 2 is followed by 4" in err
+
+
 def test_settings_nobody_knows_and_that_do_not_fit_are_errors(evaluate, tmp_path, monkeypatch):
     layouts.davis_2017(tmp_path / "D")
     monkeypatch.setenv("VOS_POLCY", "visible")

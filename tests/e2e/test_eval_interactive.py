@@ -91,3 +91,24 @@ def test_which_frame_comes_next(tmp_path):
     assert choose("offline", 0.1, 1.0, 1.0, 0.2, 1.0) is None
     assert choose("online", 0.1, 0.2, 0.1, 0.2, 0.8, 0.74, 0.1) == 5
     assert choose("online", 0.1, 0.2, 0.1, 0.2, 0.75) is None
+
+
+def test_interrupted_rounds_are_done_again(evaluate, tmp_path, monkeypatch):
+    original = rounds._track_round
+
+    def stop(*_arguments):
+        raise KeyboardInterrupt
+
+    def once(*arguments):
+        monkeypatch.setattr(rounds, "_track_round", stop)
+        return original(*arguments)
+
+    monkeypatch.setattr(rounds, "_track_round", once)
+    with pytest.raises(AssertionError, match="interrupted"):
+        evaluate("--interactive", "offline")
+    assert not (tmp_path / "out/predictions/bear").exists()
+    monkeypatch.setattr(rounds, "_track_round", original)
+    again, _ = evaluate("--interactive", "offline", "--json")
+    assert sorted(path.name for path in (tmp_path / "out/predictions").iterdir()) == ["bear"]
+    fresh, _ = evaluate("--interactive", "offline", "--json", "--overwrite")
+    assert again == fresh

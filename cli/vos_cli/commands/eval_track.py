@@ -16,7 +16,7 @@ import typer
 from vos.errors import UsageError
 from vos.settings import refuse_unknown_variables
 from vos_cli.commands.eval_score import Csv, Html, Jobs, Json, default_jobs, fail, score_and_print
-from vos_cli.console.notices import notify
+from vos_cli.console.notices import notify, warn
 from vos_cli.console.tables import print_table
 from vos_cli.evaluate.job import (
     INTERACTIVE_CLICKS,
@@ -58,6 +58,8 @@ Form = Annotated[
 Split = Annotated[str | None, typer.Option("--split", metavar="S", help="Split; default val.")]
 Version = Literal["1", "2"]
 DEFAULT_JOBS = default_jobs()
+_SHOWN_DOUBTS = 10
+_ROUND_COLUMNS = ("J&F", "J&Fdot", "J", "J_tr", "F", "Fdot")
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,7 +321,11 @@ def _check(job: EvalJob, flags: EvalFlags, total: int) -> None:
             )
     for note in data_set.notes:
         notify(note)
-    check_videos(data_set.videos)
+    doubts = check_videos(data_set.videos)
+    for doubt in doubts[:_SHOWN_DOUBTS]:
+        warn(doubt)
+    if len(doubts) > _SHOWN_DOUBTS:
+        warn(f"{len(doubts) - _SHOWN_DOUBTS} more such lines about images are left out")
     check_data_set(data_set)
     objects = sum(len(video.objects) for video in data_set.videos)
     frames = sum(len(video.frames) for video in data_set.videos)
@@ -405,7 +411,7 @@ def _score_rounds(job: EvalJob, scoring: Scoring) -> list[dict[str, Any]]:
 
 
 def _print_rounds(rounds: Sequence[dict[str, Any]]) -> None:
-    names = [name for name in ("J&F", "J", "F") if name in rounds[0]["global"]]
+    names = [name for name in _ROUND_COLUMNS if name in rounds[0]["global"]]
     rows = [["round", *names]]
     for one in rounds:
         values = (one["global"][name] for name in names)

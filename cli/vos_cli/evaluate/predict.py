@@ -32,13 +32,15 @@ if TYPE_CHECKING:
 _SPARE_BYTES = len("..part")
 
 
-def check_videos(videos: Sequence[Video]) -> None:
+def check_videos(videos: Sequence[Video]) -> list[str]:
     """Refuse what cannot be a folder's name, and images that vos would order differently.
+
+    Returns: what looks wrong with the images and is tracked all the same, one line each.
 
     Raises:
         EvalError: all problems are named.
     """
-    problems = []
+    problems, doubts = [], []
     for video in videos:
         try:
             check_name(video.name, "video", spare_bytes=_SPARE_BYTES)
@@ -46,17 +48,19 @@ def check_videos(videos: Sequence[Video]) -> None:
                 problems.append(f"video name {video.name!r}: begins with a dot: rename it")
                 continue
             entries = [p for p in video.image_dir.iterdir() if not p.name.startswith(".")]
-            names = tuple(path.stem for path in arrange_folder(video.image_dir, entries).files)
+            arranged = arrange_folder(video.image_dir, entries)
         except InputError as error:
             problems.append(str(error))
             continue
-        if names != video.frames:
+        doubts += [*arranged.notices, *arranged.warnings]
+        if tuple(path.stem for path in arranged.files) != video.frames:
             problems.append(
                 f"{video.name}: the images of {video.image_dir} have no plain order; number them "
                 "with zeros in front, such as 00000.jpg"
             )
     if problems:
         raise EvalError(problems)
+    return doubts
 
 
 def track_videos(job: EvalJob, videos: Sequence[Video], lock: int) -> None:
