@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import zipfile
 from collections.abc import Sequence
@@ -17,7 +18,6 @@ from vos_cli.evaluate.job import PREDICTIONS, EvalJob
 from vos_cli.evaluate.output import SUBMISSION_NAME
 from vos_eval.data_sets.base import Video
 
-_PART = f".{SUBMISSION_NAME}.part"
 _ENTRY_BYTES = 300  # of names and headers, twice
 _BEGINNING = (1980, 1, 1, 0, 0, 0)
 _FILE_MODE = 0o644 << 16
@@ -36,10 +36,13 @@ def write_submission(job: EvalJob, videos: Sequence[Video]) -> Path:
         if video.submitted is None or file.stem in video.submitted
     ]
     _check_space(job, path, files)
+    part = f".{secrets.token_hex(8)}.tmp"  # shards that end at the same time may both be here
     with output_errors(path):
-        inside.remove(_PART)
+        if job.shard[1] == 1:
+            for file in inside.half_written():
+                inside.remove(file)
         try:
-            handle = inside.open(_PART, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+            handle = inside.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL)
             with os.fdopen(handle, "w+b") as out:
                 with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
                     for video, file in files:
@@ -49,10 +52,10 @@ def write_submission(job: EvalJob, videos: Sequence[Video]) -> Path:
                         archive.writestr(entry, (job.predictions / video / file).read_bytes())
                 out.flush()
                 os.fsync(out.fileno())
-            inside.move(_PART, SUBMISSION_NAME)
+            inside.move(part, SUBMISSION_NAME)
         except BaseException:
             with suppress(OSError):
-                inside.remove(_PART)
+                inside.remove(part)
             raise
     return path
 
