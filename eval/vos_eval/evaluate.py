@@ -10,7 +10,7 @@ import numpy as np
 
 from vos_eval.errors import EvalError, EvalUsageError
 from vos_eval.frame_task import FOREGROUND_ID, FrameOutcome
-from vos_eval.id_notes import tell_phantoms, tell_unscored
+from vos_eval.id_notes import tell_phantoms, tell_surplus, tell_unscored
 from vos_eval.metrics import statistics
 from vos_eval.metrics.jf import BOTH_EMPTY, JF
 from vos_eval.parallel import run_plan
@@ -46,6 +46,19 @@ def evaluate(
     plan = make_plan(rules, Path(gt_dir), Path(pred_dir), options)
     for note in plan.notes:
         on_note(note)
+    return score_plan(rules, plan, options, on_note=on_note)
+
+
+def score_plan(
+    rules: Protocol, plan: Plan, options: Options, *, on_note: Callable[[str], None] = ignore
+) -> Score:
+    """Score what was planned.
+
+    on_note: called with each note that is not the plan's.
+
+    Raises:
+        EvalError: as `evaluate`.
+    """
     outcomes = run_plan(plan, jobs=options.jobs, boundary=options.boundary)
     objects: list[ObjectScore] = []
     problems: list[str] = []
@@ -56,7 +69,11 @@ def evaluate(
         objects += scored
     if problems:
         raise EvalError(problems)
-    found = [*tell_unscored(plan, outcomes), *tell_phantoms(plan, objects, rules)]
+    found = [
+        *tell_unscored(plan, outcomes),
+        *tell_surplus(plan, outcomes),
+        *tell_phantoms(plan, objects, rules),
+    ]
     for note in found:
         on_note(note)
     return Score(

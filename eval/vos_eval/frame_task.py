@@ -30,6 +30,7 @@ class FrameOutcome:
     scores: object id -> J and F, for the planned or the present objects.
     gt_ids: ids present in the ground truth, where the masks decide what is scored.
     unscored_ids: ids present in the ground truth that lie above those to be scored.
+    surplus_ids: ids present in the prediction that lie above those to be scored.
     size_px: pixels of the image.
     problem: why the frame could not be scored; None where it was.
     """
@@ -37,6 +38,7 @@ class FrameOutcome:
     scores: dict[int, JF]
     gt_ids: frozenset[int] = frozenset()
     unscored_ids: frozenset[int] = frozenset()
+    surplus_ids: frozenset[int] = frozenset()
     size_px: int = 0
     problem: str | None = None
 
@@ -113,14 +115,18 @@ def _queue_frame(task: Task, frame: FramePlan, scorer: Scorer) -> _Queued:
         ids = sorted(gt_ids | pred_ids)
     for object_id in ids:
         _add(task, pair, pair.crop(object_id), scorer)
-    return ids, FrameOutcome({}, gt_ids, _above(pair, task.max_label), gt.size)
+    return ids, FrameOutcome({}, gt_ids, *_above(pair, task.max_label), gt.size)
 
 
-def _above(pair: FramePair, max_label: int) -> frozenset[int]:
-    """Return the ids of the ground truth above `max_label`; nearly always there is none."""
-    if max_label == VOID or pair.highest_gt() <= max_label:
-        return frozenset()
-    return frozenset(i for i in pair.object_ids()[0] if i > max_label)
+def _above(pair: FramePair, max_label: int) -> tuple[frozenset[int], frozenset[int]]:
+    """Return the ids above `max_label` of (ground truth, prediction); nearly always none."""
+    if max_label == VOID or pair.highest() <= max_label:
+        return frozenset(), frozenset()
+    gt_ids, pred_ids = pair.object_ids()
+    return (
+        frozenset(i for i in gt_ids if i > max_label),
+        frozenset(i for i in pred_ids if i > max_label),
+    )
 
 
 def _add(task: Task, pair: FramePair, cropped: CroppedPair | None, scorer: Scorer) -> None:

@@ -45,6 +45,23 @@ def tell_unscored(plan: Plan, outcomes: Sequence[Sequence[FrameOutcome]]) -> Ite
         )
 
 
+def tell_surplus(plan: Plan, outcomes: Sequence[Sequence[FrameOutcome]]) -> Iterator[str]:
+    """Name predicted ids that do not count, such as 255 where the truth has 1."""
+    surplus: list[str] = []
+    for sequence, frames in zip(plan.sequences, outcomes, strict=True):
+        ids = frozenset[int]().union(*(outcome.surplus_ids for outcome in frames))
+        if sequence.labels is Labels.PRESENT:
+            predicted = frozenset[int]().union(*(outcome.scores for outcome in frames))
+            ids = predicted - frozenset[int]().union(*(outcome.gt_ids for outcome in frames))
+        if ids:
+            surplus.append(f"{sequence.title} id {_spans(ids)}")
+    if surplus:
+        yield (
+            "predicted ids that the ground truth does not have, which do not count by the official "
+            f"rule: {_list(surplus)}"
+        )
+
+
 def tell_phantoms(plan: Plan, objects: Sequence[ObjectScore], protocol: Protocol) -> Iterator[str]:
     """Say how many scored objects are in no mask at all, and what the score is without them."""
     gaps = {(s.video, i) for s in plan.sequences for i in s.gap_ids}

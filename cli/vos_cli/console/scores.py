@@ -101,5 +101,5 @@ def _span(interval: Interval, *, signed: bool = False) -> str:
 
 
 def _percent(value: float, *, signed: bool = False) -> str:
-    """Format as percent with one decimal, as papers print it."""
-    return f"{100 * value:{'+' if signed else ''}.1f}"
+    """Format as percent with one decimal, as papers print it; "-" where there is no value."""
+    return "-" if math.isnan(value) else f"{100 * value:{'+' if signed else ''}.1f}"

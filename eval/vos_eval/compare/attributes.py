@@ -83,21 +83,20 @@ def _pairs_of_json(path: Path) -> list[tuple[Key, str]]:
             if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
                 raise EvalError(f"{path}: video {video[:60]!r}: expected a list of names")
             key = video, None if object_id is None else _object_id(path, object_id)
-            pairs += [(key, name) for name in names]
+            pairs += [(key, " ".join(name.split())) for name in names]
     return pairs
 
 
 def _pairs_of_csv(path: Path) -> list[tuple[Key, str]]:
-    rows = list(csv.reader(io.StringIO(read_text(path, "attributes"))))
-    rows = [[cell.strip() for cell in row] for row in rows if any(cell.strip() for cell in row)]
-    if len(rows) < 2 or not rows[0] or rows[0][0].lower() != "video":
+    rows = _rows(path)
+    if len(rows) < 2 or rows[0][1][0].lower() != "video":
         raise EvalError(f"{path}: {_SHAPE}")
-    head = rows[0]
+    head = rows[0][1]
     has_object = len(head) > 1 and head[1].lower() == "object"
     names = head[2:] if has_object else head[1:]
     is_list = [name.lower() for name in names] == ["attribute"]
     pairs: list[tuple[Key, str]] = []
-    for number, row in enumerate(rows[1:], 2):
+    for number, row in rows[1:]:
         if len(row) != len(head):
             raise EvalError(f"{path}: line {number} has {len(row)} cells, the header {len(head)}")
         key = row[0], _object_id(path, row[1]) if has_object else None
@@ -111,6 +110,16 @@ def _pairs_of_csv(path: Path) -> list[tuple[Key, str]]:
             if cell.lower() in _YES:
                 pairs.append((key, name))
     return pairs
+
+
+def _rows(path: Path) -> list[tuple[int, list[str]]]:
+    """Read the lines that hold something: their numbers, and their cells in one line each."""
+    reader = csv.reader(io.StringIO(read_text(path, "attributes")))
+    try:
+        rows = [(reader.line_num, [" ".join(cell.split()) for cell in row]) for row in reader]
+    except csv.Error as error:
+        raise EvalError(f"{path}: line {reader.line_num}: not readable as CSV ({error})") from error
+    return [(number, row) for number, row in rows if any(row)]
 
 
 def _object_id(path: Path, text: str) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
@@ -10,7 +10,7 @@ from typing import TypeVar
 from vos_eval.compare.attributes import Attributes, derive_attributes
 from vos_eval.compare.bootstrap import RESAMPLES, Interval, interval, resample_totals
 from vos_eval.errors import EvalError, EvalUsageError
-from vos_eval.evaluate import evaluate, find_protocol, ignore, make_plan
+from vos_eval.evaluate import find_protocol, ignore, make_plan, score_plan
 from vos_eval.parallel import refuse_problems
 from vos_eval.protocols.base import ObjectScore, Options, Protocol, Score, mean_number
 from vos_eval.protocols.plan import Plan
@@ -101,8 +101,8 @@ def compare(
     rules = find_protocol(protocol)
     options = options or Options()
 
-    def plan_of(place: Path | str) -> Plan:
-        plan = make_plan(rules, Path(gt_dir), Path(place), options)
+    def plan_of(name: str, chosen: Options = options) -> Plan:
+        plan = make_plan(rules, Path(gt_dir), Path(predictions[name]), chosen)
         refuse_problems(plan)
         return plan
 
@@ -114,8 +114,10 @@ def compare(
     told = _join({name: plan.notes for name, plan in plans.items()})
     for text in told:
         on_note(text)
-    same = replace(options, leave_out=gone)
-    scores = _for_each(predictions, lambda place: evaluate(rules, gt_dir, place, same))
+    if gone:
+        same = replace(options, leave_out=gone)
+        plans = _for_each(predictions, lambda name: plan_of(name, same))
+    scores = _for_each(predictions, lambda name: score_plan(rules, plans[name], options))
     notes = _join({name: score.notes for name, score in scores.items()})
     videos = len({item.video for item in next(iter(scores.values())).objects})
     if resamples and videos < FEW_VIDEOS:
@@ -135,15 +137,13 @@ def compare(
     )
 
 
-def _for_each(
-    predictions: Mapping[str, Path | str], do: Callable[[Path | str], Result]
-) -> dict[str, Result]:
-    """Do something with each folder; raise in the end, with what is wrong in all of them."""
+def _for_each(names: Iterable[str], do: Callable[[str], Result]) -> dict[str, Result]:
+    """Do something with each prediction; raise in the end, with what is wrong in all of them."""
     found: dict[str, Result] = {}
-    problems: dict[str, Sequence[str]] = dict.fromkeys(predictions, ())
-    for name, place in predictions.items():
+    problems: dict[str, Sequence[str]] = dict.fromkeys(names, ())
+    for name in problems:
         try:
-            found[name] = do(place)
+            found[name] = do(name)
         except EvalUsageError:
             raise
         except EvalError as error:
@@ -191,23 +191,31 @@ def _resample(
 def _attribute_rows(
     scores: Mapping[str, Score], attributes: Attributes | None
 ) -> list[AttributeRow]:
+    """Average over the objects with each attribute of the file, then with each that masks show.
+
+    A name in the file replaces the attribute that masks show.
+    """
     first = next(iter(scores.values()))
+    derived = derive_attributes(first.objects)
+    source_of = dict.fromkeys(derived.names, derived)
+    if attributes is not None:
+        source_of = dict.fromkeys(attributes.names, attributes) | {
+            name: derived for name in derived.names if name not in attributes.names
+        }
     columns = numeric_columns(first.protocol)
     rows = []
-    derived = derive_attributes(first.objects)
-    for source in (derived,) if attributes is None else (attributes, derived):
-        for name in source.names:
-            chosen: dict[str, list[ObjectScore]] = {
-                who: [item for item in score.objects if source.has(item, name)]
-                for who, score in scores.items()
+    for name, source in source_of.items():
+        chosen: dict[str, list[ObjectScore]] = {
+            who: [item for item in score.objects if source.has(item, name)]
+            for who, score in scores.items()
+        }
+        count = len(next(iter(chosen.values())))
+        if count:
+            numbers = {
+                who: {column: mean_number(items, column) for column in columns}
+                for who, items in chosen.items()
             }
-            count = len(chosen[next(iter(scores))])
-            if count:
-                numbers = {
-                    who: {column: mean_number(items, column) for column in columns}
-                    for who, items in chosen.items()
-                }
-                rows.append(AttributeRow(name, count, numbers))
+            rows.append(AttributeRow(name, count, numbers))
     return rows
 
 

@@ -61,9 +61,9 @@ class FramePair:
         """Return the labels present in (ground truth, prediction), without 0."""
         return _labels_in(self._gt), _labels_in(self._pred)
 
-    def highest_gt(self) -> int:
-        """Return the highest label of the ground truth, 0 where it has none."""
-        return int(self._gt.max(initial=0))
+    def highest(self) -> int:
+        """Return the highest label of the two maps, 0 where they have none."""
+        return max(int(labels.max(initial=0)) for labels in (self._gt, self._pred))
 
     def _crop(self, gt_bits: np.ndarray, pred_bits: np.ndarray) -> CroppedPair | None:
         return crop_pair(gt_bits, pred_bits, self._width, reaches_bottom=self._reaches_bottom)

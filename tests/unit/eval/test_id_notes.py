@@ -58,3 +58,12 @@ def test_strings_and_names(tmp_path):
     assert evaluate("davis", str(tmp_path / "gt"), str(tmp_path / "pred")).objects
     with pytest.raises(EvalUsageError, match=r"'davos': expected one of lvos, .*mosev2, vost"):
         evaluate("davos", tmp_path / "gt", tmp_path / "pred")
+
+
+@pytest.mark.parametrize("protocol", ["sav", "vost", "mosev2"])
+def test_predicted_ids_that_do_not_count(protocol, tmp_path):
+    write_video(tmp_path / "gt/cat", moving((1,)))
+    write_video(tmp_path / "pred/cat", moving((255,)))
+    score, notes = notes_of(protocol, tmp_path / "gt", tmp_path / "pred")
+    assert score.totals["J"] < 0.01
+    assert "do not count by the official rule: cat id 255" in notes

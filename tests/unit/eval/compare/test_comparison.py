@@ -48,6 +48,18 @@ def test_scores_are_those_of_each_alone(data):
     assert rows["one object"].numbers["far"]["J"] == pytest.approx(expected, abs=1e-15)
 
 
+def test_attributes_of_a_file_come_first_and_replace_those_of_the_masks(data):
+    (data / "a.json").write_text(json.dumps({"v1": ["one object", "dark\nred"]}))
+    found = compare(
+        "davis", data / "gt", {"far": data / "far"}, resamples=0,
+        attributes=read_attributes(data / "a.json"),
+    )  # fmt: skip
+    counts = [(row.name, row.objects) for row in found.attributes]
+    assert counts[:2] == [("one object", 2), ("dark red", 2)]
+    assert [name for name, _ in counts].count("one object") == 1
+    assert ("several objects", 12) in counts
+
+
 def test_only_videos_that_all_have(data):
     shutil.rmtree(data / "far/v3")
     (data / "near/v7/00002.png").unlink()

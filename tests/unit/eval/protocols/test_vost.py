@@ -46,7 +46,9 @@ def test_last_quarter_and_void(tmp_path):
     notes.clear()
     fixed = evaluate("vost", gt, pred, Options(fixes=frozenset({Quirk.VOID})), on_note=notes.append)
     assert fixed.totals["J"] == fixed.totals["J_tr"] == 1
-    assert not notes
+    (note,) = notes
+    assert "predicted ids" in note
+    assert "cut id 9" in note
 
 
 def test_the_list_without_a_year(tmp_path):
