@@ -155,6 +155,17 @@ def test_own_videos(evaluate, tmp_path):
     assert "made with other every_mask" in err
 
 
+def test_own_masks_of_black_and_white(evaluate, tmp_path):
+    layouts.write_clip(layouts.ONE, tmp_path / "i", tmp_path / "m", change=lambda mask: mask * 255)
+    arguments = ("track", "--images", "i", "--masks", "m", "--json", "-o", "out")
+    out, _ = evaluate(*arguments)
+    assert objects_of(out) == [("bear", 255)]
+    for path in (tmp_path / "m/bear").iterdir():
+        shutil.copy(path, tmp_path / "out/predictions/bear")
+    out, _ = evaluate(*arguments)
+    assert json.loads(out)["global"]["J&F"] == 1
+
+
 def test_boxes_and_clicks_are_prompts_too(evaluate, tmp_path):
     layouts.davis_2017(tmp_path / "D")
     masks = {}

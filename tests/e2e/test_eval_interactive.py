@@ -76,16 +76,18 @@ def test_online_keeps_what_came_before_the_clicks(evaluate, tmp_path, monkeypatc
         assert not np.array_equal(before[at], after[at])
 
 
-def test_which_frame_comes_next(tmp_path):
+def test_which_frame_comes_next(tmp_path, tracker):
     video = open_davis(layouts.davis_2017(tmp_path)).videos[0]
     one = video.objects[0]
 
-    class Clicked:
-        def is_clicked(self, _one, frame_idx):
-            return frame_idx in (0, 3)
+    clicker = Clicker(tracker, video, 1)
+    for frame_idx in (0, 3):
+        clicker.ask(one, frame_idx)
+    for _ in clicker.track():
+        pass
 
     def choose(mode, *ious):
-        return rounds._choose_frame(mode, Clicked(), one, dict(enumerate(ious)))
+        return rounds._choose_frame(mode, clicker, one, dict(enumerate(ious)))
 
     assert choose("offline", 0.1, 0.9, 0.5, 0.2, 0.5) == 2
     assert choose("offline", 0.1, 1.0, 1.0, 0.2, 1.0) is None

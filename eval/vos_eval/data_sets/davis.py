@@ -39,7 +39,7 @@ def open_davis(root: Path, *, year: int | None = None, split: str | None = None)
     problems: list[str] = []
     found: list[tuple[Video, MaskFolder]] = []
     for name in list_sequences(root, wanted):
-        made = make_video(name, images / name, masks / name, problems)
+        made = make_video(name, images / name, masks / name, problems, binary_id=1)
         if made is not None:
             found.append(made)
     if problems:

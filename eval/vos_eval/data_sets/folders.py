@@ -28,11 +28,13 @@ class MaskFolder:
     names: stems of its files, in order.
     ids: the objects on each of them.
     is_binary: whether there is no value but 0 and 255, which is one object's.
+    has_void: whether there is 255 beside other values.
     """
 
     names: tuple[str, ...]
     ids: tuple[frozenset[int], ...]
     is_binary: bool
+    has_void: bool
 
     def label(self, object_id: int) -> int | None:
         """Return the pixel value of an object, None for any."""
@@ -88,8 +90,11 @@ def find_split(root: Path, split: str | None) -> Path:
     )
 
 
-def read_masks(folder: Path, problems: list[str]) -> MaskFolder:
-    """Read which objects each mask of a folder shows; what is no mask becomes a problem."""
+def read_masks(folder: Path, problems: list[str], binary_id: int) -> MaskFolder:
+    """Read which objects each mask of a folder shows; what is no mask becomes a problem.
+
+    binary_id: the object of masks of 0 and 255 alone.
+    """
     names = sorted(mask_names(folder), key=frame_key)
     kept, values = [], []
     for name in names:
@@ -101,9 +106,11 @@ def read_masks(folder: Path, problems: list[str]) -> MaskFolder:
             continue
         kept.append(name)
         values.append({int(value) for value in np.flatnonzero(counts) if value})
-    is_binary = any(values) and set().union(*values) == {VOID}
-    ids = [{1} if is_binary and found else found - {VOID} for found in values]
-    return MaskFolder(tuple(kept), tuple(map(frozenset, ids)), is_binary)
+    every = set().union(*values)
+    is_binary = every == {VOID}
+    ids = [{binary_id} if is_binary and found else found - {VOID} for found in values]
+    has_void = VOID in every and not is_binary
+    return MaskFolder(tuple(kept), tuple(map(frozenset, ids)), is_binary, has_void)
 
 
 def make_video(
@@ -112,10 +119,12 @@ def make_video(
     mask_dir: Path,
     problems: list[str],
     *,
+    binary_id: int,
     is_every_mask: bool = False,
 ) -> tuple[Video, MaskFolder] | None:
     """Make a video whose objects begin on the first mask that shows them.
 
+    binary_id: as in `read_masks`.
     is_every_mask: whether later masks are prompts too.
 
     Returns: the video and what its masks show; None where something is wrong, which is added to
@@ -128,7 +137,7 @@ def make_video(
     if not mask_dir.is_dir():
         problems.append(f"{name}: no mask: the folder {mask_dir} is missing")
         return None
-    masks = read_masks(mask_dir, problems)
+    masks = read_masks(mask_dir, problems, binary_id)
     check_frames(name, frames, masks.names, mask_dir, problems)
     firsts = masks.firsts()
     if not firsts and len(problems) == before:
@@ -195,7 +204,7 @@ def decide_truth(found: Sequence[tuple[Video, MaskFolder]], advice: str) -> bool
 def listed_videos(
     images: Path, masks: Path, names: Sequence[str] | None, *, is_every_mask: bool = False
 ) -> list[tuple[Video, MaskFolder]]:
-    """Make the named videos, or all that have masks.
+    """Make the named videos, or all that have masks; where these are 0 and 255, 255 is the object.
 
     Raises:
         EvalError: folders, images or masks are missing or wrong; all problems are named.
@@ -209,12 +218,33 @@ def listed_videos(
             raise EvalError(f"{masks}: no masks; expected VIDEO/FRAME.png{above}")
     problems: list[str] = []
     made = [
-        make_video(name, images / name, masks / name, problems, is_every_mask=is_every_mask)
+        make_video(
+            name,
+            images / name,
+            masks / name,
+            problems,
+            binary_id=VOID,
+            is_every_mask=is_every_mask,
+        )
         for name in names
     ]
     if problems:
         raise EvalError(problems)
     return [one for one in made if one is not None]
+
+
+def refuse_void(found: Sequence[tuple[Video, MaskFolder]]) -> None:
+    """Refuse 255 beside other ids, which is no object here and is one by the rule of SA-V.
+
+    Raises:
+        EvalError: videos have it; they are named.
+    """
+    names = [video.name for video, masks in found if masks.has_void]
+    if names:
+        raise EvalError(
+            f"{len(names)} of {len(found)} videos have 255 beside other ids ({_some(names)}): it "
+            "is not tracked, and the rule of SA-V would score it as an object; make it 0 there"
+        )
 
 
 def _some(names: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from vos_eval.data_sets.base import DataSet, Scoring, Submission
-from vos_eval.data_sets.folders import decide_truth, find_split, listed_videos
+from vos_eval.data_sets.folders import decide_truth, find_split, listed_videos, refuse_void
 from vos_eval.protocols.base import Options
 from vos_eval.protocols.mosev2 import MOSEV2
 from vos_eval.protocols.sav import SAV
@@ -26,6 +26,8 @@ def open_mose(root: Path, *, version: str | None = None, split: str | None = Non
     masks = folder / "Annotations"
     found = listed_videos(folder / "JPEGImages", masks, None)
     has_truth = decide_truth(found, "the official valid split has first masks only")
+    if has_truth and version != "2":
+        refuse_void(found)
     servers = [_SERVERS[version]] if version else list(_SERVERS.values())
     options = Options(only_videos=frozenset(video.name for video, _ in found))
     parts = ("MOSE", f"v{version}" if version else None, split or folder.name)

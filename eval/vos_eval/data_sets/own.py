@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from vos_eval.data_sets.base import DataSet, Scoring, Submission
-from vos_eval.data_sets.folders import decide_truth, listed_videos
+from vos_eval.data_sets.folders import decide_truth, listed_videos, refuse_void
 from vos_eval.protocols.base import Options
 from vos_eval.protocols.lists import read_list
 from vos_eval.protocols.sav import SAV
@@ -33,12 +33,15 @@ def open_own(
         found, "give --every-mask, and all masks are prompts, or --list with the others alone"
     )
     if has_truth:
+        refuse_void(found)
         note = (
             f"masks of a tenth of the frames or more are in {masks}: each object's first mask is "
             "its prompt, the others are the ground truth (--every-mask makes all of them prompts)"
         )
     else:
         note = f"every mask in {masks} is a prompt of the objects that it shows"
+        if any(shown.has_void for _, shown in found):
+            note += "; 255 beside other ids is taken for void"
         found = listed_videos(images, masks, listed, is_every_mask=True)
     options = Options(only_videos=frozenset(video.name for video, _ in found))
     return DataSet(

@@ -7,7 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from vos_eval.data_sets.base import DataSet, Scoring, Submission, Video
-from vos_eval.data_sets.folders import decide_truth, find_split, image_names, listed_videos
+from vos_eval.data_sets.folders import (
+    decide_truth,
+    find_split,
+    image_names,
+    listed_videos,
+    refuse_void,
+)
 from vos_eval.errors import EvalError
 from vos_eval.protocols.base import Options
 from vos_eval.protocols.files import is_name
@@ -54,6 +60,8 @@ def open_ytvos(
         if extra:
             notes.append(f"{video.name}: masks show {extra}, which {meta} does not name: tracked")
     has_truth = decide_truth(found, "the official valid split has first masks only")
+    if has_truth:
+        refuse_void(found)
     options = Options(only_videos=frozenset(objects_of))
     frames = "all frames" if is_all_frames else None
     servers = [_SERVERS[year]] if year else list(_SERVERS.values())

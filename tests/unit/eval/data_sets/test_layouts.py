@@ -166,6 +166,17 @@ def test_own_masks_are_truth_where_there_are_many_and_prompts_where_there_are_fe
     assert list(prompts(listed)) == ["walk"]
 
 
+def test_void_among_ids_is_not_scored_as_an_object(tmp_path):
+    root = layouts.own(tmp_path)
+    path = root / "masks/walk/00007.png"
+    write_mask(path, np.where(np.arange(64) < 4, 255, layouts.LATE.labels(7)))
+    text = problems(lambda: open_own(root / "images", root / "masks"))
+    assert "1 of 2 videos have 255 beside other ids (walk)" in text
+    every = open_own(root / "images", root / "masks", is_every_mask=True)
+    assert set(prompts(every)["walk"]) == {1, 2}
+    assert "255 beside other ids is taken for void" in every.notes[0]
+
+
 def test_the_folder_of_one_video_is_told_from_that_of_all(tmp_path):
     root = layouts.own(tmp_path)
     text = problems(lambda: open_own(root / "images/walk", root / "masks/walk"))
