@@ -13,6 +13,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal, get_args, get_type_hints
@@ -29,6 +30,8 @@ Progress = Literal["auto", "rich", "plain", "json", "none"]
 
 TOML_NAME = "vos.toml"
 _MAX_BYTES = 2**20
+_OTHER_VARIABLES = ("config", "models")
+_LIKENESS = 0.75  # of names, as difflib has it
 
 
 def as_rate(value: object, where: str) -> Fraction:
@@ -113,6 +116,25 @@ def resolve(
         except ConfigError as error:  # its text begins with the place, which was left empty
             raise ConfigError(origin, str(error)) from error
     return Settings(**checked)
+
+
+def refuse_unknown_variables(environ: Mapping[str, str] | None = None) -> None:
+    """Refuse a `VOS_*` variable that is nearly a setting, which would be passed over otherwise.
+
+    environ: environment to read, default `os.environ`.
+
+    Raises ConfigError.
+    """
+    for variable in sorted(os.environ if environ is None else environ):
+        name = variable.removeprefix("VOS_").lower()
+        if not variable.startswith("VOS_") or name in (*SETTING_NAMES, *_OTHER_VARIABLES):
+            continue
+        found = get_close_matches(name, SETTING_NAMES, n=1, cutoff=_LIKENESS)
+        if found:
+            raise ConfigError(
+                f"{variable}: there is no such setting; set VOS_{found[0].upper()} if that is "
+                "meant, or unset it"
+            )
 
 
 def choices(literal: object) -> list[str]:

@@ -20,11 +20,13 @@ from contract.clips import picture
 from vos.errors import VosError
 from vos.io.read.open import open_source
 from vos.io.write.mask_png import encode_label_png
+from vos_eval.data_sets.check import check_data_set
+from vos_eval.data_sets.davis import open_davis
+from vos_eval.data_sets.lvos import open_lvos
 from vos_eval.errors import EvalError
 from vos_eval.evaluate import evaluate
 from vos_eval.protocols.base import Options
 from vos_eval.protocols.registry import PROTOCOLS
-from vos_eval.protocols.tasks import davis_tasks, lvos_split_dir, lvos_tasks
 
 QUICK = settings(
     max_examples=25,
@@ -166,14 +168,11 @@ def write_vost(root: Path) -> None:
 def score(name: str, root: Path) -> None:
     """Score it, and read what a tracker gets of it."""
     evaluate(PROTOCOLS[name], root / "gt", root / "pred", Options(jobs=1))
-    tasks = []
     if name == "davis":
-        tasks = davis_tasks(root / "gt")
+        check_data_set(open_davis(root / "gt"))
     elif name == "lvos":
-        tasks = lvos_tasks(lvos_split_dir(root / "gt", "valid"), "valid")
-    for task in tasks:
-        for first in task.first_masks:
-            assert first.read().any()
+        rules = PROTOCOLS[name]
+        check_data_set(open_lvos(root / "gt", version="2", split="valid", protocol=rules))
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,12 @@ import typer
 
 from vos.prompts import Box, Points, Prompt
 from vos.settings import Settings
-from vos_cli.commands.eval_track import Form, describe
+from vos_cli.commands.eval_data_set import Form
 from vos_cli.console.errors import one_line
 from vos_cli.console.notices import complain, warn
 from vos_cli.console.progress import open_progress
 from vos_cli.console.tables import print_table
+from vos_cli.evaluate.output import describe
 from vos_cli.options.takes import takes
 from vos_cli.options.track import MODEL_OPTIONS, TrackFlags
 from vos_eval.errors import EvalError

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal, NoReturn
+from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 
@@ -169,6 +169,7 @@ class Outputs:
     html: folder of the page.
     frames_csv: file of the scores of every frame.
     table: print the totals in this form.
+    extra: what else the JSON says, by name.
     """
 
     as_json: bool = False
@@ -176,6 +177,7 @@ class Outputs:
     html: Path | None = None
     frames_csv: Path | None = None
     table: TableForm | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 def score_and_print(
@@ -187,9 +189,13 @@ def score_and_print(
     as_json: bool,
     csv: Path | None,
     html: Path | None,
+    extra: Mapping[str, Any] | None = None,
 ) -> None:
-    """Score one prediction, write the files that are wanted, and print."""
-    outputs = Outputs(as_json=as_json, csv=csv, html=html)
+    """Score one prediction, write the files that are wanted, and print.
+
+    extra: what else the JSON says, by name.
+    """
+    outputs = Outputs(as_json=as_json, csv=csv, html=html, extra=extra or {})
     compare_and_print(protocol, gt, {pred.name: pred}, options, outputs, None, 0)
 
 
@@ -222,7 +228,7 @@ def compare_and_print(
     except EvalError as error:
         fail(protocol, error, as_json=outputs.as_json)
     if outputs.as_json:
-        print(json.dumps(comparison_json(result), ensure_ascii=False))
+        print(json.dumps(comparison_json(result) | dict(outputs.extra), ensure_ascii=False))
     elif outputs.table is not None:
         print(paper_tables(result, outputs.table), end="")
     else:

@@ -29,12 +29,14 @@ def find_list(root: Path, split: str | None = None) -> tuple[Path | None, str | 
     folder = root / "ImageSets"
     if "/" in name:
         if not all(is_name(part) for part in name.split("/")) or not (folder / name).is_file():
-            raise EvalError(f"{root}: no list ImageSets/{name}")
+            raise EvalError(f"{root}: no list ImageSets/{name}{_there_are(folder)}")
         return folder / name, None
     found = sorted(folder.glob(f"*/{name}")) + [folder / name] * (folder / name).is_file()
     if not found:
         if split is not None:
-            raise EvalError(f"{root}: no list ImageSets/2017/{name} or ImageSets/{name}")
+            raise EvalError(
+                f"{root}: no list ImageSets/2017/{name} or ImageSets/{name}{_there_are(folder)}"
+            )
         return None, None
     known = [year for year in _PREFERRED if any(path.parent.name == year for path in found)]
     if len(found) > 1 and not known:
@@ -71,6 +73,14 @@ def read_list(path: Path) -> list[str]:
             raise EvalError(f"{path}: {name[:60]!r} is not the name of a folder")
         names.append(name)
     return list(dict.fromkeys(names))
+
+
+def _there_are(folder: Path) -> str:
+    """Name the lists that are there, so that one of them can be chosen."""
+    lists = sorted(_short(path, folder) for path in folder.glob("**/*.txt"))
+    if not lists:
+        return "; the data set's download has its lists there"
+    return f"; there are {', '.join(lists[:8])}{', ...' if len(lists) > 8 else ''}"
 
 
 def _short(path: Path, folder: Path) -> str:

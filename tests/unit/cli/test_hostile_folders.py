@@ -333,11 +333,14 @@ def test_eval_takes_no_path_for_the_name_of_a_video(finished, name):
 
 
 def test_two_evaluations_at_once(finished):
-    from vos_cli.commands.eval_track import _hold, _Run
+    from vos.settings import Settings
+    from vos_cli.evaluate.job import EvalJob
+    from vos_cli.evaluate.output import hold
+    from vos_eval.data_sets.base import DataSet, Submission
 
     def held(shard: tuple[int, int]) -> contextlib.AbstractContextManager[int]:
-        values = dict.fromkeys(_Run.__dataclass_fields__)
-        return _hold(_Run(**{**values, "output": finished / "eval", "shard": shard}))  # pyright: ignore
+        data_set = DataSet("drawn", (), None, Submission("nobody"))
+        return hold(EvalJob(data_set, finished / "eval", Settings(), shard=shard))
 
     with held((0, 1)):
         for shard in ((0, 1), (0, 2)):

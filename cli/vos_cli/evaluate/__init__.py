@@ -1,0 +1,1 @@
+"""How a data set is tracked, before it is scored or handed in."""
