@@ -18,6 +18,7 @@ import json
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -26,6 +27,7 @@ from benchmarks.common import disk_box, machine, moving_frames, write_result
 from benchmarks.nano import mean_score
 from vos.api import Tracker
 from vos.loading import load
+from vos.model.build import NanoSAM2
 from vos.model.weights import compute_sha256
 from vos.prompts import Box, Points, Prompt
 from vos.refine.weights import load_refiner
@@ -165,7 +167,7 @@ def main() -> None:
     args = parser.parse_args()
     tracker = load(args.model, refiner="none")
     # Where a box is answered on a cut-out, no refiner has a part in it.
-    tracker.model.net.box_zoom = 0.0
+    cast(NanoSAM2, tracker.model.net).box_zoom = 0.0
     sets = [one for root in args.images for one in find_sets(root)]
     files = sorted(args.runs.glob(f"*/{EXPORT}"))
     lines = [

@@ -28,7 +28,7 @@ from vos.refine.base import NoRefiner
 from vos.track.inputs import to_model_prompt
 from vos.track.memory_bank import MemoryBank
 from vos.track.policy import StreamPosition
-from vos.track.step import EncodedFrame, Engine, decode_group, encode_frame, find_memories
+from vos.track.step import EncodedFrame, Engine, decode_group, find_memories, look_at
 
 _CORNERS = (2, 3)
 """Labels of a box's corners, which come first."""
@@ -126,8 +126,7 @@ def zoom_in(
     if before is not None and before.cut == cut:
         views, previous = before.views, before.raw_logits
     else:
-        crop = cut.crop(image)
-        views, previous = (_encode(engine, crop), _encode(engine, crop[:, ::-1])), (None, None)
+        views, previous = _encode(engine, cut.crop(image)), (None, None)
     given = to_model_prompt(cut.move(prompt), (cut.height, cut.width), engine.model)
     found = [
         _decode(engine, view, prompt.object_id, replace(one, previous=earlier))
@@ -163,10 +162,12 @@ def to_prompt(zoomed: Zoomed, model: Sam2Model) -> ModelPrompt:
     )
 
 
-def _encode(engine: Engine, crop: UInt8[np.ndarray, "h w 3"]) -> EncodedFrame:
-    model = engine.model
-    pixels = image_to_input(np.ascontiguousarray(crop), model.image_size, model.device)
-    return encode_frame(engine, pixels, StreamPosition(0))
+def _encode(engine: Engine, crop: UInt8[np.ndarray, "h w 3"]) -> tuple[EncodedFrame, EncodedFrame]:
+    """Encode a cut-out and its mirror image, in one batch."""
+    model, at = engine.model, StreamPosition(0)
+    pixels = image_to_input(crop, model.image_size, model.device)
+    features = model.encode_image(torch.cat([pixels, pixels.flip(-1)]))
+    return look_at(engine, features.row(0), at), look_at(engine, features.row(1), at)
 
 
 def _decode(engine: Engine, view: EncodedFrame, object_id: int, given: ModelPrompt) -> Decoded:
