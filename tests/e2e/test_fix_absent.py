@@ -7,14 +7,31 @@ from pathlib import Path
 import pytest
 
 from e2e import clips
-from e2e.results import BOX, FRAMES, OTHER, check_stats_fit_masks, contents, make, rows_of, without
+from e2e.results import (
+    BOX,
+    FRAMES,
+    OTHER,
+    check_stats_fit_masks,
+    contents,
+    make,
+    rows_of,
+    small_tracker,
+    without,
+)
 from vos.api import Tracker
 from vos.errors import PromptError
 from vos.io.write.mask_png import read_label_png
 from vos.prompts import Absent, Box, Points, load_prompts
+from small_nano import small_nano
 from vos_cli.fix.edit import fix, plan, undo
 from vos_cli.fix.result import open_result
 from vos_cli.main import run as run_command
+
+
+@pytest.fixture(scope="module")
+def tracker() -> Tracker:
+    """A tracker with the smallest model, which calls every object present."""
+    return small_tracker(small_nano())
 
 
 def visible(result: Path, object_id: int = 1) -> list[int]:

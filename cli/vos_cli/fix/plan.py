@@ -160,7 +160,8 @@ def absent_course(
     like = course(
         object_id, frame_idx, prompted, tracked_from, existing, frames, direction, others
     )
-    if frame_idx not in existing or not like.anchors:
+    is_early = direction == "forward" and frame_idx < like.origin
+    if is_early or frame_idx not in existing or not like.anchors:
         raise PromptError(
             f"object {object_id} is to be absent on frame {frame_idx}, but what it is tracked from "
             "is not before that frame: begin the absence later, or prompt the object elsewhere "
