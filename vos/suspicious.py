@@ -12,8 +12,8 @@ Each rule compares an object with itself, so that neither size nor model decides
   somebody said that the object is absent, it is not lost until it is seen again.
 * after cut: the object has pixels on the first frame after a scene cut.
 
-Neighbouring frames that break one rule make one span. A frame on which somebody showed the object is
-as they want it: it breaks no rule, and none is judged by the frames before it.
+Neighbouring frames that break one rule make one span. A frame on which somebody showed the object
+is as they want it: it breaks no rule, and none is judged by the frames before it.
 """
 
 from __future__ import annotations

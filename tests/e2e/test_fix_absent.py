@@ -1,4 +1,4 @@
-"""`vos fix` takes an object away where somebody says that it is not, and computes only what follows."""
+"""`vos fix` takes an object away where somebody says that it is not."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from e2e.results import (
     small_tracker,
     without,
 )
+from small_nano import small_nano
 from vos.api import Tracker
 from vos.errors import PromptError
 from vos.io.write.mask_png import read_label_png
 from vos.prompts import Absent, Box, Points, load_prompts
-from small_nano import small_nano
 from vos_cli.fix.edit import fix, plan, undo
 from vos_cli.fix.result import open_result
 from vos_cli.main import run as run_command

@@ -1,7 +1,8 @@
 """Prompts: what shows an object on a frame, or says that it is absent. Import from here.
 
-`kinds` has the six kinds, `collect` the rules that join them, `absence` who is absent where, `geometry` how outlines and strokes become
-masks and points, `file` the JSON file, `masks` the PNGs, `text` the forms of the command line.
+`kinds` has the six kinds, `collect` the rules that join them, `absence` who is absent where,
+`geometry` how outlines and strokes become masks and points, `file` the JSON file, `masks` the PNGs,
+`text` the forms of the command line.
 """
 
 from __future__ import annotations
@@ -14,7 +15,16 @@ from vos.prompts.collect import (
     find_notes,
 )
 from vos.prompts.file import load_prompts, prompts_text, save_prompts
-from vos.prompts.kinds import Absent, Box, MaskPrompt, ObjectPrompt, Points, Polygon, Prompt, Scribble
+from vos.prompts.kinds import (
+    Absent,
+    Box,
+    MaskPrompt,
+    ObjectPrompt,
+    Points,
+    Polygon,
+    Prompt,
+    Scribble,
+)
 from vos.prompts.text import (
     parse_absent,
     parse_box,

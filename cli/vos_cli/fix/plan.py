@@ -21,9 +21,9 @@ class Course:
     frame_idx: the corrected one. reverse: its memory is that of the frames after it. anchors:
     prompted frames to remember, in tracking order; none where the object begins here. origin: the
     frame on which it was tracked first, without memory. low, high: the first and the last frame
-    that may change, both inclusive. before, after: what lies beyond them, "prompt", "cut", "end", or
-    "absence": what was before the object is absent stays. absent: the frames on which it is said to
-    be absent; the corrected one is the first of them in tracking order.
+    that may change, both inclusive. before, after: what lies beyond them, "prompt", "cut", "end",
+    or "absence": what was before the object is absent stays. absent: the frames on which it is said
+    to be absent; the corrected one is the first of them in tracking order.
     """
 
     object_id: int
@@ -103,8 +103,8 @@ def course(
 ) -> Course:
     """The course of an object from a corrected frame.
 
-    prompted: all frames that a prompt shows it on, this one too. tracked_from: those it was tracked with, before
-    any correction. existing: frames on which the result has the object, or will have a new one.
+    prompted: all frames that a prompt shows it on, this one too. tracked_from: those it was tracked
+    with, before any correction. existing: frames on which the result has the object, or will have a new one.
     frames: of the result. direction: the way it was tracked, which decides whether an object exists
     before its first or after its last prompt. absent: the first frame of each of its absences, and
     its last one; neither is changed by a prompt elsewhere.
@@ -157,9 +157,7 @@ def absent_course(
     Raises PromptError where the object does not exist there, or would begin there.
     """
     frame_idx = absent[0]
-    like = course(
-        object_id, frame_idx, prompted, tracked_from, existing, frames, direction, others
-    )
+    like = course(object_id, frame_idx, prompted, tracked_from, existing, frames, direction, others)
     is_early = direction == "forward" and frame_idx < like.origin
     if is_early or frame_idx not in existing or not like.anchors:
         raise PromptError(
@@ -173,9 +171,7 @@ def absent_course(
     return replace(like, low=frame_idx, before="absence", absent=absent)
 
 
-def find_absent(
-    prompts: Sequence[Prompt], frames: range
-) -> dict[int, dict[int, int]]:
+def find_absent(prompts: Sequence[Prompt], frames: range) -> dict[int, dict[int, int]]:
     """The absences in a result's `frames`: first and last frame of each, by object id."""
     found: dict[int, dict[int, int]] = {}
     for object_id, spans in Absences.of(prompts).spans.items():

@@ -27,6 +27,7 @@ from vos.track.memory_bank import MemoryBank
 from vos.track.session import Session
 from vos_cli.fix.agreement import Agreement, iou
 from vos_cli.fix.draft import Draft
+from vos_cli.fix.exact import exact_masks, with_exact
 from vos_cli.fix.overlap import hand_on, laid_over
 from vos_cli.fix.plan import Course, Span
 
@@ -209,7 +210,8 @@ class _Recompute:
             session.forget_recent()
         decoded = session.decode(frame)
         logits = {i: one.logits for i, one in sorted(decoded.items())}
-        labels = label_map(logits, frame.size_hw)
+        exact = exact_masks(self._setting.prompts, frame.frame_idx, decoded, frame.size_hw)
+        labels = with_exact(label_map(logits, frame.size_hw), exact)
         old = draft.labels(frame.frame_idx)
         scores = draft.scores(frame.frame_idx) | {i: one.scores for i, one in decoded.items()}
         new = laid_over(old, labels, decoded, self._setting.new_objects)
@@ -217,6 +219,7 @@ class _Recompute:
         if self._setting.is_soft and logits:
             made = matte_pixels(logits, frame.size_hw).cpu().numpy()
             mattes = dict(zip(logits, made, strict=True))
+            mattes |= {i: mask.astype(np.uint8) * 255 for i, mask in exact.items()}
             others = scores.keys() - logits.keys()
             new = hand_on(old, new, others, partial(draft.matte, frame.frame_idx))
         draft.put(frame, new, scores, mattes)

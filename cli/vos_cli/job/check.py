@@ -95,7 +95,9 @@ def _find_policy_notes(job: Job) -> tuple[str, ...]:
     if job.settings.policy != "samurai":
         return ()
     with_points = {
-        prompt.object_id for prompt in job.prompts if not isinstance(prompt, (MaskPrompt, Polygon, Absent))
+        prompt.object_id
+        for prompt in job.prompts
+        if not isinstance(prompt, (MaskPrompt, Polygon, Absent))
     }
     masks_only = sorted({prompt.object_id for prompt in job.prompts} - with_points)
     if not masks_only:

@@ -20,7 +20,8 @@ from vos_cli.fix.result import open_result
 from vos_cli.studio.document import Document, History, make_document
 from vos_cli.studio.fix_preview import FixPreviewer
 from vos_cli.studio.fixes import Fixes
-from vos_cli.studio.pictures import Thumbnails, colours
+from vos_cli.studio.palette import colours
+from vos_cli.studio.pictures import Thumbnails
 from vos_cli.studio.preview import Previewer
 from vos_cli.studio.runs import Runs
 
