@@ -104,7 +104,8 @@ def course(
     """The course of an object from a corrected frame.
 
     prompted: all frames that a prompt shows it on, this one too. tracked_from: those it was tracked
-    with, before any correction. existing: frames on which the result has the object, or will have a new one.
+    with, before any correction. existing: frames on which the result has the object, or will have a
+    new one.
     frames: of the result. direction: the way it was tracked, which decides whether an object exists
     before its first or after its last prompt. absent: the first frame of each of its absences, and
     its last one; neither is changed by a prompt elsewhere.
