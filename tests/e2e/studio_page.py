@@ -191,7 +191,7 @@ class Tab:
         pytest.fail(f"still at version {self.version()}")
 
     def _document(self) -> Any:
-        return self.page.evaluate("fetch('/api/document').then((answer) => answer.json())")
+        return self.page.evaluate("fetch('api/document').then((answer) => answer.json())")
 
     def wait_for_version(self, version: int) -> None:
         """Until the mask of this version of the document is on the screen."""

@@ -8,6 +8,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from vos.errors import UsageError
 from vos.io.read.open import open_source
@@ -107,10 +108,11 @@ def serve(
                 fixes = Fixes(result(), result, previewer.tracker)
                 preview = FixPreviewer(previewer.tracker, frames, lambda: fixes.result)
                 session.start_fixing(fixes, preview)
-            link = address.link(listener.getsockname()[1])
+            root = address.link(listener.getsockname()[1])
             guard = Guard(
                 make_app(session), address, on_spent=lambda token: notify(f"{link}?token={token}")
             )
+            link = f"{root.removesuffix('/')}{guard.place}/"
             config = uvicorn.Config(
                 guard,
                 log_config=None,
@@ -135,7 +137,7 @@ def serve(
 
 def _announce(address: Address, link: str, token: str, notify: Notify) -> None:
     url = f"{link}?token={token}"
-    tunnel = tunnel_line(os.environ, int(link.rstrip("/").rpartition(":")[2]))
+    tunnel = tunnel_line(os.environ, urlsplit(link).port or 80)
     if not address.is_loopback:
         warn(
             f"the page can be reached from other machines ({link}): whoever has the link first can "

@@ -77,7 +77,7 @@ export class Player {
 
   #show() {
     const icon = this.isPlaying ? "pause" : "play";
-    this.#play.querySelector("use").setAttribute("href", `/static/tools.svg#${icon}`);
+    this.#play.querySelector("use").setAttribute("href", `static/tools.svg#${icon}`);
     this.#play.ariaLabel = this.isPlaying ? "Pause" : "Play";
   }
 }
