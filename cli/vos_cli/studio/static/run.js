@@ -63,9 +63,9 @@ function fixWords(run) {
   }
   if (run.state === "running") {
     if (!run.done) return "Starting …";
-    // Masks may agree with the old ones long before the last frame that could change.
-    const left = run.remaining_s === null ? "" : ` · at most ${clock(run.remaining_s)} left`;
-    return `${run.done} of at most ${run.total} · ${run.rate.toFixed(1)} frames/s${left}`;
+    // Masks may agree with the old ones long before the last frame that could change, so that how
+    // long it takes is not known.
+    return `${run.done} of at most ${run.total} · ${run.rate.toFixed(1)} frames/s`;
   }
   const spans = run.edit.spans.map((span) => `${span.first} to ${span.last}`);
   const why = run.edit.spans.some((span) => span.after === "agrees" || span.before === "agrees")
