@@ -1,8 +1,9 @@
-"""A stopped track goes on with other prompts, and leaves what a track with those from the start does."""
+"""A stopped track goes on with other prompts, and leaves what a track with those would have."""
 
 from __future__ import annotations
 
 import random
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from vos.io.write.overlay import sink as overlay
 from vos.prompts import Box, Points, Prompt
 from vos.refine.base import NoRefiner
 from vos.track.policy import Fifo
+from vos_cli.console.errors import Interrupted
 
 FRAMES = 14
 FIRST = Box(1, (20, 16, 52, 48), frame_idx=0)
@@ -38,7 +40,9 @@ def run(tiny_model) -> Runner:
     return Runner(Tracker(tiny_model, None, NoRefiner(), torch.float32, Fifo()))
 
 
-def went_on(run: Runner, clip: Path, folder: Path, before: Any, after: Any, stop: int) -> int | None:
+def went_on(
+    run: Runner, clip: Path, folder: Path, before: Any, after: Any, stop: int
+) -> int | None:
     """Stop with one set of prompts, go on with another; return where, once all bytes are right."""
     run(job_for(clip, folder / "whole", checkpoint_s=999, **after))
     with pytest.raises(Exception, match="stopped"):
@@ -128,10 +132,8 @@ def test_any_change_leaves_the_same_bytes(run, tmp_path, clip, seed):
     last = prompts()
     run(job_for(clip, tmp_path / "whole", checkpoint_s=999, prompts=last))
     for _ in range(3):
-        try:
-            job = job_for(clip, tmp_path / "out", goes_on=True, overwrite=True, prompts=prompts())
+        job = job_for(clip, tmp_path / "out", goes_on=True, overwrite=True, prompts=prompts())
+        with suppress(Interrupted):
             run(job, dice.randint(2, 9), Cancelled)
-        except Exception as error:
-            assert "stopped" in str(error)
     run(job_for(clip, tmp_path / "out", goes_on=True, overwrite=True, prompts=last))
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")

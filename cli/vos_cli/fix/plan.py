@@ -19,7 +19,8 @@ class Course:
     frame_idx: the corrected one. reverse: its memory is that of the frames after it. anchors:
     prompted frames to remember, in tracking order; none where the object begins here. origin: the
     frame on which it was tracked first, without memory. low, high: the first and the last frame
-    that may change, both inclusive. before, after: what lies beyond them, "prompt", "cut" or "end".
+    that may change, both inclusive. before, after: what lies beyond them, "prompt", "cut", "limit"
+    or "end".
     """
 
     object_id: int
@@ -136,6 +137,22 @@ def within_scene(course: Course, cuts: Sequence[int]) -> Course:
     return course if limit <= course.low else replace(course, low=limit, before="cut")
 
 
+def within_limits(course: Course, first: int, last: int) -> Course:
+    """The course, but that no frame outside `first` to `last` changes. Raises PromptError where the
+    corrected frame lies outside.
+    """
+    if not first <= course.frame_idx <= last:
+        raise PromptError(
+            f"prompt on frame {course.frame_idx}: only frames {first} to {last} are to change; "
+            "choose one of them, or others"
+        )
+    if course.low < first:
+        course = replace(course, low=first, before="limit")
+    if course.high > last:
+        course = replace(course, high=last, after="limit")
+    return course
+
+
 def _nearest(anchors: Sequence[int]) -> tuple[int, ...]:
     """Those that the memory attends to: the first and the nearest others."""
     if len(anchors) <= MOST_ANCHORS:
@@ -152,8 +169,8 @@ class Span:
     """Frames that were computed again for one object, `first` to `last`, both inclusive.
 
     corrected: the frame with the new prompts. before, after: why it ends there: "prompt" (the next
-    prompted frame), "cut" (of the scene), "agrees" (the masks are the old ones again), "end" (of
-    the track or object).
+    prompted frame), "cut" (of the scene), "limit" (that was set), "agrees" (the masks are the old
+    ones again), "end" (of the track or object).
     """
 
     object_id: int

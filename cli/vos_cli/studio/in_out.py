@@ -39,7 +39,9 @@ class InOut:
             if one is not None and (type(one) is not int or one < 0):
                 raise UsageError(f"In and Out are frames, not {one!r}; reload the page")
         if first is not None and last is not None and first > last:
-            raise UsageError(f"In at frame {first} lies after Out at frame {last}: move one of them")
+            raise UsageError(
+                f"In at frame {first} lies after Out at frame {last}: move one of them"
+            )
         return cls(first, last)
 
     def as_json(self) -> dict[str, int | None]:

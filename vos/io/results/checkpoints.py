@@ -50,7 +50,7 @@ class Checkpoint:
 
     header: Mapping[str, Any]
     parts: Mapping[str, bytes] = field(default_factory=dict)
-    number: int = -1
+    number: int = field(default=-1, compare=False)
 
 
 @contextlib.contextmanager

@@ -45,8 +45,10 @@ IDENTITY, STATE, SOURCE = "identity", "state", "source"
 _HARMLESS_VERSION = "python"
 
 FitsOn = Callable[[Sequence[str], Mapping[str, Any], Mapping[str, Any]], bool]
-"""Tells whether a run can go on from a checkpoint of one with other settings, given their names, the
-identity of that run and the saved state."""
+"""Tells whether a run can go on from a checkpoint of one with other settings.
+
+It is given the names of what differs, the identity of that run and the saved state.
+"""
 
 
 def is_saved_run(checkpoint: Checkpoint) -> bool:

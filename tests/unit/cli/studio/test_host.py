@@ -78,7 +78,9 @@ def test_all_addresses_means_those_that_were_connected_to():
 @pytest.mark.parametrize("origin", ["http://evil.example", "http://gpu.lan", "null", None])
 def test_changes_still_come_from_the_page_only(origin: str | None):
     guard = Guard(page, NAMED, on_spent=lambda _token: None)
-    with TestClient(guard, base_url=f"http://gpu.lan:4321{guard.place}", follow_redirects=False) as client:
+    with TestClient(
+        guard, base_url=f"http://gpu.lan:4321{guard.place}", follow_redirects=False
+    ) as client:
         assert client.get("/").status_code == 403
         assert client.get("/", params={"token": "guess"}).status_code == 403
         assert client.get("/", params={"token": guard.token}).status_code == 200
