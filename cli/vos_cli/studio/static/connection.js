@@ -1,6 +1,6 @@
 // Whether the command answers. It is asked again and again; nothing here takes it for dead.
 
-import { Refused } from "./api.js";
+import { Lost } from "./api.js";
 
 const BUSY_MS = 300;
 const IDLE_MS = 1500;
@@ -40,8 +40,8 @@ export class Connection {
         await this.ask();
         this.#answered();
       } catch (error) {
-        if (error instanceof Refused) this.#show(error.message); // another command is there by now
-        else this.#failed();
+        if (error instanceof Lost) this.#failed();
+        else this.#show(error.message); // another command may be there by now
       }
     }
     this.#notice.hidden = true;

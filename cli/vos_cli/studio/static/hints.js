@@ -11,7 +11,7 @@ export function hint(page) {
   const here = promptsOn(store.document, frame);
   const note = screen.about.notes?.[object];
   const waits = here.length && !page.isModelReady ? "The mask comes once the model is loaded" : "";
-  const first = page.modelError ?? note ?? (fixing?.refusal(frame) || waits);
+  const first = page.modelError ?? note ?? (fixing?.refusal(frame) || page.inOut.refusal(frame) || waits);
   if (first) return first;
   const own = here.filter((one) => one.object_id === object);
   return [after(page, own) ?? HINTS[page.tool], alone(page, own)].filter(Boolean).join(" · ");

@@ -116,7 +116,7 @@ export class Screen {
       const kind = isDrawn && isModelReady ? `masks/${frame}.png?v=${store.version}&` : `results/${frame}.png?`;
       return run ? `/api/${kind}run=${run.id}` : null;
     }
-    const hasResult = run?.has_masks && (run.state === "running" || run.state === "done");
+    const hasResult = run?.has_masks && run.state !== "none";
     if (hasResult && (!isDrawn || run.version === store.version)) {
       return `/api/results/${frame}.png?run=${run.id}`;
     }

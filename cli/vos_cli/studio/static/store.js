@@ -1,6 +1,6 @@
 // The document: shown at once, kept by the server, shared with other tabs.
 
-import { Refused, get, send } from "./api.js";
+import { Lost, get, send } from "./api.js";
 
 const STALE = 409;
 
@@ -91,7 +91,7 @@ export class Store extends EventTarget {
         }
         return await request();
       } catch (error) {
-        if (error instanceof Refused) throw error;
+        if (!(error instanceof Lost)) throw error;
         isLost = true;
         await this.back();
       }
