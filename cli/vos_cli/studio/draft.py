@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import glob
 import json
 import os
 from dataclasses import dataclass
@@ -85,6 +87,7 @@ class Draft:
 
         Raises InputError for a file that no page of this input has written.
         """
+        self._sweep()
         try:
             root = bounded.parse_json(bounded.read_text(self.path))
         except FileNotFoundError:
@@ -103,6 +106,12 @@ class Draft:
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise self._unfit(str(error)) from error
         return Kept(document, in_out, when)
+
+    def _sweep(self) -> None:
+        """Remove what commands have left that were killed while they wrote."""
+        with contextlib.suppress(OSError):
+            for left in self.path.parent.glob(f".{glob.escape(self.path.name[:100])}.????????"):
+                left.unlink(missing_ok=True)
 
     def _unfit(self, why: str) -> InputError:
         return InputError(

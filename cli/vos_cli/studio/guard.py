@@ -37,6 +37,7 @@ _SAFE = ("GET", "HEAD")
 _OPENED = (
     '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>vos</title>'
     '<link rel="icon" href="static/icon.svg">'
+    '<link rel="icon" href="static/icon.svg">'
     '<meta http-equiv="refresh" content="0;url=./"></head><body></body></html>'
 )
 """What the link shows: it goes on from a page of ours, as browsers keep a strict cookie back from a

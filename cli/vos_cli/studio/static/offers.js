@@ -47,7 +47,8 @@ export class Offers {
 // Whether the page may close: null to stay, else {drop}.
 export async function askToClose({ is_drawing_unused: isUnused }, prompts, isFix) {
   if (!isUnused) return { drop: false };
-  const what = `${counted(prompts, "prompt")} drawn here ${prompts === 1 ? "is" : "are"} not part of the result.`;
+  const drawn = `${counted(prompts, "prompt")} drawn here ${prompts === 1 ? "is" : "are"} not part of the result.`;
+  const what = isFix ? drawn : "The prompts have changed since they were tracked.";
   const choice = await ask("Close without using what you drew?", what, [
     ["stay", isFix ? "Stay, to fix" : "Stay, to track"],
     ["keep", "Close, go on next time"],

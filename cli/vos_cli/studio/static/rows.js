@@ -2,24 +2,18 @@
 
 // keys: what the rows stand for, in order. make(key): a new row. fill(row, key): what it shows now.
 export function arrange(list, keys, make, fill) {
+  const wanted = new Set(keys.map(String));
+  for (const row of [...list.children]) if (!wanted.has(row.dataset.key)) row.remove();
   const known = new Map([...list.children].map((row) => [row.dataset.key, row]));
   let place = list.firstElementChild;
   for (const key of keys) {
     const row = known.get(String(key)) ?? make(key);
     row.dataset.key = key;
-    known.delete(String(key));
-    fill(row, key);
     // A row that is moved loses the focus, so that only those that must be are.
     if (row === place) place = place.nextElementSibling;
     else list.insertBefore(row, place);
-    while (place && known.get(place.dataset.key) === place) {
-      const gone = place;
-      place = place.nextElementSibling;
-      known.delete(gone.dataset.key);
-      gone.remove();
-    }
+    fill(row, key);
   }
-  for (const row of known.values()) row.remove();
 }
 
 export function element(tag, properties) {
