@@ -75,6 +75,7 @@ class Stream:
     soft: whether results have mattes.
     resume: what `checkpoint` returned in a run with the same tracker, source and arguments, and the
         same `spool`; the results are those of that run from the checkpoint on, to the last bit.
+        Prompts on frames after it may be others.
 
     cuts: the scene cuts of the results so far, and where one ended the stream.
     frame_idx: of the frame done last in this pass, None at its start.
@@ -311,7 +312,19 @@ class Stream:
         if self._backward is not None:
             self._backward = self._backward.resume(from_bytes(saved.blob, self._device), size_hw)
         elif self._forward is not None:
-            self._forward = self._forward.resume(from_bytes(saved.blob, self._device), size_hw)
+            state = from_bytes(saved.blob, self._device)
+            if state.waiting is not None:  # of the prompts of now: those of later may be others
+                state = replace(state, waiting=self._prompted_from(self.next_idx))
+            self._forward = self._forward.resume(state, size_hw)
+
+    def _prompted_from(self, first: int) -> tuple[tuple[int, int], ...]:
+        """Return frame index and object id of the prompts from a frame on."""
+        assert self._forward is not None
+        return tuple(
+            (prompt.frame_idx, prompt.object_id)
+            for prompt in self._forward.prompts
+            if prompt.frame_idx >= first
+        )
 
     def __enter__(self) -> Self:
         return self

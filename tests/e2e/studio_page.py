@@ -176,10 +176,10 @@ class Tab:
 
     def prompts(self) -> list[dict[str, Any]]:
         """What the server has."""
-        return self._document()["prompts"]
+        return self.document()["prompts"]
 
     def version(self) -> int:
-        return self._document()["version"]
+        return self.document()["version"]
 
     def wait_for_server(self, version: int) -> None:
         """Until the server has this version of the document."""
@@ -190,8 +190,9 @@ class Tab:
             self.page.wait_for_timeout(100)
         pytest.fail(f"still at version {self.version()}")
 
-    def _document(self) -> Any:
-        return self.page.evaluate("fetch('/api/document').then((answer) => answer.json())")
+    def document(self) -> Any:
+        """The document that the server has."""
+        return self.page.evaluate("fetch('api/document').then((answer) => answer.json())")
 
     def wait_for_version(self, version: int) -> None:
         """Until the mask of this version of the document is on the screen."""

@@ -76,7 +76,7 @@ def test_timeline_stop_and_keys(environ, window: Any, tmp_path: Path):
     with started(environ, "fix", out) as command:
         tab = Tab(window.new_page(), command.link)
         tab.page.wait_for_selector("#timeline-canvas[data-id='0']")
-        timeline = tab.page.evaluate("fetch('/api/timeline').then((answer) => answer.json())")
+        timeline = tab.page.evaluate("fetch('api/timeline').then((answer) => answer.json())")
         assert timeline["cuts"] == [CUT]
         starts = sorted({one["first"] for one in timeline["suspicious"]})
         assert starts  # the post hides half of the square

@@ -94,7 +94,8 @@ def pick_and_track(
                 f"stopped half-way, {job.output} is not made yet; "
                 f"`vos track {source} --prompts {file} -o {job.output}` continues it"
             )
-        raise Interrupted(f"closed before anything was tracked, {job.output} is not made")
+        left = "is as it was" if job.output.exists() else "is not made"
+        raise Interrupted(f"closed before anything was tracked, {job.output} {left}")
     return replace(session.runs.outcome, corrections=corrections)
 
 

@@ -32,6 +32,7 @@ from vos_cli.fix.plan import (
     merged,
     prompted_frames,
     shown_frames,
+    within_limits,
     within_scene,
 )
 from vos_cli.fix.result import Result
@@ -67,17 +68,21 @@ class Edit:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What a correction will do. prompts: all of them, the new ones last. courses: in order, those
-    of one frame and one way together. new_objects: ids that the result does not have.
+    of one frame and one way together. new_objects: ids that the result does not have. within: the
+    first and the last frame that may change, None for all.
     """
 
     new: tuple[Prompt, ...]
     prompts: tuple[Prompt, ...]
     courses: tuple[tuple[Course, ...], ...]
     new_objects: tuple[int, ...]
+    within: tuple[int, int] | None = None
 
 
-def plan(result: Result, prompts: Sequence[Prompt]) -> Plan:
+def plan(result: Result, prompts: Sequence[Prompt], within: tuple[int, int] | None = None) -> Plan:
     """Check the new prompts and see what they concern. No model is needed.
+
+    within: the first and the last frame that may change, None for all.
 
     Raises: PromptError (frame outside, prompts that contradict each other), UsageError for an
     interrupted track.
@@ -113,6 +118,8 @@ def plan(result: Result, prompts: Sequence[Prompt]) -> Plan:
         one if is_new[one.object_id] and not stops else within_scene(one, result.cuts)
         for one in courses
     ]
+    if within is not None:
+        courses = [within_limits(one, *within) for one in courses]
     courses.sort(key=lambda one: (one.frame_idx, one.reverse))
     groups = groupby(courses, key=lambda one: (one.frame_idx, one.reverse))
     return Plan(
@@ -120,6 +127,7 @@ def plan(result: Result, prompts: Sequence[Prompt]) -> Plan:
         everything,
         tuple(tuple(group) for _, group in groups),
         tuple(i for i in sorted({one.object_id for one in prompts}) if is_new[i]),
+        within,
     )
 
 
@@ -129,19 +137,21 @@ def fix(
     tracker: Tracker,
     *,
     names: Mapping[int, str] = MappingProxyType({}),
+    within: tuple[int, int] | None = None,
     on_frame: OnFrame = lambda _frame_idx: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Edit:
     """Add the prompts, recompute what they concern, and replace masks, stats, prompts, manifest.
 
-    names: what new objects are called. on_frame: told of each frame that is done. stop: asked after
-    each frame; True ends the work with Interrupted and leaves everything as it was, as Ctrl-C does.
+    names: what new objects are called. within: as for `plan`. on_frame: told of each frame that is
+    done. stop: asked after each frame; True ends the work with Interrupted and leaves everything as
+    it was, as Ctrl-C does.
     `result` is out of date afterwards: `open_result` it again. The overlay video is stale then:
     `redraw_overlay`.
 
     Raises: PromptError as `plan`, Interrupted, BusyError, OutputError.
     """
-    planned = plan(result, prompts)
+    planned = plan(result, prompts, within)
     store = EditStore(result.path)
     with store.holding():
         manifest = current_manifest(result)
@@ -231,6 +241,7 @@ def _prepare(
         "new_objects": list(edit.new_objects),
         "spans": [span.as_json() for span in spans],
         "frames_changed": len(edit.frames),
+        **({} if planned.within is None else {"within": list(planned.within)}),
         "model": tracker.model_info.name,
         "model_sha256": tracker.model_info.sha256,
         "refiner": None if refiner is None else refiner.name,

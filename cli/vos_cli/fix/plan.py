@@ -21,9 +21,9 @@ class Course:
     frame_idx: the corrected one. reverse: its memory is that of the frames after it. anchors:
     prompted frames to remember, in tracking order; none where the object begins here. origin: the
     frame on which it was tracked first, without memory. low, high: the first and the last frame
-    that may change, both inclusive. before, after: what lies beyond them, "prompt", "cut", "end",
-    or "absence": what was before the object is absent stays. absent: the frames on which it is said
-    to be absent; the corrected one is the first of them in tracking order.
+    that may change, both inclusive. before, after: what lies beyond them, "prompt", "cut", "limit",
+    "end", or "absence": what was before the object is absent stays. absent: the frames on which it
+    is said to be absent; the corrected one is the first of them in tracking order.
     """
 
     object_id: int
@@ -196,6 +196,22 @@ def within_scene(course: Course, cuts: Sequence[int]) -> Course:
     return course if limit <= course.low else replace(course, low=limit, before="cut")
 
 
+def within_limits(course: Course, first: int, last: int) -> Course:
+    """The course, but that no frame outside `first` to `last` changes. Raises PromptError where the
+    corrected frame lies outside.
+    """
+    if not first <= course.frame_idx <= last:
+        raise PromptError(
+            f"prompt on frame {course.frame_idx}: only frames {first} to {last} are to change; "
+            "choose one of them, or others"
+        )
+    if course.low < first:
+        course = replace(course, low=first, before="limit")
+    if course.high > last:
+        course = replace(course, high=last, after="limit")
+    return course
+
+
 def _nearest(anchors: Sequence[int]) -> tuple[int, ...]:
     """Those that the memory attends to: the first and the nearest others."""
     if len(anchors) <= MOST_ANCHORS:
@@ -212,8 +228,8 @@ class Span:
     """Frames that were computed again for one object, `first` to `last`, both inclusive.
 
     corrected: the frame with the new prompts. before, after: why it ends there: "prompt" (the next
-    prompted frame), "cut" (of the scene), "agrees" (the masks are the old ones again), "absence"
-    (the object is absent from there), "end" (of the track or object).
+    prompted frame), "cut" (of the scene), "limit" (that was set), "agrees" (the masks are the old
+    ones again), "absence" (the object is absent from there), "end" (of the track or object).
     """
 
     object_id: int

@@ -10,7 +10,7 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from vos.errors import ResumeError
+from vos.errors import Cancelled, ResumeError
 from vos.frame import Frame, FrameResult
 from vos.io.queues import WriteBehind
 from vos.io.results.checkpoints import (
@@ -114,7 +114,11 @@ class ResumableRun:
                 for queue in queues:
                     queue.put(one)
                 del one  # not held while the next ones are made
-                progress.advance()
+                try:
+                    progress.advance()
+                except Cancelled:  # between two frames, so that nothing of them need be lost
+                    self._save_now(queues)
+                    raise
                 self._save_if_due(queues)
 
     def _replay(self, frame: Frame) -> None:
@@ -126,12 +130,15 @@ class ResumableRun:
         started = time.monotonic()
         if started < self._due:
             return
-        for queue in queues:
-            queue.drain()
-        self._save()
+        self._save_now(queues)
         now = time.monotonic()
         pause = max(self._period_s, (now - started) / _MOST_OF_THE_TIME)
         self._due = now + (pause if self._period_s else 0)
+
+    def _save_now(self, queues: Sequence[WriteBehind[Written]]) -> None:
+        for queue in queues:
+            queue.drain()
+        self._save()
 
     def _save(self) -> None:
         """Sinks first: what the checkpoint promises must be on the disk before it."""
@@ -173,6 +180,7 @@ def resume_or_start(
             continue
         for problem in problems:
             warn(f"interrupted run: {problem}; an older checkpoint is used")
+        folder.continue_from(saved)
         return work
     for problem in problems:
         warn(f"interrupted run: {problem}; tracking starts again from the beginning")

@@ -23,6 +23,7 @@ from vos.settings import Settings
 from vos_cli.console.errors import Interrupted
 from vos_cli.console.progress import Mode, Progress, open_progress
 from vos_cli.job.check import Prepared, check
+from vos_cli.job.go_on import fits_on
 from vos_cli.job.job import Job, Outcome, Say
 from vos_cli.job.pipeline import open_pipeline
 from vos_cli.job.resumable import resume_or_start
@@ -67,6 +68,7 @@ def run(
             prepared.fingerprint,
             source=prepared.source.info.path,
             overwrite=job.overwrite,
+            fits_on=partial(fits_on, job, prepared.fingerprint) if job.goes_on else None,
         ) as folder,
     ):
         if folder.is_known_by_ends:

@@ -18,6 +18,8 @@ from vos.errors import OutputError, PromptError, UsageError, VosError
 from vos_cli.console.errors import message, one_line
 from vos_cli.studio.document import StaleError, read_document
 from vos_cli.studio.fixes import Fixes
+from vos_cli.studio.in_out import InOut
+from vos_cli.studio.offers import Choice
 from vos_cli.studio.pictures import jpeg, mask_png, png
 from vos_cli.studio.session import StudioSession
 
@@ -54,6 +56,28 @@ class Edit(Change):
         except (UnicodeEncodeError, RecursionError) as error:
             raise PydanticCustomError(_NO_TEXT, "a text that cannot be written") from error
         return sent
+
+
+class Points(BaseModel):
+    """The In and the Out point: frame indices, both inclusive; None where one is not set."""
+
+    first: int | None = Field(default=None, ge=0)
+    last: int | None = Field(default=None, ge=0)
+
+
+class Answer(BaseModel):
+    """The answer to what is offered: "drawn", "result" or "new"."""
+
+    take: Choice
+
+
+class Finish(BaseModel):
+    """The end of the page.
+
+    drop: forget what is drawn and in no file and no result.
+    """
+
+    drop: bool = False
 
 
 class Start(BaseModel):
@@ -100,6 +124,16 @@ def make_app(session: StudioSession) -> FastAPI:
     @app.post("/api/redo")
     def redo(sent: Change) -> dict[str, Any]:
         return session.redo(sent.version).as_json()
+
+    @app.put("/api/in-out")
+    def move(sent: Points) -> dict[str, Any]:
+        session.move_in_out(InOut.from_json(sent.model_dump()))
+        return session.status()
+
+    @app.post("/api/offer")
+    def take(sent: Answer) -> dict[str, Any]:
+        session.take(sent.take)
+        return session.status()
 
     @app.get("/api/prompts.json")
     def prompt_file() -> Response:
@@ -159,7 +193,7 @@ def make_app(session: StudioSession) -> FastAPI:
                 raise UsageError("this result is being corrected; reload the page")
             if not session.history.now.prompts:
                 raise PromptError("nothing is drawn yet: draw a box around an object first")
-            runs.start(session.history, overwrite=sent.overwrite)
+            runs.start(session.history, session.in_out, overwrite=sent.overwrite)
             return session.status()
 
         @app.post("/api/correct")
@@ -198,8 +232,7 @@ def make_app(session: StudioSession) -> FastAPI:
 
     @app.post("/api/fix")
     def fix() -> dict[str, Any]:
-        now = session.history.now
-        _fixes(session).start(now.prompts, now.objects)
+        session.start_fix()
         return session.status()
 
     @app.post("/api/fix/undo")
@@ -213,8 +246,8 @@ def make_app(session: StudioSession) -> FastAPI:
         return session.status()
 
     @app.post("/api/finish")
-    def finish() -> dict[str, Any]:
-        session.finish()
+    def finish(sent: Finish) -> dict[str, Any]:
+        session.close(drop=sent.drop)
         return {}
 
     return app

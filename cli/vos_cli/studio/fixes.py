@@ -56,18 +56,24 @@ class Fixes(Background):
         objects |= {i: names.get(i, "") for i in self.result.timeline()}
         return Document(prompts, {i: objects[i] for i in sorted(objects)})
 
-    def start(self, prompts: Sequence[Prompt], names: Mapping[int, str]) -> None:
+    def start(
+        self,
+        prompts: Sequence[Prompt],
+        names: Mapping[int, str],
+        within: tuple[int, int] | None = None,
+    ) -> None:
         """Correct with these prompts, unless a correction is under way. Raises PromptError.
 
         names: of objects that the result does not have yet.
+        within: the first and the last frame that may change, None for all.
         """
         with self._changing:
             if self.state == "running":
                 return
-            planned = plan(self.result, prompts)
+            planned = plan(self.result, prompts, within)
             self._edit = None
             self._progress = Counter(_most_frames(planned))
-            self._begin("fix", partial(self._fix, tuple(prompts), names))
+            self._begin("fix", partial(self._fix, tuple(prompts), names, within))
 
     def undo(self) -> None:
         """Take back the last correction in force. Raises UsageError if there is none."""
@@ -86,7 +92,10 @@ class Fixes(Background):
         taken_back = find_undone(self.result.history())
         if not taken_back:
             raise UsageError("nothing was taken back, so nothing can be made again")
-        self.start(prompts_from_json(taken_back[-1]["prompts"]), names)
+        entry = taken_back[-1]
+        first, last = entry.get("within") or (None, None)
+        within = None if first is None else (first, last)
+        self.start(prompts_from_json(entry["prompts"]), names, within)
 
     def mask(self, frame_idx: int) -> np.ndarray | None:
         """Return the label map of a frame; None where the result has none."""
@@ -127,7 +136,8 @@ class Fixes(Background):
             "remaining_s": progress.remaining_s(),
             "error": None if self._error is None else message(self._error),
             "can_replace": False,
-            "output": str(self.result.output),
+            "output": str(self.result.output.absolute()),
+            "has_result": self.result.is_finished,
             "newest": None if self.result.is_finished else self.result.frames[-1],
             "has_masks": True,
             "can_undo": bool(self.result.corrections()),
@@ -160,7 +170,12 @@ class Fixes(Background):
             ],
         }
 
-    def _fix(self, prompts: tuple[Prompt, ...], names: Mapping[int, str]) -> None:
+    def _fix(
+        self,
+        prompts: tuple[Prompt, ...],
+        names: Mapping[int, str],
+        within: tuple[int, int] | None,
+    ) -> None:
         """Correct; what is stopped leaves the result as it was."""
         tracker = self._tracker()
         with self._progress, self._reopen_after():
@@ -169,6 +184,7 @@ class Fixes(Background):
                 prompts,
                 tracker,
                 names=names,
+                within=within,
                 on_frame=lambda _idx: self._progress.advance(),
                 stop=self._stop.is_set,
             )

@@ -1,5 +1,7 @@
 // Keyboard shortcuts, and the list of them that `?` shows.
 
+const MOVES = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End"];
+
 export class Keys {
   #actions = new Map();
 
@@ -25,6 +27,8 @@ export class Keys {
     if (document.querySelector("dialog[open]")) return;
     // Whoever came to a button with Tab presses it with these.
     if (["Enter", " "].includes(event.key) && target.matches("button:focus-visible, a:focus-visible")) return;
+    // A slider other than that of the frames is moved with the arrows itself.
+    if (MOVES.includes(event.key) && target.matches("input[type=range]:not(#slider), [role=slider]")) return;
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
     const isCommand = event.ctrlKey || event.metaKey;
     // What Shift does to a sign is in the sign already.

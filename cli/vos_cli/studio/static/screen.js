@@ -12,6 +12,7 @@ const PATIENCE_MS = 80; // then a thumbnail is better than the frame before
 
 export class Screen {
   about = {}; // what the server says about the mask
+  frame = null; // the one that is seen: page.frame may be on its way
   opacity = 0.45;
   isMaskShown = true;
   #image = null;
@@ -43,6 +44,7 @@ export class Screen {
     }
     if (turn !== this.#shown) return false;
     this.#painted = turn;
+    this.frame = frame;
     this.#image = image.bitmap;
     this.#mask = mask?.bitmap ?? null;
     this.about = mask?.about ?? {};
@@ -78,8 +80,8 @@ export class Screen {
       view, image: this.#image, object, draft: tools.draft, colours: page.clip.colours,
       mask: this.#mask, opacity: this.isMaskShown ? this.opacity : 0,
       hasEdges: isStill,
-      oldPrompts: isStill ? (page.fixing?.promptsOn(page.frame) ?? []) : [],
-      prompts: isStill ? promptsOn(page.store.document, page.frame) : [],
+      oldPrompts: isStill ? (page.fixing?.promptsOn(this.frame) ?? []) : [],
+      prompts: isStill ? promptsOn(page.store.document, this.frame) : [],
     });
     canvas.style.cursor = CURSORS[page.tool] ?? "crosshair";
     canvas.dataset.view = [view.scale, view.x, view.y].join();
@@ -92,6 +94,7 @@ export class Screen {
     if (!isLate() || Number(this.canvas.dataset.frame) === frame) return;
     const small = await picture(`/api/thumbnails/${frame}.jpg?s=${this.page.clip.session}`).catch(() => null);
     if (!small || !isLate()) return;
+    this.frame = frame;
     this.#image = small.bitmap;
     this.#mask = null;
     this.canvas.dataset.thumbnail = frame;
@@ -113,7 +116,7 @@ export class Screen {
       const kind = isDrawn && isModelReady ? `masks/${frame}.png?v=${store.version}&` : `results/${frame}.png?`;
       return run ? `/api/${kind}run=${run.id}` : null;
     }
-    const hasResult = run?.has_masks && (run.state === "running" || run.state === "done");
+    const hasResult = run?.has_masks && run.state !== "none";
     if (hasResult && (!isDrawn || run.version === store.version)) {
       return `/api/results/${frame}.png?run=${run.id}`;
     }

@@ -30,7 +30,7 @@ export function shortcuts(page) {
           [[","], "Suspicious span before", () => page.fixing.step(-1)],
         ]
       : []),
-    [["o"], "New object", () => page.panel.addObject()],
+    [["a"], "New object", () => page.panel.addObject()],
     [["1", "2", "3", "4", "5", "6", "7", "8", "9"], "Object 1 to 9", (key) => page.choose(Number(key))],
     [["Delete", "Backspace"], "Remove the object's prompts here", erase],
     [["Enter"], "Close the polygon", () => page.tools.closePolygon()],
@@ -42,6 +42,9 @@ export function shortcuts(page) {
     [["ArrowRight"], "Next frame", by(1)],
     [["Shift+ArrowLeft"], "Ten frames back", by(-10)],
     [["Shift+ArrowRight"], "Ten frames on", by(10)],
+    [["i"], "In point here; again: none", () => page.inOut.mark("first")],
+    [["o"], "Out point here; again: none", () => page.inOut.mark("last")],
+    [["l"], "Loop", () => page.player.loop()],
     [["Home"], "First frame", () => page.go(0)],
     [["End"], "Last frame", () => page.go(page.count - 1)],
     [["f"], "Fit the frame", () => page.fit()],

@@ -95,8 +95,8 @@ def session(output: Path, tracker: Tracker) -> Iterator[StudioSession]:
 @pytest.fixture
 def page(session: StudioSession) -> Iterator[TestClient]:
     guard = Guard(make_app(session), Address.of(LOOPBACK), on_spent=lambda _token: None)
-    with TestClient(guard, base_url=BASE, follow_redirects=False) as client:
-        assert client.get("/", params={"token": guard.token}).status_code == 303
+    with TestClient(guard, base_url=BASE + guard.place, follow_redirects=False) as client:
+        assert client.get("/", params={"token": guard.token}).status_code == 200
         client.headers["Origin"] = BASE
         yield client
 
