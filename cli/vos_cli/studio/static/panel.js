@@ -1,9 +1,10 @@
 // The lists at the side: objects with their names and scores, prompts by frame.
 
 import { freeId, promptsOn, renamed, withObject, withoutObject, withoutPrompt } from "./edits.js";
+import { absenceWords } from "./absences.js";
 import { arrange, element, removal } from "./rows.js";
 
-const KINDS = { box: "Box", points: "Clicks", polygon: "Polygon", scribble: "Scribble", mask: "Mask" };
+const KINDS = { box: "Box", points: "Clicks", polygon: "Polygon", scribble: "Scribble", mask: "Mask", absent: "Not here" };
 const EXACT = ["polygon", "mask"];
 
 export class Panel {
@@ -53,6 +54,7 @@ export class Panel {
       page.choose(page.object);
     });
     row.append(dot, name, element("span", { className: "score" }), remove);
+    page.objects.decorate(row, id);
     row.addEventListener("pointerdown", () => page.choose(id));
     return row;
   }
@@ -63,8 +65,9 @@ export class Panel {
     row.className = id === page.object ? "current" : "";
     row.querySelector(".dot").style.background = page.clip.colours[id];
     row.querySelector(".pick").ariaPressed = String(id === page.object);
-    row.querySelector(".remove").hidden = isKept;
-    const name = row.querySelector("input");
+    row.querySelector(".remove").hidden = isKept || page.looks.isLocked(id);
+    page.objects.fill(row, id);
+    const name = row.querySelector("input:not([type=color])");
     name.readOnly = isKept;
     if (document.activeElement !== name) name.value = page.store.document.objects[id];
     Object.assign(row.querySelector(".score"), this.#score(id));
@@ -125,7 +128,7 @@ export class Panel {
     const count = prompt.type === "points" ? ` · ${prompt.labels.length}` : "";
     const isAway = prompt.type === "scribble" && !prompt.positive;
     row.querySelector(".pick .spring").textContent = `${isAway ? "Not: " : ""}${KINDS[prompt.type]}${count}`;
-    row.querySelector(".at").textContent = page.clip.is_still ? "" : prompt.frame_idx;
+    row.querySelector(".at").textContent = page.clip.is_still ? "" : prompt.type === "absent" ? absenceWords(prompt) : prompt.frame_idx;
     row.querySelector(".pick").title = page.clip.is_still ? "" : `Go to frame ${prompt.frame_idx}`;
   }
 }
