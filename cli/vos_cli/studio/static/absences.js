@@ -16,6 +16,13 @@ export function isAbsent(document, object, frame) {
   );
 }
 
+// Whether an object is said not to be on the frame shown, here or in the result.
+export function isGone({ store, frame, fixing }, object) {
+  if (isAbsent(store.document, object, frame)) return true;
+  if (store.document.prompts.some((one) => isOf(one, object) && one.frame_idx === frame)) return false;
+  return (fixing?.data.absent?.[object] ?? []).some(([first, last]) => first <= frame && frame <= last);
+}
+
 // The objects that are not there on a frame.
 export function absentOn(document, frame) {
   if (!document.prompts.some((one) => one.type === "absent")) return [];

@@ -1,6 +1,6 @@
 // What a row of the object list has beside its name: a thumbnail, eye, solo, lock and colour.
 
-import { isAbsent } from "./absences.js";
+import { isGone } from "./absences.js";
 import { element } from "./rows.js";
 
 const SIDE = 34; // CSS pixels
@@ -33,7 +33,8 @@ export class Objects {
   }
 
   fill(row, id) {
-    const { looks, store, frame } = this.page;
+    const { page } = this;
+    const { looks } = page;
     const name = `object ${id}`;
     press(row, "eye", !looks.isShown(id), looks.isShown(id) ? `Hide ${name}` : `Show ${name}`);
     press(row, "solo", looks.solo === id, looks.solo === id ? "Show the others too" : `Show only ${name}`);
@@ -41,7 +42,7 @@ export class Objects {
     row.classList.toggle("unseen", !looks.isShown(id));
     const colour = row.querySelector(".colour");
     if (colour.value !== looks.colours[id]) colour.value = looks.colours[id];
-    row.querySelector(".absent").textContent = isAbsent(store.document, id, frame) ? "not here" : "";
+    row.querySelector(".absent").textContent = isGone(page, id) ? "not here" : "";
     const thumb = row.querySelector(".thumb");
     thumb.style.borderColor = looks.colours[id];
     const picture = this.#thumbs.get(id);
@@ -82,7 +83,8 @@ function press(row, name, isPressed, label) {
   button.ariaPressed = String(isPressed);
   Object.assign(button, { ariaLabel: label, title: label });
   const icon = name === "eye" && isPressed ? "eye-off" : name === "lock" && !isPressed ? "unlock" : name;
-  button.querySelector("use").setAttribute("href", `static/tools.svg#${icon}`);
+  const [use, href] = [button.querySelector("use"), `static/tools.svg#${icon}`];
+  if (use.getAttribute("href") !== href) use.setAttribute("href", href); // it would be drawn anew
 }
 
 // The box around each object's pixels, by its id.

@@ -1,7 +1,7 @@
 // The lists at the side: objects with their names and scores, prompts by frame.
 
 import { freeId, promptsOn, renamed, withObject, withoutObject, withoutPrompt } from "./edits.js";
-import { absenceWords } from "./absences.js";
+import { absenceWords, isGone } from "./absences.js";
 import { arrange, element, removal } from "./rows.js";
 
 const KINDS = { box: "Box", points: "Clicks", polygon: "Polygon", scribble: "Scribble", mask: "Mask", absent: "Not here" };
@@ -77,6 +77,7 @@ export class Panel {
     const { page } = this;
     const note = page.screen.about.notes?.[id];
     if (note) return { textContent: "–", title: note };
+    if (isGone(page, id)) return { textContent: "", title: "" };
     const here = promptsOn(page.store.document, page.frame).filter((one) => one.object_id === id);
     if (here.length && here.every((one) => EXACT.includes(one.type))) {
       return { textContent: "exact", title: "The mask is as it was drawn; the model has no part in it" };

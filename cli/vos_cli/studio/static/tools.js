@@ -98,7 +98,9 @@ export class Tools {
     const { store, object, frame } = page;
     const isMain = event.button === 0;
     if (BRUSHES.includes(page.tool)) {
-      if (isMain && page.view.contains(spot)) this.brush.down(spot, event.altKey);
+      // Painted is what is now, not what was.
+      if (page.views.now.name === "before") page.views.choose("overlay");
+      else if (isMain && page.view.contains(spot)) this.brush.down(spot, event.altKey);
       return;
     }
     if (isMain && !this.#draft && this.#grab(spot, event.altKey)) {
