@@ -120,6 +120,12 @@ def wait_for_model(tab: Tab) -> None:
     )
 
 
+def middle(tab: Tab, selector: str) -> tuple[float, float]:
+    """Where the mouse has to go to be on an element, in CSS pixels."""
+    box = tab.page.locator(selector).first.bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
 class Tab:
     """One tab with the page, in coordinates of the frame."""
 
