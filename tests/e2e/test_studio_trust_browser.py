@@ -41,6 +41,10 @@ def test_an_object_is_named_with_mouse_and_keys(monkeypatch, window: Any, clip: 
         tab.wait_for_server(3)
         assert tab.document()["objects"] == {"1": "boxes", "2": "pan"}
         assert tab.page.locator("[data-tool=box][aria-pressed=true]").count() == 1
+        tab.page.mouse.click(*middle(tab, "#next"))
+        tab.page.keyboard.press("ArrowLeft")
+        tab.page.keyboard.press("Space")  # plays, and does not press the button again
+        tab.page.wait_for_selector('#canvas[data-frame="23"]')
         assert tab.prompts() == []
         assert tab.errors == []
 
