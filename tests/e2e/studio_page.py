@@ -22,7 +22,7 @@ WIDTH, HEIGHT = 320, 180
 INSIDE, OUTSIDE = (110, 90), (290, 20)  # of the square in `video`, on frame 0
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _LINK = "http://127.0.0.1:"
-PATIENCE_MS = 180_000  # the model loads behind the page, and machines are busy
+PATIENCE_MS = 60_000  # the model loads behind the page, and machines are busy
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +118,12 @@ def wait_for_model(tab: Tab) -> None:
             return data.some((value, at) => at % 4 < 3 && value > 0);
         }"""
     )
+
+
+def middle(tab: Tab, selector: str) -> tuple[float, float]:
+    """Where the mouse has to go to be on an element, in CSS pixels."""
+    box = tab.page.locator(selector).first.bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
 class Tab:

@@ -11,21 +11,16 @@ from typing import Any
 import pytest
 
 from e2e.studio_here import served
-from e2e.studio_page import INSIDE, Tab, video, wait_for_model
+from e2e.studio_page import INSIDE, Tab, middle, video, wait_for_model
 
 pytest.importorskip("fastapi", reason="the extra `studio` is not installed")
 
-MODEL = ("--model", "nano", "--device", "cpu")
+MODEL = ("--model", "nano", "--device", "cpu", "--size", "128")
 
 
 @pytest.fixture
 def clip(tmp_path: Path) -> Path:
     return video(tmp_path / "clip.mp4", frames=24)
-
-
-def middle(tab: Tab, selector: str) -> tuple[float, float]:
-    box = tab.page.locator(selector).first.bounding_box()
-    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
 def focused(tab: Tab) -> str:
@@ -46,6 +41,10 @@ def test_an_object_is_named_with_mouse_and_keys(monkeypatch, window: Any, clip: 
         tab.wait_for_server(3)
         assert tab.document()["objects"] == {"1": "boxes", "2": "pan"}
         assert tab.page.locator("[data-tool=box][aria-pressed=true]").count() == 1
+        tab.page.mouse.click(*middle(tab, "#next"))
+        tab.page.keyboard.press("ArrowLeft")
+        tab.page.keyboard.press("Space")  # plays, and does not press the button again
+        tab.page.wait_for_selector('#canvas[data-frame="23"]')
         assert tab.prompts() == []
         assert tab.errors == []
 
