@@ -186,3 +186,40 @@ def test_an_exit_is_marked_fixed_and_looked_at(monkeypatch, window: Any, tmp_pat
         tab.page.wait_for_selector("#timeline-canvas[data-id='2']")
         assert np.array_equal(read_label_png(out / "masks/00007.png") == 1, drawn), "as painted"
         assert tab.errors == []
+
+
+@pytest.mark.slow
+def test_what_is_new_is_open_to_all(monkeypatch, window: Any, tmp_path: Path):
+    axe = pytest.importorskip(
+        "axe_playwright_python.sync_playwright", reason="it looks at the page"
+    )
+    clip = video(tmp_path / "clip.mp4", frames=3)
+    wrong: list[str] = []
+
+    def look(state: str) -> None:
+        for one in axe.Axe().run(tab.page).response["violations"]:
+            wrong.extend(f"{state}: {one['id']}: {node['html'][:120]}" for node in one["nodes"])
+
+    with served(monkeypatch, "pick", clip, "-o", tmp_path / "drawn.json", *MODEL) as here:
+        tab = Tab(window.new_page(), here.link)
+        wait_for_model(tab)
+        tab.drag((78, 58), (142, 122))
+        tab.wait_for_version(1)
+        tab.page.keyboard.press("a")
+        for name in ("eye", "solo", "lock"):
+            tab.page.click(f"#objects [data-object='1'] .{name}")
+            look(name)
+        tab.page.click("#next")
+        tab.page.keyboard.press("2")
+        tab.page.keyboard.press("x")
+        look("not here, to be said")
+        tab.page.keyboard.press("Enter")
+        tab.wait_for_server(3)
+        look("not here")
+        tab.page.keyboard.press("v")
+        look("matte")
+        tab.page.keyboard.press("x")
+        tab.page.click("#absent-back")
+        tab.wait_for_server(4)
+        assert [one["type"] for one in tab.prompts()] == ["box"]
+    assert not wrong, "\n".join(wrong)
