@@ -80,7 +80,9 @@ export class Panel {
     if (isGone(page, id)) return { textContent: "", title: "" };
     const here = promptsOn(page.store.document, page.frame).filter((one) => one.object_id === id);
     if (here.length && here.every((one) => EXACT.includes(one.type))) {
-      return { textContent: "exact", title: "The mask is as it was drawn; the model has no part in it" };
+      return page.fixing
+        ? { textContent: "exact", title: "The mask is as it was drawn; the model has no part in it" }
+        : { textContent: "drawn", title: "Drawn, not found by the model; it is tracked as finely as the model sees" };
     }
     const quality = page.screen.about.scores?.[id];
     if (quality === undefined) return { textContent: "", title: "" };
