@@ -1,4 +1,4 @@
-"""Tracking from the page: In and Out, stopping to correct, going on; in Chromium, with real input."""
+"""Tracking from the page in Chromium: In and Out, stopping to correct, going on."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ def go(tab: Tab, frame_idx: int) -> None:
 
 def points(tab: Tab) -> tuple[int, int]:
     """The frames at the In and the Out point."""
-    values = [tab.page.get_attribute(f"#point-{name}", "aria-valuenow") for name in ("first", "last")]
+    values = [
+        tab.page.get_attribute(f"#point-{name}", "aria-valuenow") for name in ("first", "last")
+    ]
     return int(values[0]), int(values[1])
 
 
