@@ -91,6 +91,31 @@ def test_tab_goes_everywhere_and_on(monkeypatch, window: Any, clip: Path):
         assert tab.errors == []
 
 
+def test_a_box_is_drawn_with_the_keyboard(monkeypatch, window: Any, clip: Path):
+    with served(monkeypatch, "pick", clip, *MODEL) as here:
+        tab = Tab(window.new_page(), here.link)
+        wait_for_model(tab)
+        press = tab.page.keyboard.press
+        press("c")
+        for _ in range(4):
+            press("Shift+ArrowLeft")
+        press("Space")
+        for _ in range(3):
+            press("Shift+ArrowDown")
+        press("ArrowRight")
+        press("Space")
+        tab.wait_for_server(1)
+        assert tab.prompts()[0]["box_xyxy_px"] == [120, 90, 121, 120]
+        press("p")
+        press("Space")
+        tab.wait_for_server(2)
+        assert tab.prompts()[1]["points_xy_px"] == [[121.5, 120.5]]
+        press("c")
+        press("ArrowRight")  # goes on a frame again
+        tab.page.wait_for_selector('#canvas[data-frame="1"]')
+        assert tab.errors == []
+
+
 def test_a_lost_connection_heals_and_loses_nothing(monkeypatch, window: Any, clip: Path):
     with served(monkeypatch, "pick", clip, *MODEL) as here:
         tab = Tab(window.new_page(), here.link)
