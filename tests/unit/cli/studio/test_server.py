@@ -68,7 +68,12 @@ def test_thumbnails_are_there_once_indexed(page: TestClient, session: StudioSess
 def test_a_mask_is_transparent_but_for_its_object(page: TestClient):
     answer = page.get("/api/masks/3.png")
     about = json.loads(answer.headers["x-vos-mask"])
-    assert about == {"version": 0, "scores": {"1": 0.5}, "notes": {"2": "no"}}
+    assert about == {
+        "version": 0,
+        "knows_before": False,
+        "scores": {"1": 0.5},
+        "notes": {"2": "no"},
+    }
     alpha = np.array(Image.open(io.BytesIO(answer.content)).convert("RGBA"))[..., 3]
     expected = np.zeros((clips.HEIGHT, clips.WIDTH), np.uint8)
     expected[4:9, 2:7] = 255
