@@ -164,7 +164,7 @@ def test_portrait_footage_and_a_narrow_window(environ, chromium: Any, tmp_path: 
 @pytest.mark.slow
 def test_track_play_and_close(environ, window: Any, clip: Path, tmp_path: Path):
     out = tmp_path / "out"
-    with started(environ, "track", clip, "--box", "-o", out) as command:
+    with started(environ, "track", clip, "--box", "-o", out, *MODEL) as command:
         tab = Tab(window.new_page(), command.link)
         tab.drag((78, 58), (142, 122))
         wait_for_model(tab)
@@ -296,7 +296,7 @@ def test_stop_and_continue_and_an_earlier_result(environ, window: Any, tmp_path:
     done = subprocess.run([sys.executable, "-m", "vos_cli", *earlier], env=environ)
     assert done.returncode == 0
     quick = environ | {"VOS_CHECKPOINT_S": "0"}
-    with started(quick, "track", clip, "-o", out, "--box") as command:
+    with started(quick, "track", clip, "-o", out, "--box", *MODEL) as command:
         tab = Tab(window.new_page(), command.link)
         tab.page.click("#ask button >> text=Track anew")
         tab.drag((78, 58), (142, 122))
