@@ -24,7 +24,7 @@ from vos.io.write.overlay.draw import overlay_colours
 from vos.model.gpu.overlay import OverlayPainter
 from vos.model.gpu.transfer import Uploader
 from vos.model.sam2 import Sam2Model
-from vos.prompts import Direction, Prompt
+from vos.prompts import Absent, Direction, Prompt
 from vos.track.compose import Composing, Draw, ObjectLogits, begin_to_compose
 from vos.track.logit_spool import LogitSpool
 from vos.track.look_ahead import prepare, with_following
@@ -101,7 +101,7 @@ class Stream:
         soft: bool = False,
         resume: SavedState | None = None,
     ) -> None:
-        if not prompts:
+        if all(isinstance(prompt, Absent) for prompt in prompts):
             raise PromptError("no prompt: nothing to track; give a box, point, polygon or mask")
         if direction not in get_args(Direction):
             raise UsageError(
@@ -114,7 +114,7 @@ class Stream:
         self._forward: Session | None = None
         if direction != "forward":
             used = prompts if direction == "backward" else _earliest(prompts)
-            indices = [prompt.frame_idx for prompt in used]
+            indices = [one.frame_idx for one in used if not isinstance(one, Absent)]
             self._top = max(indices)
             # A mark is set where the results are given.
             action = "off" if scene_cuts == "mark" else scene_cuts
@@ -257,7 +257,8 @@ class Stream:
         """Return the index of the first frame of the results that meets the model, or None."""
         if self._forward is None:
             return None
-        return max(self.next_idx, min(prompt.frame_idx for prompt in self._forward.prompts))
+        shown = (one for one in self._forward.prompts if not isinstance(one, Absent))
+        return max(self.next_idx, min(prompt.frame_idx for prompt in shown))
 
     def _prepare_ahead(
         self, frames: Iterable[tuple[Frame, CutState]], from_idx: int | None
@@ -371,12 +372,13 @@ def one_ahead(items: Iterable[T]) -> Iterator[T]:
 
 
 def _earliest(prompts: Sequence[Prompt]) -> list[Prompt]:
-    """Return each object's prompts on its first prompted frame."""
+    """Return each object's prompts on the first frame that shows it, and its absences before."""
     first: dict[int, int] = {}
     for prompt in prompts:
-        known = first.get(prompt.object_id, prompt.frame_idx)
-        first[prompt.object_id] = min(known, prompt.frame_idx)
-    return [prompt for prompt in prompts if prompt.frame_idx == first[prompt.object_id]]
+        if not isinstance(prompt, Absent):
+            known = first.get(prompt.object_id, prompt.frame_idx)
+            first[prompt.object_id] = min(known, prompt.frame_idx)
+    return [prompt for prompt in prompts if prompt.frame_idx <= first.get(prompt.object_id, -1)]
 
 
 def _find_index(source: Source, start: TimePoint | None) -> int:

@@ -64,7 +64,7 @@ def test_draw_see_undo_save_and_come_back(environ, window: Any, clip: Path, tmp_
         tab.click(200.5, 30.5, button="right")
         tab.wait_for_version(5)
         tab.page.click("#add-object")
-        tab.page.click("#objects input >> nth=1")
+        tab.page.click("#objects [data-object='2'] input")
         tab.page.keyboard.type("corner")
         tab.page.keyboard.press("Enter")
         tab.outline((250, 110), (310, 110), (310, 170), (250, 170))
@@ -89,7 +89,7 @@ def test_draw_see_undo_save_and_come_back(environ, window: Any, clip: Path, tmp_
         tab.wait_for_version(11)
         assert tab.page.get_attribute("#canvas", "data-frame") == "1"
         assert tab.prompts() == before
-        assert tab.page.input_value("#objects input >> nth=1") == "corner"
+        assert tab.page.input_value("#objects [data-object='2'] input") == "corner"
         assert tab.page.locator("#undo").is_enabled()
 
         tab.page.click("#go")

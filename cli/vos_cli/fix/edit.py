@@ -24,11 +24,14 @@ from vos_cli.fix.interrupted import require_finished
 from vos_cli.fix.plan import (
     Course,
     Span,
+    absent_course,
     check,
     course,
+    find_absent,
     lifetime,
     merged,
     prompted_frames,
+    shown_frames,
     within_limits,
     within_scene,
 )
@@ -91,7 +94,7 @@ def plan(result: Result, prompts: Sequence[Prompt], within: tuple[int, int] | No
     direction = parameters["direction"]
     everything = merged(result.prompts, prompts)
     collect(everything, result.source.info.size_hw, direction=direction)
-    prompted = prompted_frames((one.object_id, one.frame_idx) for one in everything)
+    shown, absent = shown_frames(everything), find_absent(everything, result.frames)
     tracked_from = _tracked_from(result, prompts)
     is_new = {i: i not in series for i in tracked_from}
     existing = {
@@ -100,18 +103,16 @@ def plan(result: Result, prompts: Sequence[Prompt], within: tuple[int, int] | No
         else range(int(series[i].frame_idx[0]), int(series[i].frame_idx[-1]) + 1)
         for i, those in tracked_from.items()
     }
-    courses = [
-        course(
-            object_id,
-            frame_idx,
-            prompted[object_id],
-            tracked_from[object_id],
-            existing[object_id],
-            result.frames,
-            direction,
-        )
-        for frame_idx, object_id in sorted({(one.frame_idx, one.object_id) for one in prompts})
-    ]
+    courses: list[Course] = []
+    for frame_idx, i in sorted({(one.frame_idx, one.object_id) for one in prompts}):
+        where = (shown[i], tracked_from[i], existing[i], result.frames, direction)
+        own = absent.get(i, {})
+        if frame_idx not in own:
+            courses.append(course(i, frame_idx, *where, own))
+            continue
+        frames = range(frame_idx, own[frame_idx] + 1)
+        others = {first: last for first, last in own.items() if first not in frames}
+        courses.append(absent_course(i, frames, *where, others))
     stops = parameters.get("scene_cuts") == "stop"
     courses = [
         one if is_new[one.object_id] and not stops else within_scene(one, result.cuts)
@@ -284,7 +285,8 @@ def _tracked_from(result: Result, new: Sequence[Prompt]) -> dict[int, set[int]]:
     made = (edit["prompts"] for edit in result.corrections())
     tracked_from: dict[int, set[int]] = {}
     for prompts in (result.manifest["parameters"]["prompts"], *made, prompts_to_json(new)):
-        asked = ((one["object_id"], one["frame_idx"]) for one in prompts)
+        shown = (one for one in prompts if one.get("type") != "absent")
+        asked = ((one["object_id"], one["frame_idx"]) for one in shown)
         tracked_from = prompted_frames(asked) | tracked_from
     return tracked_from
 

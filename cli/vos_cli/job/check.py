@@ -22,6 +22,7 @@ from vos.model import registry
 from vos.model import weights as weight_file
 from vos.model.registry import ResolvedModel
 from vos.prompts import (
+    Absent,
     MaskPrompt,
     Polygon,
     check_frame_range,
@@ -94,7 +95,9 @@ def _find_policy_notes(job: Job) -> tuple[str, ...]:
     if job.settings.policy != "samurai":
         return ()
     with_points = {
-        prompt.object_id for prompt in job.prompts if not isinstance(prompt, (MaskPrompt, Polygon))
+        prompt.object_id
+        for prompt in job.prompts
+        if not isinstance(prompt, (MaskPrompt, Polygon, Absent))
     }
     masks_only = sorted({prompt.object_id for prompt in job.prompts} - with_points)
     if not masks_only:

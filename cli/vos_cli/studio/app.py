@@ -219,6 +219,13 @@ def make_app(session: StudioSession) -> FastAPI:
             return Response(status_code=204)
         return Response(mask_png(labels), media_type="image/png")
 
+    @app.get("/api/before/{frame_idx:int}.png")
+    def before(frame_idx: int) -> Response:
+        labels = None if session.fixes is None else session.fixes.mask_before(frame_idx)
+        if labels is None:
+            return Response(status_code=204)
+        return Response(mask_png(labels), media_type="image/png")
+
     @app.get("/api/timeline")
     def timeline() -> dict[str, Any]:
         return _fixes(session).timeline()

@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vos.errors import InputError, UsageError
+from vos.io.results.edits import EditStore
+from vos.io.write.mask_png import read_label_png
 from vos.io.write.stats_file import ObjectSeries
 from vos.prompts import Prompt
 from vos.prompts.file import prompts_from_json, prompts_to_json
 from vos_cli.console.errors import message
 from vos_cli.console.progress import Counter
 from vos_cli.fix.edit import Edit, Plan, fix, plan, undo
+from vos_cli.fix.plan import find_absent
 from vos_cli.fix.result import Result
 from vos_cli.studio.background import Background
 from vos_cli.studio.document import Document, select_new
@@ -103,6 +106,19 @@ class Fixes(Background):
         except InputError:
             return None
 
+    def mask_before(self, frame_idx: int) -> np.ndarray | None:
+        """Return the label map of a frame as it was before the last correction in force."""
+        result = self.result
+        edits = result.corrections()
+        if not edits or frame_idx not in result.frames:
+            return None
+        name = result.mask_path(frame_idx).relative_to(result.path)
+        old = EditStore(result.path).before(edits[-1]["edit"], str(name))
+        try:
+            return result.labels(frame_idx) if old is None else read_label_png(old)
+        except InputError:
+            return None
+
     @property
     def version(self) -> int:
         """Return how often the masks were changed, over all sessions."""
@@ -141,6 +157,10 @@ class Fixes(Background):
             "prompts": [
                 prompt for prompt in prompts_to_json(result.prompts) if prompt["type"] != "mask"
             ],
+            "absent": {
+                str(i): sorted(spans.items())
+                for i, spans in find_absent(result.prompts, result.frames).items()
+            },
             "cuts": result.cuts,
             "suspicious": [one.as_json() for one in result.suspicious()],
             "history": [

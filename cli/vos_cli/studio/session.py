@@ -23,7 +23,8 @@ from vos_cli.studio.fix_preview import FixPreviewer
 from vos_cli.studio.fixes import Fixes
 from vos_cli.studio.in_out import InOut
 from vos_cli.studio.offers import Choice, Offer, read_draft
-from vos_cli.studio.pictures import Thumbnails, colours
+from vos_cli.studio.palette import colours
+from vos_cli.studio.pictures import Thumbnails
 from vos_cli.studio.preview import Preview, Previewer
 from vos_cli.studio.runs import Runs
 from vos_cli.studio.so_far import SoFar

@@ -8,6 +8,9 @@ import { Fixing } from "./fixing.js";
 import { hint } from "./hints.js";
 import { InOut } from "./inout.js";
 import { Keys } from "./keys.js";
+import { Looks } from "./looks.js";
+import { NotHere } from "./nothere.js";
+import { Objects } from "./objects.js";
 import { Panel } from "./panel.js";
 import { Offers, askToClose } from "./offers.js";
 import { Player } from "./player.js";
@@ -17,6 +20,7 @@ import { shortcuts } from "./shortcuts.js";
 import { Store } from "./store.js";
 import { Tools } from "./tools.js";
 import { View } from "./view.js";
+import { Views } from "./views.js";
 
 const PATIENCE_MS = 10_000; // then a poll that hangs counts as lost
 
@@ -49,6 +53,8 @@ class Page {
     byId("clip-name").textContent = this.clip.name;
     this.view = new View(this.clip.width, this.clip.height);
     this.view.fit(canvas.clientWidth, canvas.clientHeight);
+    this.looks = new Looks(this.clip.colours);
+    this.objects = new Objects(this);
     this.screen = new Screen(canvas, this);
     this.tools = new Tools(canvas, this);
     this.crosshair = new Crosshair(canvas, this);
@@ -63,6 +69,10 @@ class Page {
       say: (text) => this.say(text),
     });
     if (this.clip.mode === "fix") this.fixing = new Fixing(this);
+    this.views = new Views(this);
+    this.notHere = new NotHere(this);
+    this.looks.addEventListener("change", () => this.#looksChanged());
+    this.#looksChanged();
     this.#connect(); // on a slow line people are faster than the rest of this
     const before = JSON.parse(sessionStorage.getItem(this.clip.session) ?? "{}");
     this.useTool(before.tool ?? this.clip.tool);
@@ -130,7 +140,8 @@ class Page {
       this.frame = seen;
       this.show(seen);
     }
-    const refusal = this.fixing?.refusal(seen) || this.inOut.refusal(seen);
+    const locked = this.looks.isLocked(this.object) ? "This object is locked: unlock it in the list of objects" : "";
+    const refusal = this.fixing?.refusal(seen) || this.inOut.refusal(seen) || locked;
     if (refusal) this.say(refusal);
     return !this.isOver && !refusal;
   }
@@ -235,6 +246,16 @@ class Page {
     this.redraw();
   }
 
+  #looksChanged() {
+    const { opacity, isMaskShown } = this.looks;
+    byId("opacity").value = Math.round(100 * opacity);
+    byId("mask-word").textContent = isMaskShown ? "Mask" : "Off";
+    byId("mask-word").ariaPressed = String(isMaskShown);
+    this.panel.update();
+    this.fixing?.timeline.recolour();
+    this.redraw();
+  }
+
   #documentChanged(kind) {
     if (!(this.object in this.store.document.objects)) this.choose(this.object);
     updateButtons(this);
@@ -329,8 +350,7 @@ class Page {
     });
     byId("help").addEventListener("click", () => byId("keys").showModal());
     byId("opacity").addEventListener("input", (event) => {
-      this.screen.opacity = event.target.value / 100;
-      this.redraw();
+      this.looks.change({ opacity: event.target.value / 100, isMaskShown: true });
     });
     new ResizeObserver(() => (this.view.isFitted ? this.fit() : this.redraw())).observe(canvas);
     new Keys(shortcuts(this));

@@ -1,9 +1,10 @@
 // The lists at the side: objects with their names and scores, prompts by frame.
 
 import { freeId, promptsOn, renamed, withObject, withoutObject, withoutPrompt } from "./edits.js";
+import { absenceWords, isGone } from "./absences.js";
 import { arrange, element, removal } from "./rows.js";
 
-const KINDS = { box: "Box", points: "Clicks", polygon: "Polygon", scribble: "Scribble", mask: "Mask" };
+const KINDS = { box: "Box", points: "Clicks", polygon: "Polygon", scribble: "Scribble", mask: "Mask", absent: "Not here" };
 const EXACT = ["polygon", "mask"];
 
 export class Panel {
@@ -53,6 +54,7 @@ export class Panel {
       page.choose(page.object);
     });
     row.append(dot, name, element("span", { className: "score" }), remove);
+    page.objects.decorate(row, id);
     row.addEventListener("pointerdown", () => page.choose(id));
     return row;
   }
@@ -63,8 +65,9 @@ export class Panel {
     row.className = id === page.object ? "current" : "";
     row.querySelector(".dot").style.background = page.clip.colours[id];
     row.querySelector(".pick").ariaPressed = String(id === page.object);
-    row.querySelector(".remove").hidden = isKept;
-    const name = row.querySelector("input");
+    row.querySelector(".remove").hidden = isKept || page.looks.isLocked(id);
+    page.objects.fill(row, id);
+    const name = row.querySelector("input:not([type=color])");
     name.readOnly = isKept;
     if (document.activeElement !== name) name.value = page.store.document.objects[id];
     Object.assign(row.querySelector(".score"), this.#score(id));
@@ -74,9 +77,12 @@ export class Panel {
     const { page } = this;
     const note = page.screen.about.notes?.[id];
     if (note) return { textContent: "–", title: note };
+    if (isGone(page, id)) return { textContent: "", title: "" };
     const here = promptsOn(page.store.document, page.frame).filter((one) => one.object_id === id);
     if (here.length && here.every((one) => EXACT.includes(one.type))) {
-      return { textContent: "exact", title: "The mask is as it was drawn; the model has no part in it" };
+      return page.fixing
+        ? { textContent: "exact", title: "The mask is as it was drawn; the model has no part in it" }
+        : { textContent: "drawn", title: "Drawn, not found by the model; it is tracked as finely as the model sees" };
     }
     const quality = page.screen.about.scores?.[id];
     if (quality === undefined) return { textContent: "", title: "" };
@@ -125,7 +131,7 @@ export class Panel {
     const count = prompt.type === "points" ? ` · ${prompt.labels.length}` : "";
     const isAway = prompt.type === "scribble" && !prompt.positive;
     row.querySelector(".pick .spring").textContent = `${isAway ? "Not: " : ""}${KINDS[prompt.type]}${count}`;
-    row.querySelector(".at").textContent = page.clip.is_still ? "" : prompt.frame_idx;
+    row.querySelector(".at").textContent = page.clip.is_still ? "" : prompt.type === "absent" ? absenceWords(prompt) : prompt.frame_idx;
     row.querySelector(".pick").title = page.clip.is_still ? "" : `Go to frame ${prompt.frame_idx}`;
   }
 }

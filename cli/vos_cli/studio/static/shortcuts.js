@@ -22,7 +22,13 @@ export function shortcuts(page) {
     [["n"], "Click that is not the object", tool("neg")],
     [["g"], "Polygon", tool("polygon")],
     [["s"], "Scribble", tool("scribble")],
+    [["d"], "Brush: paint the mask", tool("brush")],
+    [["r"], "Rub out of the mask", tool("rub")],
+    [["["], "Smaller brush", () => page.tools.brush.resize(-1)],
+    [["]"], "Larger brush", () => page.tools.brush.resize(1)],
+    [["c"], "Change what is drawn", tool("change")],
     [["e"], "Erase a prompt", tool("erase")],
+    [["x"], "Not here", () => page.notHere.open()],
     [["h"], "Pan", tool("pan")],
     ...(page.fixing
       ? [
@@ -51,7 +57,8 @@ export function shortcuts(page) {
     [["f"], "Fit the frame", () => page.fit()],
     [["+", "="], "Zoom in", zoom(1.25)],
     [["-"], "Zoom out", zoom(0.8)],
-    [["m"], "Mask on, off", () => page.screen.toggleMask()],
+    [["m"], "Mask on, off", () => page.looks.change({ isMaskShown: !page.looks.isMaskShown })],
+    [["v"], "Next view", () => page.views.next()],
     [["Ctrl+Enter"], isPick ? "Save and close" : page.fixing ? "Fix" : "Track", () => document.getElementById("go").click()],
     ...(isPick ? [[["Ctrl+s"], "Save", () => page.save(false)]] : []),
     [["?"], "This list", () => document.getElementById("keys").showModal()],
