@@ -22,7 +22,7 @@ WIDTH, HEIGHT = 320, 180
 INSIDE, OUTSIDE = (110, 90), (290, 20)  # of the square in `video`, on frame 0
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _LINK = "http://127.0.0.1:"
-PATIENCE_MS = 60_000  # the model loads behind the page, and machines are busy
+PATIENCE_MS = 120_000  # the model loads behind the page, and machines are busy
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from e2e.jobs import Runner, contents, interrupt, job_for
 from vos.api import Tracker
 from vos.errors import Cancelled, OtherOutputError
 from vos.io.write.overlay import sink as overlay
-from vos.prompts import Box, Points, Prompt
+from vos.prompts import Absent, Box, Points, Prompt
 from vos.refine.base import NoRefiner
 from vos.track.policy import Fifo
 from vos_cli.console.errors import Interrupted
@@ -66,6 +66,22 @@ def test_from_where_the_prompts_differ(run, tmp_path, clip, after, stop, resumed
     found = went_on(run, clip, tmp_path, before, {"prompts": after}, stop)
     assert found is not None
     assert resumed_at - 2 <= found <= resumed_at  # older checkpoints are fewer
+
+
+@pytest.mark.parametrize("last", [9, None])
+def test_an_absence_that_a_prompt_ends(run, tmp_path, clip, last):
+    gone = Absent(1, 4, last)
+    before = {"prompts": (FIRST, SECOND, gone)}
+    after = {"prompts": (FIRST, SECOND, Absent(1, 4, 7), Box(1, (29, 16, 61, 48), 9))}
+    assert went_on(run, clip, tmp_path, before, after, 9) is not None
+
+
+@pytest.mark.parametrize("stop", [8, 9, 10])
+def test_a_prompt_that_ends_an_open_absence(run, tmp_path, clip, stop):
+    gone = Absent(1, 4, "end")
+    before = {"prompts": (FIRST, SECOND, gone)}
+    after = {"prompts": (FIRST, SECOND, gone, Box(1, (29, 16, 61, 48), 9))}
+    assert went_on(run, clip, tmp_path, before, after, stop) is not None
 
 
 def test_a_removed_object_and_its_mattes_go(run, tmp_path, clip):

@@ -1,7 +1,8 @@
-"""Tracking from the page: In and Out, stopping to correct, going on; in Chromium, with real input."""
+"""Tracking from the page in Chromium: In and Out, stopping to correct, going on."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +129,8 @@ def test_stop_correct_and_go_on(monkeypatch, window: Any, tmp_path: Path):
         tab.outline((88, 60), (148, 60), (148, 90), (88, 90))
         tab.page.wait_for_timeout(300)
         tab.shot("stopped-corrected")
+        script = "fetch('api/masks/4.png').then((found) => found.headers.get('X-Vos-Mask'))"
+        assert json.loads(tab.page.evaluate(script))["knows_before"]  # the masks so far
         assert tab.page.inner_text("#go") == "Continue"
 
         # Nothing of it is lost with the command.

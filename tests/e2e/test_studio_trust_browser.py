@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 
+import vos_cli.studio
 from e2e.studio_here import served
 from e2e.studio_page import INSIDE, Tab, middle, video, wait_for_model
 
 pytest.importorskip("fastapi", reason="the extra `studio` is not installed")
 
+STATIC = Path(vos_cli.studio.__file__).parent / "static"
 MODEL = ("--model", "nano", "--device", "cpu", "--size", "128")
 
 
@@ -88,6 +90,31 @@ def test_tab_goes_everywhere_and_on(monkeypatch, window: Any, clip: Path):
                 break
         tab.page.keyboard.press("Enter")
         tab.page.wait_for_selector('#canvas[data-frame="0"]')
+        assert tab.errors == []
+
+
+def test_a_box_is_drawn_with_the_keyboard(monkeypatch, window: Any, clip: Path):
+    with served(monkeypatch, "pick", clip, *MODEL) as here:
+        tab = Tab(window.new_page(), here.link)
+        wait_for_model(tab)
+        press = tab.page.keyboard.press
+        press("c")
+        for _ in range(4):
+            press("Shift+ArrowLeft")
+        press("Space")
+        for _ in range(3):
+            press("Shift+ArrowDown")
+        press("ArrowRight")
+        press("Space")
+        tab.wait_for_server(1)
+        assert tab.prompts()[0]["box_xyxy_px"] == [120, 90, 121, 120]
+        press("p")
+        press("Space")
+        tab.wait_for_server(2)
+        assert tab.prompts()[1]["points_xy_px"] == [[121.5, 120.5]]
+        press("c")
+        press("ArrowRight")  # goes on a frame again
+        tab.page.wait_for_selector('#canvas[data-frame="1"]')
         assert tab.errors == []
 
 
@@ -169,6 +196,32 @@ def test_a_click_is_on_the_frame_that_is_seen(monkeypatch, window: Any, clip: Pa
         assert tab.errors == []
 
 
+@pytest.mark.parametrize(
+    ("frame", "chosen", "way", "stop"),
+    [
+        (0, 1, 1, (5, 1)),
+        (5, 1, 1, (5, 2)),  # the second object whose span begins there
+        (5, 2, 1, (9, 1)),
+        (7, 2, 1, (9, 1)),
+        (9, 1, 1, None),
+        (9, 1, -1, (5, 2)),
+        (5, 2, -1, (5, 1)),
+        (5, 1, -1, None),
+        (7, 1, -1, (5, 2)),
+    ],
+)
+def test_no_suspicious_span_is_skipped(chromium: Any, frame: int, chosen: int, way: int, stop: Any):
+    text = (STATIC / "stops.js").read_text().replace("export function", "function")
+    page = chromium.new_page()
+    spans = [(9, 1), (5, 2), (5, 1), (5, 1)]  # two of one object at once are one stop
+    sent = [[{"first": first, "object_id": who} for first, who in spans], frame, chosen, way]
+    work = f"{text} return stopAfter(spans, {{frame, object}}, way);"
+    call = f"([spans, frame, object, way]) => {{ {work} }}"
+    found = page.evaluate(call, sent)
+    page.close()
+    assert found == (stop and {"first": stop[0], "object_id": stop[1]})
+
+
 def test_what_is_drawn_while_it_tracks_stays(monkeypatch, window: Any, clip: Path, tmp_path: Path):
     out = tmp_path / "out"
     with served(monkeypatch, "track", clip, "--box", "-o", out, *MODEL) as here:
@@ -210,4 +263,12 @@ def test_what_is_drawn_while_it_tracks_stays(monkeypatch, window: Any, clip: Pat
         tab.page.click("#ask button >> text=Go on")
         tab.wait_for_server(1)
         assert len(tab.prompts()) == 2
+        assert tab.errors == []
+    with served(monkeypatch, "track", clip, "--box", "-o", out, *MODEL) as here:
+        tab = Tab(window.new_page(), here.link)
+        tab.page.click("#ask button >> text=Open the result")
+        tab.page.wait_for_selector("body.fix #timeline-canvas[data-id='0']")
+        tab.page.mouse.click(*middle(tab, "#close"))
+        tab.page.wait_for_selector("#over:not([hidden])")
+        assert here.finished() == 0
         assert tab.errors == []

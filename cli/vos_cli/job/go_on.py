@@ -44,6 +44,8 @@ def fits_on(
         first_changed = _first_difference(mine, theirs)
     except (ResumeError, LookupError, TypeError, AttributeError):
         return False  # of another version
+    if first_changed is not None and any(item.get("type") == "absent" for item in (*mine, *theirs)):
+        first_changed -= 1  # what an absence leaves in memory depends on the frame after its last
     limits = [] if first_changed is None else [first_changed]
     if job.end is not None:
         if not isinstance(job.end, int):

@@ -144,6 +144,8 @@ class Outcome:
 
     def summary(self) -> str:
         """One line for people."""
+        if self.frames_per_s is None and not self.is_skipped:
+            return f"opened, {_counted(self.corrections)} in all"
         if self.frames_per_s is None and self.corrections:
             return (
                 f"already complete with these parameters and corrected ({self.corrections} by `vos "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -211,19 +212,32 @@ def _model_line(prepared: Prepared) -> str:
 
 
 def _skipped(prepared: Prepared) -> Outcome:
-    output = prepared.job.output
+    found = find_outcome(prepared.job.output)
+    return replace(
+        found,
+        model=prepared.model.name,
+        model_sha256=prepared.model_sha256,
+        refiner=prepared.refiner,
+        is_skipped=True,
+    )
+
+
+def find_outcome(output: Path) -> Outcome:
+    """Return what there is of a result that another command has made."""
     manifest = read_manifest(output) or {}
     cuts = manifest.get("scene_cuts")
+    sha256 = manifest.get("model_sha256") or ""
+    published = registry.find_published(sha256)
     return Outcome(
         output=output,
         files=_entries(output),
         frames=manifest.get("frame_count", 0),
         frames_per_s=None,
-        model=prepared.model.name,
-        model_sha256=prepared.model_sha256,
-        refiner=prepared.refiner,
+        model="unknown" if published is None else published.name,
+        model_sha256=sha256,
+        refiner=None,
         warnings=tuple(manifest.get("warnings", ())),
-        is_skipped=True,
+        is_skipped=False,
         scene_cuts=None if cuts is None else tuple(cuts),
         ended_at_cut=manifest.get("ended_at_cut"),
         corrections=len(edits_in_force(manifest)),

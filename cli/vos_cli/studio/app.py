@@ -159,15 +159,15 @@ def make_app(session: StudioSession) -> FastAPI:
 
     @app.post("/api/encode/{frame_idx:int}")
     def encode(frame_idx: int) -> dict[str, Any]:
-        session.previewer.encode(frame_idx)
+        session.encode(frame_idx)
         return {}
 
     @app.get("/api/masks/{frame_idx:int}.png")
     def mask(frame_idx: int) -> Response:
-        history = session.history
-        preview = session.previewer.masks(frame_idx, history.now.prompts)
+        version, preview, knows_before = session.preview(frame_idx)
         about = {
-            "version": history.version,
+            "version": version,
+            "knows_before": knows_before,
             "scores": {
                 i: round(score.iou_pred, 3)
                 for i, score in preview.scores.items()

@@ -93,8 +93,8 @@ class Fixes(Background):
         if not taken_back:
             raise UsageError("nothing was taken back, so nothing can be made again")
         entry = taken_back[-1]
-        first, last = entry.get("within") or (None, None)
-        within = None if first is None else (first, last)
+        limits = entry.get("within")
+        within = None if limits is None else (limits[0], limits[1])
         self.start(prompts_from_json(entry["prompts"]), names, within)
 
     def mask(self, frame_idx: int) -> np.ndarray | None:

@@ -2,7 +2,8 @@
 
 Against DNS rebinding the Host header must name this server; against other sites' requests every
 change must come from the page itself (Origin); against other users of this machine the first
-request must carry the one-time token, later ones the cookie it was exchanged for.
+request must carry the one-time token and come from none of them, where the system tells; later
+ones carry the cookie it was exchanged for.
 
 Cookies know no ports: a browser would hand one that is valid everywhere to every other server on
 this host. So the page lies at a path of its own that nobody can guess, and the cookie is bound to
@@ -22,6 +23,7 @@ from urllib.parse import parse_qs
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
 from vos_cli.studio.address import Address
+from vos_cli.studio.neighbours import is_stranger
 
 MAX_BODY_BYTES = 16 * 2**20
 COOKIE = "vos"
@@ -153,6 +155,8 @@ class Guard:
             if given in self._spent:
                 self._on_spent(self.token)
             return _refuse(403, "this link was used; the terminal shows a new one")
+        if is_stranger(scope.get("client"), scope.get("server")):
+            return _refuse(403, "this page belongs to another user of this machine")
         self._spent.add(self.token)
         self.token = secrets.token_urlsafe(24)
         session = secrets.token_urlsafe(24)

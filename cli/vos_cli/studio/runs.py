@@ -71,6 +71,12 @@ class Runs(Background):
         """Return the folder that is made."""
         return self._job.output
 
+    @property
+    def left(self) -> tuple[str, int] | None:
+        """Return what names the masks that a run has left; None where there are none yet."""
+        is_there = self.state == "stopped" or (self.state == "done" and self.outcome is not None)
+        return (self.state, self._count) if is_there else None
+
     def find_stopped(self, version: int) -> None:
         """Show what an interrupted run has left, as if it had been stopped here.
 

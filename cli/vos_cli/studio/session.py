@@ -25,8 +25,9 @@ from vos_cli.studio.in_out import InOut
 from vos_cli.studio.offers import Choice, Offer, read_draft
 from vos_cli.studio.palette import colours
 from vos_cli.studio.pictures import Thumbnails
-from vos_cli.studio.preview import Previewer
+from vos_cli.studio.preview import Preview, Previewer
 from vos_cli.studio.runs import Runs
+from vos_cli.studio.so_far import SoFar
 
 
 @dataclass(slots=True)
@@ -48,6 +49,7 @@ class StudioSession:
     in_out: the frames that are played, tracked and corrected.
     in_files: the document as a file or a result holds it.
     is_dropped: whether what is drawn is given up knowingly.
+    so_far: previews of corrections of what was tracked here; made with `runs`.
     fixes: the corrections of `vos fix`, or of what was tracked here; what is drawn is not part of
         the result yet. None while nothing is corrected.
     saved_version: version of the document in the prompt file, -1 if none was written.
@@ -70,6 +72,7 @@ class StudioSession:
     in_out: InOut = field(default_factory=InOut)
     in_files: Document = field(default_factory=Document)
     is_dropped: bool = False
+    so_far: SoFar | None = None
     fixes: Fixes | None = None
     saved_version: int = -1
     page_id: str = field(default_factory=lambda: secrets.token_hex(4))
@@ -80,6 +83,7 @@ class StudioSession:
         if self.runs is not None:
             self.in_out = self.runs.preset
             self.runs.on_tracked = self._on_tracked
+            self.so_far = SoFar(self.runs, self.previewer.tracker, self.frames)
 
     def clip(self) -> dict[str, Any]:
         """Return what never changes, as JSON values."""
@@ -309,6 +313,24 @@ class StudioSession:
             self.history = History(document, version=self.history.version + 1)
             self.in_files = Document((), now.objects)
             self._keep()
+
+    def preview(self, frame_idx: int) -> tuple[int, Preview, bool]:
+        """Predict the masks of what is drawn on a frame.
+
+        Returns the document's version, the masks, and whether they know of the frames before.
+        """
+        history = self.history
+        if self.so_far is not None and self.fixes is None:
+            found = self.so_far.masks(frame_idx, history.now.prompts)
+            if found is not None:
+                return history.version, found, True
+        masks = self.previewer.masks(frame_idx, history.now.prompts)
+        return history.version, masks, self.fixes is not None
+
+    def encode(self, frame_idx: int) -> None:
+        """Prepare a frame, so that prompts on it are quick."""
+        if self.fixes is not None or self.so_far is None or not self.so_far.encode(frame_idx):
+            self.previewer.encode(frame_idx)
 
     def _mode(self) -> str:
         if self.fixes is not None:

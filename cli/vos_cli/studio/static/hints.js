@@ -25,8 +25,8 @@ function after({ tool, clip, fixing }, own) {
 }
 
 // While prompts are picked, the mask of a later frame knows nothing of the frames before it.
-function alone({ store, frame, object, fixing, clip }, own) {
-  if (fixing || clip.is_still || !own.length || own.every((one) => EXACT.includes(one.type))) return "";
+function alone({ store, frame, object, screen, clip }, own) {
+  if (screen.about.knows_before || clip.is_still || !own.length || own.every((one) => EXACT.includes(one.type))) return "";
   const isLater = store.document.prompts.some((one) => one.object_id === object && one.frame_idx < frame);
   return isLater ? "Preview of this frame alone: tracking also knows the frames before" : "";
 }

@@ -3,6 +3,7 @@
 import { Lost, get, send } from "./api.js";
 import { updateButtons, updateFacts } from "./buttons.js";
 import { Connection } from "./connection.js";
+import { Crosshair } from "./crosshair.js";
 import { Fixing } from "./fixing.js";
 import { hint } from "./hints.js";
 import { InOut } from "./inout.js";
@@ -56,6 +57,7 @@ class Page {
     this.objects = new Objects(this);
     this.screen = new Screen(canvas, this);
     this.tools = new Tools(canvas, this);
+    this.crosshair = new Crosshair(canvas, this);
     this.panel = new Panel(this);
     this.player = new Player(this);
     this.inOut = new InOut(this);

@@ -151,7 +151,7 @@ export class Screen {
     if (hasResult && (!isDrawn || run.version === store.version)) {
       return `/api/results/${frame}.png?run=${run.id}`;
     }
-    return isDrawn && isModelReady ? `/api/masks/${frame}.png?v=${store.version}` : null;
+    return isDrawn && isModelReady ? `/api/masks/${frame}.png?v=${store.version}&run=${run?.id}${run?.state}` : null;
   }
 
   // Colours of what is there on this frame.

@@ -38,6 +38,7 @@ export function shortcuts(page) {
       : []),
     [["a"], "New object", () => page.panel.addObject()],
     [["1", "2", "3", "4", "5", "6", "7", "8", "9"], "Object 1 to 9", (key) => page.choose(Number(key))],
+    [["c"], "Crosshair: draw with the keyboard", () => page.crosshair.toggle()],
     [["Delete", "Backspace"], "Remove the object's prompts here", erase],
     [["Enter"], "Close the polygon", () => page.tools.closePolygon()],
     [["Escape"], "Give up what is being drawn", () => page.tools.cancel()],

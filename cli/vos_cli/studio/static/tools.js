@@ -84,7 +84,7 @@ export class Tools {
 
   #down(event) {
     this.canvas.focus({ preventScroll: true });
-    this.canvas.setPointerCapture(event.pointerId);
+    if (event.isTrusted) this.canvas.setPointerCapture(event.pointerId); // the crosshair has no pointer
     const { page } = this;
     const at = this.#place(event);
     if (event.button === 1 || page.tool === "pan") {
