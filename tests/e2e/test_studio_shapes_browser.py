@@ -11,6 +11,7 @@ import pytest
 from e2e.studio_here import served
 from e2e.studio_page import INSIDE, Tab, middle, video, wait_for_model
 from vos.io.write.mask_png import read_label_png
+from vos.prompts import MaskPrompt
 from vos.prompts.file import prompts_from_json
 from vos_cli.main import run as run_command
 
@@ -21,13 +22,9 @@ MODEL = ("--model", "nano", "--device", "cpu", "--size", "128")
 
 def painted(tab: Tab) -> np.ndarray:
     """Return the mask that was painted, as the server has it."""
-    (mask,) = prompts_from_json([one for one in tab.prompts() if one["type"] == "mask"])
-    return mask.mask
-
-
-def drag_in_steps(tab: Tab, *places: tuple[float, float]) -> None:
-    tab.drag(*places)
-    tab.page.wait_for_timeout(50)
+    (prompt,) = prompts_from_json([one for one in tab.prompts() if one["type"] == "mask"])
+    assert isinstance(prompt, MaskPrompt)
+    return prompt.mask
 
 
 def test_shapes_are_changed_masks_painted_and_looks_kept(monkeypatch, window: Any, tmp_path: Path):
