@@ -84,7 +84,7 @@ def test_tab_goes_everywhere_and_on(monkeypatch, window: Any, clip: Path):
         tab.page.wait_for_selector('#canvas[data-frame="23"]')
         while focused(tab) != "Choose object 1":
             tab.page.keyboard.press("Shift+Tab")
-        for _ in range(4):  # over the name and its cross to the row of the prompt
+        for _ in range(20):  # over the object's name and buttons to the row of the prompt
             tab.page.keyboard.press("Tab")
             if tab.page.evaluate("document.activeElement.matches('#prompts .pick')"):
                 break
