@@ -105,7 +105,7 @@ def test_points_and_polygons_are_changed_and_lose_one(monkeypatch, window: Any, 
         tab.wait_for_server(1)
         tab.drag((120, 120), (140, 130))
         tab.wait_for_server(2)
-        tab.page.keyboard.press("c")
+        tab.page.keyboard.press("t")
         tab.drag((80, 40), (85, 30))  # an edge takes both of its corners along
         tab.wait_for_server(3)
         corners = [[45, 30], [125, 30], [140, 130], [40, 120]]

@@ -2,7 +2,8 @@
 
 Its mask is empty whatever the model would see. What it was seen as just before is forgotten, as
 that was something else or has left; its prompted frames stay, by which it is found again, and
-beside them one memory of the last frame without it, as SAM 2 keeps of an empty mask.
+beside them one memory of the last frame without it, as SAM 2 keeps of an empty mask. A prompt that
+ends an absence starts from the prompted frames alone.
 """
 
 from __future__ import annotations

@@ -151,6 +151,9 @@ class Session:
         }
         gone = {i: bank for i, bank in self.banks.items() if self._absences.hold(i, at.frame_idx)}
         banks = {i: bank for i, bank in self.banks.items() if i not in gone}
+        # A prompt may be added after the frame before it was tracked, which then knew of no end.
+        back = [i for i in prompts if i in banks and self._absences.hold(i, at.last_idx)]
+        banks |= {i: banks[i].without_recent() for i in back}
         last = {i for i in gone if not self._absences.hold(i, at.next_idx)}
 
         def work() -> tuple[dict[int, Decoded], dict[int, MemoryBank]]:

@@ -85,7 +85,7 @@ class FixPreviewer(Previewer):
         tracker: Tracker,
         result: Result,
         frame_idx: int,
-        drawn: list[Prompt],
+        drawn: Sequence[Prompt],
         labels: np.ndarray,
         scores: dict[int, ObjectResult],
     ) -> Preview:

@@ -113,3 +113,18 @@ def test_one_that_is_never_shown_is_an_error(model, make_frames):
     mask = np.zeros((48, 64), dtype=bool)
     with pytest.raises(PromptError, match="Absent"):
         MaskPrompt(1, mask)
+
+
+def test_a_prompt_that_ends_an_absence_may_come_late(model, make_frames):
+    """A stopped track goes on with a new prompt as if that had been known before."""
+    frames = make_frames(12)
+    prompts = [Box(1, BOX), Absent(1, 3, "end")]
+    known = Session(model, [*prompts, Box(1, BOX, 8)])
+    expected = [known.decode(frame) for frame in frames]
+    stopped = Session(model, prompts)
+    for frame in frames[:8]:
+        stopped.decode(frame)
+    live = stopped.resume(stopped.snapshot(), (48, 64))
+    live.add_prompt(Box(1, BOX, 8))
+    for frame in frames[8:]:
+        assert torch.equal(live.decode(frame)[1].logits, expected[frame.frame_idx][1].logits)

@@ -3,7 +3,7 @@
 
 const MOVES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const FAR = 10; // with Shift
-const DRAGGED = ["box", "scribble"]; // tools that are pressed at one place and let go at another
+const DRAGGED = ["box", "scribble", "brush", "rub", "change"]; // tools that are pressed at one place and let go at another
 
 export class Crosshair {
   #mark = document.getElementById("crosshair");

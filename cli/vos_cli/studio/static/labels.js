@@ -35,9 +35,14 @@ export async function pngOf({ ids, width, height }, object) {
   return btoa(text);
 }
 
+let reader = null; // a context of the size that was read last
+
 function firstChannel(bitmap) {
-  const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
-  const context = canvas.getContext("2d", { willReadFrequently: true });
+  if (reader?.canvas.width !== bitmap.width || reader.canvas.height !== bitmap.height) {
+    reader = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d", { willReadFrequently: true });
+  }
+  const context = reader;
+  context.globalCompositeOperation = "copy";
   context.drawImage(bitmap, 0, 0);
   const pixels = new Uint32Array(context.getImageData(0, 0, bitmap.width, bitmap.height).data.buffer);
   const first = new Uint8Array(pixels.length);
@@ -50,15 +55,16 @@ export class Tint {
   canvas = document.createElement("canvas");
   #context = this.canvas.getContext("2d");
   #map = null;
-  #key = "";
+  #table = null;
+  #image = null; // of the whole map, as making one takes time
 
-  // table: a colour by object id, 0 for none. Returns the canvas, or null without a map.
+  // table: a colour by object id, 0 for none; another object where it changed. Returns the canvas, or
+  // null without a map.
   of(map, table) {
     if (!map) return null;
-    const key = table.join();
-    if (map !== this.#map || key !== this.#key) {
+    if (map !== this.#map || table !== this.#table) {
       this.#map = map;
-      this.#key = key;
+      this.#table = table;
       if (this.canvas.width !== map.width || this.canvas.height !== map.height) {
         Object.assign(this.canvas, { width: map.width, height: map.height });
       }
@@ -74,7 +80,7 @@ export class Tint {
 
   #colour(table, left, top, width, height) {
     const { ids, width: stride } = this.#map;
-    const image = this.#context.createImageData(width, height);
+    const image = this.#imageOf(width, height);
     const pixels = new Uint32Array(image.data.buffer);
     let to = 0;
     for (let y = top; y < top + height; y += 1) {
@@ -82,6 +88,15 @@ export class Tint {
       for (let x = 0; x < width; x += 1) pixels[to++] = table[ids[from++]];
     }
     this.#context.putImageData(image, left, top);
+  }
+
+  #imageOf(width, height) {
+    const { width: whole, height: high } = this.#map;
+    if (width !== whole || height !== high) return this.#context.createImageData(width, height);
+    if (this.#image?.width !== whole || this.#image.height !== high) {
+      this.#image = this.#context.createImageData(whole, high);
+    }
+    return this.#image;
   }
 }
 

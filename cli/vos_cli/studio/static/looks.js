@@ -5,7 +5,6 @@ import { packed } from "./labels.js";
 import { VIEWS } from "./views.js";
 
 const KEPT = "vos looks";
-const WHITE = packed("#ffffff");
 
 export class Looks extends EventTarget {
   opacity = 0.45;
@@ -63,13 +62,14 @@ export class Looks extends EventTarget {
     this.change({ painted: { ...this.painted, [object]: colour } });
   }
 
-  // Colours for `Tint`. gone: objects that are not there. isWhite: all that are shown alike.
-  table(gone = [], isWhite = false) {
-    const key = `${gone.join()} ${isWhite}`;
+  // Colours for `Tint`, the same table as long as nothing changes. gone: objects that are not there.
+  // single: a colour for all that are shown.
+  table(gone = [], single = null) {
+    const key = `${gone.join()} ${single}`;
     if (!this.#tables.has(key)) {
       const table = new Uint32Array(256);
       for (let id = 1; id < 256; id += 1) {
-        if (this.isShown(id) && !gone.includes(id)) table[id] = isWhite ? WHITE : packed(this.colours[id]);
+        if (this.isShown(id) && !gone.includes(id)) table[id] = single ?? packed(this.colours[id]);
       }
       this.#tables.set(key, table);
     }

@@ -8,6 +8,7 @@ import { paint } from "./paint.js";
 import { Pictures } from "./pictures.js";
 
 const CURSORS = { pan: "grab", erase: "default", change: "default" };
+const WHITE = packed("#ffffff");
 const ONION = { before: packed("#4aa8ff"), after: packed("#ff9f40") };
 const EXACT_FROM = 4; // screen pixels per frame pixel from which JPEG would show
 const REST_MS = 250;
@@ -108,7 +109,7 @@ export class Screen {
       hasEdges: isStill, backdrop, ring: tools.brush.ring, handles: tools.isChanging,
       outlines: this.#around.map(({ map, way }, index) => {
         this.#outlines[index] ??= new Tint();
-        return this.#outlines[index].of(map, looks.table([], false).map((one) => (one ? ONION[way] : 0)));
+        return this.#outlines[index].of(map, looks.table([], ONION[way]));
       }),
       oldPrompts: isStill ? (page.fixing?.promptsOn(this.frame) ?? []) : [],
       prompts: isStill ? promptsOn(page.store.document, this.frame) : [],
@@ -157,7 +158,7 @@ export class Screen {
   // Colours of what is there on this frame.
   get #table() {
     const { looks, store, views } = this.page;
-    return looks.table(absentOn(store.document, this.frame), views.now.backdrop === "matte");
+    return looks.table(absentOn(store.document, this.frame), views.now.backdrop === "matte" ? WHITE : null);
   }
 
   // What was before what is drawn here, or else before the last correction.

@@ -26,7 +26,7 @@ export function shortcuts(page) {
     [["r"], "Rub out of the mask", tool("rub")],
     [["["], "Smaller brush", () => page.tools.brush.resize(-1)],
     [["]"], "Larger brush", () => page.tools.brush.resize(1)],
-    [["c"], "Change what is drawn", tool("change")],
+    [["t"], "Take hold of what is drawn", tool("change")],
     [["e"], "Erase a prompt", tool("erase")],
     [["x"], "Not here", () => page.notHere.open()],
     [["h"], "Pan", tool("pan")],
