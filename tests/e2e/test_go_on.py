@@ -68,6 +68,21 @@ def test_from_where_the_prompts_differ(run, tmp_path, clip, after, stop, resumed
     assert resumed_at - 2 <= found <= resumed_at  # older checkpoints are fewer
 
 
+@pytest.mark.parametrize(("changed", "resumed_at"), [(4, 1), (1, 1), (0, None)])
+def test_soon_after_the_start(run, tmp_path, clip, changed, resumed_at):
+    """Before the first regular checkpoint, and on the first frame, where nothing can be kept."""
+    first = Box(1, (22, 16, 54, 48), 0) if changed == 0 else FIRST
+    later = () if changed == 0 else (Box(1, (20 + changed, 16, 52 + changed, 48), changed),)
+    run(job_for(clip, tmp_path / "whole", checkpoint_s=999, prompts=(first, *later)))
+    job = job_for(clip, tmp_path / "out", checkpoint_s=999, goes_on=True, prompts=(FIRST,))
+    with pytest.raises(Interrupted):
+        run(job, 6, Cancelled)
+    goal = {"goes_on": True, "prompts": (first, *later)}
+    outcome = run(job_for(clip, tmp_path / "out", checkpoint_s=999, **goal))
+    assert outcome.resumed_at == resumed_at
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+
+
 @pytest.mark.parametrize("last", [9, None])
 def test_an_absence_that_a_prompt_ends(run, tmp_path, clip, last):
     gone = Absent(1, 4, last)

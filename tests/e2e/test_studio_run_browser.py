@@ -111,7 +111,6 @@ def test_in_and_out_are_seen_and_obeyed(monkeypatch, window: Any, tmp_path: Path
 
 def test_stop_correct_and_go_on(monkeypatch, window: Any, tmp_path: Path):
     clip, out = video(tmp_path / "clip.mp4", frames=40), tmp_path / "out"
-    monkeypatch.setenv("VOS_CHECKPOINT_S", "0")
     with served(monkeypatch, "track", clip, "--box", "-o", out, *MODEL) as here:
         tab = Tab(window.new_page(), here.link)
         wait_for_model(tab)

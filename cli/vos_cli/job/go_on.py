@@ -16,7 +16,11 @@ from vos.io.results.manifest import Fingerprint
 from vos_cli.job.job import Job
 from vos_cli.job.resumable import reached
 
+GOING_ON_S = 2.0
+"""Seconds between checkpoints of a run that may be taken back to an earlier frame."""
+
 _MAY_DIFFER = {"prompts", "end"}
+_CHANGED_ON_THE_PAGE = ("prompts", "start", "end")
 
 Items = Sequence[Mapping[str, Any]]
 
@@ -52,6 +56,15 @@ def fits_on(
             return "end" not in differences and all(so_far.next_idx <= one for one in limits)
         limits.append(job.end)
     return all(so_far.next_idx <= limit for limit in limits)
+
+
+def find_droppable(job: Job) -> Sequence[str]:
+    """Return the settings for whose sake an interrupted run is begun anew where no checkpoint fits.
+
+    A change on an early frame is why somebody goes on; backward, all of a run depends on anything,
+    which is asked first.
+    """
+    return _CHANGED_ON_THE_PAGE if job.goes_on and job.direction == "forward" else ()
 
 
 def _first_difference(mine: Items, theirs: Items) -> int | None:

@@ -78,11 +78,17 @@ class ResumableRun:
     """
 
     def __init__(
-        self, folder: OutputFolder, open_parts: Open, saved: Checkpoint | None, period_s: float
+        self,
+        folder: OutputFolder,
+        open_parts: Open,
+        saved: Checkpoint | None,
+        period_s: float,
+        *,
+        is_eager: bool = False,
     ) -> None:
         self._folder = folder
         self._period_s = period_s
-        self._due = time.monotonic() + period_s
+        self._due = time.monotonic() + (0 if is_eager else period_s)
         reading = nullcontext() if saved is None else saved_by_another()
         with ExitStack() as stack:
             with reading:
@@ -164,17 +170,23 @@ class ResumableRun:
 
 
 def resume_or_start(
-    folder: OutputFolder, open_parts: Open, *, period_s: float, warn: Callable[[str], None]
+    folder: OutputFolder,
+    open_parts: Open,
+    *,
+    period_s: float,
+    is_eager: bool = False,
+    warn: Callable[[str], None],
 ) -> ResumableRun:
     """The work that an earlier run left in the folder, or all of it.
 
     open_parts: makes the stream and the sinks, new or from saved states by name, and enters them
-    into the stack. warn: told of saved states that cannot be used.
+    into the stack. is_eager: save after the first frame already. warn: told of saved states that
+    cannot be used.
     """
     problems = [f"{folder.damaged} of its checkpoints damaged"] if folder.damaged else []
     for saved in folder.saved:
         try:
-            work = ResumableRun(folder, open_parts, saved, period_s)
+            work = ResumableRun(folder, open_parts, saved, period_s, is_eager=is_eager)
         except ResumeError as error:
             problems.append(str(error))
             continue
@@ -186,7 +198,7 @@ def resume_or_start(
         warn(f"interrupted run: {problem}; tracking starts again from the beginning")
     if folder.saved:
         folder.restart()
-    return ResumableRun(folder, open_parts, None, period_s)
+    return ResumableRun(folder, open_parts, None, period_s, is_eager=is_eager)
 
 
 def _write(sink: Sink, one: Written) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,7 +25,7 @@ from vos.settings import Settings
 from vos_cli.console.errors import Interrupted
 from vos_cli.console.progress import Mode, Progress, open_progress
 from vos_cli.job.check import Prepared, check
-from vos_cli.job.go_on import fits_on
+from vos_cli.job.go_on import GOING_ON_S, find_droppable, fits_on
 from vos_cli.job.job import Job, Outcome, Say
 from vos_cli.job.pipeline import open_pipeline
 from vos_cli.job.resumable import resume_or_start
@@ -70,6 +71,7 @@ def run(
             source=prepared.source.info.path,
             overwrite=job.overwrite,
             fits_on=partial(fits_on, job, prepared.fingerprint) if job.goes_on else None,
+            droppable=find_droppable(job),
         ) as folder,
     ):
         if folder.is_known_by_ends:
@@ -109,7 +111,8 @@ def _track(
     run = resume_or_start(
         folder,
         partial(open_pipeline, job, source, load(job.settings), folder),
-        period_s=job.settings.checkpoint_s,
+        period_s=min(job.settings.checkpoint_s, GOING_ON_S if job.goes_on else math.inf),
+        is_eager=job.goes_on,
         warn=warn,
     )
     if run.resumed_at is not None:

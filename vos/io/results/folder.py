@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -86,6 +86,7 @@ class OutputFolder(Closing):
         lock: int | None,
         overwrite: bool = False,
         fits_on: FitsOn | None = None,
+        droppable: Collection[str] = (),
     ) -> None:
         self.path = path
         self.part = locate_part(path)
@@ -99,6 +100,7 @@ class OutputFolder(Closing):
         self._lock = lock
         self._overwrite = overwrite
         self._fits_on = fits_on
+        self._droppable = frozenset(droppable)
         self._is_open = not is_complete
         self._store = self._open_store()
         self._has_saved = False
@@ -112,12 +114,14 @@ class OutputFolder(Closing):
         source: Path | None = None,
         overwrite: bool = False,
         fits_on: FitsOn | None = None,
+        droppable: Collection[str] = (),
     ) -> Self:
         """Look at what is there and, unless it is complete, make the part folder.
 
         source: the input's absolute path, to be noted.
         fits_on: lets an interrupted run with other settings be gone on from; older checkpoints are
             kept then, to go back to.
+        droppable: settings that an interrupted run may have had otherwise and is begun anew for.
 
         Nothing that was at `path` is touched before `commit`, with `overwrite` either.
 
@@ -148,6 +152,7 @@ class OutputFolder(Closing):
                 lock=lock,
                 overwrite=overwrite,
                 fits_on=fits_on,
+                droppable=droppable,
             )
             try:
                 recover_swap(path)
@@ -176,7 +181,7 @@ class OutputFolder(Closing):
         differences = self._differences(self.saved[0].header[IDENTITY])
         self.saved = [one for one in self.saved if self._is_usable(one)]
         if not self.saved:
-            if not overwrite:
+            if not overwrite and not self._droppable.issuperset(differences):
                 raise OtherOutputError(
                     f"{display_name(self.path)}: an interrupted run with other settings "
                     f"({', '.join(differences)}) is half done there: give ",
