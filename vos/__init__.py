@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from vos.frame import Frame, FrameResult, ObjectResult
     from vos.loading import load, segment_image
     from vos.prompts import (
+        Absent,
         Box,
         MaskPrompt,
         Points,
@@ -43,6 +44,7 @@ _HOME = {
     "Frame": "vos.frame",
     "FrameResult": "vos.frame",
     "ObjectResult": "vos.frame",
+    "Absent": "vos.prompts",
     "Box": "vos.prompts",
     "MaskPrompt": "vos.prompts",
     "Points": "vos.prompts",
@@ -54,6 +56,7 @@ _HOME = {
 }
 
 __all__ = [
+    "Absent",
     "Box",
     "Frame",
     "FrameResult",

@@ -24,7 +24,7 @@ from vos.io.write.overlay.draw import overlay_colours
 from vos.model.gpu.overlay import OverlayPainter
 from vos.model.gpu.transfer import Uploader
 from vos.model.sam2 import Sam2Model
-from vos.prompts import Direction, Prompt
+from vos.prompts import Absent, Direction, Prompt
 from vos.track.compose import Composing, Draw, ObjectLogits, begin_to_compose
 from vos.track.logit_spool import LogitSpool
 from vos.track.look_ahead import prepare, with_following
@@ -75,6 +75,7 @@ class Stream:
     soft: whether results have mattes.
     resume: what `checkpoint` returned in a run with the same tracker, source and arguments, and the
         same `spool`; the results are those of that run from the checkpoint on, to the last bit.
+        Prompts on frames after it may be others.
 
     cuts: the scene cuts of the results so far, and where one ended the stream.
     frame_idx: of the frame done last in this pass, None at its start.
@@ -100,7 +101,7 @@ class Stream:
         soft: bool = False,
         resume: SavedState | None = None,
     ) -> None:
-        if not prompts:
+        if all(isinstance(prompt, Absent) for prompt in prompts):
             raise PromptError("no prompt: nothing to track; give a box, point, polygon or mask")
         if direction not in get_args(Direction):
             raise UsageError(
@@ -113,7 +114,7 @@ class Stream:
         self._forward: Session | None = None
         if direction != "forward":
             used = prompts if direction == "backward" else _earliest(prompts)
-            indices = [prompt.frame_idx for prompt in used]
+            indices = [one.frame_idx for one in used if not isinstance(one, Absent)]
             self._top = max(indices)
             # A mark is set where the results are given.
             action = "off" if scene_cuts == "mark" else scene_cuts
@@ -256,7 +257,8 @@ class Stream:
         """Return the index of the first frame of the results that meets the model, or None."""
         if self._forward is None:
             return None
-        return max(self.next_idx, min(prompt.frame_idx for prompt in self._forward.prompts))
+        shown = (one for one in self._forward.prompts if not isinstance(one, Absent))
+        return max(self.next_idx, min(prompt.frame_idx for prompt in shown))
 
     def _prepare_ahead(
         self, frames: Iterable[tuple[Frame, CutState]], from_idx: int | None
@@ -310,7 +312,19 @@ class Stream:
         if self._backward is not None:
             self._backward = self._backward.resume(from_bytes(saved.blob, self._device), size_hw)
         elif self._forward is not None:
-            self._forward = self._forward.resume(from_bytes(saved.blob, self._device), size_hw)
+            state = from_bytes(saved.blob, self._device)
+            if state.waiting is not None:  # of the prompts of now: those of later may be others
+                state = replace(state, waiting=self._prompted_from(self.next_idx))
+            self._forward = self._forward.resume(state, size_hw)
+
+    def _prompted_from(self, first: int) -> tuple[tuple[int, int], ...]:
+        """Return frame index and object id of the prompts from a frame on."""
+        assert self._forward is not None
+        return tuple(
+            (prompt.frame_idx, prompt.object_id)
+            for prompt in self._forward.prompts
+            if prompt.frame_idx >= first
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -358,12 +372,13 @@ def one_ahead(items: Iterable[T]) -> Iterator[T]:
 
 
 def _earliest(prompts: Sequence[Prompt]) -> list[Prompt]:
-    """Return each object's prompts on its first prompted frame."""
+    """Return each object's prompts on the first frame that shows it, and its absences before."""
     first: dict[int, int] = {}
     for prompt in prompts:
-        known = first.get(prompt.object_id, prompt.frame_idx)
-        first[prompt.object_id] = min(known, prompt.frame_idx)
-    return [prompt for prompt in prompts if prompt.frame_idx == first[prompt.object_id]]
+        if not isinstance(prompt, Absent):
+            known = first.get(prompt.object_id, prompt.frame_idx)
+            first[prompt.object_id] = min(known, prompt.frame_idx)
+    return [prompt for prompt in prompts if prompt.frame_idx <= first.get(prompt.object_id, -1)]
 
 
 def _find_index(source: Source, start: TimePoint | None) -> int:

@@ -8,16 +8,17 @@ Each rule compares an object with itself, so that neither size nor model decides
 * area jump: the area differs from the median of the 5 visible frames before by a factor of 1.4 at
   least, and by 6 times the usual change from one frame to the next (median over the 24 frames
   before).
-* lost: no pixel, after a frame that had some; the span ends where the object is back.
+* lost: no pixel, after a frame that had some; the span ends where the object is back. Where
+  somebody said that the object is absent, it is not lost until it is seen again.
 * after cut: the object has pixels on the first frame after a scene cut.
 
-Neighbouring frames that break one rule make one span. A frame that somebody prompted is as they
-want it: it breaks no rule, and none is judged by the frames before it.
+Neighbouring frames that break one rule make one span. A frame on which somebody showed the object
+is as they want it: it breaks no rule, and none is judged by the frames before it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -71,11 +72,13 @@ def find_suspicious_spans(
     *,
     prompted: Mapping[int, Collection[int]] | None = None,
     cuts: Collection[int] = (),
+    is_absent: Callable[[int, int], bool] = lambda _object_id, _frame_idx: False,
 ) -> list[Suspicion]:
     """Find the spans to look at, in ascending order of frames.
 
-    prompted: prompted frames per object id.
+    prompted: frames with a prompt that shows the object, per object id.
     cuts: indices of the first frames after scene cuts.
+    is_absent: tells whether somebody said that an object is absent on a frame.
     """
     found: list[Suspicion] = []
     for object_id, series in objects.items():
@@ -83,7 +86,7 @@ def find_suspicious_spans(
         drops, jumps = _measure(series, known)
         found += _join(object_id, "score drop", drops, _JOIN_GAP, max)
         found += _join(object_id, "area jump", jumps, _JOIN_GAP, _largest_factor)
-        found += _find_lost(object_id, series)
+        found += _find_lost(object_id, series, is_absent)
         found += _find_after_cuts(object_id, series, known, cuts)
     return sorted(found, key=lambda one: (one.first, one.object_id, one.kind))
 
@@ -147,16 +150,19 @@ def _join(
             group.append(frame_idx)
 
 
-def _find_lost(object_id: int, series: ObjectSeries) -> Iterator[Suspicion]:
+def _find_lost(
+    object_id: int, series: ObjectSeries, is_absent: Callable[[int, int], bool]
+) -> Iterator[Suspicion]:
     first: int | None = None
     was_visible, last = False, -1
     for frame_idx, area in zip(series.frame_idx.tolist(), series.area_px.tolist(), strict=True):
-        if area and first is not None:
+        is_said = is_absent(object_id, frame_idx)
+        if (area or is_said) and first is not None:
             yield Suspicion(object_id, "lost", first, last, first, last - first + 1)
             first = None
-        if not area and was_visible and first is None:
+        if not area and not is_said and was_visible and first is None:
             first = frame_idx
-        was_visible = was_visible or bool(area)
+        was_visible = bool(area) or (was_visible and not is_said)
         last = frame_idx
     if first is not None:
         yield Suspicion(object_id, "lost", first, last, first, last - first + 1)

@@ -22,7 +22,7 @@ WIDTH, HEIGHT = 320, 180
 INSIDE, OUTSIDE = (110, 90), (290, 20)  # of the square in `video`, on frame 0
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _LINK = "http://127.0.0.1:"
-PATIENCE_MS = 180_000  # the model loads behind the page, and machines are busy
+PATIENCE_MS = 120_000  # the model loads behind the page, and machines are busy
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +120,12 @@ def wait_for_model(tab: Tab) -> None:
     )
 
 
+def middle(tab: Tab, selector: str) -> tuple[float, float]:
+    """Where the mouse has to go to be on an element, in CSS pixels."""
+    box = tab.page.locator(selector).first.bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
 class Tab:
     """One tab with the page, in coordinates of the frame."""
 
@@ -176,10 +182,10 @@ class Tab:
 
     def prompts(self) -> list[dict[str, Any]]:
         """What the server has."""
-        return self._document()["prompts"]
+        return self.document()["prompts"]
 
     def version(self) -> int:
-        return self._document()["version"]
+        return self.document()["version"]
 
     def wait_for_server(self, version: int) -> None:
         """Until the server has this version of the document."""
@@ -190,8 +196,9 @@ class Tab:
             self.page.wait_for_timeout(100)
         pytest.fail(f"still at version {self.version()}")
 
-    def _document(self) -> Any:
-        return self.page.evaluate("fetch('/api/document').then((answer) => answer.json())")
+    def document(self) -> Any:
+        """The document that the server has."""
+        return self.page.evaluate("fetch('api/document').then((answer) => answer.json())")
 
     def wait_for_version(self, version: int) -> None:
         """Until the mask of this version of the document is on the screen."""

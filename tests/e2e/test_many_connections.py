@@ -38,12 +38,13 @@ def test_a_track_of_the_page_goes_on(tmp_path: Path, environ: dict[str, str]) ->
         resource.setrlimit(resource.RLIMIT_NOFILE, (CONNECTIONS + 200, hard))
         try:
             link = urlsplit(page.link)
-            base = f"{link.scheme}://{link.netloc}"
+            origin = f"{link.scheme}://{link.netloc}"
+            base = origin + link.path.rstrip("/")
             asker = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
 
             def ask(path: str, data: dict | None = None) -> dict:
                 body = None if data is None else json.dumps(data).encode()
-                headers = {"Origin": base, "Content-Type": "application/json"}
+                headers = {"Origin": origin, "Content-Type": "application/json"}
                 request = urllib.request.Request(base + path, body, headers)
                 with asker.open(request, timeout=20) as answer:
                     return json.load(answer)

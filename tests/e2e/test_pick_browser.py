@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from e2e.studio_here import served
 from e2e.studio_page import (
     HEIGHT,
     INSIDE,
@@ -25,12 +26,15 @@ from vos.prompts import load_prompts
 
 pytest.importorskip("fastapi", reason="the extra `studio` is not installed")
 
+MODEL = ("--model", "nano", "--device", "cpu", "--size", "128")
+
 
 @pytest.fixture
 def clip(tmp_path: Path) -> Path:
     return video(tmp_path / "clip.mp4")
 
 
+@pytest.mark.slow
 def test_draw_see_undo_save_and_come_back(environ, window: Any, clip: Path, tmp_path: Path):
     file = tmp_path / "drawn.json"
     with started(environ, "pick", clip, "-o", file) as command:
@@ -60,7 +64,8 @@ def test_draw_see_undo_save_and_come_back(environ, window: Any, clip: Path, tmp_
         tab.click(200.5, 30.5, button="right")
         tab.wait_for_version(5)
         tab.page.click("#add-object")
-        tab.page.fill("#objects input >> nth=1", "corner")
+        tab.page.click("#objects [data-object='2'] input")
+        tab.page.keyboard.type("corner")
         tab.page.keyboard.press("Enter")
         tab.outline((250, 110), (310, 110), (310, 170), (250, 170))
         tab.wait_for_version(8)
@@ -84,7 +89,7 @@ def test_draw_see_undo_save_and_come_back(environ, window: Any, clip: Path, tmp_
         tab.wait_for_version(11)
         assert tab.page.get_attribute("#canvas", "data-frame") == "1"
         assert tab.prompts() == before
-        assert tab.page.input_value("#objects input >> nth=1") == "corner"
+        assert tab.page.input_value("#objects [data-object='2'] input") == "corner"
         assert tab.page.locator("#undo").is_enabled()
 
         tab.page.click("#go")
@@ -110,18 +115,19 @@ def test_draw_see_undo_save_and_come_back(environ, window: Any, clip: Path, tmp_
 @pytest.mark.parametrize(
     "ratio", [pytest.param(1, marks=pytest.mark.slow), 1.5, pytest.param(2, marks=pytest.mark.slow)]
 )
-def test_coordinates_are_exact_at_any_zoom(environ, chromium: Any, clip: Path, ratio: float):
+def test_coordinates_are_exact_at_any_zoom(monkeypatch, chromium: Any, clip: Path, ratio: float):
     context = chromium.new_context(
         viewport={"width": 1113, "height": 747}, device_scale_factor=ratio
     )
-    with started(environ, "pick", clip) as command:
+    with served(monkeypatch, "pick", clip, *MODEL) as command:
         tab = Tab(context.new_page(), command.link)
         expected = []
-        for wheel in (0, 500, -900, -400):
+        # Far from each other, as what is drawn already can be taken hold of.
+        places = {0: (92, 82), 500: (150, 120), -900: (100, 62), -400: (94, 98)}
+        for wheel, (x, y) in places.items():
             if wheel:
                 tab.wheel(100, 90, wheel)
             tab.tool("box")
-            x, y = 92, 82
             tab.drag((x, y), (x + 17, y + 11))
             tab.tool("point")
             tab.click(x + 3.5, y + 6.5)
@@ -137,6 +143,7 @@ def test_coordinates_are_exact_at_any_zoom(environ, chromium: Any, clip: Path, r
     context.close()
 
 
+@pytest.mark.slow
 def test_portrait_footage_and_a_narrow_window(environ, chromium: Any, tmp_path: Path):
     clip = video(tmp_path / "tall.mp4", 180, 320)
     context = chromium.new_context(viewport={"width": 820, "height": 560})
@@ -155,9 +162,10 @@ def test_portrait_footage_and_a_narrow_window(environ, chromium: Any, tmp_path: 
     context.close()
 
 
+@pytest.mark.slow
 def test_track_play_and_close(environ, window: Any, clip: Path, tmp_path: Path):
     out = tmp_path / "out"
-    with started(environ, "track", clip, "--box", "-o", out) as command:
+    with started(environ, "track", clip, "--box", "-o", out, *MODEL) as command:
         tab = Tab(window.new_page(), command.link)
         tab.drag((78, 58), (142, 122))
         wait_for_model(tab)
@@ -193,8 +201,9 @@ def test_track_play_and_close(environ, window: Any, clip: Path, tmp_path: Path):
     ]
 
 
-def test_two_tabs_show_the_same(environ, window: Any, clip: Path):
-    with started(environ, "pick", clip) as command:
+@pytest.mark.slow
+def test_two_tabs_show_the_same(monkeypatch, window: Any, clip: Path):
+    with served(monkeypatch, "pick", clip, *MODEL) as command:
         first = Tab(window.new_page(), command.link)
         second = Tab(window.new_page(), re.sub(r"\?.*", "", command.link))
         first.drag((78, 58), (142, 122))
@@ -216,8 +225,9 @@ def test_two_tabs_show_the_same(environ, window: Any, clip: Path):
         assert first.errors == second.errors == []
 
 
-def test_a_slow_line_loses_nothing(environ, window: Any, clip: Path):
-    with started(environ, "pick", clip) as command:
+@pytest.mark.slow
+def test_a_slow_line_loses_nothing(monkeypatch, window: Any, clip: Path):
+    with served(monkeypatch, "pick", clip, *MODEL) as command:
         tab = Tab(window.new_page(), command.link)
         line = window.new_cdp_session(tab.page)
         slow = {"offline": False, "latency": 400, "downloadThroughput": -1, "uploadThroughput": -1}
@@ -237,7 +247,9 @@ def test_a_slow_line_loses_nothing(environ, window: Any, clip: Path):
 @pytest.mark.slow
 def test_what_cannot_be_is_said(environ, window: Any, clip: Path, tmp_path: Path):
     nowhere = tmp_path / "missing" / "prompts.json"
+    nowhere.parent.mkdir()
     with started(environ, "pick", clip, "-o", nowhere) as command:
+        nowhere.parent.rmdir()
         tab = Tab(window.new_page(), command.link)
         tab.tool("neg")
         tab.click(100.5, 90.5)
@@ -285,13 +297,15 @@ def test_stop_and_continue_and_an_earlier_result(environ, window: Any, tmp_path:
     done = subprocess.run([sys.executable, "-m", "vos_cli", *earlier], env=environ)
     assert done.returncode == 0
     quick = environ | {"VOS_CHECKPOINT_S": "0"}
-    with started(quick, "track", clip, "-o", out, "--box") as command:
+    with started(quick, "track", clip, "-o", out, "--box", *MODEL) as command:
         tab = Tab(window.new_page(), command.link)
+        tab.page.click("#ask button >> text=Track anew")
         tab.drag((78, 58), (142, 122))
         wait_for_model(tab)
         tab.page.click("#go")
         tab.page.wait_for_selector("#run.bad")
         assert "other settings" in tab.page.inner_text("#run-text")
+        assert "--overwrite" not in tab.page.inner_text("#run-text")  # a button does that
         assert len(list((out / "masks").iterdir())) == 2
         tab.shot("earlier")
         tab.page.click("#run-replace")

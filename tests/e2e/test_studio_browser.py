@@ -11,22 +11,18 @@ from typing import Any
 
 import pytest
 
-from e2e.studio_page import (
-    INSIDE,
-    OUTSIDE,
-    Tab,
-    started,
-    video,
-    wait_for_model,
-)
+from e2e.studio_here import served
+from e2e.studio_page import INSIDE, OUTSIDE, Tab, video, wait_for_model
 from vos_cli.main import run as run_command
 
 pytest.importorskip("fastapi", reason="the extra `studio` is not installed")
 
+MODEL = ("--model", "nano", "--device", "cpu")
 
-def test_a_box_gets_its_mask_and_its_file(environ, window: Any, tmp_path: Path):
+
+def test_a_box_gets_its_mask_and_its_file(monkeypatch, capsys, window: Any, tmp_path: Path):
     clip, file = video(tmp_path / "clip.mp4", frames=4), tmp_path / "drawn.json"
-    with started(environ, "pick", clip, "-o", file) as command:
+    with served(monkeypatch, "pick", clip, "-o", file, *MODEL) as command:
         tab = Tab(window.new_page(), command.link)
         wait_for_model(tab)
         plain = tab.pixel(*INSIDE), tab.pixel(*OUTSIDE)
@@ -36,19 +32,20 @@ def test_a_box_gets_its_mask_and_its_file(environ, window: Any, tmp_path: Path):
         tab.shot("pick")
         tab.page.click("#go")
         tab.page.wait_for_selector("#over:not([hidden])")
-        code, out, _err = command.finished()
+        code, out = command.finished(), capsys.readouterr().out
     assert masked[0] != plain[0]
     assert masked[1] == plain[1]
     assert (code, out, tab.errors) == (0, f"{file}\n", [])
     assert json.loads(file.read_text())["prompts"][0]["box_xyxy_px"] == [78, 58, 142, 122]
 
 
-def test_a_span_is_fixed_and_the_fix_undone(environ, window: Any, tmp_path: Path):
+def test_a_span_is_fixed_and_the_fix_undone(monkeypatch, capsys, window: Any, tmp_path: Path):
     clip, out = video(tmp_path / "clip.mp4", frames=6), tmp_path / "out"
-    wrong = ("--box", "240,10,310,60", "--model", "nano", "--device", "cpu")
+    wrong = ("--box", "240,10,310,60", *MODEL, "--size", "128")
     assert run_command(["track", str(clip), "-o", str(out), *wrong, "-q"]) == 0
+    capsys.readouterr()
     before = contents(out)
-    with started(environ, "fix", out) as command:
+    with served(monkeypatch, "fix", out) as command:
         tab = Tab(window.new_page(), command.link)
         tab.page.wait_for_selector("#timeline-canvas[data-id='0']")
         wait_for_model(tab)
@@ -78,7 +75,7 @@ def test_a_span_is_fixed_and_the_fix_undone(environ, window: Any, tmp_path: Path
         assert contents(out) == before
         tab.page.click("#close")
         tab.page.wait_for_selector("#over:not([hidden])")
-        code, printed, err = command.finished()
+        code, (printed, err) = command.finished(), capsys.readouterr()
     assert (code, printed, tab.errors) == (0, f"{out}\n", [])
     assert "1 correction made, 1 taken back" in err
 

@@ -11,8 +11,18 @@ from typing import Any, Literal
 import numpy as np
 
 from vos.errors import PromptError
+from vos.prompts.absence import Absences
 from vos.prompts.geometry import line_pieces, points_along, rasterise_polygon
-from vos.prompts.kinds import Box, MaskPrompt, ObjectPrompt, Points, Polygon, Prompt, Scribble
+from vos.prompts.kinds import (
+    Absent,
+    Box,
+    MaskPrompt,
+    ObjectPrompt,
+    Points,
+    Polygon,
+    Prompt,
+    Scribble,
+)
 
 Direction = Literal["forward", "backward", "both"]
 
@@ -30,7 +40,8 @@ def collect(
     """Join prompts by frame index and object id, both in ascending order.
 
     Points and scribbles of one object on one frame are joined in the order given, after the
-    corners of its box. Polygons become masks.
+    corners of its box. Polygons become masks, an absence an empty one on its first frame;
+    `Absences` knows the others.
 
     size_hw: height and width of the displayed frame in pixels.
     direction: the way of tracking, which decides what an object's first prompt is.
@@ -41,12 +52,14 @@ def collect(
     Raises PromptError: a coordinate outside the frame, a mask of another size or empty; coordinates
     that are fractions of the frame; a box thinner than a pixel; two boxes, two masks, or a mask
     together with a box or points for one object on one frame; a pixel both positive and negative;
-    an object that starts with negative points only.
+    an object that starts with negative points only, is never shown, or is shown where it is absent.
     """
+    prompts = tuple(prompts)
     grouped: defaultdict[tuple[int, int], list[Prompt]] = defaultdict(list)
     for prompt in prompts:
         check_prompt(prompt)
         grouped[prompt.frame_idx, prompt.object_id].append(prompt)
+    Absences.of(prompts)
     collected: dict[int, dict[int, ObjectPrompt]] = {}
     for (frame_idx, object_id), whole in sorted(grouped.items(), key=lambda item: item[0]):
         _refuse_fractions(whole, size_hw)
@@ -60,8 +73,8 @@ def check_prompt(prompt: Any) -> None:
     """Raise PromptError for what is no prompt."""
     if not isinstance(prompt, Prompt):
         raise PromptError(
-            f"{brief(prompt)} is no prompt; give a Box, Points, Polygon, Scribble or MaskPrompt, "
-            "such as vos.Box(1, (100, 50, 400, 300))"
+            f"{brief(prompt)} is no prompt; give a Box, Points, Polygon, Scribble, MaskPrompt or "
+            "Absent, such as vos.Box(1, (100, 50, 400, 300))"
         )
 
 
@@ -98,16 +111,27 @@ def find_notes(prompts: Iterable[Prompt], size_hw: tuple[int, int]) -> list[str]
 def check_frame_range(prompts: Iterable[Prompt], frame_count: int) -> None:
     """Raise PromptError for the first prompt on a frame past the end of `frame_count` frames."""
     for prompt in prompts:
-        if prompt.frame_idx >= frame_count:
+        if last_frame(prompt) >= frame_count:
             raise PromptError(
                 f"{_name(prompt)} is past the end; the video has {frame_count} frames, "
                 f"0 to {frame_count - 1}: choose one of them"
             )
 
 
+def last_frame(prompt: Prompt) -> int:
+    """Return the index of the last frame that a prompt names."""
+    if isinstance(prompt, Absent) and isinstance(prompt.last_idx, int):
+        return prompt.last_idx
+    return prompt.frame_idx
+
+
 def _name(prompt: Prompt) -> str:
-    kind = "mask" if isinstance(prompt, MaskPrompt) else type(prompt).__name__.lower()
-    return f"{kind} of object {prompt.object_id} on frame {prompt.frame_idx}"
+    kinds = {MaskPrompt: "mask", Absent: "absence"}
+    kind = kinds.get(type(prompt), type(prompt).__name__.lower())
+    place = f"on frame {prompt.frame_idx}"
+    if isinstance(prompt, Absent) and prompt.last_idx not in (prompt.frame_idx, "end"):
+        place = f"from frame {prompt.frame_idx} to {prompt.last_idx}"
+    return f"{kind} of object {prompt.object_id} {place}"
 
 
 def _coordinates(prompt: Prompt) -> Sequence[tuple[float, float]]:
@@ -168,7 +192,7 @@ def _refuse_fractions(group: Sequence[Prompt], size_hw: tuple[int, int]) -> None
     The whole numbers 0 and 1 are pixels for points, but no box or outline.
     """
     height, width = size_hw
-    drawn = [prompt for prompt in group if not isinstance(prompt, MaskPrompt)]
+    drawn = [prompt for prompt in group if not isinstance(prompt, (MaskPrompt, Absent))]
     values = [value for prompt in drawn for xy in _coordinates(prompt) for value in xy]
     if not drawn or min(height, width) < 2 or not all(0 <= value <= 1 for value in values):
         return
@@ -202,7 +226,11 @@ def _join(group: Sequence[Prompt], size_hw: tuple[int, int]) -> ObjectPrompt:
             f"{where} has a mask or polygon and also a box, points or a scribble; "
             "a mask is taken as exact: keep one kind, or put the other on another frame"
         )
-    mask = _mask(shapes[0], size_hw) if shapes else None
+    is_absent = isinstance(group[0], Absent)
+    if is_absent:
+        mask = np.zeros(size_hw, dtype=bool)
+    else:
+        mask = _mask(shapes[0], size_hw) if shapes else None
     corners = np.asarray(boxes[0].box_xyxy_px if boxes else [], dtype=np.float64).reshape(-1, 2)
     points, labels = _points(group, where)
     segments, segment_labels = _segments(group)
@@ -214,6 +242,7 @@ def _join(group: Sequence[Prompt], size_hw: tuple[int, int]) -> ObjectPrompt:
         mask=mask,
         segments_xy_px=segments.astype(np.float32),
         segment_labels=segment_labels,
+        is_absent=is_absent,
     )
 
 
@@ -269,7 +298,13 @@ def _check_first_prompts(
         for prompt in objects.values():
             if prompt.object_id not in known:
                 by_object[prompt.object_id].append(prompt)
-    for object_id, own in sorted(by_object.items()):
+    for object_id, every in sorted(by_object.items()):
+        own = [prompt for prompt in every if not prompt.is_absent]
+        if not own:
+            raise PromptError(
+                f"object {object_id} is only said to be absent, and nothing shows it: prompt it on "
+                "a frame where it is seen, or leave it out"
+            )
         starts = {"forward": own[:1], "backward": own[-1:], "both": own}[direction]
         if not any(prompt.mask is not None or prompt.labels.any() for prompt in starts):
             raise PromptError(

@@ -13,7 +13,9 @@
 people call the objects: {"1": "dog"}. Types and their keys:
 box `box_xyxy_px`; points `points_xy_px` and `labels`; polygon `vertices_xy_px`; scribble
 `stroke_xy_px` and `positive` (true if left out); mask `png_base64` (a 1-bit PNG, what is written
-here) or `file` (a label PNG, relative to the prompt file, read as `parse_mask` does ID:FILE).
+here) or `file` (a label PNG, relative to the prompt file, read as `parse_mask` does ID:FILE);
+absent `last_idx` (the last frame without the object, `frame_idx` if left out, or "end": until the
+object is prompted again).
 `frame_idx` is 0 if left out. Unknown keys are errors.
 """
 
@@ -33,7 +35,16 @@ from vos.errors import OutputError, Parameter, PromptError
 from vos.io.disk import write_atomic
 from vos.io.paths import display_name
 from vos.prompts.collect import check_prompts
-from vos.prompts.kinds import MAX_OBJECT_ID, Box, MaskPrompt, Points, Polygon, Prompt, Scribble
+from vos.prompts.kinds import (
+    MAX_OBJECT_ID,
+    Absent,
+    Box,
+    MaskPrompt,
+    Points,
+    Polygon,
+    Prompt,
+    Scribble,
+)
 from vos.prompts.masks import mask_from_base64, mask_prompts_from_png, mask_to_base64
 
 SCHEMA = 1
@@ -294,6 +305,17 @@ def _read_mask(values: dict[str, Any], folder: Path | None) -> MaskPrompt:
     return mask_prompts_from_png(folder / text, object_id, frame_idx)[0]
 
 
+def _write_absence(prompt: Absent) -> dict[str, Any]:
+    return {} if prompt.last_idx == prompt.frame_idx else {"last_idx": prompt.last_idx}
+
+
+def _read_absence(values: dict[str, Any], _folder: Path | None) -> Absent:
+    last = values.get("last_idx", values["frame_idx"])
+    if last != "end" and type(last) is not int:
+        raise PromptError(f'last_idx {brief(last)} is no frame and not "end": correct it')
+    return Absent(values["object_id"], values["frame_idx"], last)
+
+
 def _plain(kind: type, *keys: str, optional: tuple[str, ...] = ()) -> _Form:
     def write(prompt: Any) -> dict[str, Any]:
         return {key: _short(getattr(prompt, key)) for key in (*keys, *optional)}
@@ -310,6 +332,7 @@ _FORMS: dict[str, _Form] = {
     "polygon": _plain(Polygon, "vertices_xy_px"),
     "scribble": _plain(Scribble, "stroke_xy_px", optional=("positive",)),
     "mask": _Form(MaskPrompt, (), ("png_base64", "file"), _write_mask, _read_mask),
+    "absent": _Form(Absent, (), ("last_idx",), _write_absence, _read_absence),
 }
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from operator import index
 from reprlib import repr as brief
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -189,7 +189,8 @@ class MaskPrompt:
         if not mask.any():
             raise PromptError(
                 f"mask of object {self.object_id} is empty ({mask.shape[1]}x{mask.shape[0]}, all "
-                "background); it needs a pixel of the object: give a frame that shows it"
+                "background); it needs a pixel of the object: give a frame that shows it, or an "
+                "Absent to say that it is not there"
             )
         mask.setflags(write=False)
         object.__setattr__(self, "mask", mask)
@@ -205,7 +206,37 @@ class MaskPrompt:
         return hash((self.object_id, self.frame_idx, self.mask.shape, self.mask.tobytes()))
 
 
-Prompt = Box | Points | Polygon | Scribble | MaskPrompt
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """The statement that one object is not there, on one frame or several.
+
+    object_id: 1-255, the label in the output masks.
+    frame_idx: 0-based first frame without it.
+    last_idx: last frame without it, inclusive; None for the first one alone, "end" for all until
+        the object is prompted again.
+
+    Raises PromptError when a value is out of range, or the last frame is before the first.
+    """
+
+    object_id: int
+    frame_idx: int = 0
+    last_idx: int | Literal["end"] | None = None
+
+    def __post_init__(self) -> None:
+        _check_ids(self)
+        if self.last_idx == "end":
+            return
+        first = self.frame_idx
+        last = first if self.last_idx is None else _integer(self.last_idx, "last frame")
+        if last < first:
+            raise PromptError(
+                f"object {self.object_id} absent from frame {first} to {last}: the last frame is "
+                f"before the first: did you mean {last} to {first}?"
+            )
+        object.__setattr__(self, "last_idx", last)
+
+
+Prompt = Box | Points | Polygon | Scribble | MaskPrompt | Absent
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,9 +247,11 @@ class ObjectPrompt:
     frame_idx: 0-based frame that the prompts belong to.
     points_xy_px: float32 N x 2; the two corners of a box come first.
     labels: int32 N; 1 = on the object, 0 = not, 2 and 3 = top left and bottom right of the box.
-    mask: bool H x W, or None. A mask stands alone: N is 0 then.
+    mask: bool H x W, or None. A mask stands alone: N is 0 then. It is empty where the object is
+        absent.
     segments_xy_px: float32 K x 2 x 2; the line pieces of strokes and polygon outlines as drawn.
     segment_labels: int32 K; 1 = on the object, 0 = not.
+    is_absent: whether the prompt says that the object is not on this frame.
     """
 
     object_id: int
@@ -228,6 +261,7 @@ class ObjectPrompt:
     mask: np.ndarray | None
     segments_xy_px: np.ndarray
     segment_labels: np.ndarray
+    is_absent: bool = False
 
 
 def _check_ids(prompt: Any) -> None:

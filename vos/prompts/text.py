@@ -1,4 +1,7 @@
-"""Prompts as the command line writes them: `[ID:]values[@FRAME]`. The id is 1, the frame 0."""
+"""Prompts as the command line writes them: `[ID:]values[@FRAME]`. The id is 1, the frame 0.
+
+An absence is `ID@FRAME[..FRAME]`, where nothing may be left out.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,14 @@ import re
 from pathlib import Path
 
 from vos.errors import Parameter, PromptError
-from vos.prompts.kinds import XY, Box, MaskPrompt, Points, Polygon, Scribble
+from vos.prompts.kinds import XY, Absent, Box, MaskPrompt, Points, Polygon, Scribble
 from vos.prompts.masks import mask_prompts_from_png
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _VALUES = re.compile(r"(?:(?P<id>[^:@]*):)?(?P<values>[^:@]*)(?:@(?P<frame>[^:@]*))?")
+_ABSENCE = re.compile(
+    r"(?P<id>\d{1,18})@(?P<first>\d{1,18})(?P<range>\.\.(?P<last>\d{1,18})?)?", re.ASCII
+)
 _FILE = re.compile(
     r"(?:(?P<id>\d{1,3}):)?(?P<file>.+?)(?:@(?P<frame>-?\d+))?", re.ASCII | re.DOTALL
 )
@@ -72,6 +78,23 @@ def parse_mask(text: str) -> list[MaskPrompt]:
         raise PromptError(Parameter("mask"), " is empty; it is [ID:]FILE.png[@FRAME]: name a file")
     object_id = None if parts["id"] is None else int(parts["id"])
     return mask_prompts_from_png(Path(parts["file"]), object_id, int(parts["frame"] or 0))
+
+
+def parse_absent(text: str) -> Absent:
+    """Read an absence: `ID@FRAME`, `ID@FRAME..FRAME`, or `ID@FRAME..` until the next prompt.
+
+    Raises PromptError.
+    """
+    parts = _ABSENCE.fullmatch(text.strip())
+    if parts is None:
+        raise PromptError(
+            Parameter("absent"),
+            f" {text!r} is not ID@FRAME[..FRAME]: give 2@100 for one frame, 2@100..200 for all of "
+            "these, or 2@100.. until the object is prompted again",
+        )
+    last = parts["last"]
+    end = "end" if parts["range"] else None
+    return Absent(int(parts["id"]), int(parts["first"]), end if last is None else int(last))
 
 
 def _split(text: str, name: Parameter, form: str) -> tuple[int, list[float], int]:

@@ -30,6 +30,16 @@ class StreamPosition:
     reverse: bool = False
     frame_count: int | None = None
 
+    @property
+    def next_idx(self) -> int:
+        """Return the index of the frame that comes next in tracking direction."""
+        return self.frame_idx - 1 if self.reverse else self.frame_idx + 1
+
+    @property
+    def last_idx(self) -> int:
+        """Return the index of the frame that came last before this one."""
+        return self.frame_idx + 1 if self.reverse else self.frame_idx - 1
+
     def distance(self, entry: MemoryEntry) -> int:
         """Return how many frames ago a remembered frame was, in tracking direction."""
         away = self.frame_idx - entry.frame_idx

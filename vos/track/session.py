@@ -11,9 +11,11 @@ from vos.errors import FrameError, Parameter, PromptError
 from vos.frame import Frame, FrameResult, check_frame
 from vos.model.sam2 import Sam2Model
 from vos.model.types import Decoded, ModelPrompt
+from vos.prompts.absence import Absences
 from vos.prompts.collect import check_prompt, check_prompts, collect
 from vos.prompts.kinds import ObjectPrompt, Prompt
 from vos.refine.base import NoRefiner, Refiner
+from vos.track.absent import absent_logits, remember_absent
 from vos.track.capacity import Capacity
 from vos.track.compose import (
     Composing,
@@ -50,7 +52,8 @@ class Session:
     banks: what is remembered of objects that are tracked already.
     soft: whether results have mattes, which costs memory and time.
 
-    Raises PromptError for prompts that are none.
+    Raises PromptError for prompts that are none, or that show an object where one says it is
+    absent.
     """
 
     model: Sam2Model
@@ -64,12 +67,14 @@ class Session:
     banks: Mapping[int, MemoryBank] = field(default_factory=dict)
     soft: bool = False
     _by_frame: dict[int, dict[int, ObjectPrompt]] | None = None
+    _absences: Absences = field(default_factory=Absences)
     _size_hw: tuple[int, int] | None = None
     _last_idx: int | None = None
     _encoder: GroupEncoder = field(default_factory=GroupEncoder)
 
     def __post_init__(self) -> None:
         self.prompts = check_prompts(self.prompts)
+        self._absences = Absences.of(self.prompts)
 
     @property
     def engine(self) -> Engine:
@@ -136,29 +141,42 @@ class Session:
         """
         self._check_next(frame)
         by_object = self._take_prompts(frame)
-        if not by_object and not self.banks:
+        if not self.banks and all(prompt.is_absent for prompt in by_object.values()):
             return {}
-        room, engine, banks = self._room(), self.engine, self.banks
+        room, engine = self._room(), self.engine
         at = StreamPosition(frame.frame_idx, self.reverse, self.frame_count)
+        drawn = {i: prompt for i, prompt in by_object.items() if not prompt.is_absent}
+        gone = {i: bank for i, bank in self.banks.items() if self._absences.hold(i, at.frame_idx)}
+        banks = {i: bank for i, bank in self.banks.items() if i not in gone}
+        # A prompt may be added after the frame before it was tracked, which then knew of no end.
+        back = [i for i in drawn if i in banks and self._absences.hold(i, at.last_idx)]
+        banks |= {i: banks[i].without_recent() for i in back}
+        last = {i for i in gone if not self._absences.hold(i, at.next_idx)}
 
         def work() -> tuple[dict[int, Decoded], dict[int, MemoryBank]]:
+            if not (banks or drawn or last):
+                return {}, {i: remember_absent(engine, bank, None) for i, bank in gone.items()}
             features = self._encoder.encode(self.model, frame, following, room.look_ahead)
             double = to_double_input(frame.image, self.model, self.refiner)
             encoded = look_at(engine, replace(features, image_2x=double), at)
             prompts = {
-                object_id: _to_model(engine, frame, prompt, is_new=object_id not in banks)
-                for object_id, prompt in by_object.items()
+                i: _to_model(engine, frame, prompt, is_new=i not in banks)
+                for i, prompt in drawn.items()
             }
-            return track_frame(
+            decoded, remembered = track_frame(
                 engine, encoded, room.place(banks), prompts, batch_size=room.objects_per_batch
             )
+            for i, bank in room.place(gone).items():
+                remembered[i] = remember_absent(engine, bank, encoded if i in last else None)
+            return decoded, remembered
 
         with engine.autocast():
             decoded, remembered = room.run(
-                work, objects=len({*banks, *by_object}), frame_idx=frame.frame_idx
+                work, objects=len({*self.banks, *drawn}), frame_idx=frame.frame_idx
             )
-        self.banks = room.place(remembered)
-        return detach_results(decoded)
+        self.banks = dict(sorted(room.place(remembered).items()))
+        objects = detach_results(decoded) | {i: absent_logits(self.model) for i in gone}
+        return dict(sorted(objects.items()))
 
     def add_prompt(self, prompt: Prompt) -> None:
         """Add a prompt on a frame the stream has not reached yet; earlier prompts stay.
@@ -173,16 +191,13 @@ class Session:
                 f"{self._last_idx}; prompt a frame to come, or begin another session"
             )
         prompts = (*self.prompts, prompt)
+        absences = Absences.of(prompts)
         waiting = self._by_frame
         if waiting is not None and self._size_hw is not None:
-            same = [
-                p
-                for p in prompts
-                if p.frame_idx == prompt.frame_idx and p.object_id == prompt.object_id
-            ]
+            same = [p for p in prompts if p.object_id == prompt.object_id]
             merged = self._collect(same, self._size_hw)[prompt.frame_idx][prompt.object_id]
             waiting.setdefault(prompt.frame_idx, {})[prompt.object_id] = merged
-        self.prompts = prompts
+        self.prompts, self._absences = prompts, absences
 
     def remove_object(self, object_id: int) -> None:
         """Forget an object; later results no longer contain it.
@@ -195,6 +210,7 @@ class Session:
             )
         self.banks = {i: bank for i, bank in self.banks.items() if i != object_id}
         self.prompts = tuple(p for p in self.prompts if p.object_id != object_id)
+        self._absences = Absences.of(self.prompts)
         for by_object in (self._by_frame or {}).values():
             by_object.pop(object_id, None)
 

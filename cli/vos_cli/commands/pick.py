@@ -16,6 +16,7 @@ from vos_cli.console.notices import notify, warn
 from vos_cli.fix.overlay import redraw_overlay
 from vos_cli.fix.result import open_result
 from vos_cli.job.job import Job, Outcome, Say
+from vos_cli.job.run import find_outcome
 from vos_cli.options import track as options
 from vos_cli.options.takes import takes
 from vos_cli.options.track import TrackFlags
@@ -87,6 +88,8 @@ def pick_and_track(
         corrections = len(session.fixes.result.corrections())
         for text in redraw_overlay(open_result(job.output)):
             warn(text)
+    if session.runs.outcome is None and session.fixes is not None:
+        return find_outcome(job.output)  # a result that was there, opened on the page
     if session.runs.outcome is None:
         file = locate_part(job.output.resolve()) / PROMPTS_NAME
         if file.exists():
@@ -94,7 +97,8 @@ def pick_and_track(
                 f"stopped half-way, {job.output} is not made yet; "
                 f"`vos track {source} --prompts {file} -o {job.output}` continues it"
             )
-        raise Interrupted(f"closed before anything was tracked, {job.output} is not made")
+        left = "is as it was" if job.output.exists() else "is not made"
+        raise Interrupted(f"closed before anything was tracked, {job.output} {left}")
     return replace(session.runs.outcome, corrections=corrections)
 
 

@@ -24,11 +24,15 @@ from vos_cli.fix.interrupted import require_finished
 from vos_cli.fix.plan import (
     Course,
     Span,
+    absent_course,
     check,
     course,
+    find_absent,
     lifetime,
     merged,
     prompted_frames,
+    shown_frames,
+    within_limits,
     within_scene,
 )
 from vos_cli.fix.result import Result
@@ -64,17 +68,21 @@ class Edit:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What a correction will do. prompts: all of them, the new ones last. courses: in order, those
-    of one frame and one way together. new_objects: ids that the result does not have.
+    of one frame and one way together. new_objects: ids that the result does not have. within: the
+    first and the last frame that may change, None for all.
     """
 
     new: tuple[Prompt, ...]
     prompts: tuple[Prompt, ...]
     courses: tuple[tuple[Course, ...], ...]
     new_objects: tuple[int, ...]
+    within: tuple[int, int] | None = None
 
 
-def plan(result: Result, prompts: Sequence[Prompt]) -> Plan:
+def plan(result: Result, prompts: Sequence[Prompt], within: tuple[int, int] | None = None) -> Plan:
     """Check the new prompts and see what they concern. No model is needed.
+
+    within: the first and the last frame that may change, None for all.
 
     Raises: PromptError (frame outside, prompts that contradict each other), UsageError for an
     interrupted track.
@@ -86,7 +94,7 @@ def plan(result: Result, prompts: Sequence[Prompt]) -> Plan:
     direction = parameters["direction"]
     everything = merged(result.prompts, prompts)
     collect(everything, result.source.info.size_hw, direction=direction)
-    prompted = prompted_frames((one.object_id, one.frame_idx) for one in everything)
+    shown, absent = shown_frames(everything), find_absent(everything, result.frames)
     tracked_from = _tracked_from(result, prompts)
     is_new = {i: i not in series for i in tracked_from}
     existing = {
@@ -95,23 +103,23 @@ def plan(result: Result, prompts: Sequence[Prompt]) -> Plan:
         else range(int(series[i].frame_idx[0]), int(series[i].frame_idx[-1]) + 1)
         for i, those in tracked_from.items()
     }
-    courses = [
-        course(
-            object_id,
-            frame_idx,
-            prompted[object_id],
-            tracked_from[object_id],
-            existing[object_id],
-            result.frames,
-            direction,
-        )
-        for frame_idx, object_id in sorted({(one.frame_idx, one.object_id) for one in prompts})
-    ]
+    courses: list[Course] = []
+    for frame_idx, i in sorted({(one.frame_idx, one.object_id) for one in prompts}):
+        where = (shown[i], tracked_from[i], existing[i], result.frames, direction)
+        own = absent.get(i, {})
+        if frame_idx not in own:
+            courses.append(course(i, frame_idx, *where, own))
+            continue
+        frames = range(frame_idx, own[frame_idx] + 1)
+        others = {first: last for first, last in own.items() if first not in frames}
+        courses.append(absent_course(i, frames, *where, others))
     stops = parameters.get("scene_cuts") == "stop"
     courses = [
         one if is_new[one.object_id] and not stops else within_scene(one, result.cuts)
         for one in courses
     ]
+    if within is not None:
+        courses = [within_limits(one, *within) for one in courses]
     courses.sort(key=lambda one: (one.frame_idx, one.reverse))
     groups = groupby(courses, key=lambda one: (one.frame_idx, one.reverse))
     return Plan(
@@ -119,6 +127,7 @@ def plan(result: Result, prompts: Sequence[Prompt]) -> Plan:
         everything,
         tuple(tuple(group) for _, group in groups),
         tuple(i for i in sorted({one.object_id for one in prompts}) if is_new[i]),
+        within,
     )
 
 
@@ -128,19 +137,21 @@ def fix(
     tracker: Tracker,
     *,
     names: Mapping[int, str] = MappingProxyType({}),
+    within: tuple[int, int] | None = None,
     on_frame: OnFrame = lambda _frame_idx: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Edit:
     """Add the prompts, recompute what they concern, and replace masks, stats, prompts, manifest.
 
-    names: what new objects are called. on_frame: told of each frame that is done. stop: asked after
-    each frame; True ends the work with Interrupted and leaves everything as it was, as Ctrl-C does.
+    names: what new objects are called. within: as for `plan`. on_frame: told of each frame that is
+    done. stop: asked after each frame; True ends the work with Interrupted and leaves everything as
+    it was, as Ctrl-C does.
     `result` is out of date afterwards: `open_result` it again. The overlay video is stale then:
     `redraw_overlay`.
 
     Raises: PromptError as `plan`, Interrupted, BusyError, OutputError.
     """
-    planned = plan(result, prompts)
+    planned = plan(result, prompts, within)
     store = EditStore(result.path)
     with store.holding():
         manifest = current_manifest(result)
@@ -230,6 +241,7 @@ def _prepare(
         "new_objects": list(edit.new_objects),
         "spans": [span.as_json() for span in spans],
         "frames_changed": len(edit.frames),
+        **({} if planned.within is None else {"within": list(planned.within)}),
         "model": tracker.model_info.name,
         "model_sha256": tracker.model_info.sha256,
         "refiner": None if refiner is None else refiner.name,
@@ -273,7 +285,8 @@ def _tracked_from(result: Result, new: Sequence[Prompt]) -> dict[int, set[int]]:
     made = (edit["prompts"] for edit in result.corrections())
     tracked_from: dict[int, set[int]] = {}
     for prompts in (result.manifest["parameters"]["prompts"], *made, prompts_to_json(new)):
-        asked = ((one["object_id"], one["frame_idx"]) for one in prompts)
+        shown = (one for one in prompts if one.get("type") != "absent")
+        asked = ((one["object_id"], one["frame_idx"]) for one in shown)
         tracked_from = prompted_frames(asked) | tracked_from
     return tracked_from
 

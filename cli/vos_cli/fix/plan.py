@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from vos.errors import PromptError
-from vos.prompts import Box, MaskPrompt, Polygon, Prompt
+from vos.prompts import Absent, Box, MaskPrompt, Polygon, Prompt
+from vos.prompts.absence import Absences, merge_absences
 
 MOST_ANCHORS = 4
 
@@ -19,7 +21,9 @@ class Course:
     frame_idx: the corrected one. reverse: its memory is that of the frames after it. anchors:
     prompted frames to remember, in tracking order; none where the object begins here. origin: the
     frame on which it was tracked first, without memory. low, high: the first and the last frame
-    that may change, both inclusive. before, after: what lies beyond them, "prompt", "cut" or "end".
+    that may change, both inclusive. before, after: what lies beyond them, "prompt", "cut", "limit",
+    "end", or "absence": what was before the object is absent stays. absent: the frames on which it
+    is said to be absent; the corrected one is the first of them in tracking order.
     """
 
     object_id: int
@@ -31,6 +35,7 @@ class Course:
     high: int
     before: str
     after: str
+    absent: range | None = None
 
     def holds(self, frame_idx: int) -> bool:
         """Whether this frame may change."""
@@ -39,8 +44,10 @@ class Course:
 
 def merged(old: Sequence[Prompt], new: Sequence[Prompt]) -> tuple[Prompt, ...]:
     """All prompts, the new ones last. On its frame a new mask or polygon replaces everything said
-    of its object before, a new box the box; points and scribbles come on top.
+    of its object before, a new box the box; points and scribbles come on top. An absence and what
+    shows its object replace each other, as `merge_absences` says.
     """
+    old = merge_absences(old, new)
     exact = {_key(prompt) for prompt in new if isinstance(prompt, (MaskPrompt, Polygon))}
     boxed = {_key(prompt) for prompt in new if isinstance(prompt, Box)}
     kept = (
@@ -71,6 +78,12 @@ def check(new: Sequence[Prompt], frames: range) -> None:
             )
 
 
+def shown_frames(prompts: Iterable[Prompt]) -> dict[int, set[int]]:
+    """The frames with prompts that are no absences, by object id."""
+    shown = (one for one in prompts if not isinstance(one, Absent))
+    return prompted_frames((one.object_id, one.frame_idx) for one in shown)
+
+
 def lifetime(tracked_from: Collection[int], frames: range, direction: str) -> range:
     """Frames on which an object exists that is tracked from these of the result's `frames`."""
     first = min(tracked_from) if direction == "forward" else frames[0]
@@ -86,16 +99,21 @@ def course(
     existing: range,
     frames: range,
     direction: str,
+    absent: Mapping[int, int] = MappingProxyType({}),
 ) -> Course:
     """The course of an object from a corrected frame.
 
-    prompted: all its prompted frames, this one too. tracked_from: those it was tracked with, before
-    any correction. existing: frames on which the result has the object, or will have a new one.
+    prompted: all frames that a prompt shows it on, this one too. tracked_from: those it was tracked
+    with, before any correction. existing: frames on which the result has the object, or will have a
+    new one.
     frames: of the result. direction: the way it was tracked, which decides whether an object exists
-    before its first or after its last prompt.
+    before its first or after its last prompt. absent: the first frame of each of its absences, and
+    its last one; neither is changed by a prompt elsewhere.
     """
     earlier = sorted(idx for idx in prompted if idx < frame_idx)
     later = sorted(idx for idx in prompted if idx > frame_idx)
+    last_said = [idx for idx in (*earlier[-1:], *absent.values()) if idx < frame_idx]
+    next_said = [idx for idx in (*later[:1], *absent) if idx > frame_idx]
     if direction == "forward":
         origin = min(prompted)
     else:
@@ -116,11 +134,53 @@ def course(
         reverse,
         _nearest(anchors),
         origin,
-        low=earlier[-1] + 1 if earlier else low,
-        high=later[0] - 1 if later else high,
-        before="prompt" if earlier else "end",
-        after="prompt" if later else "end",
+        low=max(last_said) + 1 if last_said else low,
+        high=min(next_said) - 1 if next_said else high,
+        before="prompt" if last_said else "end",
+        after="prompt" if next_said else "end",
     )
+
+
+def absent_course(
+    object_id: int,
+    absent: range,
+    prompted: Collection[int],
+    tracked_from: Collection[int],
+    existing: range,
+    frames: range,
+    direction: str,
+    others: Mapping[int, int],
+) -> Course:
+    """The course of an object that is not there on the frames `absent`.
+
+    others: its other absences, as for `course`, as are the rest.
+
+    Raises PromptError where the object does not exist there, or would begin there.
+    """
+    frame_idx = absent[0]
+    like = course(object_id, frame_idx, prompted, tracked_from, existing, frames, direction, others)
+    is_early = direction == "forward" and frame_idx < like.origin
+    if is_early or frame_idx not in existing or not like.anchors:
+        raise PromptError(
+            f"object {object_id} is to be absent on frame {frame_idx}, but what it is tracked from "
+            "is not before that frame: begin the absence later, or prompt the object elsewhere "
+            "first"
+        )
+    if like.reverse:
+        last = absent[-1]
+        return replace(like, frame_idx=last, high=last, after="absence", absent=absent)
+    return replace(like, low=frame_idx, before="absence", absent=absent)
+
+
+def find_absent(prompts: Sequence[Prompt], frames: range) -> dict[int, dict[int, int]]:
+    """The absences in a result's `frames`: first and last frame of each, by object id."""
+    found: dict[int, dict[int, int]] = {}
+    for object_id, spans in Absences.of(prompts).spans.items():
+        own = found.setdefault(object_id, {})
+        for first, last in spans:
+            end = frames[-1] if last is None else min(last, frames[-1])
+            own[first] = max(end, own.get(first, end))
+    return found
 
 
 def within_scene(course: Course, cuts: Sequence[int]) -> Course:
@@ -134,6 +194,22 @@ def within_scene(course: Course, cuts: Sequence[int]) -> Course:
         return course if limit >= course.high else replace(course, high=limit, after="cut")
     limit = max((cut for cut in cuts if cut <= course.frame_idx), default=course.low)
     return course if limit <= course.low else replace(course, low=limit, before="cut")
+
+
+def within_limits(course: Course, first: int, last: int) -> Course:
+    """The course, but that no frame outside `first` to `last` changes. Raises PromptError where the
+    corrected frame lies outside.
+    """
+    if not first <= course.frame_idx <= last:
+        raise PromptError(
+            f"prompt on frame {course.frame_idx}: only frames {first} to {last} are to change; "
+            "choose one of them, or others"
+        )
+    if course.low < first:
+        course = replace(course, low=first, before="limit")
+    if course.high > last:
+        course = replace(course, high=last, after="limit")
+    return course
 
 
 def _nearest(anchors: Sequence[int]) -> tuple[int, ...]:
@@ -152,8 +228,8 @@ class Span:
     """Frames that were computed again for one object, `first` to `last`, both inclusive.
 
     corrected: the frame with the new prompts. before, after: why it ends there: "prompt" (the next
-    prompted frame), "cut" (of the scene), "agrees" (the masks are the old ones again), "end" (of
-    the track or object).
+    prompted frame), "cut" (of the scene), "limit" (that was set), "agrees" (the masks are the old
+    ones again), "absence" (the object is absent from there), "end" (of the track or object).
     """
 
     object_id: int

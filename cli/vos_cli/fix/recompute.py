@@ -18,7 +18,8 @@ from vos.frame import Frame
 from vos.io.paths import display_name
 from vos.io.queues import Prefetch, prefetch
 from vos.io.read.source import Source
-from vos.prompts import Prompt
+from vos.prompts import Absent, Prompt
+from vos.prompts.absence import Absences
 from vos.track.compose import label_map
 from vos.track.from_masks import KnownMask, remember_masks
 from vos.track.mattes import matte_pixels
@@ -26,6 +27,7 @@ from vos.track.memory_bank import MemoryBank
 from vos.track.session import Session
 from vos_cli.fix.agreement import Agreement, iou
 from vos_cli.fix.draft import Draft
+from vos_cli.fix.exact import exact_masks, with_exact
 from vos_cli.fix.overlap import hand_on, laid_over
 from vos_cli.fix.plan import Course, Span
 
@@ -72,6 +74,7 @@ class _Recompute:
         # Only a folder's length is certain, as for `Stream`.
         info = setting.source.info
         self._count = info.frame_count if info.kind != "video" else None
+        self._absences = Absences.of(setting.prompts)
         self._first_agreement: dict[int, Agreement] = {}
         self._ends: dict[bool, dict[int, tuple[int, bool]]] = {False: {}, True: {}}
 
@@ -80,15 +83,24 @@ class _Recompute:
         with self._reading(self._begin, reverse=self._reverse) as frames:
             recent, frame = self._up_to_corrected(frames)
             banks = self._remember(banks, recent)
-            prompts = self._prompts_on(self._frame_idx, self._courses)
+            shown = {i for i, course in self._courses.items() if course.absent is None}
+            prompts = self._prompts_on(self._frame_idx, shown)
+            prompts += self._absent_among(lambda absent: absent)
             session = self._session(self._reverse, prompts, banks)
             self._correct(session, frame)
             # The way back first: where the masks before the corrected frame were wrong too, the way
             # on then starts from memories of right ones.
-            self._follow_back(session.banks)
-            banks = self._remember(_without_recent(session.banks), recent)
-            self._follow(self._session(self._reverse, (), banks), frames)
+            corrected = {i: bank for i, bank in session.banks.items() if i in shown}
+            self._follow_back(corrected)
+            banks = dict(session.banks) | self._remember(_without_recent(corrected), recent)
+            left = self._absent_among(lambda absent: absent[:-1] if self._reverse else absent[1:])
+            self._follow(self._session(self._reverse, left, banks), frames)
         return [self._span(course) for course in self._courses.values()]
+
+    def _absent_among(self, some: Callable[[range], range]) -> list[Prompt]:
+        """What says that objects are absent, on some of the frames where they are."""
+        spans = {i: some(one.absent) for i, one in self._courses.items() if one.absent is not None}
+        return [Absent(i, span[0], span[-1]) for i, span in spans.items() if span]
 
     @property
     def _begin(self) -> int:
@@ -112,19 +124,25 @@ class _Recompute:
 
     def _remember(
         self, banks: Mapping[int, MemoryBank], recent: Iterable[Frame]
-    ) -> Mapping[int, MemoryBank]:
+    ) -> dict[int, MemoryBank]:
         """Remember these frames' masks as they are now."""
+        banks = dict(banks)
         for frame in recent:
             fresh = (
                 i
                 for i, course in self._courses.items()
-                if course.anchors and frame.frame_idx not in course.anchors
+                if course.anchors and not course.absent and frame.frame_idx not in course.anchors
             )
+            gone = [i for i in banks if self._absences.hold(i, frame.frame_idx)]
+            banks |= _without_recent({i: banks[i] for i in gone})
             if self._is_after_cut(frame, reverse=self._reverse):
                 banks = _without_recent(banks)
             known = self._known(frame.frame_idx, fresh)
             banks = remember_masks(self._setting.tracker.engine, banks, frame, known)
-        return banks
+        # A prompt that ends an absence starts from prompted frames alone, as in tracking.
+        before = self._frame_idx + (1 if self._reverse else -1)
+        ended = {i: bank for i, bank in banks.items() if self._absences.hold(i, before)}
+        return banks | _without_recent(ended)
 
     def _is_after_cut(self, frame: Frame, *, reverse: bool) -> bool:
         """Whether the track forgot all but prompted frames before this one."""
@@ -195,7 +213,8 @@ class _Recompute:
             session.forget_recent()
         decoded = session.decode(frame)
         logits = {i: one.logits for i, one in sorted(decoded.items())}
-        labels = label_map(logits, frame.size_hw)
+        exact = exact_masks(self._setting.prompts, frame.frame_idx, decoded, frame.size_hw)
+        labels = with_exact(label_map(logits, frame.size_hw), exact)
         old = draft.labels(frame.frame_idx)
         scores = draft.scores(frame.frame_idx) | {i: one.scores for i, one in decoded.items()}
         new = laid_over(old, labels, decoded, self._setting.new_objects)
@@ -203,6 +222,7 @@ class _Recompute:
         if self._setting.is_soft and logits:
             made = matte_pixels(logits, frame.size_hw).cpu().numpy()
             mattes = dict(zip(logits, made, strict=True))
+            mattes |= {i: mask.astype(np.uint8) * 255 for i, mask in exact.items()}
             others = scores.keys() - logits.keys()
             new = hand_on(old, new, others, partial(draft.matte, frame.frame_idx))
         draft.put(frame, new, scores, mattes)

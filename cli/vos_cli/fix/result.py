@@ -39,6 +39,7 @@ from vos.io.write.mattes import matte_name, read_matte
 from vos.io.write.stats_file import ObjectSeries, StatsFile
 from vos.model.options import ModelOptions
 from vos.prompts import Direction, Prompt
+from vos.prompts.absence import Absences, shows
 from vos.prompts.file import load_named_prompts
 from vos.settings import as_rate
 from vos.suspicious import Suspicion, find_suspicious_spans
@@ -84,9 +85,17 @@ class Result:
         return self.stats.series()
 
     def suspicious(self) -> list[Suspicion]:
-        """Spans to look at, in order."""
-        prompted = self.prompted_frames()
-        return find_suspicious_spans(self.timeline(), prompted=prompted, cuts=self.cuts)
+        """Spans to look at, in order. Prompts that only say where an object is not leave in doubt
+        whether the rest is right.
+        """
+        absences = Absences.of(self.prompts)
+        said = (one for one in self.prompts if shows(one))
+        return find_suspicious_spans(
+            self.timeline(),
+            prompted=prompted_frames((one.object_id, one.frame_idx) for one in said),
+            cuts=self.cuts,
+            is_absent=absences.hold,
+        )
 
     @property
     def cuts(self) -> list[int]:

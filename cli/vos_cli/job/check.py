@@ -22,6 +22,7 @@ from vos.model import registry
 from vos.model import weights as weight_file
 from vos.model.registry import ResolvedModel
 from vos.prompts import (
+    Absent,
     MaskPrompt,
     Polygon,
     check_frame_range,
@@ -29,6 +30,7 @@ from vos.prompts import (
     find_notes,
     prompts_text,
 )
+from vos.prompts.collect import last_frame
 from vos.prompts.file import check_size
 from vos.refine.resolve import NONE, RefinerInfo, resolve_refiner
 
@@ -94,7 +96,9 @@ def _find_policy_notes(job: Job) -> tuple[str, ...]:
     if job.settings.policy != "samurai":
         return ()
     with_points = {
-        prompt.object_id for prompt in job.prompts if not isinstance(prompt, (MaskPrompt, Polygon))
+        prompt.object_id
+        for prompt in job.prompts
+        if not isinstance(prompt, (MaskPrompt, Polygon, Absent))
     }
     masks_only = sorted({prompt.object_id for prompt in job.prompts} - with_points)
     if not masks_only:
@@ -122,7 +126,7 @@ def check_prompts(job: Job, info: SourceInfo) -> None:
     for name in job.settings.deliver:
         check_format(get_format(name), info.size_hw)
     collect(job.prompts, info.size_hw, direction=job.direction)
-    last = max(prompt.frame_idx for prompt in job.prompts)
+    last = max(map(last_frame, job.prompts))
     if info.kind != "video":
         assert info.frame_count is not None
         check_frame_range(job.prompts, info.frame_count)

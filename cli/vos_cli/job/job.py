@@ -38,6 +38,7 @@ class Job:
     overwrite: whether an earlier output may be replaced.
     names: what objects are called, by id; they go into the output's prompt file alone.
     drawn_on: size_hw in pixels that the prompt file names, else None.
+    goes_on: whether an interrupted run with other prompts is continued from where they differ.
     """
 
     source: str
@@ -50,6 +51,7 @@ class Job:
     overwrite: bool
     names: Mapping[int, str] = field(default_factory=dict)
     drawn_on: tuple[int, int] | None = None
+    goes_on: bool = False
 
     @classmethod
     def checked(
@@ -142,6 +144,8 @@ class Outcome:
 
     def summary(self) -> str:
         """One line for people."""
+        if self.frames_per_s is None and not self.is_skipped:
+            return f"opened, {_counted(self.corrections)} in all"
         if self.frames_per_s is None and self.corrections:
             return (
                 f"already complete with these parameters and corrected ({self.corrections} by `vos "

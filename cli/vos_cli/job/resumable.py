@@ -10,7 +10,7 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from vos.errors import ResumeError
+from vos.errors import Cancelled, ResumeError
 from vos.frame import Frame, FrameResult
 from vos.io.queues import WriteBehind
 from vos.io.results.checkpoints import (
@@ -78,11 +78,17 @@ class ResumableRun:
     """
 
     def __init__(
-        self, folder: OutputFolder, open_parts: Open, saved: Checkpoint | None, period_s: float
+        self,
+        folder: OutputFolder,
+        open_parts: Open,
+        saved: Checkpoint | None,
+        period_s: float,
+        *,
+        is_eager: bool = False,
     ) -> None:
         self._folder = folder
         self._period_s = period_s
-        self._due = time.monotonic() + period_s
+        self._due = time.monotonic() + (0 if is_eager else period_s)
         reading = nullcontext() if saved is None else saved_by_another()
         with ExitStack() as stack:
             with reading:
@@ -114,7 +120,11 @@ class ResumableRun:
                 for queue in queues:
                     queue.put(one)
                 del one  # not held while the next ones are made
-                progress.advance()
+                try:
+                    progress.advance()
+                except Cancelled:  # between two frames, so that nothing of them need be lost
+                    self._save_now(queues)
+                    raise
                 self._save_if_due(queues)
 
     def _replay(self, frame: Frame) -> None:
@@ -126,12 +136,15 @@ class ResumableRun:
         started = time.monotonic()
         if started < self._due:
             return
-        for queue in queues:
-            queue.drain()
-        self._save()
+        self._save_now(queues)
         now = time.monotonic()
         pause = max(self._period_s, (now - started) / _MOST_OF_THE_TIME)
         self._due = now + (pause if self._period_s else 0)
+
+    def _save_now(self, queues: Sequence[WriteBehind[Written]]) -> None:
+        for queue in queues:
+            queue.drain()
+        self._save()
 
     def _save(self) -> None:
         """Sinks first: what the checkpoint promises must be on the disk before it."""
@@ -157,28 +170,35 @@ class ResumableRun:
 
 
 def resume_or_start(
-    folder: OutputFolder, open_parts: Open, *, period_s: float, warn: Callable[[str], None]
+    folder: OutputFolder,
+    open_parts: Open,
+    *,
+    period_s: float,
+    is_eager: bool = False,
+    warn: Callable[[str], None],
 ) -> ResumableRun:
     """The work that an earlier run left in the folder, or all of it.
 
     open_parts: makes the stream and the sinks, new or from saved states by name, and enters them
-    into the stack. warn: told of saved states that cannot be used.
+    into the stack. is_eager: save after the first frame already. warn: told of saved states that
+    cannot be used.
     """
     problems = [f"{folder.damaged} of its checkpoints damaged"] if folder.damaged else []
     for saved in folder.saved:
         try:
-            work = ResumableRun(folder, open_parts, saved, period_s)
+            work = ResumableRun(folder, open_parts, saved, period_s, is_eager=is_eager)
         except ResumeError as error:
             problems.append(str(error))
             continue
         for problem in problems:
             warn(f"interrupted run: {problem}; an older checkpoint is used")
+        folder.continue_from(saved)
         return work
     for problem in problems:
         warn(f"interrupted run: {problem}; tracking starts again from the beginning")
     if folder.saved:
         folder.restart()
-    return ResumableRun(folder, open_parts, None, period_s)
+    return ResumableRun(folder, open_parts, None, period_s, is_eager=is_eager)
 
 
 def _write(sink: Sink, one: Written) -> None:

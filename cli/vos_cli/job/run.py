@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -23,6 +25,7 @@ from vos.settings import Settings
 from vos_cli.console.errors import Interrupted
 from vos_cli.console.progress import Mode, Progress, open_progress
 from vos_cli.job.check import Prepared, check
+from vos_cli.job.go_on import GOING_ON_S, find_droppable, fits_on
 from vos_cli.job.job import Job, Outcome, Say
 from vos_cli.job.pipeline import open_pipeline
 from vos_cli.job.resumable import resume_or_start
@@ -67,6 +70,8 @@ def run(
             prepared.fingerprint,
             source=prepared.source.info.path,
             overwrite=job.overwrite,
+            fits_on=partial(fits_on, job, prepared.fingerprint) if job.goes_on else None,
+            droppable=find_droppable(job),
         ) as folder,
     ):
         if folder.is_known_by_ends:
@@ -106,7 +111,8 @@ def _track(
     run = resume_or_start(
         folder,
         partial(open_pipeline, job, source, load(job.settings), folder),
-        period_s=job.settings.checkpoint_s,
+        period_s=min(job.settings.checkpoint_s, GOING_ON_S if job.goes_on else math.inf),
+        is_eager=job.goes_on,
         warn=warn,
     )
     if run.resumed_at is not None:
@@ -209,19 +215,32 @@ def _model_line(prepared: Prepared) -> str:
 
 
 def _skipped(prepared: Prepared) -> Outcome:
-    output = prepared.job.output
+    found = find_outcome(prepared.job.output)
+    return replace(
+        found,
+        model=prepared.model.name,
+        model_sha256=prepared.model_sha256,
+        refiner=prepared.refiner,
+        is_skipped=True,
+    )
+
+
+def find_outcome(output: Path) -> Outcome:
+    """Return what there is of a result that another command has made."""
     manifest = read_manifest(output) or {}
     cuts = manifest.get("scene_cuts")
+    sha256 = manifest.get("model_sha256") or ""
+    published = registry.find_published(sha256)
     return Outcome(
         output=output,
         files=_entries(output),
         frames=manifest.get("frame_count", 0),
         frames_per_s=None,
-        model=prepared.model.name,
-        model_sha256=prepared.model_sha256,
-        refiner=prepared.refiner,
+        model="unknown" if published is None else published.name,
+        model_sha256=sha256,
+        refiner=None,
         warnings=tuple(manifest.get("warnings", ())),
-        is_skipped=True,
+        is_skipped=False,
         scene_cuts=None if cuts is None else tuple(cuts),
         ended_at_cut=manifest.get("ended_at_cut"),
         corrections=len(edits_in_force(manifest)),

@@ -14,7 +14,14 @@ from vos.io.results.layout import MATTES_NAME
 from vos.io.write.deliver.registry import FORMATS
 from vos.model.options import OPTION_NAMES, Dtype
 from vos.policies import describe_policies
-from vos.prompts import parse_box, parse_mask, parse_point, parse_polygon, parse_scribble
+from vos.prompts import (
+    parse_absent,
+    parse_box,
+    parse_mask,
+    parse_point,
+    parse_polygon,
+    parse_scribble,
+)
 from vos.prompts.file import NamedPrompts, load_named_prompts
 from vos.settings import Settings
 from vos_cli.job.job import DIRECTIONS, SAVES, Job
@@ -77,7 +84,7 @@ Quiet = Annotated[
 ]
 
 MODEL_OPTIONS = OPTION_NAMES
-PROMPT_OPTIONS = ("box", "point", "neg_point", "polygon", "scribble", "mask", "prompts")
+PROMPT_OPTIONS = ("box", "point", "neg_point", "polygon", "scribble", "mask", "absent", "prompts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +140,15 @@ class TrackFlags:
             text="A mask or label image of the video's size.",
             panel=_PROMPTS,
             metavar="[ID:]FILE.png[@FRAME]",
+        ),
+    ] = ()
+    absent: Annotated[
+        tuple[str, ...],
+        _option(
+            "--absent",
+            text="Where an object is not; FRAME.. until it is prompted again.",
+            panel=_PROMPTS,
+            metavar="ID@FRAME[..FRAME]",
         ),
     ] = ()
     prompts: Annotated[
@@ -313,6 +329,7 @@ class TrackFlags:
             *map(parse_polygon, self.polygon),
             *map(parse_scribble, self.scribble),
             *(one for text in self.mask for one in parse_mask(text)),
+            *map(parse_absent, self.absent),
         )
         return replace(read, prompts=prompts)
 

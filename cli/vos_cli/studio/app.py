@@ -18,6 +18,8 @@ from vos.errors import OutputError, PromptError, UsageError, VosError
 from vos_cli.console.errors import message, one_line
 from vos_cli.studio.document import StaleError, read_document
 from vos_cli.studio.fixes import Fixes
+from vos_cli.studio.in_out import InOut
+from vos_cli.studio.offers import Choice
 from vos_cli.studio.pictures import jpeg, mask_png, png
 from vos_cli.studio.session import StudioSession
 
@@ -54,6 +56,28 @@ class Edit(Change):
         except (UnicodeEncodeError, RecursionError) as error:
             raise PydanticCustomError(_NO_TEXT, "a text that cannot be written") from error
         return sent
+
+
+class Points(BaseModel):
+    """The In and the Out point: frame indices, both inclusive; None where one is not set."""
+
+    first: int | None = Field(default=None, ge=0)
+    last: int | None = Field(default=None, ge=0)
+
+
+class Answer(BaseModel):
+    """The answer to what is offered: "drawn", "result" or "new"."""
+
+    take: Choice
+
+
+class Finish(BaseModel):
+    """The end of the page.
+
+    drop: forget what is drawn and in no file and no result.
+    """
+
+    drop: bool = False
 
 
 class Start(BaseModel):
@@ -101,6 +125,16 @@ def make_app(session: StudioSession) -> FastAPI:
     def redo(sent: Change) -> dict[str, Any]:
         return session.redo(sent.version).as_json()
 
+    @app.put("/api/in-out")
+    def move(sent: Points) -> dict[str, Any]:
+        session.move_in_out(InOut.from_json(sent.model_dump()))
+        return session.status()
+
+    @app.post("/api/offer")
+    def take(sent: Answer) -> dict[str, Any]:
+        session.take(sent.take)
+        return session.status()
+
     @app.get("/api/prompts.json")
     def prompt_file() -> Response:
         headers = {"Content-Disposition": 'attachment; filename="prompts.json"'}
@@ -125,15 +159,15 @@ def make_app(session: StudioSession) -> FastAPI:
 
     @app.post("/api/encode/{frame_idx:int}")
     def encode(frame_idx: int) -> dict[str, Any]:
-        session.previewer.encode(frame_idx)
+        session.encode(frame_idx)
         return {}
 
     @app.get("/api/masks/{frame_idx:int}.png")
     def mask(frame_idx: int) -> Response:
-        history = session.history
-        preview = session.previewer.masks(frame_idx, history.now.prompts)
+        version, preview, knows_before = session.preview(frame_idx)
         about = {
-            "version": history.version,
+            "version": version,
+            "knows_before": knows_before,
             "scores": {
                 i: round(score.iou_pred, 3)
                 for i, score in preview.scores.items()
@@ -159,7 +193,7 @@ def make_app(session: StudioSession) -> FastAPI:
                 raise UsageError("this result is being corrected; reload the page")
             if not session.history.now.prompts:
                 raise PromptError("nothing is drawn yet: draw a box around an object first")
-            runs.start(session.history, overwrite=sent.overwrite)
+            runs.start(session.history, session.in_out, overwrite=sent.overwrite)
             return session.status()
 
         @app.post("/api/correct")
@@ -185,14 +219,20 @@ def make_app(session: StudioSession) -> FastAPI:
             return Response(status_code=204)
         return Response(mask_png(labels), media_type="image/png")
 
+    @app.get("/api/before/{frame_idx:int}.png")
+    def before(frame_idx: int) -> Response:
+        labels = None if session.fixes is None else session.fixes.mask_before(frame_idx)
+        if labels is None:
+            return Response(status_code=204)
+        return Response(mask_png(labels), media_type="image/png")
+
     @app.get("/api/timeline")
     def timeline() -> dict[str, Any]:
         return _fixes(session).timeline()
 
     @app.post("/api/fix")
     def fix() -> dict[str, Any]:
-        now = session.history.now
-        _fixes(session).start(now.prompts, now.objects)
+        session.start_fix()
         return session.status()
 
     @app.post("/api/fix/undo")
@@ -206,8 +246,8 @@ def make_app(session: StudioSession) -> FastAPI:
         return session.status()
 
     @app.post("/api/finish")
-    def finish() -> dict[str, Any]:
-        session.finish()
+    def finish(sent: Finish) -> dict[str, Any]:
+        session.close(drop=sent.drop)
         return {}
 
     return app

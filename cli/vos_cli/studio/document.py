@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from vos.errors import PromptError
-from vos.prompts import Box, Points, Prompt, collect
+from vos.prompts import Absent, Box, Points, Prompt, collect
 from vos.prompts.file import check_names, prompts_from_json, prompts_to_json
 
 _UNDO_STEPS = 200
@@ -142,6 +142,8 @@ def check_drawn(prompts: Sequence[Prompt], size_hw: tuple[int, int]) -> None:
     Objects may still start with negative points only: the positive one comes with the next click.
     """
     height, width = size_hw
-    after = 1 + max((prompt.frame_idx for prompt in prompts), default=0)
+    ends = (one.last_idx for one in prompts if isinstance(one, Absent))
+    frames = (*(prompt.frame_idx for prompt in prompts), *(i for i in ends if isinstance(i, int)))
+    after = 1 + max(frames, default=0)
     shown = [Box(i, (0, 0, width, height), after) for i in {p.object_id for p in prompts}]
     collect([*prompts, *shown], size_hw, direction="both")

@@ -15,8 +15,10 @@ import numpy as np
 from vos.errors import PromptError
 from vos.frame import Frame, ObjectResult
 from vos.io.read.random_access import RandomAccess
-from vos.prompts import Prompt
+from vos.prompts import Absent, Prompt
+from vos.prompts.absence import Absences
 from vos_cli.console.errors import message
+from vos_cli.fix.exact import exact_masks, with_exact
 from vos_cli.fix.overlap import hand_on, laid_over
 from vos_cli.fix.plan import merged
 from vos_cli.fix.result import Result
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from vos.api import Tracker
     from vos.track.memory_bank import MemoryBank
 
+_ABSENT = ObjectResult(iou_pred=1.0, object_score=-10.0)
 _TAKEN = "all of it is part of another object: draw a prompt for that one here too"
 
 
@@ -58,7 +61,15 @@ class FixPreviewer(Previewer):
             height, width = result.source.info.size_hw
             return Preview(np.zeros((height, width), np.uint8), {}, {})
         labels, scores = result.labels(frame_idx), _scores(result, frame_idx)
-        drawn = [prompt for prompt in prompts if prompt.frame_idx == frame_idx]
+        absences = Absences.of(prompts)
+        gone = [i for i in scores if absences.hold(i, frame_idx)]
+        labels = np.where(np.isin(labels, gone), 0, labels).astype(np.uint8)
+        scores |= dict.fromkeys(gone, _ABSENT)
+        drawn = [
+            prompt
+            for prompt in prompts
+            if prompt.frame_idx == frame_idx and not isinstance(prompt, Absent)
+        ]
         if not drawn:
             return Preview(labels, scores, {})
         tracker = self.tracker()
@@ -74,7 +85,7 @@ class FixPreviewer(Previewer):
         tracker: Tracker,
         result: Result,
         frame_idx: int,
-        drawn: list[Prompt],
+        drawn: Sequence[Prompt],
         labels: np.ndarray,
         scores: dict[int, ObjectResult],
     ) -> Preview:
@@ -84,13 +95,16 @@ class FixPreviewer(Previewer):
         here = [
             prompt
             for prompt in merged(result.prompts, drawn)
-            if prompt.frame_idx == frame_idx and prompt.object_id in objects
+            if prompt.frame_idx == frame_idx
+            and prompt.object_id in objects
+            and not isinstance(prompt, Absent)
         ]
         banks = self._remember(tracker, result, frame_idx)
         session = tracker.session(here, banks={i: banks[i] for i in banks if i in objects})
         frame = self._frame_at(frame_idx)
         decoded = session.decode(frame)
         new = label_map({i: one.logits for i, one in decoded.items()}, frame.size_hw)
+        new = with_exact(new, exact_masks(here, frame_idx, decoded, frame.size_hw))
         added = objects - {prompt.object_id for prompt in result.prompts}
         both = laid_over(labels, new, decoded, added)
         if result.is_soft:

@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vos.errors import InputError, UsageError
+from vos.io.results.edits import EditStore
+from vos.io.write.mask_png import read_label_png
 from vos.io.write.stats_file import ObjectSeries
 from vos.prompts import Prompt
 from vos.prompts.file import prompts_from_json, prompts_to_json
 from vos_cli.console.errors import message
 from vos_cli.console.progress import Counter
 from vos_cli.fix.edit import Edit, Plan, fix, plan, undo
+from vos_cli.fix.plan import find_absent
 from vos_cli.fix.result import Result
 from vos_cli.studio.background import Background
 from vos_cli.studio.document import Document, select_new
@@ -53,18 +56,24 @@ class Fixes(Background):
         objects |= {i: names.get(i, "") for i in self.result.timeline()}
         return Document(prompts, {i: objects[i] for i in sorted(objects)})
 
-    def start(self, prompts: Sequence[Prompt], names: Mapping[int, str]) -> None:
+    def start(
+        self,
+        prompts: Sequence[Prompt],
+        names: Mapping[int, str],
+        within: tuple[int, int] | None = None,
+    ) -> None:
         """Correct with these prompts, unless a correction is under way. Raises PromptError.
 
         names: of objects that the result does not have yet.
+        within: the first and the last frame that may change, None for all.
         """
         with self._changing:
             if self.state == "running":
                 return
-            planned = plan(self.result, prompts)
+            planned = plan(self.result, prompts, within)
             self._edit = None
             self._progress = Counter(_most_frames(planned))
-            self._begin("fix", partial(self._fix, tuple(prompts), names))
+            self._begin("fix", partial(self._fix, tuple(prompts), names, within))
 
     def undo(self) -> None:
         """Take back the last correction in force. Raises UsageError if there is none."""
@@ -83,7 +92,10 @@ class Fixes(Background):
         taken_back = find_undone(self.result.history())
         if not taken_back:
             raise UsageError("nothing was taken back, so nothing can be made again")
-        self.start(prompts_from_json(taken_back[-1]["prompts"]), names)
+        entry = taken_back[-1]
+        limits = entry.get("within")
+        within = None if limits is None else (limits[0], limits[1])
+        self.start(prompts_from_json(entry["prompts"]), names, within)
 
     def mask(self, frame_idx: int) -> np.ndarray | None:
         """Return the label map of a frame; None where the result has none."""
@@ -91,6 +103,19 @@ class Fixes(Background):
             return None
         try:
             return self.result.labels(frame_idx)
+        except InputError:
+            return None
+
+    def mask_before(self, frame_idx: int) -> np.ndarray | None:
+        """Return the label map of a frame as it was before the last correction in force."""
+        result = self.result
+        edits = result.corrections()
+        if not edits or frame_idx not in result.frames:
+            return None
+        name = result.mask_path(frame_idx).relative_to(result.path)
+        old = EditStore(result.path).before(edits[-1]["edit"], str(name))
+        try:
+            return result.labels(frame_idx) if old is None else read_label_png(old)
         except InputError:
             return None
 
@@ -111,7 +136,8 @@ class Fixes(Background):
             "remaining_s": progress.remaining_s(),
             "error": None if self._error is None else message(self._error),
             "can_replace": False,
-            "output": str(self.result.output),
+            "output": str(self.result.output.absolute()),
+            "has_result": self.result.is_finished,
             "newest": None if self.result.is_finished else self.result.frames[-1],
             "has_masks": True,
             "can_undo": bool(self.result.corrections()),
@@ -131,6 +157,10 @@ class Fixes(Background):
             "prompts": [
                 prompt for prompt in prompts_to_json(result.prompts) if prompt["type"] != "mask"
             ],
+            "absent": {
+                str(i): sorted(spans.items())
+                for i, spans in find_absent(result.prompts, result.frames).items()
+            },
             "cuts": result.cuts,
             "suspicious": [one.as_json() for one in result.suspicious()],
             "history": [
@@ -140,7 +170,12 @@ class Fixes(Background):
             ],
         }
 
-    def _fix(self, prompts: tuple[Prompt, ...], names: Mapping[int, str]) -> None:
+    def _fix(
+        self,
+        prompts: tuple[Prompt, ...],
+        names: Mapping[int, str],
+        within: tuple[int, int] | None,
+    ) -> None:
         """Correct; what is stopped leaves the result as it was."""
         tracker = self._tracker()
         with self._progress, self._reopen_after():
@@ -149,6 +184,7 @@ class Fixes(Background):
                 prompts,
                 tracker,
                 names=names,
+                within=within,
                 on_frame=lambda _idx: self._progress.advance(),
                 stop=self._stop.is_set,
             )

@@ -2,7 +2,12 @@
 
 Against DNS rebinding the Host header must name this server; against other sites' requests every
 change must come from the page itself (Origin); against other users of this machine the first
-request must carry the one-time token, later ones the cookie it was exchanged for.
+request must carry the one-time token and come from none of them, where the system tells; later
+ones carry the cookie it was exchanged for.
+
+Cookies know no ports: a browser would hand one that is valid everywhere to every other server on
+this host. So the page lies at a path of its own that nobody can guess, and the cookie is bound to
+it.
 """
 
 from __future__ import annotations
@@ -15,11 +20,13 @@ from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs
 
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
 from vos_cli.studio.address import Address
+from vos_cli.studio.neighbours import is_stranger
 
 MAX_BODY_BYTES = 16 * 2**20
+COOKIE = "vos"
 
 _MAX_HOST = 300
 _MAX_HOST_TAIL = 260  # a name without a port, which is refused by name
@@ -29,6 +36,15 @@ _NUMBERS = re.compile(rf"(?:\D|\d{{1,{_MAX_DIGITS}}}(?!\d))*", re.DOTALL)
 """A path whose numbers are of a length that some frame may have."""
 
 _SAFE = ("GET", "HEAD")
+_OPENED = (
+    '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>vos</title>'
+    '<link rel="icon" href="static/icon.svg">'
+    '<link rel="icon" href="static/icon.svg">'
+    '<meta http-equiv="refresh" content="0;url=./"></head><body></body></html>'
+)
+"""What the link shows: it goes on from a page of ours, as browsers keep a strict cookie back from a
+redirect that another site began, and a terminal in a browser is another site."""
+
 _HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
@@ -51,6 +67,7 @@ class Guard:
     address: where the server listens.
     on_spent: called with the token of the next link when a link that was used is opened elsewhere.
     token: what the next link must carry.
+    place: the path under which everything lies, without the slash at its end.
     """
 
     def __init__(self, app: App, address: Address, on_spent: Callable[[str], None]) -> None:
@@ -60,6 +77,7 @@ class Guard:
         self._spent: set[str] = set()
         self._sessions: set[str] = set()
         self.token = secrets.token_urlsafe(24)
+        self.place = f"/{secrets.token_urlsafe(16)}"
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
@@ -84,7 +102,12 @@ class Guard:
                 ]
             await send(message)
 
-        await (self._app if refusal is None else refusal)(scope, receive, send_guarded)
+        if refusal is not None:
+            await refusal(scope, receive, send_guarded)
+            return
+        path = scope["path"].removeprefix(self.place)
+        inner = {**scope, "path": path, "raw_path": path.encode()}
+        await self._app(inner, receive, send_guarded)
 
     def _refuse_request(self, scope: Any, headers: dict[str, str]) -> Response | None:
         """Return the response to send in place of the page's own; None lets the request through."""
@@ -95,11 +118,11 @@ class Guard:
             return _refuse(400, "no page here has such an address")
         if not self._address.is_named(host, scope.get("server")):
             return _refuse(421, "this server does not go by that name")
-        cookie = f"vos-{host.rpartition(':')[2]}"
-        if not self._knows(headers.get("cookie", ""), cookie):
-            return self._exchange(scope, cookie)
-        if scope["path"] == "/" and scope["query_string"]:
-            return RedirectResponse("/", 303)
+        is_inside = scope["path"].startswith(f"{self.place}/")
+        if not is_inside or not self._knows(headers.get("cookie", "")):
+            return self._exchange(scope)
+        if scope["path"] == f"{self.place}/" and scope["query_string"]:
+            return RedirectResponse(f"{self.place}/", 303)
         if scope["method"] in _SAFE:
             return None
         if headers.get("origin") != f"http://{host}":
@@ -114,30 +137,33 @@ class Guard:
             return _refuse(413, f"more than {MAX_BODY_BYTES} bytes are not taken")
         return None
 
-    def _knows(self, cookies: str, name: str) -> bool:
+    def _knows(self, cookies: str) -> bool:
         try:
-            morsel = SimpleCookie(cookies).get(name)
+            morsel = SimpleCookie(cookies).get(COOKIE)
         except CookieError:
             return False
         given = "" if morsel is None else morsel.value
         return any(compare_digest(given.encode(), known.encode()) for known in self._sessions)
 
-    def _exchange(self, scope: Any, cookie: str) -> Response:
+    def _exchange(self, scope: Any) -> Response:
         """Give a cookie for the token; the next link needs another one."""
         query = parse_qs(scope["query_string"].decode("latin-1"))
         given = query.get("token", [""])[0]
-        if scope["path"] != "/" or scope["method"] != "GET" or not given:
+        if scope["path"] != f"{self.place}/" or scope["method"] != "GET" or not given:
             return _refuse(403, "open the link that the terminal shows")
         if not compare_digest(given.encode(), self.token.encode()):
             if given in self._spent:
                 self._on_spent(self.token)
             return _refuse(403, "this link was used; the terminal shows a new one")
+        if is_stranger(scope.get("client"), scope.get("server")):
+            return _refuse(403, "this page belongs to another user of this machine")
         self._spent.add(self.token)
         self.token = secrets.token_urlsafe(24)
         session = secrets.token_urlsafe(24)
         self._sessions.add(session)
-        response = RedirectResponse("/", 303)
-        response.set_cookie(cookie, session, httponly=True, samesite="strict", path="/")
+        response = HTMLResponse(_OPENED)
+        path = f"{self.place}/"
+        response.set_cookie(COOKIE, session, httponly=True, samesite="strict", path=path)
         return response
 
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import io
 
 import numpy as np
 from PIL import Image
-
-from vos.io.write.overlay.draw import screen_colours
 
 _JPEG_QUALITY = 90
 _THUMBNAIL_QUALITY = 60
@@ -70,15 +67,7 @@ def png(image: np.ndarray) -> bytes:
 
 
 def mask_png(label_map: np.ndarray) -> bytes:
-    """Draw each object in its colour on a transparent background; uint8 H x W of ids."""
-    picture = Image.fromarray(np.ascontiguousarray(label_map))
-    picture.putpalette(screen_colours().tobytes())
+    """Encode uint8 H x W of object ids as grey levels, which the page colours."""
     buffer = io.BytesIO()
-    picture.save(buffer, format="PNG", compress_level=1, transparency=0)
+    Image.fromarray(np.ascontiguousarray(label_map)).save(buffer, format="PNG", compress_level=1)
     return buffer.getvalue()
-
-
-@functools.cache
-def colours() -> list[str]:
-    """Return CSS colours by object id, those of `mask_png`."""
-    return ["#" + bytes(rgb).hex() for rgb in screen_colours()]

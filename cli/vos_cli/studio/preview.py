@@ -18,7 +18,7 @@ import numpy as np
 from vos.errors import PromptError
 from vos.frame import ObjectResult
 from vos.io.read.random_access import RandomAccess
-from vos.prompts import Prompt
+from vos.prompts import Absent, Prompt
 from vos_cli.console.errors import message
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class Previewer:
         drawn = {
             object_id: tuple(replace(prompt, frame_idx=0) for prompt in group)
             for object_id, group in groupby(
-                sorted((p for p in prompts if p.frame_idx == frame_idx), key=_object_id),
+                sorted((p for p in prompts if _is_drawn_on(p, frame_idx)), key=_object_id),
                 key=_object_id,
             )
         }
@@ -150,6 +150,10 @@ def _bring_up_to_date(frame: _Encoded, drawn: Drawn) -> dict[int, str]:
         except PromptError as error:
             notes[object_id] = message(error)
     return notes
+
+
+def _is_drawn_on(prompt: Prompt, frame_idx: int) -> bool:
+    return prompt.frame_idx == frame_idx and not isinstance(prompt, Absent)
 
 
 def _object_id(prompt: Prompt) -> int:

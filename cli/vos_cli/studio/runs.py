@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vos.errors import Cancelled, InputError, OtherOutputError
+from vos.errors import Cancelled, InputError, OtherOutputError, VosError
 from vos.io.read.source import SourceInfo, video_frame_name
 from vos.io.results.folder import locate_part
 from vos.io.results.layout import MASKS_NAME
@@ -22,7 +22,8 @@ from vos_cli.console.progress import Counter
 from vos_cli.job.job import Job, Outcome
 from vos_cli.job.run import run
 from vos_cli.studio.background import Background
-from vos_cli.studio.document import History
+from vos_cli.studio.document import Document, History
+from vos_cli.studio.in_out import InOut
 
 if TYPE_CHECKING:
     from vos.api import Tracker
@@ -49,6 +50,7 @@ class Runs(Background):
     tracker: waits for the loaded model and returns it.
     outcome: of the last run that was finished.
     version: of the document that was tracked last, -1 before that.
+    on_tracked: called with the document that has become a result.
     """
 
     def __init__(self, job: Job, info: SourceInfo, tracker: Callable[[], Tracker]) -> None:
@@ -61,22 +63,56 @@ class Runs(Background):
         self.version = -1
         self._count = 0
         self.outcome: Outcome | None = None
+        self.preset = InOut.of(job.start, job.end, info)
+        self.on_tracked: Callable[[Document], None] = lambda _document: None
 
-    def start(self, history: History, *, overwrite: bool) -> None:
+    @property
+    def output(self) -> Path:
+        """Return the folder that is made."""
+        return self._job.output
+
+    @property
+    def left(self) -> tuple[str, int] | None:
+        """Return what names the masks that a run has left; None where there are none yet."""
+        is_there = self.state == "stopped" or (self.state == "done" and self.outcome is not None)
+        return (self.state, self._count) if is_there else None
+
+    def find_stopped(self, version: int) -> None:
+        """Show what an interrupted run has left, as if it had been stopped here.
+
+        version: of the document with its prompts.
+        """
+        self.state, self.version = "stopped", version
+
+    def start(self, history: History, in_out: InOut, *, overwrite: bool) -> None:
         """Track these prompts; does nothing while a run is under way.
 
+        What was stopped goes on from where the prompts differ.
+
         overwrite: from now on, replace an earlier output that this session did not make.
+
+        Raises PromptError for prompts that lie outside In and Out.
         """
         if self.state == "running":
             return
         self._may_replace |= overwrite or self.outcome is not None
         now = history.now
-        job = replace(self._job, prompts=now.prompts, names=now.names, overwrite=self._may_replace)
+        in_out.check(now.prompts, now.names)
+        job = replace(
+            self._job,
+            prompts=now.prompts,
+            names=now.names,
+            overwrite=self._may_replace,
+            goes_on=True,
+        )
+        if in_out != self.preset:  # else times stay what they are on the command line
+            end = None if in_out.last is None else in_out.last + 1
+            job = replace(job, start=in_out.first, end=end)
         self._rate = None
         self._progress = Counter(None)
         self.version = history.version
         self._count += 1
-        self._begin("track", partial(self._track, job))
+        self._begin("track", partial(self._track, job, now))
 
     def mask(self, frame_idx: int) -> np.ndarray | None:
         """Return the label map that the newest run gave for a frame; None where there is none."""
@@ -101,16 +137,17 @@ class Runs(Background):
             "total": progress.total,
             "rate": round(progress.rate() if self._rate is None else self._rate, 2),
             "remaining_s": progress.remaining_s(),
-            "error": None if self._error is None else message(self._error),
+            "error": None if self._error is None else _page_words(self._error),
             "can_replace": isinstance(self._error, OtherOutputError),
-            "output": str(self._job.output),
+            "output": str(self._job.output.absolute()),
             "newest": self._newest(),
+            "has_result": self.outcome is not None,
             "has_masks": "masks" in self._job.settings.save,
         }
 
     def _newest(self) -> int | None:
-        """Return the index of the last frame with a mask; None unless a run is under way."""
-        if self.state != "running":
+        """Return the index of the last frame with a mask; None where no run is half done."""
+        if self.state not in ("running", "stopped"):
             return None
         names = self._info.names
         places = None if names is None else {name: index for index, name in enumerate(names)}
@@ -120,11 +157,12 @@ class Runs(Background):
 
     def _folders(self) -> list[Path]:
         output = self._job.output
-        if self.state == "running":
-            return [locate_part(output.resolve())]
-        return [] if self.outcome is None else [output]
+        part = locate_part(output.resolve())
+        if self.state in ("running", "stopped"):
+            return [part]
+        return [part] if self.outcome is None else [output]
 
-    def _track(self, job: Job) -> None:
+    def _track(self, job: Job, document: Document) -> None:
         """Track; what is stopped can be continued."""
         outcome = run(
             job,
@@ -134,7 +172,15 @@ class Runs(Background):
             show=self._show,
         )
         self.outcome, self._rate = outcome, outcome.frames_per_s
+        self.on_tracked(document)
 
     def _show(self, _mode: object, total: int | None) -> Counter:
         self._progress = _Watched(total, self._stop)
         return self._progress
+
+
+def _page_words(error: VosError) -> str:
+    """Return an error's text without what to do on the command line, where a button does that."""
+    if isinstance(error, OtherOutputError):
+        return str(error.parts[0]).removesuffix(": give ").removesuffix(" give ")
+    return message(error)

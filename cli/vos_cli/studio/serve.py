@@ -8,6 +8,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from vos.errors import UsageError
 from vos.io.read.open import open_source
@@ -73,19 +74,37 @@ def serve(
             " or give --box x1,y1,x2,y2"
         ) from error
     from vos_cli.studio.document import History, check_drawn, make_document
+    from vos_cli.studio.draft import check_place, draft_beside
     from vos_cli.studio.fix_preview import FixPreviewer
     from vos_cli.studio.fixes import Fixes
+    from vos_cli.studio.offers import Offer, find_result, find_stopped, read_draft
     from vos_cli.studio.pictures import Thumbnails
     from vos_cli.studio.preview import Previewer
     from vos_cli.studio.runs import Runs
     from vos_cli.studio.session import StudioSession
 
+    output = save_to if save_to is not None else (job.output if job and result is None else None)
+    if output is not None:
+        check_place(output, is_folder=save_to is None)
     if isinstance(source, str):
         source = open_source(source, decoder=settings.decoder, rate=settings.rate)
     with source as opened, address.listen() as listener:
         check_size(drawn.size_hw, opened.info.size_hw)
         check_drawn(drawn.prompts, opened.info.size_hw)
-        notes = (*opened.notices, *find_notes(drawn.prompts, opened.info.size_hw))
+        notes = [*opened.notices, *find_notes(drawn.prompts, opened.info.size_hw)]
+        document = make_document(drawn.prompts, drawn.names)
+        draft, offer, stopped = None, None, None
+        if output is not None:
+            draft = draft_beside(output, opened.info.size_hw)
+            kept, made = read_draft(draft, document, notes), None
+            if job is not None and not job.overwrite:
+                made = find_result(job.output, opened.info)
+                stopped = find_stopped(job.output, opened.info)
+            if kept is None and stopped is not None and stopped.kept.document != document:
+                kept = stopped.kept
+            offer = Offer(kept, made) if kept is not None or made is not None else None
+        elif result is not None:
+            draft = draft_beside(result().output, opened.info.size_hw, kind="fix")
         for text in notes:
             warn(text)
         thumbnails = Thumbnails(opened.info.frame_count)
@@ -96,21 +115,26 @@ def serve(
                 frames=frames,
                 thumbnails=thumbnails,
                 previewer=previewer,
-                history=History(make_document(drawn.prompts, drawn.names)),
+                history=History(document),
                 tool=tool,
-                notes=notes,
+                notes=tuple(notes),
+                draft=draft,
+                offer=offer,
                 save_to=save_to,
                 runs=None if job is None else Runs(job, opened.info, previewer.tracker),
                 finish=lambda: setattr(server, "should_exit", True),
             )
+            if stopped is not None and session.runs is not None:
+                session.runs.find_stopped(session.history.version)
             if result is not None:
                 fixes = Fixes(result(), result, previewer.tracker)
                 preview = FixPreviewer(previewer.tracker, frames, lambda: fixes.result)
                 session.start_fixing(fixes, preview)
-            link = address.link(listener.getsockname()[1])
+            root = address.link(listener.getsockname()[1])
             guard = Guard(
                 make_app(session), address, on_spent=lambda token: notify(f"{link}?token={token}")
             )
+            link = f"{root.removesuffix('/')}{guard.place}/"
             config = uvicorn.Config(
                 guard,
                 log_config=None,
@@ -128,14 +152,14 @@ def serve(
             if session.active is not None:
                 session.active.stop()
                 session.active.wait()
-            if session.is_drawing_unused:
-                warn("what was drawn last was not used, and is gone with the page")
+            if session.is_drawing_unused and not session.is_dropped:
+                warn(_left_over(session))
             return session
 
 
 def _announce(address: Address, link: str, token: str, notify: Notify) -> None:
     url = f"{link}?token={token}"
-    tunnel = tunnel_line(os.environ, int(link.rstrip("/").rpartition(":")[2]))
+    tunnel = tunnel_line(os.environ, urlsplit(link).port or 80)
     if not address.is_loopback:
         warn(
             f"the page can be reached from other machines ({link}): whoever has the link first can "
@@ -151,6 +175,14 @@ def _announce(address: Address, link: str, token: str, notify: Notify) -> None:
     notify(url)
     if has_browser(os.environ):
         open_browser(url)
+
+
+def _left_over(session: Any) -> str:
+    """Say what becomes of what was drawn and not used."""
+    error = None if session.draft is None else session.draft.error
+    if error is None:
+        return "what was drawn last is in no result yet; the page offers it when it is opened again"
+    return f"what was drawn last is in no result and could not be kept: {error}"
 
 
 def _model(settings: Settings) -> Tracker:

@@ -18,11 +18,16 @@ from vos.prompts import Prompt, check_frame_range, prompts_text, save_prompts
 from vos_cli.console.errors import message
 from vos_cli.fix.result import open_result
 from vos_cli.studio.document import Document, History, make_document
+from vos_cli.studio.draft import Draft, draft_beside
 from vos_cli.studio.fix_preview import FixPreviewer
 from vos_cli.studio.fixes import Fixes
-from vos_cli.studio.pictures import Thumbnails, colours
-from vos_cli.studio.preview import Previewer
+from vos_cli.studio.in_out import InOut
+from vos_cli.studio.offers import Choice, Offer, read_draft
+from vos_cli.studio.palette import colours
+from vos_cli.studio.pictures import Thumbnails
+from vos_cli.studio.preview import Preview, Previewer
 from vos_cli.studio.runs import Runs
+from vos_cli.studio.so_far import SoFar
 
 
 @dataclass(slots=True)
@@ -39,6 +44,12 @@ class StudioSession:
     runs: the tracking of `vos track`, or of the rest of an interrupted result, else None.
     finish: ends the server.
     notes: how the input and the prompts given with it were read where that is not plain.
+    draft: keeps what is drawn on the disk; None where nothing is kept.
+    offer: what an earlier page has left, until it is answered.
+    in_out: the frames that are played, tracked and corrected.
+    in_files: the document as a file or a result holds it.
+    is_dropped: whether what is drawn is given up knowingly.
+    so_far: previews of corrections of what was tracked here; made with `runs`.
     fixes: the corrections of `vos fix`, or of what was tracked here; what is drawn is not part of
         the result yet. None while nothing is corrected.
     saved_version: version of the document in the prompt file, -1 if none was written.
@@ -56,10 +67,23 @@ class StudioSession:
     runs: Runs | None
     finish: Callable[[], None]
     notes: tuple[str, ...] = ()
+    draft: Draft | None = None
+    offer: Offer | None = None
+    in_out: InOut = field(default_factory=InOut)
+    in_files: Document = field(default_factory=Document)
+    is_dropped: bool = False
+    so_far: SoFar | None = None
     fixes: Fixes | None = None
     saved_version: int = -1
     page_id: str = field(default_factory=lambda: secrets.token_hex(4))
     changing: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.in_files = self.history.now
+        if self.runs is not None:
+            self.in_out = self.runs.preset
+            self.runs.on_tracked = self._on_tracked
+            self.so_far = SoFar(self.runs, self.previewer.tracker, self.frames)
 
     def clip(self) -> dict[str, Any]:
         """Return what never changes, as JSON values."""
@@ -71,11 +95,12 @@ class StudioSession:
             "width": width,
             "height": height,
             "rate": 24.0 if rate is None else float(rate),
+            "is_rate_assumed": self.info.kind != "video",
             "is_still": self.info.kind == "image",
             "tool": self.tool,
             "notes": list(self.notes),
             "mode": self._mode(),
-            "save_to": None if self.save_to is None else str(self.save_to),
+            "save_to": None if self.save_to is None else str(self.save_to.absolute()),
             "colours": colours(),
         }
 
@@ -94,6 +119,10 @@ class StudioSession:
                 "error": None if error is None else message(error),
             },
             "run": None if self.active is None else self.active.as_json(),
+            "in_out": self.in_out.as_json(),
+            "offer": None if self.offer is None else self.offer.as_json(),
+            "is_drawing_unused": self.is_drawing_unused,
+            "draft_error": None if self.draft is None else self.draft.error,
         }
 
     @property
@@ -119,6 +148,14 @@ class StudioSession:
             self.history = History(document, version=self.history.version + 1)
             self.fixes, self.previewer, self.tool = fixes, previewer, "point"
             self.page_id = secrets.token_hex(4)
+            self.in_files = Document((), document.objects)
+            if self.draft is not None:
+                self.draft = draft_beside(fixes.result.output, self.info.size_hw, kind="fix")
+                notes = list(self.notes)
+                kept = read_draft(self.draft, document, notes)
+                self.offer = None if kept is None else Offer(kept)
+                self.notes = tuple(notes)
+            self._keep()
 
     def carry_on(self) -> None:
         """Track the rest of an interrupted result, and make this a page that tracks.
@@ -133,17 +170,87 @@ class StudioSession:
             self.history = History(drawn, version=self.history.version + 1)
             self.fixes, self.previewer = None, Previewer(tracker, self.frames)
             self.tool, self.page_id = "box", secrets.token_hex(4)
-            self.runs.start(self.history, overwrite=False)
+            self.in_files, self.in_out = drawn, self.runs.preset
+            if self.draft is not None:
+                self.draft = draft_beside(self.runs.output, self.info.size_hw)
+            self.runs.start(self.history, self.in_out, overwrite=False)
 
     def correct(self) -> None:
         """Correct what was tracked here. Raises UsageError before that, OutputError."""
         if self.runs is None or self.runs.state != "done" or self.runs.outcome is None:
             raise UsageError("nothing is tracked yet that could be corrected: track first")
         if self.fixes is None:
-            open_again = partial(open_result, self.runs.outcome.output)
-            tracker = self.previewer.tracker
-            fixes = Fixes(open_again(), open_again, tracker)
-            self.start_fixing(fixes, FixPreviewer(tracker, self.frames, lambda: fixes.result))
+            before = self.draft
+            self._correct_result(self.runs.outcome.output)
+            if before is not None:
+                before.forget()  # what it held is in the result, or in the draft of corrections
+
+    def _correct_result(self, output: Path) -> None:
+        open_again = partial(open_result, output)
+        tracker = self.previewer.tracker
+        fixes = Fixes(open_again(), open_again, tracker)
+        self.start_fixing(fixes, FixPreviewer(tracker, self.frames, lambda: fixes.result))
+
+    def take(self, choice: Choice) -> None:
+        """Answer the offer: go on with what was drawn, open the result, or begin anew.
+
+        Raises UsageError where that is not offered, PromptError past the last frame.
+        """
+        offer = self.offer
+        if offer is None:
+            return  # answered in another tab
+        if choice == "result":
+            if offer.result is None:
+                raise UsageError("there is no result to open; reload the page")
+            self._correct_result(offer.result)
+            if self.offer is offer:
+                self.offer = None
+            return
+        with self.changing:
+            if choice == "drawn":
+                if offer.drawn is None:
+                    raise UsageError(
+                        "nothing was drawn that could be gone on with; reload the page"
+                    )
+                if self.frames.is_complete:
+                    check_frame_range(offer.drawn.document.prompts, self.frames.count)
+                self.history = self.history.edit(offer.drawn.document)
+                self.in_out = offer.drawn.in_out
+                if self.runs is not None and self.runs.state == "stopped":
+                    self.runs.version = self.history.version
+            elif self.runs is not None and self.runs.state == "stopped":
+                self.runs.state = "none"
+            self.offer = None
+            self._keep()
+
+    def move_in_out(self, in_out: InOut) -> None:
+        """Move the In and Out points. Raises UsageError past the last frame."""
+        count = self.frames.count
+        past = [one for one in (in_out.first, in_out.last) if one is not None and one >= count]
+        if past and self.frames.is_complete:
+            raise UsageError(f"frame {past[0]}: the clip has {count} frames, 0 to {count - 1}")
+        with self.changing:
+            self.in_out = in_out
+            self._keep()
+
+    def start_fix(self) -> None:
+        """Correct the result with what is drawn. Raises PromptError, UsageError."""
+        if self.fixes is None:
+            raise UsageError("there is no result to correct here: track first")
+        now, in_out, frames = self.history.now, self.in_out, self.fixes.result.frames
+        in_out.check(now.prompts, now.names)
+        within = None
+        if in_out != InOut():
+            last = frames[-1] if in_out.last is None else in_out.last
+            within = (max(in_out.first or 0, frames[0]), min(last, frames[-1]))
+        self.fixes.start(now.prompts, now.objects, within)
+
+    def close(self, *, drop: bool) -> None:
+        """End the page. drop: forget what is drawn and in no file or result."""
+        self.is_dropped = drop
+        if drop and self.draft is not None and self.offer is None:
+            self.draft.forget()
+        self.finish()
 
     def edit(self, version: int, document: Document) -> History:
         """Replace the document.
@@ -178,13 +285,52 @@ class StudioSession:
             names=history.now.names,
         )
         self.saved_version = history.version
+        with self.changing:
+            self.in_files = history.now
+            self._keep()
+
+    def _on_tracked(self, document: Document) -> None:
+        """Note that the document is in the result now; what was drawn meanwhile is kept."""
+        with self.changing:
+            self.in_files = document
+            self._keep()
+
+    def _keep(self) -> None:
+        """Have the draft hold what no file and no result does."""
+        if self.draft is None or self.offer is not None:
+            return
+        if self.history.now == self.in_files:
+            self.draft.forget()
+        else:
+            self.draft.keep(self.history.now, self.in_out)
 
     def _on_fixed(self, prompts: Sequence[Prompt]) -> None:
         """Remove prompts that are part of the result now; what was drawn meanwhile stays."""
         with self.changing:
             now = self.history.now
             left = tuple(prompt for prompt in now.prompts if prompt not in prompts)
-            self.history = History(Document(left, now.objects), version=self.history.version + 1)
+            document = Document(left, now.objects)
+            self.history = History(document, version=self.history.version + 1)
+            self.in_files = Document((), now.objects)
+            self._keep()
+
+    def preview(self, frame_idx: int) -> tuple[int, Preview, bool]:
+        """Predict the masks of what is drawn on a frame.
+
+        Returns the document's version, the masks, and whether they know of the frames before.
+        """
+        history = self.history
+        if self.so_far is not None and self.fixes is None:
+            found = self.so_far.masks(frame_idx, history.now.prompts)
+            if found is not None:
+                return history.version, found, True
+        masks = self.previewer.masks(frame_idx, history.now.prompts)
+        return history.version, masks, self.fixes is not None
+
+    def encode(self, frame_idx: int) -> None:
+        """Prepare a frame, so that prompts on it are quick."""
+        if self.fixes is not None or self.so_far is None or not self.so_far.encode(frame_idx):
+            self.previewer.encode(frame_idx)
 
     def _mode(self) -> str:
         if self.fixes is not None:
@@ -194,5 +340,8 @@ class StudioSession:
     def _change(self, version: int, change: Callable[[History], History]) -> History:
         with self.changing:
             self.history.check(version)
+            if self.offer is not None:
+                raise UsageError("say first whether to go on with what was drawn last time")
             self.history = change(self.history)
+            self._keep()
             return self.history

@@ -12,7 +12,7 @@ import torch
 from vos.errors import PromptError
 from vos.model.torch_file import ForeignError
 from vos.model.types import MemoryEntry
-from vos.prompts.kinds import Box, MaskPrompt, Points
+from vos.prompts.kinds import Absent, Box, MaskPrompt, Points
 from vos.track.memory_bank import MemoryBank
 from vos.track.session import Session
 from vos.track.snapshot import SessionState, from_bytes, to_bytes
@@ -25,6 +25,7 @@ PROMPTS = (
     MaskPrompt(4, MASK, frame_idx=3),
     Points(1, ((30.0, 20.0), (5.0, 5.0)), (1, 0), frame_idx=9),
     Points(7, ((20.0, 20.0),), (1,), frame_idx=12),
+    Absent(1, 3, 5),
 )
 CPU = torch.device("cpu")
 

@@ -1,7 +1,8 @@
 """Checkpoint files: written so that a power cut leaves the one before, read so that damage shows.
 
 A file is 8 magic bytes, the SHA-256 of the rest, the length of a JSON header, the header, and the
-binary parts one after the other. The last two checkpoints are kept.
+binary parts one after the other. The last two checkpoints are kept; where a run may be taken back
+to an earlier frame, older ones too, the fewer the older they are.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +45,12 @@ class Checkpoint:
 
     header: JSON values.
     parts: binary values by name.
+    number: which one it is in its folder, once it is read.
     """
 
     header: Mapping[str, Any]
     parts: Mapping[str, bytes] = field(default_factory=dict)
+    number: int = field(default=-1, compare=False)
 
 
 @contextlib.contextmanager
@@ -75,10 +78,14 @@ def as_count(value: Any) -> int:
 
 
 class CheckpointStore:
-    """The checkpoints in one folder, which is made when the first is written."""
+    """The checkpoints in one folder, which is made when the first is written.
 
-    def __init__(self, folder: Path) -> None:
+    keeps_older: keep ever fewer of the older ones, to go back to.
+    """
+
+    def __init__(self, folder: Path, *, keeps_older: bool = False) -> None:
         self._folder = folder
+        self._keeps_older = keeps_older
         self._next = max(self._numbers(), default=-1) + 1
 
     def write(self, checkpoint: Checkpoint) -> int:
@@ -93,8 +100,16 @@ class CheckpointStore:
             sync_folder(self._folder)
             self._next += 1
             for number in self._numbers()[:-_KEPT]:
-                self._path(number).unlink()
+                if not (self._keeps_older and _is_landmark(number, self._next - 1)):
+                    self._path(number).unlink()
         return len(data)
+
+    def drop_after(self, number: int) -> None:
+        """Delete the checkpoints that are newer than this one. Raises OutputError."""
+        with output_errors(self._folder):
+            for other in self._numbers():
+                if other > number:
+                    self._path(other).unlink()
 
     def load(
         self, is_ours: Callable[[Checkpoint], bool] = lambda _checkpoint: True
@@ -110,7 +125,7 @@ class CheckpointStore:
             if checkpoint is None or not is_ours(checkpoint):
                 damaged += 1
             else:
-                whole.append(checkpoint)
+                whole.append(replace(checkpoint, number=number))
         return whole, damaged
 
     def _path(self, number: int) -> Path:
@@ -121,6 +136,12 @@ class CheckpointStore:
             return []
         found = (_NAME.fullmatch(entry.name) for entry in self._folder.iterdir())
         return sorted(int(match[1]) for match in found if match)
+
+
+def _is_landmark(number: int, newest: int) -> bool:
+    """Tell whether an older checkpoint is kept: the gaps between them double with their age."""
+    step = 1 << max((newest - number).bit_length() - 2, 0)
+    return number % step == 0
 
 
 def _encode(checkpoint: Checkpoint) -> bytes:

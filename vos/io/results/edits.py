@@ -57,6 +57,16 @@ class EditStore:
                 return file
         return self._path / name
 
+    def before(self, number: int, name: str) -> Path | None:
+        """Return where a file of the result is as it was before a change, for looking at.
+
+        None where that change did not replace it, or is none.
+        """
+        old = self._history / f"{number:04d}" / _OLD
+        file = old / name
+        is_there = is_real_folder(old) and is_real_folder(file.parent) and file.is_file()
+        return file if is_there and not file.is_symlink() else None
+
     @contextlib.contextmanager
     def holding(self) -> Iterator[None]:
         """Keep every other command from changing this result meanwhile.

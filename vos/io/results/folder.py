@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -43,6 +43,12 @@ IDENTITY, STATE, SOURCE = "identity", "state", "source"
 """What the header of a checkpoint holds."""
 
 _HARMLESS_VERSION = "python"
+
+FitsOn = Callable[[Sequence[str], Mapping[str, Any], Mapping[str, Any]], bool]
+"""Tells whether a run can go on from a checkpoint of one with other settings.
+
+It is given the names of what differs, the identity of that run and the saved state.
+"""
 
 
 def is_saved_run(checkpoint: Checkpoint) -> bool:
@@ -79,6 +85,8 @@ class OutputFolder(Closing):
         is_complete: bool,
         lock: int | None,
         overwrite: bool = False,
+        fits_on: FitsOn | None = None,
+        droppable: Collection[str] = (),
     ) -> None:
         self.path = path
         self.part = locate_part(path)
@@ -91,8 +99,10 @@ class OutputFolder(Closing):
         self._source = None if source is None else _make_relative(path, source)
         self._lock = lock
         self._overwrite = overwrite
+        self._fits_on = fits_on
+        self._droppable = frozenset(droppable)
         self._is_open = not is_complete
-        self._store = CheckpointStore(self.work)
+        self._store = self._open_store()
         self._has_saved = False
 
     @classmethod
@@ -103,10 +113,15 @@ class OutputFolder(Closing):
         *,
         source: Path | None = None,
         overwrite: bool = False,
+        fits_on: FitsOn | None = None,
+        droppable: Collection[str] = (),
     ) -> Self:
         """Look at what is there and, unless it is complete, make the part folder.
 
         source: the input's absolute path, to be noted.
+        fits_on: lets an interrupted run with other settings be gone on from; older checkpoints are
+            kept then, to go back to.
+        droppable: settings that an interrupted run may have had otherwise and is begun anew for.
 
         Nothing that was at `path` is touched before `commit`, with `overwrite` either.
 
@@ -130,7 +145,14 @@ class OutputFolder(Closing):
                     break  # else the run that held the folder has just moved it into place
             lock, is_new = held
             output = cls(
-                path, fingerprint, source, is_complete=False, lock=lock, overwrite=overwrite
+                path,
+                fingerprint,
+                source,
+                is_complete=False,
+                lock=lock,
+                overwrite=overwrite,
+                fits_on=fits_on,
+                droppable=droppable,
             )
             try:
                 recover_swap(path)
@@ -156,8 +178,10 @@ class OutputFolder(Closing):
             self.restart()
             return
         self._has_saved = True
-        if differences := self._differences(self.saved[0].header[IDENTITY]):
-            if not overwrite:
+        differences = self._differences(self.saved[0].header[IDENTITY])
+        self.saved = [one for one in self.saved if self._is_usable(one)]
+        if not self.saved:
+            if not overwrite and not self._droppable.issuperset(differences):
                 raise OtherOutputError(
                     f"{display_name(self.path)}: an interrupted run with other settings "
                     f"({', '.join(differences)}) is half done there: give ",
@@ -168,7 +192,24 @@ class OutputFolder(Closing):
             self.restart()
             return
         self.is_known_by_ends = _is_known_by_ends(self.saved[0].header[IDENTITY])
-        self.saved = [Checkpoint(one.header[STATE], one.parts) for one in self.saved]
+        self.saved = [Checkpoint(one.header[STATE], one.parts, one.number) for one in self.saved]
+
+    def _is_usable(self, saved: Checkpoint) -> bool:
+        """Tell whether this run can go on from a checkpoint."""
+        identity = saved.header[IDENTITY]
+        differences = self._differences(identity)
+        if not differences:
+            return True
+        return self._fits_on is not None and self._fits_on(
+            differences, identity, saved.header[STATE]
+        )
+
+    def _open_store(self) -> CheckpointStore:
+        return CheckpointStore(self.work, keeps_older=self._fits_on is not None)
+
+    def continue_from(self, saved: Checkpoint) -> None:
+        """Forget the checkpoints after this one of `saved`: their files are written anew."""
+        self._store.drop_after(saved.number)
 
     def restart(self) -> None:
         """Forget what an earlier run left."""
@@ -177,7 +218,7 @@ class OutputFolder(Closing):
             Inside(self.part).make_folder(WORK_NAME)
             sync_folder(self.path.parent)
         self.saved, self._has_saved = [], False
-        self._store = CheckpointStore(self.work)
+        self._store = self._open_store()
 
     @property
     def is_resumable(self) -> bool:

@@ -1,4 +1,7 @@
-// Requests to the server that served this page.
+// Requests to the server that served this page. Paths are written as from its root, which is a
+// folder that nobody can guess: a cookie bound to it reaches no other server on this host.
+
+const ROOT = new URL("../", import.meta.url).pathname;
 
 export class Refused extends Error {
   constructor(status, message) {
@@ -7,9 +10,14 @@ export class Refused extends Error {
   }
 }
 
-async function answer(response) {
-  if (response.ok) return response;
-  const text = await response.text();
+// The server was not reached, or its answer did not come whole.
+export class Lost extends Error {}
+
+// read(response): what is wanted of it. Rejects with Refused or Lost.
+async function ask(path, read, options = {}) {
+  const response = await orLost(fetch(ROOT + path.slice(1), options));
+  if (response.ok) return orLost(read(response));
+  const text = await orLost(response.text());
   let message = text.trim();
   try {
     message = JSON.parse(text).error ?? message;
@@ -19,20 +27,30 @@ async function answer(response) {
   throw new Refused(response.status, message || `the server said ${response.status}`);
 }
 
-export async function get(path) {
-  return (await answer(await fetch(path))).json();
+async function orLost(promise) {
+  try {
+    return await promise;
+  } catch (error) {
+    throw new Lost(error.message);
+  }
 }
 
-export async function send(method, path, body = {}) {
+export function get(path, patience_ms = 60_000) {
+  return ask(path, (response) => response.json(), { signal: AbortSignal.timeout(patience_ms) });
+}
+
+export function send(method, path, body = {}) {
   const headers = { "Content-Type": "application/json" };
-  return (await answer(await fetch(path, { method, headers, body: JSON.stringify(body) }))).json();
+  return ask(path, (response) => response.json(), { method, headers, body: JSON.stringify(body) });
 }
 
 // A picture, ready to be drawn, with what the server says about it; null where there is none.
 export async function picture(path) {
-  const response = await answer(await fetch(path));
-  if (response.status === 204) return null;
-  const about = JSON.parse(response.headers.get("X-Vos-Mask") ?? "{}");
-  const bitmap = await createImageBitmap(await response.blob(), { colorSpaceConversion: "none" });
-  return { bitmap, about };
+  const found = await ask(path, async (response) => {
+    if (response.status === 204) return null;
+    return { blob: await response.blob(), about: JSON.parse(response.headers.get("X-Vos-Mask") ?? "{}") };
+  });
+  if (!found) return null;
+  const bitmap = await createImageBitmap(found.blob, { colorSpaceConversion: "none" });
+  return { bitmap, about: found.about };
 }

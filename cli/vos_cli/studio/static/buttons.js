@@ -11,7 +11,8 @@ export function updateButtons({ store, run, fixing, clip }) {
   byId("go").textContent = word(run, fixing, clip);
   const isReady = store.document.prompts.length || run?.state === "interrupted";
   byId("go").disabled = !isReady || isRunning;
-  byId("close").hidden = fixing ? isRunning : run?.state !== "done";
+  const isHalfDone = ["stopped", "interrupted"].includes(run?.state);
+  byId("close").hidden = isRunning || !(run?.has_result || isHalfDone);
 }
 
 function word(run, fixing, clip) {
@@ -29,8 +30,9 @@ export function updateFacts(clip, { model, frames }) {
   byId("clip-facts").textContent = facts(clip, frames).join(" · ");
 }
 
-function facts({ width, height, rate, is_still: isStill }, { count, is_complete: isComplete }) {
+function facts(clip, { count, is_complete: isComplete }) {
+  const { width, height, rate, is_still: isStill, is_rate_assumed: isAssumed } = clip;
   const size = `${width} × ${height}`;
   if (isStill) return [size];
-  return [size, `${count} frames${isComplete ? "" : " …"}`, `${Number(rate.toFixed(2))} fps`];
+  return [size, `${count} frames${isComplete ? "" : " …"}`, `${Number(rate.toFixed(2))} fps${isAssumed ? " (images have no times: --rate)" : ""}`];
 }

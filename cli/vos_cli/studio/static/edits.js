@@ -1,5 +1,7 @@
 // Documents in, documents out; prompts are as in the prompt file. Nothing here is changed in place.
 
+import { endedBefore } from "./absences.js";
+
 export function promptsOn(document, frame) {
   return document.prompts.filter((prompt) => prompt.frame_idx === frame);
 }
@@ -9,9 +11,11 @@ const isAt = (prompt, object, frame) =>
 const isSame = (one, other) => JSON.stringify(one) === JSON.stringify(other);
 const isExact = (prompt) => prompt.type === "polygon" || prompt.type === "mask";
 
-// A mask is taken as exact, so nothing else may stand beside it on its frame.
-function added(document, prompt, isReplaced) {
+// A mask is taken as exact, so nothing else may stand beside it on its frame. What shows an object
+// ends an absence there.
+function added(before, prompt, isReplaced) {
   const { object_id: object, frame_idx: frame } = prompt;
+  const document = endedBefore(before, object, frame);
   const kept = document.prompts.filter((one) => !isAt(one, object, frame) || !isReplaced(one));
   return { ...document, prompts: [...kept, prompt] };
 }
@@ -24,6 +28,18 @@ export function withBox(document, object, frame, box) {
 export function withPolygon(document, object, frame, vertices) {
   const prompt = { type: "polygon", object_id: object, frame_idx: frame, vertices_xy_px: vertices };
   return added(document, prompt, () => true);
+}
+
+// png: black and white, in base64.
+export function withMask(document, object, frame, png) {
+  const prompt = { type: "mask", object_id: object, frame_idx: frame, png_base64: png };
+  return added(document, prompt, () => true);
+}
+
+// A prompt with another one in its place.
+export function withChanged(document, before, now) {
+  const index = document.prompts.findIndex((one) => isSame(one, before));
+  return index < 0 ? document : { ...document, prompts: document.prompts.with(index, now) };
 }
 
 export function withScribble(document, object, frame, stroke, positive) {
@@ -52,11 +68,15 @@ export function withPoint(document, object, frame, point, label) {
   return { ...document, prompts: document.prompts.with(index, prompt) };
 }
 
-// point: which of a points prompt's; all of the prompt goes without one.
+// point: which of a points prompt's, or which corner of a polygon; all of the prompt goes without one.
 export function withoutPrompt(document, prompt, point = null) {
   const index = document.prompts.findIndex((one) => isSame(one, prompt));
   if (index < 0) return document; // it is gone already
-  if (point === null || prompt.points_xy_px.length === 1) {
+  if (point !== null && prompt.type === "polygon" && prompt.vertices_xy_px.length > 3) {
+    const left = { ...prompt, vertices_xy_px: prompt.vertices_xy_px.toSpliced(point, 1) };
+    return { ...document, prompts: document.prompts.with(index, left) };
+  }
+  if (point === null || prompt.type !== "points" || prompt.points_xy_px.length === 1) {
     return { ...document, prompts: document.prompts.toSpliced(index, 1) };
   }
   const left = {
@@ -94,10 +114,12 @@ export function renamed(document, object, name) {
 // The topmost prompt within `reach` frame pixels of a place: {prompt, point} or null.
 export function hit(prompts, place, reach) {
   for (const prompt of [...prompts].reverse()) {
-    if (prompt.type === "points") {
-      const point = prompt.points_xy_px.findIndex((one) => distance(one, place) <= reach);
+    if (prompt.type === "points" || prompt.type === "polygon") {
+      const places = prompt.points_xy_px ?? prompt.vertices_xy_px;
+      const point = places.findIndex((one) => distance(one, place) <= reach);
       if (point >= 0) return { prompt, point };
-    } else if (outline(prompt).some(([a, b]) => distanceToPiece(place, a, b) <= reach)) {
+    }
+    if (prompt.type !== "points" && outline(prompt).some(([a, b]) => distanceToPiece(place, a, b) <= reach)) {
       return { prompt, point: null };
     }
   }
@@ -124,7 +146,7 @@ function distance([x1, y1], [x2, y2]) {
   return Math.hypot(x2 - x1, y2 - y1);
 }
 
-function distanceToPiece([x, y], [x1, y1], [x2, y2]) {
+export function distanceToPiece([x, y], [x1, y1], [x2, y2]) {
   const square = (x2 - x1) ** 2 + (y2 - y1) ** 2;
   const along = square ? ((x - x1) * (x2 - x1) + (y - y1) * (y2 - y1)) / square : 0;
   const t = Math.min(1, Math.max(0, along));

@@ -1,6 +1,8 @@
 // Correcting a result: what looks wrong, what was corrected, and the timeline of both.
 
 import { get, send } from "./api.js";
+import { element } from "./rows.js";
+import { stopAfter } from "./stops.js";
 import { KINDS, Timeline } from "./timeline.js";
 
 const byId = (id) => document.getElementById(id);
@@ -75,8 +77,7 @@ export class Fixing {
   // To the next suspicious span, or the one before.
   step(way) {
     const { page, data } = this;
-    const spans = data.suspicious.filter((one) => (way > 0 ? one.first > page.frame : one.first < page.frame));
-    const one = way > 0 ? spans[0] : spans.at(-1);
+    const one = stopAfter(data.suspicious, page, way);
     if (!one) {
       page.say(way > 0 ? "Nothing suspicious after this frame" : "Nothing suspicious before this frame");
       return;
@@ -101,8 +102,8 @@ export class Fixing {
     text.textContent = words.join(" · ") || (total ? counted : "Nothing suspicious");
     text.title = words.join("\n"); // there may be no room for all of it
     text.classList.toggle("found", words.length > 0);
-    byId("suspicious-before").disabled = !data.suspicious.some((one) => one.first < page.frame);
-    byId("suspicious-next").disabled = !data.suspicious.some((one) => one.first > page.frame);
+    byId("suspicious-before").disabled = !stopAfter(data.suspicious, page, -1);
+    byId("suspicious-next").disabled = !stopAfter(data.suspicious, page, 1);
     const isRunning = page.run?.state === "running";
     byId("add-object").hidden = page.isInterrupted;
     byId("fix-undo").disabled = isRunning || !page.run?.can_undo;
@@ -135,11 +136,11 @@ export class Fixing {
     row.classList.toggle("undone", !entry.is_in_force);
     row.title = `${entry.when.replace("T", " ").replace("Z", " UTC")}${entry.is_in_force ? "" : ", taken back"}`;
     const ids = [...new Set(entry.spans.map((span) => span.object_id))];
+    const go = element("button", { className: "quiet pick spring" });
     for (const id of ids) {
-      const dot = document.createElement("span");
-      dot.className = "dot";
+      const dot = element("span", { className: "dot" });
       dot.style.background = this.page.clip.colours[id];
-      row.append(dot);
+      go.append(dot);
     }
     const first = Math.min(...entry.spans.map((span) => span.first));
     const last = Math.max(...entry.spans.map((span) => span.last));
@@ -148,8 +149,9 @@ export class Fixing {
     text.textContent = first === last ? `Frame ${first}` : `Frames ${first} to ${last}`;
     const count = document.createElement("span");
     count.textContent = entry.frames_changed === 1 ? "1 mask" : `${entry.frames_changed} masks`;
-    row.append(text, count);
-    row.addEventListener("click", () => {
+    go.append(text, count);
+    row.append(go);
+    go.addEventListener("click", () => {
       this.page.choose(ids[0]);
       this.page.go(entry.spans[0].corrected);
     });

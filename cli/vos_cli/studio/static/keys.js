@@ -1,5 +1,7 @@
 // Keyboard shortcuts, and the list of them that `?` shows.
 
+const MOVES = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End"];
+
 export class Keys {
   #actions = new Map();
 
@@ -17,6 +19,7 @@ export class Keys {
       list.append(term, meaning);
     }
     window.addEventListener("keydown", (event) => this.#press(event));
+    window.addEventListener("click", letGo);
   }
 
   #press(event) {
@@ -24,9 +27,12 @@ export class Keys {
     if (target instanceof HTMLInputElement && target.type !== "range") return;
     if (document.querySelector("dialog[open]")) return;
     // Whoever came to a button with Tab presses it with these.
-    if (["Enter", " "].includes(event.key) && target.matches("button:focus-visible, a:focus-visible")) return;
-    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
     const isCommand = event.ctrlKey || event.metaKey;
+    const isPress = ["Enter", " "].includes(event.key) && !isCommand;
+    if (isPress && target.matches("button:focus-visible, a:focus-visible")) return;
+    // A slider other than that of the frames is moved with the arrows itself.
+    if (MOVES.includes(event.key) && target.matches("input[type=range]:not(#slider), [role=slider]")) return;
+    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
     // What Shift does to a sign is in the sign already.
     const isShifted = event.shiftKey && (key.length > 1 || isCommand);
     const name = `${isCommand ? "Ctrl+" : ""}${isShifted ? "Shift+" : ""}${key}`;
@@ -43,4 +49,10 @@ function label(key) {
     .split("+")
     .map((part) => names[part] ?? (part.length === 1 ? part.toUpperCase() : part))
     .join(" + ");
+}
+
+// What was pressed with the mouse keeps no focus: the next key is a shortcut, and would press it.
+function letGo({ detail, target }) {
+  const pressed = target.closest?.("button, a, input[type=range]");
+  if (detail && pressed === document.activeElement) pressed?.blur();
 }

@@ -1,27 +1,40 @@
 // The page: where one is, what is under way, and who is told when that changes.
 
-import { get, send } from "./api.js";
+import { Lost, get, send } from "./api.js";
 import { updateButtons, updateFacts } from "./buttons.js";
-import { promptsOn } from "./edits.js";
+import { Connection } from "./connection.js";
+import { Crosshair } from "./crosshair.js";
 import { Fixing } from "./fixing.js";
+import { hint } from "./hints.js";
+import { InOut } from "./inout.js";
 import { Keys } from "./keys.js";
+import { Looks } from "./looks.js";
+import { NotHere } from "./nothere.js";
+import { Objects } from "./objects.js";
 import { Panel } from "./panel.js";
+import { Offers, askToClose } from "./offers.js";
 import { Player } from "./player.js";
 import { RunPanel } from "./run.js";
 import { Screen } from "./screen.js";
 import { shortcuts } from "./shortcuts.js";
 import { Store } from "./store.js";
-import { HINTS, Tools } from "./tools.js";
+import { Tools } from "./tools.js";
 import { View } from "./view.js";
+import { Views } from "./views.js";
 
-const BUSY_POLL_MS = 300;
-const IDLE_POLL_MS = 1500;
+const PATIENCE_MS = 10_000; // then a poll that hangs counts as lost
 
 const byId = (id) => document.getElementById(id);
 const canvas = byId("canvas");
 
 class Page {
-  store = new Store();
+  store = new Store(() => this.connection.back());
+  connection = new Connection({
+    ask: () => this.#ask(),
+    healed: () => this.#healed(),
+    isBusy: () => this.isBusy,
+    isOver: () => this.isOver,
+  });
   frame = 0;
   count = 1;
   object = 1;
@@ -30,6 +43,8 @@ class Page {
   isModelReady = false;
   modelError = null; // why there is no model
   isOver = false;
+  isBusy = false;
+  status = null; // the server's, as it was last
   #toasting = 0;
 
   async open() {
@@ -38,16 +53,26 @@ class Page {
     byId("clip-name").textContent = this.clip.name;
     this.view = new View(this.clip.width, this.clip.height);
     this.view.fit(canvas.clientWidth, canvas.clientHeight);
+    this.looks = new Looks(this.clip.colours);
+    this.objects = new Objects(this);
     this.screen = new Screen(canvas, this);
     this.tools = new Tools(canvas, this);
+    this.crosshair = new Crosshair(canvas, this);
     this.panel = new Panel(this);
     this.player = new Player(this);
+    this.inOut = new InOut(this);
+    this.offers = new Offers(this);
     this.runPanel = new RunPanel({
       stop: () => send("POST", "/api/stop"),
       replace: () => this.track(true),
       correct: () => this.correct(),
+      say: (text) => this.say(text),
     });
     if (this.clip.mode === "fix") this.fixing = new Fixing(this);
+    this.views = new Views(this);
+    this.notHere = new NotHere(this);
+    this.looks.addEventListener("change", () => this.#looksChanged());
+    this.#looksChanged();
     this.#connect(); // on a slow line people are faster than the rest of this
     const before = JSON.parse(sessionStorage.getItem(this.clip.session) ?? "{}");
     this.useTool(before.tool ?? this.clip.tool);
@@ -59,7 +84,7 @@ class Page {
     await this.fixing?.loaded;
     await this.show(before.frame ?? this.store.document.prompts[0]?.frame_idx ?? this.fixing?.data.frames?.[0] ?? 0);
     if (this.clip.notes.length) this.say(this.clip.notes.join("\n"), true);
-    this.#poll();
+    this.connection.watch();
   }
 
   // Where things are: the user's own moves stop playback and following.
@@ -80,9 +105,10 @@ class Page {
       if (!(await this.screen.show(wanted))) return;
       this.panel.update();
       this.fixing?.update();
-      this.#hint();
+      this.updateHint();
     } catch (error) {
-      this.say(error.message, true);
+      if (error instanceof Lost) this.connection.back(); // shown again once it answers
+      else this.say(error.message, true);
     }
   }
 
@@ -101,13 +127,21 @@ class Page {
     for (const button of document.querySelectorAll("[data-tool]")) {
       button.ariaPressed = String(button.dataset.tool === tool);
     }
-    this.#hint();
+    this.updateHint();
     this.#remember();
   }
 
+  // What is drawn belongs to the frame that is seen, which then stays: not to one that is on its way.
   get isEditable() {
+    const seen = this.screen.frame ?? this.frame;
     if (this.player.isPlaying) this.player.stop();
-    const refusal = this.fixing?.refusal(this.frame);
+    this.runPanel.follow(false);
+    if (seen !== this.frame) {
+      this.frame = seen;
+      this.show(seen);
+    }
+    const locked = this.looks.isLocked(this.object) ? "This object is locked: unlock it in the list of objects" : "";
+    const refusal = this.fixing?.refusal(seen) || this.inOut.refusal(seen) || locked;
     if (refusal) this.say(refusal);
     return !this.isOver && !refusal;
   }
@@ -174,8 +208,19 @@ class Page {
     }
   }
 
-  async finish(title, text) {
-    await send("POST", "/api/finish");
+  async close() {
+    await this.store.settled();
+    await this.#ask().catch(() => {});
+    const { prompts } = this.store.document;
+    const answer = await askToClose(this.status, prompts.length, this.fixing !== null);
+    if (!answer) return;
+    const isHalfDone = this.isInterrupted || !this.run?.has_result;
+    if (isHalfDone) await this.finish("Closed", "The track is still to be continued.", answer);
+    else await this.finish("Done", `The result is in ${this.run.output}.`, answer);
+  }
+
+  async finish(title, text, { drop = false } = {}) {
+    await send("POST", "/api/finish", { drop });
     this.end(title, `${text} You can close this tab.`);
   }
 
@@ -201,6 +246,16 @@ class Page {
     this.redraw();
   }
 
+  #looksChanged() {
+    const { opacity, isMaskShown } = this.looks;
+    byId("opacity").value = Math.round(100 * opacity);
+    byId("mask-word").textContent = isMaskShown ? "Mask" : "Off";
+    byId("mask-word").ariaPressed = String(isMaskShown);
+    this.panel.update();
+    this.fixing?.timeline.recolour();
+    this.redraw();
+  }
+
   #documentChanged(kind) {
     if (!(this.object in this.store.document.objects)) this.choose(this.object);
     updateButtons(this);
@@ -210,12 +265,8 @@ class Page {
     if (kind === "kept" && !this.player.isPlaying) this.show(this.frame);
   }
 
-  #hint() {
-    const isDrawn = promptsOn(this.store.document, this.frame).length > 0;
-    const note = this.screen.about.notes?.[this.object];
-    const waits = isDrawn && !this.isModelReady ? "The mask comes once the model is loaded" : "";
-    const refusal = this.fixing?.refusal(this.frame);
-    byId("hint").textContent = this.modelError ?? note ?? (refusal || waits || HINTS[this.tool]);
+  updateHint() {
+    byId("hint").textContent = hint(this);
   }
 
   take(status) {
@@ -224,13 +275,18 @@ class Page {
       return;
     }
     const { state: before, id: masksBefore } = this.run ?? {};
+    const { draft_error: lostBefore } = this.status ?? {};
+    this.status = status;
     this.count = Math.max(1, status.frames.count);
     this.run = status.run;
     const { model, frames } = status;
     const wasReady = this.isModelReady;
     this.isModelReady = model.is_ready;
     this.modelError = model.error;
-    if (model.error) this.#hint();
+    if (model.error) this.updateHint();
+    this.inOut.take(status.in_out);
+    this.offers.show(status);
+    if (status.draft_error && status.draft_error !== lostBefore) this.say(`Not kept for next time: ${status.draft_error}`, true);
     updateFacts(this.clip, status);
     this.player.update();
     if (this.run) this.runPanel.show(this.run, this.store.version, this.fixing !== null);
@@ -254,28 +310,20 @@ class Page {
   #runChanged(before) {
     if (this.run.state === "done") {
       if (before === "running") this.say("Tracked. Space plays the result.");
-      this.show(before === "running" && this.runPanel.isFollowing ? 0 : this.frame);
+      this.show(before === "running" && this.runPanel.isFollowing ? this.inOut.from : this.frame);
     } else if (before === "running") {
       this.show(this.frame);
     }
   }
 
   async #ask() {
-    this.take(await get("/api/status"));
+    this.take(await get("/api/status", PATIENCE_MS));
   }
 
-  async #poll() {
-    let failures = 0;
-    while (!this.isOver) {
-      await new Promise((wake) => setTimeout(wake, this.isBusy ? BUSY_POLL_MS : IDLE_POLL_MS));
-      try {
-        await this.#ask();
-        failures = 0;
-      } catch {
-        failures += 1;
-        if (failures === 3 && !this.isOver) this.end("The command has ended", "Start it again to go on.");
-      }
-    }
+  #healed() {
+    this.say("Connected again");
+    this.fixing?.load().catch(() => {});
+    this.show(this.frame);
   }
 
   #remember() {
@@ -292,18 +340,17 @@ class Page {
     const fix = () => (this.isInterrupted ? this.#turnInto("/api/continue") : this.fixing.start());
     const track = () => (this.fixing ? fix() : this.track());
     const main = () => (isPick ? this.save(true) : track());
-    const closing = () => (this.isInterrupted
-      ? this.finish("Closed", "The track is still to be continued.")
-      : this.finish("Done", `The result is in ${this.run.output}.`));
     byId("fit").addEventListener("click", () => this.fit());
     byId("undo").addEventListener("click", () => this.undo());
     byId("redo").addEventListener("click", () => this.redo());
     byId("go").addEventListener("click", main);
-    byId("close").addEventListener("click", closing);
+    byId("close").addEventListener("click", () => this.close());
+    window.addEventListener("beforeunload", (event) => {
+      if (this.store.isPending && !this.isOver) event.preventDefault();
+    });
     byId("help").addEventListener("click", () => byId("keys").showModal());
     byId("opacity").addEventListener("input", (event) => {
-      this.screen.opacity = event.target.value / 100;
-      this.redraw();
+      this.looks.change({ opacity: event.target.value / 100, isMaskShown: true });
     });
     new ResizeObserver(() => (this.view.isFitted ? this.fit() : this.redraw())).observe(canvas);
     new Keys(shortcuts(this));

@@ -1,10 +1,15 @@
 // Everything on the canvas: the frame, the mask over it, the prompts over both.
 
+import { corners } from "./handles.js";
+
 const RING = [[1, 0], [-1, 0], [0, 1], [0, -1], [0.7, 0.7], [-0.7, 0.7], [0.7, -0.7], [-0.7, -0.7]];
 const SHARP_FROM = 3; // device pixels per frame pixel from which pixels are shown as squares
 const spare = document.createElement("canvas");
+const HANDLE = 3.5; // CSS pixels, half a side
+const CHECKER = 10; // CSS pixels
 
-// scene: {view, image, mask, opacity, hasEdges, oldPrompts, prompts, object, colours, draft}
+// scene: {view, image, mask, opacity, hasEdges, backdrop, outlines, oldPrompts, prompts, object, colours, draft, handles,
+// ring}; masks are in colours. backdrop: what is behind cut-out objects, "matte" for their masks in white.
 export function paint(canvas, scene) {
   const ratio = window.devicePixelRatio;
   const width = Math.round(canvas.clientWidth * ratio);
@@ -24,8 +29,17 @@ export function paint(canvas, scene) {
   ];
   context.imageSmoothingEnabled = view.scale * ratio < SHARP_FROM;
   context.imageSmoothingQuality = "medium";
-  context.drawImage(scene.image, ...place);
-  if (scene.mask && scene.opacity > 0) {
+  if (scene.backdrop) {
+    drawCutOut(context, scene, place, ratio);
+  } else {
+    context.drawImage(scene.image, ...place);
+  }
+  for (const outline of scene.outlines) {
+    context.globalAlpha = 0.8;
+    context.drawImage(edge(outline, place, context, ratio), 0, 0);
+    context.globalAlpha = 1;
+  }
+  if (scene.mask && scene.opacity > 0 && !scene.backdrop) {
     context.globalAlpha = scene.opacity;
     context.drawImage(scene.mask, ...place);
     if (scene.hasEdges) {
@@ -39,12 +53,73 @@ export function paint(canvas, scene) {
   for (const prompt of scene.oldPrompts) {
     drawPrompt(context, view, prompt, scene.colours[prompt.object_id]);
   }
-  for (const prompt of scene.prompts) {
+  const dragged = scene.draft?.type === "change" ? scene.draft : null;
+  for (const drawn of scene.prompts) {
+    const prompt = dragged && JSON.stringify(drawn) === JSON.stringify(dragged.before) ? dragged.now : drawn;
     context.globalAlpha = prompt.object_id === scene.object ? 1 : 0.6;
     drawPrompt(context, view, prompt, scene.colours[prompt.object_id]);
+    if (scene.handles && prompt.object_id === scene.object) drawHandles(context, view, prompt);
   }
   context.globalAlpha = 1;
-  if (scene.draft) drawDraft(context, view, scene.draft, scene.colours[scene.object]);
+  if (scene.ring) drawRing(context, view, scene.ring);
+  if (scene.draft && !dragged) drawDraft(context, view, scene.draft, scene.colours[scene.object]);
+}
+
+// The objects alone: their pixels, or their masks, over the backdrop.
+function drawCutOut(context, { image, mask, backdrop }, place, ratio) {
+  const [x, y, w, h] = place;
+  const isMatte = backdrop === "matte";
+  context.fillStyle = isMatte ? "#000" : backdrop === "checker" ? checker(context, ratio) : backdrop;
+  context.fillRect(x, y, w, h);
+  if (!mask) return;
+  if (isMatte) {
+    context.drawImage(mask, ...place);
+    return;
+  }
+  spare.width = context.canvas.width;
+  spare.height = context.canvas.height;
+  const cut = spare.getContext("2d");
+  cut.imageSmoothingEnabled = context.imageSmoothingEnabled;
+  cut.drawImage(mask, ...place);
+  cut.globalCompositeOperation = "source-in";
+  cut.drawImage(image, ...place);
+  context.drawImage(spare, 0, 0);
+}
+
+function checker(context, ratio) {
+  const side = Math.round(CHECKER * ratio);
+  const tile = new OffscreenCanvas(2 * side, 2 * side);
+  const on = tile.getContext("2d");
+  on.fillStyle = "#8c8c8c";
+  on.fillRect(0, 0, 2 * side, 2 * side);
+  on.fillStyle = "#b4b4b4";
+  on.fillRect(0, 0, side, side);
+  on.fillRect(side, side, side, side);
+  return context.createPattern(tile, "repeat");
+}
+
+function drawHandles(context, view, prompt) {
+  if (prompt.type === "points") return;
+  for (const corner of corners(prompt)) {
+    const [x, y] = view.toStage(corner);
+    context.fillStyle = "#fff";
+    context.strokeStyle = "rgb(0 0 0 / 70%)";
+    context.lineWidth = 1;
+    context.fillRect(x - HANDLE, y - HANDLE, 2 * HANDLE, 2 * HANDLE);
+    context.strokeRect(x - HANDLE, y - HANDLE, 2 * HANDLE, 2 * HANDLE);
+  }
+}
+
+// How wide the brush is, where the pointer is.
+function drawRing(context, view, { spot, radius }) {
+  const [x, y] = view.toStage(spot);
+  for (const [width, colour] of [[3, "rgb(0 0 0 / 55%)"], [1.25, "#fff"]]) {
+    context.beginPath();
+    context.arc(x, y, Math.max(1.5, radius * view.scale), 0, 2 * Math.PI);
+    context.lineWidth = width;
+    context.strokeStyle = colour;
+    context.stroke();
+  }
 }
 
 // A line around each object, as wide on the screen whatever the zoom.

@@ -1,8 +1,11 @@
 // The lists at the side: objects with their names and scores, prompts by frame.
 
-import { freeId, renamed, withObject, withoutObject, withoutPrompt } from "./edits.js";
+import { freeId, promptsOn, renamed, withObject, withoutObject, withoutPrompt } from "./edits.js";
+import { absenceWords, isGone } from "./absences.js";
+import { arrange, element, removal } from "./rows.js";
 
-const KINDS = { box: "Box", points: "Clicks", polygon: "Polygon", scribble: "Scribble", mask: "Mask" };
+const KINDS = { box: "Box", points: "Clicks", polygon: "Polygon", scribble: "Scribble", mask: "Mask", absent: "Not here" };
+const EXACT = ["polygon", "mask"];
 
 export class Panel {
   #objects = document.getElementById("objects");
@@ -24,24 +27,20 @@ export class Panel {
   }
 
   update() {
-    // A list is not rebuilt under somebody who types a name into it.
-    if (!this.#objects.contains(document.activeElement)) {
-      const ids = Object.keys(this.page.store.document.objects).map(Number);
-      this.#objects.replaceChildren(...ids.map((id) => this.#objectRow(id)));
-    }
+    const ids = Object.keys(this.page.store.document.objects).map(Number);
+    arrange(this.#objects, ids, (id) => this.#makeObject(id), (row, id) => this.#fillObject(row, id));
     this.#updatePrompts();
   }
 
-  #objectRow(id) {
+  #makeObject(id) {
     const { page } = this;
-    const isKept = page.fixing?.has(id) ?? false; // what the result has is not taken from it here
-    const row = element("li", { className: id === page.object ? "current" : "" });
+    const row = element("li", {});
     row.dataset.object = id;
-    const dot = element("span", { className: "dot" });
-    dot.style.background = page.clip.colours[id];
+    const dot = element("button", { className: "quiet pick", title: `Object ${id}`, ariaLabel: `Choose object ${id}` });
+    dot.append(element("span", { className: "dot" }));
+    dot.addEventListener("click", () => page.choose(id));
     const name = element("input", {
-      value: page.store.document.objects[id], placeholder: `Object ${id}`, maxLength: 60,
-      ariaLabel: `Name of object ${id}`, readOnly: isKept,
+      placeholder: `Object ${id}`, maxLength: 60, ariaLabel: `Name of object ${id}`,
     });
     name.addEventListener("change", () => {
       page.store.edit((document) => renamed(document, id, name.value.trim()));
@@ -50,23 +49,44 @@ export class Panel {
       if (event.key === "Enter" || event.key === "Escape") name.blur();
       event.stopPropagation();
     });
-    name.addEventListener("blur", () => this.update());
-    const score = element("span", { className: "score" });
-    const note = page.screen.about.notes?.[id];
-    const quality = page.screen.about.scores?.[id];
-    if (note) Object.assign(score, { textContent: "–", title: note });
-    else if (quality !== undefined) {
-      Object.assign(score, {
-        textContent: quality.toFixed(2), title: "How sure the model is of this mask, 0 to 1",
-      });
-    }
     const remove = removal(`Remove object ${id}`, () => {
       page.store.edit((document) => withoutObject(document, id));
       page.choose(page.object);
     });
-    row.append(dot, name, score, ...(isKept ? [] : [remove]));
+    row.append(dot, name, element("span", { className: "score" }), remove);
+    page.objects.decorate(row, id);
     row.addEventListener("pointerdown", () => page.choose(id));
     return row;
+  }
+
+  #fillObject(row, id) {
+    const { page } = this;
+    const isKept = page.fixing?.has(id) ?? false; // what the result has is not taken from it here
+    row.className = id === page.object ? "current" : "";
+    row.querySelector(".dot").style.background = page.clip.colours[id];
+    row.querySelector(".pick").ariaPressed = String(id === page.object);
+    row.querySelector(".remove").hidden = isKept || page.looks.isLocked(id);
+    page.objects.fill(row, id);
+    const name = row.querySelector("input:not([type=color])");
+    name.readOnly = isKept;
+    if (document.activeElement !== name) name.value = page.store.document.objects[id];
+    Object.assign(row.querySelector(".score"), this.#score(id));
+  }
+
+  #score(id) {
+    const { page } = this;
+    const note = page.screen.about.notes?.[id];
+    if (note) return { textContent: "–", title: note };
+    if (isGone(page, id)) return { textContent: "", title: "" };
+    const here = promptsOn(page.store.document, page.frame).filter((one) => one.object_id === id);
+    if (here.length && here.every((one) => EXACT.includes(one.type))) {
+      return page.fixing
+        ? { textContent: "exact", title: "The mask is as it was drawn; the model has no part in it" }
+        : { textContent: "drawn", title: "Drawn, not found by the model; it is tracked as finely as the model sees" };
+    }
+    const quality = page.screen.about.scores?.[id];
+    if (quality === undefined) return { textContent: "", title: "" };
+    return { textContent: quality.toFixed(2), title: "How sure the model is of this mask, 0 to 1" };
   }
 
   #updatePrompts() {
@@ -74,49 +94,45 @@ export class Panel {
     const prompts = [...page.store.document.prompts].sort(
       (one, other) => one.frame_idx - other.frame_idx || one.object_id - other.object_id,
     );
-    if (!prompts.length) {
-      const textContent = page.fixing ? "No correction drawn" : "Nothing drawn yet";
-      this.#prompts.replaceChildren(element("li", { className: "empty", textContent }));
-      return;
-    }
-    this.#prompts.replaceChildren(...prompts.map((prompt) => this.#promptRow(prompt)));
+    const textContent = page.fixing ? "No correction drawn" : "Nothing drawn yet";
+    const keys = prompts.length ? prompts.map((_one, index) => index) : ["none"];
+    arrange(
+      this.#prompts, keys,
+      (key) => (key === "none" ? element("li", { className: "empty" }) : this.#makePrompt()),
+      (row, key) => (key === "none" ? Object.assign(row, { textContent }) : this.#fillPrompt(row, prompts[key])),
+    );
   }
 
-  #promptRow(prompt) {
+  #makePrompt() {
     const { page } = this;
-    const row = element("li", { className: prompt.frame_idx === page.frame ? "here" : "" });
-    const dot = element("span", { className: "dot" });
-    dot.style.background = page.clip.colours[prompt.object_id];
-    const count = prompt.type === "points" ? ` · ${prompt.labels.length}` : "";
-    const isAway = prompt.type === "scribble" && !prompt.positive;
-    const kind = element("span", {
-      className: "spring", textContent: `${isAway ? "Not: " : ""}${KINDS[prompt.type]}${count}`,
+    const row = element("li", {});
+    const go = element("button", { className: "quiet pick spring" });
+    go.append(
+      element("span", { className: "dot" }),
+      element("span", { className: "spring" }),
+      element("span", { className: "at" }),
+    );
+    go.addEventListener("click", () => {
+      page.choose(row.prompt.object_id);
+      page.go(row.prompt.frame_idx);
     });
-    const frame = element("span", { textContent: page.clip.is_still ? "" : prompt.frame_idx });
     const remove = removal("Remove this prompt", () => {
-      page.store.edit((document) => withoutPrompt(document, prompt));
+      page.store.edit((document) => withoutPrompt(document, row.prompt));
     });
-    row.append(dot, kind, frame, remove);
-    row.addEventListener("click", () => {
-      page.choose(prompt.object_id);
-      page.go(prompt.frame_idx);
-    });
+    row.append(go, remove);
     return row;
   }
-}
 
-function removal(label, remove) {
-  const button = element("button", {
-    className: "quiet remove", textContent: "×", title: label, ariaLabel: label,
-  });
-  button.addEventListener("click", (event) => {
-    event.stopPropagation();
-    remove();
-  });
-  button.addEventListener("pointerdown", (event) => event.stopPropagation());
-  return button;
-}
-
-function element(tag, properties) {
-  return Object.assign(document.createElement(tag), properties);
+  #fillPrompt(row, prompt) {
+    const { page } = this;
+    row.prompt = prompt;
+    row.className = prompt.frame_idx === page.frame ? "here" : "";
+    row.querySelector(".dot").style.background = page.clip.colours[prompt.object_id];
+    const count = prompt.type === "points" ? ` · ${prompt.labels.length}` : "";
+    const isAway = prompt.type === "scribble" && !prompt.positive;
+    row.querySelector(".remove").hidden = page.looks.isLocked(prompt.object_id);
+    row.querySelector(".pick .spring").textContent = `${isAway ? "Not: " : ""}${KINDS[prompt.type]}${count}`;
+    row.querySelector(".at").textContent = page.clip.is_still ? "" : prompt.type === "absent" ? absenceWords(prompt) : prompt.frame_idx;
+    row.querySelector(".pick").title = page.clip.is_still ? "" : `Go to frame ${prompt.frame_idx}`;
+  }
 }

@@ -1,6 +1,7 @@
 // Frames and masks from the server, the latest kept.
 
 import { picture } from "./api.js";
+import { labels } from "./labels.js";
 
 const BYTES = 256 * 2 ** 20;
 
@@ -11,11 +12,11 @@ export class Pictures {
     this.room = Math.max(6, Math.floor(BYTES / (width * height * 4)));
   }
 
-  // The picture at a path, null where the server has none; rejects as `picture` does.
+  // The picture at a path, or the mask; null where the server has none. Rejects as `picture` does.
   get(path) {
     let promise = this.#kept.get(path);
     if (!promise) {
-      promise = picture(path);
+      promise = path.startsWith("/api/frames/") ? picture(path) : labels(path);
       promise.catch(() => this.#kept.delete(path));
     }
     this.#kept.delete(path);

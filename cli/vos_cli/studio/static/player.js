@@ -5,12 +5,13 @@ const MOST_LEFT_OUT = 5;
 
 export class Player {
   isPlaying = false;
+  isLooping = false;
   #slider = document.getElementById("slider");
   #number = document.getElementById("frame-number");
   #marks = document.getElementById("marks");
   #play = document.getElementById("play");
 
-  // page: {clip, store, screen, frame, count, go(frame), show(frame), redraw()}; show waits
+  // page: {clip, store, screen, frame, count, inOut, go(frame), show(frame), redraw()}; show waits
   // for the picture.
   constructor(page) {
     this.page = page;
@@ -22,6 +23,12 @@ export class Player {
     document.getElementById("previous").addEventListener("click", () => page.go(page.frame - 1));
     document.getElementById("next").addEventListener("click", () => page.go(page.frame + 1));
     this.#play.addEventListener("click", () => this.toggle());
+    document.getElementById("loop").addEventListener("click", () => this.loop());
+  }
+
+  loop() {
+    this.isLooping = !this.isLooping;
+    document.getElementById("loop").ariaPressed = String(this.isLooping);
   }
 
   toggle() {
@@ -40,11 +47,12 @@ export class Player {
     const { page } = this;
     this.isPlaying = true;
     this.#show();
-    if (page.frame >= page.count - 1) await page.show(0);
+    const isInside = () => page.inOut.from <= page.frame && page.frame < page.inOut.to;
+    if (!isInside()) await page.show(page.inOut.from);
     let step = 1;
-    while (this.isPlaying && page.frame < page.count - 1) {
+    while (this.isPlaying && isInside()) {
       const begun = performance.now();
-      const next = Math.min(page.frame + step, page.count - 1);
+      const next = Math.min(page.frame + step, page.inOut.to);
       for (let ahead = 1; ahead <= AHEAD; ahead += 1) page.screen.expect(next + ahead * step);
       await page.show(next);
       const [took, room] = [performance.now() - begun, (1000 * step) / page.clip.rate];
@@ -53,6 +61,7 @@ export class Player {
       // A machine that is too slow for every frame shows fewer, at the right speed.
       if (took > room) step = Math.min(step + 1, MOST_LEFT_OUT);
       else if (took < room / 2) step = Math.max(step - 1, 1);
+      if (this.isLooping && this.isPlaying && next === page.inOut.to) await page.show(page.inOut.from);
     }
     this.stop();
   }
@@ -65,6 +74,7 @@ export class Player {
     if (document.activeElement !== this.#number) this.#number.value = page.frame;
     const seconds = (frame) => (frame / page.clip.rate).toFixed(2);
     document.getElementById("time").textContent = `${seconds(page.frame)} / ${seconds(last)} s`;
+    page.inOut.update();
     const frames = new Set(page.store.document.prompts.map((prompt) => prompt.frame_idx));
     this.#marks.replaceChildren(
       ...[...frames].map((frame) => {
@@ -77,7 +87,7 @@ export class Player {
 
   #show() {
     const icon = this.isPlaying ? "pause" : "play";
-    this.#play.querySelector("use").setAttribute("href", `/static/tools.svg#${icon}`);
+    this.#play.querySelector("use").setAttribute("href", `static/tools.svg#${icon}`);
     this.#play.ariaLabel = this.isPlaying ? "Pause" : "Play";
   }
 }

@@ -7,10 +7,16 @@ const FIX_TITLES = {
 
 export class RunPanel {
   #section = document.getElementById("run");
+  #output = "";
   isFollowing = true;
 
-  // on: {stop(), replace(), correct()}
+  // on: {stop(), replace(), correct(), say(text)}
   constructor(on) {
+    part("copy").addEventListener("click", async () => {
+      const copied = navigator.clipboard?.writeText(this.#output);
+      await copied?.then(() => on.say(`Copied ${this.#output}`), () => on.say(this.#output));
+      if (!copied) on.say(this.#output); // over plain HTTP from another machine there is none
+    });
     part("correct").addEventListener("click", on.correct);
     part("stop").addEventListener("click", on.stop);
     part("replace").addEventListener("click", on.replace);
@@ -35,7 +41,9 @@ export class RunPanel {
     part("text").textContent = isFix ? fixWords(run) : words(run, version);
     part("stop").hidden = !isRunning;
     part("follow").hidden = isFix || !isRunning;
-    part("correct").hidden = isFix || run.state !== "done" || !run.has_masks;
+    part("correct").hidden = isFix || isRunning || !run.has_result || !run.has_masks;
+    part("copy").hidden = isRunning || !run.has_result;
+    this.#output = run.output;
     part("replace").hidden = !run.can_replace;
   }
 }
@@ -49,7 +57,10 @@ function words(run, version) {
     if (run.remaining_s !== null) parts.push(`${clock(run.remaining_s)} left`);
     return parts.join(" · ");
   }
-  if (run.state === "stopped") return `After ${run.done} frames. Track goes on from there.`;
+  if (run.state === "stopped") {
+    const far = run.newest === null ? "Before the first frame." : `After frame ${run.newest}; the masks so far stay.`;
+    return `${far} Correct what is wrong: Continue goes on from the first change, else from there.`;
+  }
   const changed = run.version === version ? "" : " The prompts have changed since.";
   const unseen = run.has_masks ? "" : " It has no masks to play: see --save.";
   return `${run.done ? parts.join(" · ") : "It was there already."} Result in ${run.output}.${changed}${unseen}`;
@@ -63,9 +74,9 @@ function fixWords(run) {
   }
   if (run.state === "running") {
     if (!run.done) return "Starting …";
-    // Masks may agree with the old ones long before the last frame that could change.
-    const left = run.remaining_s === null ? "" : ` · at most ${clock(run.remaining_s)} left`;
-    return `${run.done} of at most ${run.total} · ${run.rate.toFixed(1)} frames/s${left}`;
+    // Masks may agree with the old ones long before the last frame that could change, so that how
+    // long it takes is not known.
+    return `${run.done} of at most ${run.total} · ${run.rate.toFixed(1)} frames/s`;
   }
   const spans = run.edit.spans.map((span) => `${span.first} to ${span.last}`);
   const why = run.edit.spans.some((span) => span.after === "agrees" || span.before === "agrees")

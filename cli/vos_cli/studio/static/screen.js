@@ -1,29 +1,36 @@
 // What is on the canvas: the frame, the mask over it, and getting both from the server.
 
 import { picture, send } from "./api.js";
+import { absentOn } from "./absences.js";
 import { promptsOn } from "./edits.js";
+import { Tint, packed } from "./labels.js";
 import { paint } from "./paint.js";
 import { Pictures } from "./pictures.js";
 
-const CURSORS = { pan: "grab", erase: "default" };
+const CURSORS = { pan: "grab", erase: "default", change: "default" };
+const WHITE = packed("#ffffff");
+const ONION = { before: packed("#4aa8ff"), after: packed("#ff9f40") };
 const EXACT_FROM = 4; // screen pixels per frame pixel from which JPEG would show
 const REST_MS = 250;
 const PATIENCE_MS = 80; // then a thumbnail is better than the frame before
 
 export class Screen {
   about = {}; // what the server says about the mask
-  opacity = 0.45;
-  isMaskShown = true;
+  frame = null; // the one that is seen: page.frame may be on its way
   #image = null;
-  #mask = null;
+  #mask = null; // of object ids
+  #held = null; // one that is being painted, until the server has it
+  #around = []; // masks of the frames before and after
+  #tint = new Tint();
+  #outlines = [];
   #shown = 0;
   #painted = 0;
   #painting = 0;
   #resting = 0;
   #seen = ""; // by the model
 
-  // page: {clip, count, fixing, frame, isInterrupted, isModelReady, isOver, object, player, run, store, tool, tools,
-  // view}
+  // page: {clip, count, fixing, frame, isInterrupted, isModelReady, isOver, looks, object, objects, player, run, store,
+  // tool, tools, view, views}
   constructor(canvas, page) {
     this.canvas = canvas;
     this.page = page;
@@ -35,16 +42,20 @@ export class Screen {
     const { canvas, page } = this;
     const turn = (this.#shown += 1);
     if (!page.player.isPlaying) setTimeout(() => this.#showThumbnail(frame, turn), PATIENCE_MS);
-    let image, mask;
+    let image, mask, around;
     try {
-      [image, mask] = await Promise.all([this.pictures.get(this.#imagePath(frame)), this.#maskOn(frame)]);
+      const parts = [this.pictures.get(this.#imagePath(frame)), this.#maskOn(frame), this.#masksAround(frame)];
+      [image, mask, around] = await Promise.all(parts);
     } catch (error) {
       if (turn === this.#shown) throw error;
     }
     if (turn !== this.#shown) return false;
     this.#painted = turn;
+    this.frame = frame;
     this.#image = image.bitmap;
-    this.#mask = mask?.bitmap ?? null;
+    this.#mask = mask?.map ?? null;
+    this.#around = around;
+    if (this.#held && (this.#held.isReleased || this.#held.frame !== frame)) this.#held = null;
     this.about = mask?.about ?? {};
     canvas.dataset.frame = frame;
     canvas.dataset.version = this.about.version ?? "";
@@ -52,8 +63,24 @@ export class Screen {
     return true;
   }
 
-  toggleMask() {
-    this.isMaskShown = !this.isMaskShown;
+  // The mask that is seen, null where there is none.
+  get map() {
+    return this.#held?.map ?? this.#mask;
+  }
+
+  // Show a mask that is being painted, until it is released and the server's is there.
+  hold(map) {
+    this.#held = { map, frame: this.frame, isReleased: false };
+    this.redraw();
+  }
+
+  release() {
+    if (this.#held) this.#held.isReleased = true;
+  }
+
+  // box: what changed of the mask that is held.
+  painted(box) {
+    this.#tint.patch(this.map, this.#table, box);
     this.redraw();
   }
 
@@ -72,14 +99,20 @@ export class Screen {
 
   #paint() {
     const { canvas, page } = this;
-    const { view, object, tools } = page;
+    const { view, object, tools, looks, views } = page;
     const isStill = !page.player.isPlaying;
+    const { backdrop, name } = views.now;
+    canvas.dataset.look = name;
     paint(canvas, {
       view, image: this.#image, object, draft: tools.draft, colours: page.clip.colours,
-      mask: this.#mask, opacity: this.isMaskShown ? this.opacity : 0,
-      hasEdges: isStill,
-      oldPrompts: isStill ? (page.fixing?.promptsOn(page.frame) ?? []) : [],
-      prompts: isStill ? promptsOn(page.store.document, page.frame) : [],
+      mask: this.#tint.of(this.map, this.#table), opacity: looks.isMaskShown ? looks.opacity : 0,
+      hasEdges: isStill, backdrop, ring: tools.brush.ring, handles: tools.isChanging,
+      outlines: this.#around.map(({ map, way }, index) => {
+        this.#outlines[index] ??= new Tint();
+        return this.#outlines[index].of(map, looks.table([], ONION[way]));
+      }),
+      oldPrompts: isStill ? (page.fixing?.promptsOn(this.frame) ?? []) : [],
+      prompts: isStill ? promptsOn(page.store.document, this.frame) : [],
     });
     canvas.style.cursor = CURSORS[page.tool] ?? "crosshair";
     canvas.dataset.view = [view.scale, view.x, view.y].join();
@@ -92,8 +125,10 @@ export class Screen {
     if (!isLate() || Number(this.canvas.dataset.frame) === frame) return;
     const small = await picture(`/api/thumbnails/${frame}.jpg?s=${this.page.clip.session}`).catch(() => null);
     if (!small || !isLate()) return;
+    this.frame = frame;
     this.#image = small.bitmap;
-    this.#mask = null;
+    this.#mask = this.#held = null;
+    this.#around = [];
     this.canvas.dataset.thumbnail = frame;
     this.redraw();
   }
@@ -113,15 +148,43 @@ export class Screen {
       const kind = isDrawn && isModelReady ? `masks/${frame}.png?v=${store.version}&` : `results/${frame}.png?`;
       return run ? `/api/${kind}run=${run.id}` : null;
     }
-    const hasResult = run?.has_masks && (run.state === "running" || run.state === "done");
+    const hasResult = run?.has_masks && run.state !== "none";
     if (hasResult && (!isDrawn || run.version === store.version)) {
       return `/api/results/${frame}.png?run=${run.id}`;
     }
-    return isDrawn && isModelReady ? `/api/masks/${frame}.png?v=${store.version}` : null;
+    return isDrawn && isModelReady ? `/api/masks/${frame}.png?v=${store.version}&run=${run?.id}${run?.state}` : null;
   }
 
-  async #maskOn(frame) {
-    const path = this.#maskPath(frame);
+  // Colours of what is there on this frame.
+  get #table() {
+    const { looks, store, views } = this.page;
+    return looks.table(absentOn(store.document, this.frame), views.now.backdrop === "matte" ? WHITE : null);
+  }
+
+  // What was before what is drawn here, or else before the last correction.
+  #pathBefore(frame) {
+    const { run, store } = this.page;
+    const isDrawn = promptsOn(store.document, frame).length > 0;
+    return run ? `/api/${isDrawn ? "results" : "before"}/${frame}.png?run=${run.id}` : null;
+  }
+
+  async #masksAround(frame) {
+    const { views, count, player } = this.page;
+    if (player.isPlaying) return [];
+    const found = views.around.map(async (away) => {
+      const near = frame + away;
+      const mask = near >= 0 && near < count ? await this.#fetchMask(this.#maskPath(near)) : null;
+      return mask && { map: mask.map, way: away < 0 ? "before" : "after" };
+    });
+    return (await Promise.all(found)).filter(Boolean);
+  }
+
+  #maskOn(frame) {
+    const isBefore = this.page.views.now.name === "before";
+    return this.#fetchMask(isBefore ? this.#pathBefore(frame) : this.#maskPath(frame));
+  }
+
+  async #fetchMask(path) {
     if (!path) return null;
     const mask = await this.pictures.get(path);
     if (!mask) this.pictures.forget(path); // it may still come
@@ -147,6 +210,10 @@ export class Screen {
         this.#image = exact.bitmap;
         this.redraw();
       }
+    }
+    if (this.map) {
+      page.objects.seen(this.map, this.#image);
+      page.panel.update();
     }
     const isIdle = run?.state !== "running" && !page.isInterrupted;
     const seen = `${frame} ${run?.id}`; // a correction changes what the model remembers

@@ -1,6 +1,6 @@
 // The document: shown at once, kept by the server, shared with other tabs.
 
-import { Refused, get, send } from "./api.js";
+import { Lost, get, send } from "./api.js";
 
 const STALE = 409;
 
@@ -14,6 +14,17 @@ export class Store extends EventTarget {
   #pending = 0;
   #last = Promise.resolve();
 
+  // back(): resolves once the server answers again.
+  constructor(back) {
+    super();
+    this.back = back;
+  }
+
+  // Whether something that is shown has not reached the server.
+  get isPending() {
+    return this.#pending > 0;
+  }
+
   load() {
     return this.#queue(() => get("/api/document"));
   }
@@ -23,15 +34,16 @@ export class Store extends EventTarget {
   edit(change) {
     this.#changes.push(change);
     this.#show("drawn");
-    return this.#queue(() => this.#put(change), change);
+    const isThere = (now) => isSame(now, change(this.#kept));
+    return this.#queue(() => this.#put(change), { change, isThere });
   }
 
   undo() {
-    return this.#queue(() => send("POST", "/api/undo", { version: this.version }));
+    return this.#step("/api/undo");
   }
 
   redo() {
-    return this.#queue(() => send("POST", "/api/redo", { version: this.version }));
+    return this.#step("/api/redo");
   }
 
   // Everything so far has reached the server.
@@ -44,23 +56,46 @@ export class Store extends EventTarget {
     if (!this.#pending && version !== this.version) this.load();
   }
 
-  #queue(request, change = null) {
+  #step(path) {
+    const request = () => send("POST", path, { version: this.version });
+    return this.#queue(request, { isThere: (now) => now.version !== this.version });
+  }
+
+  #queue(request, { change = null, isThere = () => false } = {}) {
     this.#pending += 1;
     this.#last = this.#last.then(async () => {
       try {
-        const answer = await request();
+        const answer = await this.#insist(request, isThere);
         this.#changes = this.#changes.filter((one) => one !== change);
         this.#keep(answer);
       } catch (error) {
         this.#changes = this.#changes.filter((one) => one !== change);
-        if (!(error instanceof Refused)) return;
         this.dispatchEvent(new CustomEvent("refused", { detail: error.message }));
-        this.#keep(await get("/api/document"));
+        this.#keep(await this.#insist(() => get("/api/document")));
       } finally {
         this.#pending -= 1;
       }
     });
     return this.#last;
+  }
+
+  // Ask until there is an answer. isThere(document): whether the server's shows that the request
+  // has arrived, and only its answer was lost.
+  async #insist(request, isThere = () => false) {
+    let isLost = false;
+    for (;;) {
+      try {
+        if (isLost) {
+          const now = await get("/api/document");
+          if (isThere(now)) return now;
+        }
+        return await request();
+      } catch (error) {
+        if (!(error instanceof Lost)) throw error;
+        isLost = true;
+        await this.back();
+      }
+    }
   }
 
   async #put(change) {
@@ -85,4 +120,17 @@ export class Store extends EventTarget {
     this.document = this.#changes.reduce((document, change) => change(document), this.#kept);
     this.dispatchEvent(new CustomEvent("change", { detail: kind }));
   }
+}
+
+// Whether two documents say the same, whatever the order of their keys.
+function isSame(one, other) {
+  return text(one) === text(other);
+}
+
+function text({ prompts, objects }) {
+  const sorted = (_key, value) =>
+    value && typeof value === "object" && !Array.isArray(value)
+      ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : value;
+  return JSON.stringify([prompts, objects], sorted);
 }

@@ -46,6 +46,11 @@ export class Timeline {
     this.redraw();
   }
 
+  recolour() {
+    this.#drawn = "";
+    this.redraw();
+  }
+
   redraw() {
     if (!this.data || !this.#canvas.clientWidth) return;
     const ratio = window.devicePixelRatio;
@@ -129,6 +134,11 @@ export class Timeline {
       context.fillRect(from, top, wide, height);
       context.fillStyle = `rgb(${KINDS[one.kind].colour})`;
       context.fillRect(from, top - 2, wide, 2);
+    }
+    for (const [first, last] of data.absent[id] ?? []) {
+      const [from, wide] = range(first, last);
+      context.fillStyle = hatching(context);
+      context.fillRect(from, top, wide, height);
     }
     const series = data.objects[id];
     const most = series.area.reduce((most, value) => Math.max(most, value ?? 0), 1);
@@ -236,6 +246,16 @@ export class Timeline {
       });
     });
   }
+}
+
+// Where an object is absent because somebody said so.
+function hatching(context) {
+  const side = 6;
+  const tile = new OffscreenCanvas(side, side);
+  const on = tile.getContext("2d");
+  on.strokeStyle = "rgb(255 255 255 / 30%)";
+  stroke(on, [[0, side], [side, 0]]);
+  return context.createPattern(tile, "repeat");
 }
 
 function shown(name, value) {

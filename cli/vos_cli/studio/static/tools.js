@@ -1,8 +1,10 @@
 // What the pointer does on the canvas. A draft is what is being drawn and not yet a prompt.
 
+import { BRUSHES, Brush } from "./brush.js";
 import {
   hit, promptsOn, withBox, withPoint, withPolygon, withScribble, withoutPrompt,
 } from "./edits.js";
+import { Handles } from "./handles.js";
 
 const REACH = 9; // CSS pixels
 const LEAST_BOX = 3; // CSS pixels
@@ -14,18 +16,24 @@ export const HINTS = {
   neg: "Click what is not the object",
   polygon: "Click the corners · double click or Enter closes · Esc gives up",
   scribble: "Draw over the object · with Shift: over what is not the object",
-  erase: "Click a prompt to remove it",
+  erase: "Click a prompt to remove it, or a point or a corner to remove that alone",
+  change: "Drag corners, edges and points · with Alt a click removes one",
+  brush: "Paint the mask · [ and ] change the size · with Alt: rub out",
+  rub: "Rub out of the mask · [ and ] change the size · with Alt: paint",
   pan: "Drag the frame · wheel zooms",
 };
 
 export class Tools {
-  draft = null;
+  #draft = null;
   #panned = null;
 
-  // page: {view, store, frame, object, tool, redraw, isEditable}
+  // page: {view, store, frame, object, tool, redraw, isEditable, looks, screen, say, clip}
   constructor(canvas, page) {
     this.canvas = canvas;
     this.page = page;
+    this.brush = new Brush(page);
+    this.handles = new Handles(page);
+    canvas.addEventListener("pointerleave", () => this.#leave());
     canvas.addEventListener("pointerdown", (event) => this.#down(event));
     canvas.addEventListener("pointermove", (event) => this.#move(event));
     canvas.addEventListener("pointerup", (event) => this.#up(event));
@@ -35,15 +43,26 @@ export class Tools {
     canvas.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
   }
 
+  get draft() {
+    return this.handles.draft ? { type: "change", ...this.handles.draft } : this.#draft;
+  }
+
+  // Whether what is drawn shows where it can be grabbed.
+  get isChanging() {
+    return ["change", "box", "polygon"].includes(this.page.tool) && this.#draft?.type !== "polygon";
+  }
+
   cancel() {
-    this.draft = null;
+    this.#draft = null;
     this.#panned = null;
+    this.brush.cancel();
+    this.handles.cancel();
     this.page.redraw();
   }
 
   closePolygon() {
-    if (this.draft?.type !== "polygon") return;
-    const { vertices } = this.draft;
+    if (this.#draft?.type !== "polygon") return;
+    const { vertices } = this.#draft;
     this.cancel();
     const { store, object, frame } = this.page;
     if (vertices.length < 3) return;
@@ -51,9 +70,9 @@ export class Tools {
   }
 
   dropVertex() {
-    if (this.draft?.type !== "polygon") return false;
-    this.draft.vertices.pop();
-    if (!this.draft.vertices.length) this.draft = null;
+    if (this.#draft?.type !== "polygon") return false;
+    this.#draft.vertices.pop();
+    if (!this.#draft.vertices.length) this.#draft = null;
     this.page.redraw();
     return true;
   }
@@ -65,7 +84,7 @@ export class Tools {
 
   #down(event) {
     this.canvas.focus({ preventScroll: true });
-    this.canvas.setPointerCapture(event.pointerId);
+    if (event.isTrusted) this.canvas.setPointerCapture(event.pointerId); // the crosshair has no pointer
     const { page } = this;
     const at = this.#place(event);
     if (event.button === 1 || page.tool === "pan") {
@@ -77,6 +96,17 @@ export class Tools {
     if (!page.isEditable) return;
     const spot = page.view.toFrame(...at);
     const { store, object, frame } = page;
+    const isMain = event.button === 0;
+    if (BRUSHES.includes(page.tool)) {
+      // Painted is what is now, not what was.
+      if (page.views.now.name === "before") page.views.choose("overlay");
+      else if (isMain && page.view.contains(spot)) this.brush.down(spot, event.altKey);
+      return;
+    }
+    if (isMain && !this.#draft && this.#grab(spot, event.altKey)) {
+      page.redraw();
+      return;
+    }
     const isClick = page.tool === "point" || page.tool === "neg";
     if (isClick && page.view.contains(spot)) {
       const label = (page.tool === "point") === (event.button === 0) ? 1 : 0;
@@ -86,12 +116,12 @@ export class Tools {
       // Only clicks know another button.
     } else if (page.tool === "box") {
       const corner = page.view.corner(spot);
-      this.draft = { type: "box", from: corner, at, box: [...corner, ...corner] };
+      this.#draft = { type: "box", from: corner, at, box: [...corner, ...corner] };
     } else if (page.tool === "polygon") {
       this.#addVertex(at, page.view.corner(spot));
     } else if (page.tool === "scribble" && page.view.contains(spot)) {
       const stroke = [page.view.centre(spot)];
-      this.draft = { type: "scribble", positive: !event.shiftKey, at, stroke };
+      this.#draft = { type: "scribble", positive: !event.shiftKey, at, stroke };
     } else if (page.tool === "erase") {
       this.#erase(spot);
     }
@@ -99,11 +129,11 @@ export class Tools {
   }
 
   #addVertex(at, corner) {
-    if (!this.draft) {
-      this.draft = { type: "polygon", vertices: [corner], cursor: corner };
+    if (!this.#draft) {
+      this.#draft = { type: "polygon", vertices: [corner], cursor: corner };
       return;
     }
-    const { vertices } = this.draft;
+    const { vertices } = this.#draft;
     const [x, y] = this.page.view.toStage(vertices[0]);
     if (vertices.length >= 3 && Math.hypot(at[0] - x, at[1] - y) <= REACH) {
       this.closePolygon();
@@ -114,7 +144,8 @@ export class Tools {
   }
 
   #move(event) {
-    const { page, draft } = this;
+    const { page } = this;
+    const draft = this.#draft;
     const at = this.#place(event);
     if (this.#panned) {
       page.view.pan(at[0] - this.#panned[0], at[1] - this.#panned[1]);
@@ -123,9 +154,17 @@ export class Tools {
       return;
     }
     const spot = page.view.toFrame(...at);
-    if (page.tool === "erase") {
-      this.canvas.style.cursor = this.#found(spot) ? "pointer" : "default";
+    if (BRUSHES.includes(page.tool)) {
+      this.brush.move(spot);
+      page.redraw();
+      return;
     }
+    if (this.handles.isDragging) {
+      this.handles.move(spot);
+      page.redraw();
+      return;
+    }
+    this.#point(spot);
     if (!draft) return;
     if (draft.type === "box") {
       const [x1, y1] = draft.from;
@@ -142,14 +181,24 @@ export class Tools {
   }
 
   #up(event) {
-    const { page, draft } = this;
+    const { page } = this;
+    const draft = this.#draft;
     if (this.#panned) {
       this.#panned = null;
       page.redraw();
       return;
     }
+    if (this.brush.isPainting) {
+      this.brush.up();
+      return;
+    }
+    if (this.handles.isDragging) {
+      this.handles.up();
+      page.redraw();
+      return;
+    }
     if (!draft || draft.type === "polygon") return;
-    this.draft = null;
+    this.#draft = null;
     const { store, object, frame } = page;
     if (draft.type === "box") {
       const at = this.#place(event);
@@ -165,9 +214,40 @@ export class Tools {
     page.redraw();
   }
 
+  #leave() {
+    this.brush.at = null;
+    this.page.redraw();
+  }
+
+  // Show what a press would do here.
+  #point(spot) {
+    const { tool, view } = this.page;
+    const { style } = this.canvas;
+    if (tool === "erase") style.cursor = this.#found(spot) ? "pointer" : "default";
+    else if (!this.#draft && this.isChanging) {
+      const grip = this.handles.find(this.#here(), spot, REACH / view.scale);
+      style.cursor = grip ? "move" : tool === "change" ? "default" : "crosshair";
+    }
+  }
+
+  // Take hold of what is drawn; with Alt remove it. Returns whether there was something.
+  #grab(spot, isAlt) {
+    const { page } = this;
+    const reach = REACH / page.view.scale;
+    if (isAlt && page.tool === "change") {
+      this.#erase(spot);
+      return true;
+    }
+    return this.handles.down(this.#here(), spot, reach) || page.tool === "change";
+  }
+
+  #here() {
+    return promptsOn(this.page.store.document, this.page.frame);
+  }
+
   #found(spot) {
-    const { store, frame, view } = this.page;
-    return hit(promptsOn(store.document, frame), spot, REACH / view.scale);
+    const { view, looks } = this.page;
+    return hit(this.#here().filter((one) => !looks.isLocked(one.object_id)), spot, REACH / view.scale);
   }
 
   #erase(spot) {

@@ -95,8 +95,8 @@ def session(output: Path, tracker: Tracker) -> Iterator[StudioSession]:
 @pytest.fixture
 def page(session: StudioSession) -> Iterator[TestClient]:
     guard = Guard(make_app(session), Address.of(LOOPBACK), on_spent=lambda _token: None)
-    with TestClient(guard, base_url=BASE, follow_redirects=False) as client:
-        assert client.get("/", params={"token": guard.token}).status_code == 303
+    with TestClient(guard, base_url=BASE + guard.place, follow_redirects=False) as client:
+        assert client.get("/", params={"token": guard.token}).status_code == 200
         client.headers["Origin"] = BASE
         yield client
 
@@ -127,7 +127,7 @@ def masks(output: Path) -> dict[str, bytes]:
 def alpha(page: TestClient, path: str) -> np.ndarray:
     answer = page.get(path)
     assert answer.status_code == 200, answer.text
-    return np.array(Image.open(io.BytesIO(answer.content)).convert("RGBA"))[..., 3] > 0
+    return np.array(Image.open(io.BytesIO(answer.content)).convert("L")) > 0
 
 
 def test_what_the_page_starts_with(page: TestClient, output: Path):
@@ -303,3 +303,40 @@ def test_what_can_be_made_again():
     assert find_undone([one, two, {"undo": 2}, {"undo": 1}]) == [two, one]
     assert find_undone([one, two, {"undo": 2}, {"undo": 1}, {**one, "edit": 3}]) == [two]
     assert find_undone([one, two, {"undo": 2}, {"edit": 3, "prompts": ["c"]}]) == []
+
+
+def test_an_object_that_is_not_here_goes_and_how_it_was_can_be_looked_at(
+    page: TestClient, output: Path
+):
+    was = {idx: alpha(page, f"/api/results/{idx}.png") for idx in (5, 6, 8)}
+    assert page.get("/api/before/6.png").status_code == 204, "nothing was corrected"
+    absent = {"type": "absent", "object_id": 1, "frame_idx": 6, "last_idx": 8}
+    assert draw(page, absent) == 200
+    assert page.get("/api/document").json()["prompts"] == [absent]
+    assert not alpha(page, "/api/masks/7.png").any(), "it is shown before anything is computed"
+    assert np.array_equal(alpha(page, "/api/masks/5.png"), was[5])
+    assert run(page)["state"] == "done"
+    timeline = page.get("/api/timeline").json()
+    assert timeline["absent"] == {"1": [[6, 8]]}
+    for idx in (6, 8):
+        assert not alpha(page, f"/api/results/{idx}.png").any()
+        assert np.array_equal(alpha(page, f"/api/before/{idx}.png"), was[idx])
+    assert np.array_equal(alpha(page, "/api/before/5.png"), was[5]), "what did not change"
+    page.post("/api/fix/undo")
+    assert page.get("/api/before/6.png").status_code == 204
+    assert page.get("/api/timeline").json()["absent"] == {}
+    assert draw(page, absent, {**CLICK, "frame_idx": 7, "labels": [1]}) == 422
+
+
+def test_no_link_in_the_history_is_followed(page: TestClient, output: Path, tmp_path: Path):
+    assert draw(page, CLICK) == 200
+    run(page)
+    (tmp_path / "elsewhere").mkdir()
+    old = output / "history/0001/old/masks"
+    name = next(old.iterdir()).name
+    now = (output / "masks" / name).read_bytes()
+    old.rename(tmp_path / "elsewhere/masks")
+    old.symlink_to(tmp_path / "elsewhere/masks")
+    answer = page.get(f"/api/before/{int(name[:5])}.png")
+    shown = np.array(Image.open(io.BytesIO(answer.content)))
+    assert np.array_equal(shown, np.array(Image.open(io.BytesIO(now))))

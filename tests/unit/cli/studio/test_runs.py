@@ -20,8 +20,10 @@ from vos_cli.console.errors import Interrupted
 from vos_cli.job.job import Job, Outcome
 from vos_cli.studio import runs as module
 from vos_cli.studio.document import History, make_document
+from vos_cli.studio.in_out import InOut
 from vos_cli.studio.runs import Runs
 
+ALL = InOut()
 DRAWN = History(make_document([Box(1, (1, 1, 9, 9))], {1: "ball", 2: "not drawn"}), version=7)
 
 
@@ -77,14 +79,14 @@ def test_progress_then_the_result(runs: Runs, tmp_path: Path, monkeypatch: pytes
     jobs = use(monkeypatch, run)
     assert runs.as_json()["state"] == "none"
     assert runs.mask(0) is None
-    runs.start(DRAWN, overwrite=False)
+    runs.start(DRAWN, ALL, overwrite=False)
     assert half_way.wait(20)
     shown = runs.as_json()
     assert (shown["state"], shown["done"], shown["total"]) == ("running", 2, 5)
     assert (shown["newest"], shown["version"]) == (1, 7)
     assert np.array_equal(runs.mask(1), labels)  # pyright: ignore[reportArgumentType]
     assert runs.mask(2) is None
-    runs.start(DRAWN, overwrite=False)  # does nothing: one is under way
+    runs.start(DRAWN, ALL, overwrite=False)  # does nothing: one is under way
     go_on.set()
     runs.wait()
     shown = runs.as_json()
@@ -106,7 +108,7 @@ def test_stopping_cancels_the_run(runs: Runs, monkeypatch: pytest.MonkeyPatch):
                 raise Interrupted("stopped") from None
 
     use(monkeypatch, run)
-    runs.start(DRAWN, overwrite=False)
+    runs.start(DRAWN, ALL, overwrite=False)
     runs.stop()
     runs.wait()
     assert runs.as_json()["state"] == "stopped"
@@ -120,15 +122,15 @@ def test_an_earlier_output_is_replaced_only_when_asked(runs: Runs, monkeypatch: 
         return outcome(job)
 
     jobs = use(monkeypatch, run)
-    runs.start(DRAWN, overwrite=False)
+    runs.start(DRAWN, ALL, overwrite=False)
     runs.wait()
     shown = runs.as_json()
     assert (shown["state"], shown["can_replace"]) == ("failed", True)
     assert "other settings" in shown["error"]
-    runs.start(DRAWN, overwrite=True)
+    runs.start(DRAWN, ALL, overwrite=True)
     runs.wait()
     assert runs.as_json()["state"] == "done"
-    runs.start(DRAWN, overwrite=False)  # what this page made, it may replace
+    runs.start(DRAWN, ALL, overwrite=False)  # what this page made, it may replace
     runs.wait()
     assert [job.overwrite for job in jobs] == [False, True, True]
 
@@ -138,7 +140,7 @@ def test_our_bugs_are_one_line_too(runs: Runs, monkeypatch: pytest.MonkeyPatch):
         raise ZeroDivisionError("seven")
 
     use(monkeypatch, run)
-    runs.start(DRAWN, overwrite=False)
+    runs.start(DRAWN, ALL, overwrite=False)
     runs.wait()
     shown = runs.as_json()
     assert shown["error"] == "internal error: ZeroDivisionError: seven"

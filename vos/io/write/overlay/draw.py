@@ -88,12 +88,6 @@ def _grow(labels: np.ndarray, *, diagonal: bool) -> np.ndarray:
     return grown
 
 
-def screen_colours() -> np.ndarray:
-    """Return the fills, made lighter for a dark page, by object id: uint8 256 x 3 RGB."""
-    fills = overlay_colours()[0].astype(np.float64)
-    return np.rint(fills * 0.79 + 64).astype(np.uint8)
-
-
 @functools.cache
 def overlay_colours() -> tuple[np.ndarray, np.ndarray]:
     """Return the fill and outline colours by object id, uint8 256 x 3.
