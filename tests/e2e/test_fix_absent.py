@@ -111,6 +111,19 @@ def test_tracked_with_it_is_as_fixed_with_it_where_nothing_else_is_left(tmp_path
         assert visible(tracked) == visible(fixed)
 
 
+def test_a_prompt_that_ends_an_absence_gives_what_tracking_gives(tmp_path, tracker):
+    clip = clips.video(tmp_path / "clip.mp4", FRAMES)
+    absent, back = Absent(1, 5, "end"), Box(1, (31.0, 16.0, 63.0, 48.0), 11)
+    make(tracker, clip, tmp_path / "tracked", prompts=(BOX, absent, back))
+    make(tracker, clip, tmp_path / "fixed", prompts=(BOX, absent))
+    fix(open_result(tmp_path / "fixed"), [back], tracker)
+    for idx in range(FRAMES):
+        one, other = (
+            read_label_png(tmp_path / name / f"masks/{idx:05}.png") for name in ("tracked", "fixed")
+        )
+        assert (one == other).all(), idx
+
+
 def test_both_ways_it_is_gone_before_and_after_its_prompt(tmp_path, tracker):
     clip = clips.video(tmp_path / "clip.mp4", FRAMES)
     absent = (Absent(1, 4, 6), Absent(1, 16, "end"))

@@ -115,8 +115,9 @@ def _span(absence: Absent, shown: Sequence[int]) -> tuple[int, int | None]:
     until = first if not isinstance(last, int) else last
     if after and after[0] <= until:
         which = f"on frame {first}" if until == first else f"from frame {first} to {until}"
+        way_out = "" if after[0] == first else f", or end the absence on frame {after[0] - 1}"
         raise PromptError(
             f"object {absence.object_id} is absent {which}, and another prompt says where it is on "
-            f"frame {after[0]}: keep one of them, or end the absence before frame {after[0]}"
+            f"frame {after[0]}: keep one of them{way_out}"
         )
     return first, until

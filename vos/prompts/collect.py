@@ -111,12 +111,18 @@ def find_notes(prompts: Iterable[Prompt], size_hw: tuple[int, int]) -> list[str]
 def check_frame_range(prompts: Iterable[Prompt], frame_count: int) -> None:
     """Raise PromptError for the first prompt on a frame past the end of `frame_count` frames."""
     for prompt in prompts:
-        last = prompt.last_idx if isinstance(prompt, Absent) else prompt.frame_idx
-        if prompt.frame_idx >= frame_count or (isinstance(last, int) and last >= frame_count):
+        if last_frame(prompt) >= frame_count:
             raise PromptError(
                 f"{_name(prompt)} is past the end; the video has {frame_count} frames, "
                 f"0 to {frame_count - 1}: choose one of them"
             )
+
+
+def last_frame(prompt: Prompt) -> int:
+    """Return the index of the last frame that a prompt names."""
+    if isinstance(prompt, Absent) and isinstance(prompt.last_idx, int):
+        return prompt.last_idx
+    return prompt.frame_idx
 
 
 def _name(prompt: Prompt) -> str:

@@ -139,7 +139,10 @@ class _Recompute:
                 banks = _without_recent(banks)
             known = self._known(frame.frame_idx, fresh)
             banks = remember_masks(self._setting.tracker.engine, banks, frame, known)
-        return banks
+        # A prompt that ends an absence starts from prompted frames alone, as in tracking.
+        before = self._frame_idx + (1 if self._reverse else -1)
+        ended = {i: bank for i, bank in banks.items() if self._absences.hold(i, before)}
+        return banks | _without_recent(ended)
 
     def _is_after_cut(self, frame: Frame, *, reverse: bool) -> bool:
         """Whether the track forgot all but prompted frames before this one."""

@@ -30,6 +30,7 @@ from vos.prompts import (
     find_notes,
     prompts_text,
 )
+from vos.prompts.collect import last_frame
 from vos.prompts.file import check_size
 from vos.refine.resolve import NONE, RefinerInfo, resolve_refiner
 
@@ -125,7 +126,7 @@ def check_prompts(job: Job, info: SourceInfo) -> None:
     for name in job.settings.deliver:
         check_format(get_format(name), info.size_hw)
     collect(job.prompts, info.size_hw, direction=job.direction)
-    last = max(prompt.frame_idx for prompt in job.prompts)
+    last = max(map(last_frame, job.prompts))
     if info.kind != "video":
         assert info.frame_count is not None
         check_frame_range(job.prompts, info.frame_count)

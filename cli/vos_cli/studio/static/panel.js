@@ -130,6 +130,7 @@ export class Panel {
     row.querySelector(".dot").style.background = page.clip.colours[prompt.object_id];
     const count = prompt.type === "points" ? ` · ${prompt.labels.length}` : "";
     const isAway = prompt.type === "scribble" && !prompt.positive;
+    row.querySelector(".remove").hidden = page.looks.isLocked(prompt.object_id);
     row.querySelector(".pick .spring").textContent = `${isAway ? "Not: " : ""}${KINDS[prompt.type]}${count}`;
     row.querySelector(".at").textContent = page.clip.is_still ? "" : prompt.type === "absent" ? absenceWords(prompt) : prompt.frame_idx;
     row.querySelector(".pick").title = page.clip.is_still ? "" : `Go to frame ${prompt.frame_idx}`;

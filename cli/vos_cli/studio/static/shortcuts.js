@@ -13,8 +13,9 @@ export function shortcuts(page) {
   const isPick = page.clip.mode === "pick";
   const erase = () => {
     if (page.tools.dropVertex()) return;
-    const { store, object, frame } = page;
-    store.edit((document) => withoutPromptsAt(document, object, frame));
+    const { store, object, frame, looks } = page;
+    if (looks.isLocked(object)) page.say("This object is locked: unlock it in the list of objects");
+    else store.edit((document) => withoutPromptsAt(document, object, frame));
   };
   return [
     [["b"], "Box", tool("box")],

@@ -13,7 +13,7 @@ from e2e import clips
 from e2e.jobs import job_for
 from vos.errors import PromptError, UsageError
 from vos.io.read.open import open_source
-from vos.prompts import Box, MaskPrompt, save_prompts
+from vos.prompts import Absent, Box, MaskPrompt, save_prompts
 from vos_cli.job.check import check, check_prompts
 from vos_cli.options.track import TrackFlags
 
@@ -83,3 +83,12 @@ def test_samurai_says_which_objects_show_no_motion_yet(tmp_path: Path):
         with check(replace(job, settings=settings)) as prepared:
             notices = prepared.source.notices
         assert any("object 1 is prompted by a mask only" in text for text in notices) == said
+
+
+def test_an_absence_past_the_end(tmp_path: Path):
+    box = Box(1, (9, 9, 30, 30))
+    job = job_for(clips.video(tmp_path / "clip.mp4", 6), tmp_path / "out", prompts=(box,))
+    with open_source(tmp_path / "clip.mp4") as opened:
+        check_prompts(replace(job, prompts=(box, Absent(1, 3, 5))), opened.info)
+        with pytest.raises(PromptError, match="from frame 3 to 6 is past the end"):
+            check_prompts(replace(job, prompts=(box, Absent(1, 3, 6))), opened.info)
