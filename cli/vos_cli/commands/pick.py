@@ -47,7 +47,7 @@ def pick(
     The file serves `vos track --prompts`, `vos batch` and the Python API, on any machine.
     """
     path = default_file(source) if output is None else output
-    drawn = load_named_prompts(path) if path.exists() else NamedPrompts()
+    drawn = load_named_prompts(path) if path.exists() and not path.is_dir() else NamedPrompts()
     session = serve(
         source=source,
         settings=flags.settings(),

@@ -144,6 +144,11 @@ def check_place(output: Path, *, is_folder: bool) -> None:
         folder = path.parent
         while is_folder and not folder.exists():
             folder = folder.parent
+        if folder.exists() and not folder.is_dir():
+            raise OutputError(
+                f"{display_name(output)}: {display_name(folder)} is a file, and would have to be a "
+                "folder: choose another -o"
+            )
         if not folder.is_dir():
             raise OutputError(
                 f"{display_name(output)}: there is no folder {display_name(path.parent)}: make "

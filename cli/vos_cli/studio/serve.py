@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from vos.errors import UsageError
 from vos.io.read.open import open_source
 from vos.io.read.random_access import RandomAccess
-from vos.io.read.source import Source
+from vos.io.read.source import Source, check_range
 from vos.prompts import find_notes
 from vos.prompts.file import NamedPrompts, check_size
 from vos.settings import Settings
@@ -86,6 +86,8 @@ def serve(
     output = save_to if save_to is not None else (job.output if job and result is None else None)
     if output is not None:
         check_place(output, is_folder=save_to is None)
+    if job is not None:
+        check_range(job.start, job.end)
     if isinstance(source, str):
         source = open_source(source, decoder=settings.decoder, rate=settings.rate)
     with source as opened, address.listen() as listener:

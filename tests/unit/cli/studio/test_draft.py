@@ -152,6 +152,8 @@ def test_a_place_is_looked_at_before_anybody_draws(tmp_path: Path):
     ):
         with pytest.raises(OutputError):
             check_place(tmp_path / place, is_folder=is_folder)
+    with pytest.raises(OutputError, match="is a file, and would have to be a folder"):
+        check_place(tmp_path / "file" / "out", is_folder=True)
     with pytest.raises(OutputError, match=r"x\.json"):
         check_place(Path("/proc/nope/x.json"), is_folder=False)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
