@@ -45,6 +45,9 @@ POLICIES: Mapping[str, PolicyEntry] = MappingProxyType(
         "samurai": PolicyEntry(
             "vos.track.policies.samurai:Samurai", "choose and keep masks by the object's motion"
         ),
+        "long": PolicyEntry(
+            "vos.track.policies.long:Long", "follow three hypotheses per object, as SAM2Long does"
+        ),
     }
 )
 

@@ -14,7 +14,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, UInt8
 from sam2.modeling.sam2_base import SAM2Base
 from torch import Tensor
 
@@ -22,10 +22,12 @@ from vos.errors import UsageError
 from vos.model.attention.cached import CachedMemoryAttention
 from vos.model.attention.exact import ExactMemoryAttention
 from vos.model.attention.pointers import pointer_places
+from vos.model.attention.weighing import weigh_pointers
 from vos.model.decoding import (
     ChooseMask,
     WatchedTransformer,
     best_iou,
+    choose_again,
     choose_mask,
     expand_batch,
     resize_logits,
@@ -189,6 +191,11 @@ class Sam2Model:
         return self.net.max_obj_ptrs_in_encoder
 
     @property
+    def offers_alternatives(self) -> bool:
+        """Return whether one of three masks is chosen on frames without a prompt."""
+        return self._has_alternatives(0, first=False)
+
+    @property
     def resizes(self) -> bool:
         """Return whether `encode_pixels` takes images of the video's size, in inference mode."""
         return self.fast_path is not None and self.fast_path.encode is not None
@@ -327,6 +334,13 @@ class Sam2Model:
         return self._run_decoder(
             embedding, features, tokens, multimask, prompt is not None, choose, present_above
         )
+
+    def choose_again(self, decoded: Decoded, chosen: Int[Tensor, " b"]) -> Decoded:
+        """Return the prediction of an unprompted frame as it is with other masks chosen.
+
+        decoded: of `decode`. chosen: which of the three alternatives, per row.
+        """
+        return choose_again(self.net, decoded, chosen, exact=self.exact)
 
     def encode_memory(
         self, features: FrameFeatures, seen: MemoryInput, frame_idx: int
@@ -486,7 +500,7 @@ class Sam2Model:
         if m < c:
             pointers = pointers.reshape(-1, rows, c // m, m).permute(0, 2, 1, 3).flatten(0, 1)
             position = position.repeat_interleave(c // m, dim=0)
-        return pointers, position
+        return pointers, weigh_pointers(recalls, pointers, position)
 
     def _dense_pe(self, like: Tensor) -> Tensor:
         cached = self._image_pe

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from vos.model.decoding import best_iou
 from vos.model.types import Candidates, Decoded, MemoryEntry, Recall
+from vos.track.hypotheses import Hypotheses
 from vos.track.memory_bank import MemoryBank
 
 
@@ -55,6 +56,11 @@ class MemoryPolicy(Protocol):
         """Return the object score above which an object is present; SAM 2's own is 0, and frames
         with another leave the fast path.
         """
+        ...
+
+    @property
+    def hypotheses(self) -> Hypotheses | None:
+        """Return how several hypotheses about an object are followed; None for a policy of one."""
         ...
 
     def admit(
@@ -102,6 +108,10 @@ class Fifo:
     @property
     def present_above(self) -> float:
         return 0.0
+
+    @property
+    def hypotheses(self) -> Hypotheses | None:
+        return None
 
     def admit(
         self, bank: MemoryBank, entry: MemoryEntry, decoded: Decoded | None, *, prompted: bool
