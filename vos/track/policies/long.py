@@ -25,14 +25,14 @@ _LOG_OFFSET = 1e-5
 class LongNotes(PolicyState):
     """What `Long` notes of one hypothesis.
 
-    score: the sum of the logarithms of its predicted IoUs.
+    score: the sum of the logarithms of its predicted IoUs; None before the first tracked frame.
     last_is_poor: whether the last recent frame is there only until the next one comes.
     paths: the hypothesis that each pathway follows, 0 for this bank, the others for its branches;
         empty where all follow this one, and for branches.
     past: frame index, mask logits and scores of the last frames, oldest first; none without a lag.
     """
 
-    score: float = 0.0
+    score: float | None = None
     last_is_poor: bool = False
     paths: tuple[int, ...] = ()
     past: tuple[tuple[int, Float[Tensor, "1 1 r r"], Float[Tensor, 2]], ...] = ()
@@ -127,11 +127,11 @@ class Long(Fifo):
 
     def pick(self, bank: MemoryBank, seen: Sequence[Candidates]) -> tuple[Pick, ...]:
         ious, object_scores = _read_candidates(seen)
-        if not bank.recent:  # just prompted: nothing tells pathways apart yet
+        if _read_notes(bank).score is None:  # just begun: nothing tells pathways apart yet
             best = ious[0].index(max(ious[0]))
             return (Pick(0, best, 0.0),) * self.pathways
         banks = self.split(bank)
-        before = [_read_notes(one).score for one in banks]
+        before = [_read_notes(one).score or 0.0 for one in banks]
         candidates = [
             (path, Pick(parent, k, before[parent] + log(max(iou, 0.0) + _LOG_OFFSET)))
             for path, parent in enumerate(self._paths(bank))
