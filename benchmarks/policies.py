@@ -196,7 +196,7 @@ def main() -> None:
     parser.add_argument("--policies", nargs="+", default=list(POLICIES), choices=list(POLICIES))
     parser.add_argument("--model", default="nano")
     parser.add_argument("--minutes", type=float, help="begin no more clips after so long")
-    parser.add_argument("--state", type=Path, help="file to keep what is done in, and to go on from")
+    parser.add_argument("--state", type=Path, help="file to go on from")
     args = parser.parse_args()
     began = time.monotonic()
     names = list(dict.fromkeys(["fifo", *args.policies]))

@@ -290,10 +290,13 @@ def test_from_the_command_line(vos, tmp_path, capsys):
     out = tmp_path / "out"
     clips.video(tmp_path / "clip.mp4", 12)
     track = ["track", str(tmp_path / "clip.mp4"), "--box", clips.BOX, "-o", str(out), "-q"]
-    assert run_command([*track, "--model", "nano", "--device", "cpu"]) == 0
+    model = ("--model", "nano", "--device", "cpu", "--policy", "long", "--lag", "2")
+    assert run_command([*track, *model]) == 0
+    assert manifest_of(out)["parameters"]["lag"] == 2
     before = contents(out)
     ran = vos("fix", "out", "--point", "1:30,30@6", "--neg-point", "1:80,10@6", "--json")
     assert ran.code == 0, ran.err
+    assert "tracked with --lag 2: a correction does not wait" in ran.err
     told = json.loads(ran.out)
     assert (told["schema"], told["output"], told["number"]) == (1, "out", 1)
     assert told["spans"][0]["corrected"] == 6

@@ -149,7 +149,7 @@ class Long(Fifo):
                 taken.add(value)
                 chosen.append((path, pick))
         represented = {path for path, _ in chosen}
-        best_of = {path: pick for path, pick in reversed(ranked)}
+        best_of = dict(reversed(ranked))
         left = [best_of[path] for path in range(self.pathways) if path not in represented]
         return tuple([*(pick for _, pick in chosen), *left][: self.pathways])
 

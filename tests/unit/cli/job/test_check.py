@@ -70,6 +70,20 @@ def test_an_overlay_that_cannot_be_encoded(tmp_path: Path):
         check_prompts(replace(job, settings=settings), wide)
 
 
+@pytest.mark.parametrize(("objects", "said"), [(2, False), (30, True)])
+def test_what_several_hypotheses_of_many_objects_cost_is_said_first(
+    tmp_path: Path, objects: int, said: bool
+):
+    source = clips.images(tmp_path / "clip", 2)
+    prompts = tuple(Box(i + 1, (9.0 + i, 9.0, 30.0 + i, 30.0)) for i in range(objects))
+    job = job_for(source, tmp_path / "out", prompts=prompts)
+    for policy in ("long", "fifo"):
+        with check(replace(job, settings=replace(job.settings, policy=policy))) as prepared:
+            notices = prepared.source.notices
+        cost = [text for text in notices if f"{objects} objects with up to 3" in text]
+        assert len(cost) == (said and policy == "long")
+
+
 def test_samurai_says_which_objects_show_no_motion_yet(tmp_path: Path):
     source = clips.images(tmp_path / "clip", 2)
     with open_source(source) as opened:

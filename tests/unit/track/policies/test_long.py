@@ -1,5 +1,4 @@
-"""`Long` against a slow description that follows three pathways one by one, with whole histories.
-"""
+"""`Long` against a slow description: three pathways one by one, each with its whole history."""
 
 from __future__ import annotations
 
@@ -14,10 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scripted_frames import Frames, as_lists
-from small_nano import small_nano
+from small_nano import choosing_nano
 from vos.model.sam2 import Sam2Model
 from vos.model.types import Candidates, Decoded, MemoryEntry
 from vos.prompts import Box, Points
+from vos.refine.base import NoRefiner
+from vos.refine.memory_gate import at_side, attach
 from vos.track.memory_bank import MemoryBank
 from vos.track.policies.long import Long, LongNotes
 from vos.track.policy import StreamPosition
@@ -276,10 +277,7 @@ def test_the_past_is_that_of_the_best_hypothesis_by_now():
 
 @pytest.fixture(scope="module")
 def choosing_model() -> Sam2Model:
-    net = small_nano().net
-    net.multimask_output_for_tracking = True
-    net.multimask_min_pt_num = 0
-    return Sam2Model(net)
+    return choosing_nano()
 
 
 FORKING = Long(certain_above=1e9)
@@ -347,6 +345,34 @@ def test_a_single_pathway_is_the_ordinary_step(choosing_model, make_frames, exac
     for mine, its in zip(one, other, strict=True):
         assert torch.equal(mine[1].logits, its[1].logits)
         assert torch.equal(mine[1].score_pair, its[1].score_pair)
+
+
+class Fusing(NoRefiner):
+    """Changes what is decoded for the user, and the mask, but not what is remembered."""
+
+    is_identity = False
+    plain_memory = True
+
+    def fuse(self, embedding, cache, prompts):
+        return 1.5 * embedding
+
+    def refine(self, decoded, features, cache, prompts):
+        return attach(decoded, at_side(decoded.raw_logits, 32) - 0.1, features, gate=None)
+
+
+def test_a_refiner_sees_each_pathway_as_it_sees_any_object(choosing_model, make_frames):
+    def track(policy: Long):
+        session = Session(choosing_model, [Box(1, BOX)], refiner=Fusing(), policy=policy)
+        return [session.decode(frame)[1] for frame in make_frames(6)], session
+
+    one, session = track(Long(pathways=1))
+    other, _ = track(Alone())
+    for mine, its in zip(one, other, strict=True):
+        assert mine.logits.shape[-1] == 32
+        assert torch.equal(mine.logits, its.logits)
+        assert torch.equal(mine.score_pair, its.score_pair)
+    _, session = track(FORKING)
+    assert len(session.banks[1].branches) == 2
 
 
 def test_what_is_the_same_is_computed_once(choosing_model, make_frames, monkeypatch):
