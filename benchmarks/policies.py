@@ -205,12 +205,13 @@ def main() -> None:
     with torch.inference_mode():
         done = 0
         for kind, clips in draw(args.clips, args.frames, args.size):
+            if done < before:
+                done += len(clips.labels)
+                continue
             is_late = args.minutes and time.monotonic() - began > 60 * args.minutes
             if is_late and done and kind == next(iter(TRIALS)):
                 break
             done += len(clips.labels)
-            if done <= before:
-                continue
             for frames, labels in zip(clips.frames, clips.labels, strict=True):
                 truth = labels.numpy()
                 for name, found in track(tracker, names, frames, labels, tallies[kind]):
