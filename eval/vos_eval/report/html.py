@@ -6,7 +6,6 @@ import hashlib
 import math
 from collections.abc import Iterable
 from html import escape
-from importlib.resources import files
 from pathlib import Path
 
 from vos_eval.errors import EvalError
@@ -15,10 +14,10 @@ from vos_eval.protocols.base import ObjectScore, Options, Protocol, Score
 from vos_eval.protocols.plan import Plan
 from vos_eval.protocols.published import IMAGES, PublishedRow, PublishedTable
 from vos_eval.report.frames import WorstFrame, worst_frames
+from vos_eval.report.page import facts, notices, page_text, percent, tile, tiles, write_page
 from vos_eval.report.plot import object_plot
 from vos_eval.texts import read_json
 
-PAGE_NAME = "index.html"
 RUN_NAME = "run.json"
 
 
@@ -41,13 +40,7 @@ def write_report(
         },
         _frame_count(plan),
     )
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / PAGE_NAME
-    part = folder / f".{PAGE_NAME}.part"
-    part.unlink(missing_ok=True)  # a link there would be written through
-    part.write_text(page, "utf-8", errors="replace")
-    part.replace(path)
-    return path
+    return write_page(page, folder)
 
 
 def _frame_count(plan: Plan) -> int:
@@ -83,7 +76,6 @@ def _page(
     frame_count: int,
 ) -> str:
     title = run.get("data_set") or f"{score.protocol.name} evaluation"
-    style = files("vos_eval.report").joinpath("report.css").read_text("utf-8")
     videos = len({item.video for item in score.objects})
     headline = next(iter(score.totals))
     model = run.get("model")
@@ -96,18 +88,17 @@ def _page(
         _provenance(score, options, run, hashes),
         _images_table(),
     ]
-    return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{escape(title)} – {escape(headline)} {_percent(score.totals[headline])}</title>
-<style>{style}</style></head><body><main>
-<header><p class="eyebrow">Video object segmentation{f" · {escape(model)}" if model else ""}</p>
-<h1>{escape(title)}</h1>
-<p class="lead">{videos} videos, {len(score.objects)} objects, {frame_count:,} scored frames.
-Scored as by {escape(score.protocol.description)}.</p></header>
-{"".join(sections)}
-</main></body></html>
-"""
+    lead = (
+        f"{videos} videos, {len(score.objects)} objects, {frame_count:,} scored frames.\n"
+        f"Scored as by {escape(score.protocol.description)}."
+    )
+    return page_text(
+        f"{title} – {headline} {percent(score.totals[headline])}",
+        heading=title,
+        eyebrow=f"Video object segmentation{f' · {model}' if model else ''}",
+        lead=lead,
+        sections=sections,
+    )
 
 
 _TILE_TEXT = {
@@ -127,12 +118,12 @@ _TILE_TEXT = {
 
 
 def _tiles(score: Score) -> str:
-    tiles = [
-        f'<div class="tile{"" if index else " main"}"><b>{_percent(value)}</b>'
-        f"<span>{escape(name)}</span><small>{_TILE_TEXT.get(name, '')}</small></div>"
-        for index, (name, value) in enumerate(score.totals.items())
-    ]
-    return f'<section class="tiles">{"".join(tiles)}</section>'
+    return tiles(
+        [
+            tile(percent(value), name, _TILE_TEXT.get(name, ""), is_main=not index)
+            for index, (name, value) in enumerate(score.totals.items())
+        ]
+    )
 
 
 def _notices(score: Score, options: Options) -> str:
@@ -149,10 +140,7 @@ def _notices(score: Score, options: Options) -> str:
             f"A part of the data set: {len(options.only_videos)} videos. Not comparable with "
             "published numbers."
         )
-    if not texts:
-        return ""
-    items = "".join(f"<li>{escape(text)}</li>" for text in texts)
-    return f'<section class="notice"><ul>{items}</ul></section>'
+    return notices(texts)
 
 
 def _comparison(score: Score, options: Options, run: dict[str, str]) -> str:
@@ -169,9 +157,7 @@ def _comparison(score: Score, options: Options, run: dict[str, str]) -> str:
 
 def _published_table(table: PublishedTable, score: Score, is_known: bool, is_partial: bool) -> str:
     head = "".join(f"<th>{escape(name)}</th>" for name in table.columns)
-    own = "".join(
-        f"<td>{_percent(score.totals.get(name, math.nan))}</td>" for name in table.columns
-    )
+    own = "".join(f"<td>{percent(score.totals.get(name, math.nan))}</td>" for name in table.columns)
     rules = score.protocol.rules or score.protocol.name
     rows = [f'<tr class="own"><td>This run</td>{own}<td>{escape(rules)}</td><td></td></tr>']
     rows += [_published_row(row, score.protocol) for row in table.rows]
@@ -218,11 +204,11 @@ def _card(item: ObjectScore, protocol: Protocol) -> str:
     group = ""
     if item.is_seen is not None:
         group = f'<em class="tag">{"seen" if item.is_seen else "unseen"}</em>'
-    extra = f" · V {_percent(item.v)}" if "V" in protocol.columns else ""
+    extra = f" · V {percent(item.v)}" if "V" in protocol.columns else ""
     return (
         f"<article><h4>{escape(item.video)} <span>object {item.object_id}</span>{group}"
-        f"<b>{_percent((item.j_mean + item.f_mean) / 2)}</b></h4>{object_plot(item)}"
-        f"<p>J {_percent(item.j_mean)} · F {_percent(item.f_mean)}{extra} · "
+        f"<b>{percent((item.j_mean + item.f_mean) / 2)}</b></h4>{object_plot(item)}"
+        f"<p>J {percent(item.j_mean)} · F {percent(item.f_mean)}{extra} · "
         f"{len(item.frames)} frames</p></article>"
     )
 
@@ -233,7 +219,7 @@ def _worst(worst: list[WorstFrame]) -> str:
     items = "".join(
         f'<figure><img src="{frame.thumbnail}" alt="{escape(frame.video)} {escape(frame.frame)}">'
         f"<figcaption><b>{escape(frame.video)}</b> object {frame.object_id}, frame "
-        f"{escape(frame.frame)}<br>J {_percent(frame.j)} · F {_percent(frame.f)}</figcaption>"
+        f"{escape(frame.frame)}<br>J {percent(frame.j)} · F {percent(frame.f)}</figcaption>"
         "</figure>"
         for frame in worst
     )
@@ -249,11 +235,8 @@ def _provenance(score: Score, options: Options, run: dict[str, str], hashes: dic
     rows |= {f"SHA-256 of the scored {name}": value for name, value in hashes.items()}
     if not run:
         rows["model"] = f"not recorded: no {RUN_NAME} beside the predictions"
-    items = "".join(
-        f"<dt>{escape(key.replace('_', ' '))}</dt><dd>{escape(value)}</dd>"
-        for key, value in rows.items()
-    )
-    return f"<section><h2>What was scored</h2><dl>{items}</dl></section>"
+    named = {key.replace("_", " "): value for key, value in rows.items()}
+    return f"<section><h2>What was scored</h2>{facts(named)}</section>"
 
 
 def _images_table() -> str:
@@ -271,7 +254,3 @@ def _images_table() -> str:
         f"<div class='scroll'><table><thead><tr><th>Method</th>{head}<th>Printed in</th></tr>"
         f"</thead><tbody>{rows}</tbody></table></div></details></section>"
     )
-
-
-def _percent(value: float) -> str:
-    return "–" if math.isnan(value) else f"{100 * value:.1f}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
 from html import escape
 
 import numpy as np
@@ -14,8 +16,18 @@ _MAX_POINTS = 240
 
 
 def object_plot(item: ObjectScore) -> str:
-    """Draw J and F over the scored frames; long videos show the lowest frame of each bin."""
-    per_bin = -(-len(item.j) // _MAX_POINTS)
+    """Draw J and F over the scored frames."""
+    title = f"{item.video} object {item.object_id}: J and F of {len(item.j)} frames"
+    return plot({"f": item.f, "j": item.j}, item.frames, title)
+
+
+def plot(lines: Mapping[str, np.ndarray], frames: Sequence[str], title: str) -> str:
+    """Draw values from 0 to 1 over frames; long videos show the lowest frame of each bin.
+
+    lines: by the class of the style, each with a value per frame, NaN where there is none.
+    frames: their names. title: for those who do not see it.
+    """
+    per_bin = -(-len(frames) // _MAX_POINTS)
     inner_w, inner_h = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _TOP - _BOTTOM
     grid = []
     for value in (0, 0.5, 1):
@@ -25,34 +37,44 @@ def object_plot(item: ObjectScore) -> str:
             f'<text x="{_LEFT - 5}" y="{y + 3.5:.1f}" class="tick" text-anchor="end">'
             f"{100 * value:.0f}</text>"
         )
-    lines = "".join(
+    drawn = "".join(
         f'<path d="{_path(_lowest(values, per_bin), inner_w, inner_h)}" class="{name}"/>'
-        for name, values in (("f", item.f), ("j", item.j))
+        for name, values in lines.items()
     )
     ends = (
-        f'<text x="{_LEFT}" y="{_HEIGHT - 4}" class="tick">{escape(item.frames[0])}</text>'
+        f'<text x="{_LEFT}" y="{_HEIGHT - 4}" class="tick">{escape(frames[0])}</text>'
         f'<text x="{_WIDTH - _RIGHT}" y="{_HEIGHT - 4}" class="tick" text-anchor="end">'
-        f"{escape(item.frames[-1])}</text>"
+        f"{escape(frames[-1])}</text>"
     )
-    title = escape(f"{item.video} object {item.object_id}: J and F of {len(item.j)} frames")
+    title = escape(title)
     return (
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{title}">'
-        f"<title>{title}</title>{''.join(grid)}{lines}{ends}</svg>"
+        f"<title>{title}</title>{''.join(grid)}{drawn}{ends}</svg>"
     )
 
 
 def _lowest(values: np.ndarray, per_bin: int) -> np.ndarray:
     if per_bin <= 1:
         return values
-    return np.minimum.reduceat(values, np.arange(0, len(values), per_bin))
+    return np.fmin.reduceat(values, np.arange(0, len(values), per_bin))
 
 
 def _path(values: np.ndarray, width: float, height: float) -> str:
     step = width / max(len(values) - 1, 1)
-    points = [
-        f"{_LEFT + index * step:.1f} {_TOP + (1 - value) * height:.1f}"
-        for index, value in enumerate(values)
-    ]
-    if len(points) == 1:
-        points.append(f"{_WIDTH - _RIGHT} {points[0].split()[1]}")
-    return "M" + "L".join(points)
+    runs: list[list[str]] = [[]]
+    for index, value in enumerate(values.tolist()):
+        if math.isnan(value):
+            runs.append([])
+        else:
+            x, y = _LEFT + index * step, _TOP + (1 - value) * height
+            runs[-1].append(f"{x:.1f} {y:.1f}")
+    return "".join("M" + "L".join(_as_line(run, len(values) == 1)) for run in runs if run)
+
+
+def _as_line(points: list[str], is_all: bool) -> list[str]:
+    """Return points that can be seen: a single one is a short line, or one over the whole plot."""
+    if len(points) > 1:
+        return points
+    x, y = points[0].split()
+    end = _WIDTH - _RIGHT if is_all else float(x) + 1
+    return [*points, f"{end} {y}"]
