@@ -67,7 +67,7 @@ def open_side(path: Path) -> OpenSide:
     if results:
         first = display_name(path / results[0])
         raise InputError(
-            f"{name}: holds {len(results)} results; compare them one by one, such as {first}"
+            f"{name}: is no result, but holds {len(results)}; give one of them, such as {first}"
         )
     raise InputError(
         f"{name}: no masks in it; give a result of `vos track`, or a folder of mask PNGs"
