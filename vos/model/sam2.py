@@ -448,7 +448,7 @@ class Sam2Model:
         inner = self._run_decoder(
             _with_token_strides(expand_batch(features.s16, b)),
             features,
-            self.no_prompt(b, net.mask_downsample(mask)),
+            self.no_prompt(b, net.mask_downsample(self._enlarge(mask))),
             multimask=False,
             from_prompt=True,
             choose=best_iou,
@@ -468,6 +468,13 @@ class Sam2Model:
             obj_ptr=pointer,
             from_prompt=True,
         )
+
+    def _enlarge(self, mask: Float[Tensor, "b 1 s s"]) -> Float[Tensor, "b 1 s2 s2"]:
+        """Return a mask at four times the size of the decoder's, which is the input's own size at
+        stride 16. Source: `input_mask_size` of SAM 3's tracker.
+        """
+        side = 4 * self.mask_size
+        return mask if mask.shape[-1] == side else resize_logits(mask, (side, side))
 
     def _has_alternatives(self, points: int, *, first: bool) -> bool:
         """Tell whether one of three masks is chosen, for a prompt of this many points."""
