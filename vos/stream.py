@@ -213,7 +213,7 @@ class Stream:
         """Begin the frames of the backward pass, without waiting for the device."""
         cuts = self._cuts_below
         waiting = Waiting[tuple[int, _Reached]](session)
-        for frame, seen, following in frames:
+        for frame, seen, following in waiting.watch(frames):
             if cuts.take(frame, seen):
                 if cuts.ended_at is not None:
                     break
@@ -225,6 +225,7 @@ class Stream:
             waiting.add(frame.frame_idx, objects, (frame.frame_idx, state))
             yield from ((idx, was, state) for was, (idx, state) in waiting.ready())
         yield from ((idx, was, state) for was, (idx, state) in waiting.flush())
+        waiting.check()
 
     def _begin_results(
         self,
@@ -235,7 +236,7 @@ class Stream:
         """Begin the frames of the results, without waiting for the device."""
         session = self._forward
         waiting = Waiting[tuple[Frame, bool, _Reached]](session)
-        for frame, seen, following in frames:
+        for frame, seen, following in waiting.watch(frames):
             if frame.frame_idx < next_idx:
                 replay(frame)
                 continue
@@ -252,6 +253,7 @@ class Stream:
             waiting.add(frame.frame_idx, objects, (frame, is_cut, state))
             yield from self._compose(waiting.ready())
         yield from self._compose(waiting.flush())
+        waiting.check()
 
     def _compose(
         self, frames: Iterable[tuple[dict[int, ObjectLogits], tuple[Frame, bool, _Reached]]]

@@ -120,6 +120,8 @@ def test_what_is_refused(pair, tmp_path, capsys):
     (tmp_path / "batch").mkdir()
     shutil.copytree(result, tmp_path / "batch" / "clip")
     (tmp_path / ".cut.part").mkdir()
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "index.html").write_text("<h1>Mine</h1>")
     for words, code, told in [
         ((result, tmp_path / "none"), 3, "no such folder; give a result"),
         ((result, tmp_path / "clip.mp4"), 3, "is a file; give a result"),
@@ -129,6 +131,8 @@ def test_what_is_refused(pair, tmp_path, capsys):
         ((result, other, "--below", "80"), 2, "an agreement is from 0 to 1"),
         ((result, other, "--video", "x.mp4"), 2, "--video is for the pictures"),
         ((result, other, "-o", tmp_path / "clip.mp4"), 2, "is a file; name a folder"),
+        ((result, other, "-o", other), 2, "is a result; name another folder"),
+        ((result, other, "-o", tmp_path / "site"), 2, "that vos did not write"),
         ((result, other, "--gt", tmp_path / "empty"), 3, "no masks in it"),
     ]:
         got, out, err = command(capsys, *words)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Generic, TypeVar
 
 from vos.track.compose import ObjectLogits
 from vos.track.session import Session
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 
 class Waiting(Generic[T]):
@@ -21,7 +22,22 @@ class Waiting(Generic[T]):
     def __init__(self, session: Session | None) -> None:
         self._session = session
         self._lag = 0 if session is None else session.lag
+        self._error: Exception | None = None
         self._frames: deque[tuple[int, Mapping[int, ObjectLogits], T]] = deque()
+
+    def watch(self, frames: Iterable[U]) -> Iterator[U]:
+        """Yield the frames that come; an error in them ends them, and `check` raises it once those
+        before it are given.
+        """
+        try:
+            yield from frames
+        except Exception as error:
+            self._error = error
+
+    def check(self) -> None:
+        """Raise what ended the frames, if it was an error."""
+        if self._error is not None:
+            raise self._error
 
     def add(self, frame_idx: int, objects: Mapping[int, ObjectLogits], beside: T) -> None:
         """Let a frame wait that was decoded just now. beside: what comes back with it."""

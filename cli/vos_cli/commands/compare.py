@@ -12,8 +12,8 @@ import typer
 
 from vos import settings
 from vos.errors import Parameter, UsageError
-from vos.io.paths import display_name
 from vos_cli.compare.pictures import Pictures
+from vos_cli.compare.place import check_place
 from vos_cli.compare.sides import (
     OpenSide,
     check_names,
@@ -90,8 +90,8 @@ def compare_command(
         raise UsageError(Parameter("below", below), ": an agreement is from 0 to 1; try 0.8")
     if video is not None and page is None:
         raise UsageError("--video is for the pictures of the page; add -o DIR, or leave it out")
-    if page is not None and page.exists() and not page.is_dir():
-        raise UsageError(f"-o {display_name(page)}: is a file; name a folder for the page")
+    if page is not None:
+        check_place(page)
     with ExitStack() as stack:
         sides = [open_side(path) for path in (a, b)]
         truth = None if gt is None else open_side(gt)
@@ -121,7 +121,7 @@ def compare_command(
     if as_json:
         values = to_json(found, names)
         shown = {"a": str(a), "b": str(b), "page": written and str(written), "notes": notes}
-        print(json.dumps({**values, **shown}, ensure_ascii=False))
+        print(json.dumps({**values, **shown}))
     else:
         _print_tables(found, names)
     if written is not None:
@@ -173,7 +173,7 @@ def _print_tables(found: Comparison, names: dict[int, str]) -> None:
     rows = [[*head, *(columns if has_truth else ())]]
     for item in found.objects:
         lowest = item.lowest
-        row = [one_line(call(item.object_id, names)), _cell(item.mean)]
+        row = [call(item.object_id, names), _cell(item.mean)]
         if lowest is None:
             row += ["-", "-"]
         else:
@@ -183,7 +183,7 @@ def _print_tables(found: Comparison, names: dict[int, str]) -> None:
             numbers = [value for one in item.scores for value in one.numbers.values()]
             row += [_cell(value) for value in numbers] or ["-"] * len(columns)
         rows.append(row)
-    print_table(rows)
+    _print(rows)
     spans = [["object", "first", "last", "frames", "lowest", "on frame"]]
     for item in found.objects:
         for span in item.spans:
@@ -199,7 +199,12 @@ def _print_tables(found: Comparison, names: dict[int, str]) -> None:
             )
     if len(spans) > 1:
         print()
-        print_table(spans)
+        _print(spans)
+
+
+def _print(rows: Sequence[Sequence[str]]) -> None:
+    """Print a table; frames are called by the names of files, which may hold anything."""
+    print_table([[one_line(cell) for cell in row] for row in rows])
 
 
 def _cell(value: float | None) -> str:

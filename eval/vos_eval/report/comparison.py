@@ -54,7 +54,7 @@ def write_comparison(
     page = page_text(
         f"{a} and {b}",
         heading=f"{a} | {b}",
-        eyebrow="Video object segmentation · two results",
+        kind="two results",
         lead=escape(lead),
         sections=sections,
     )

@@ -95,7 +95,7 @@ def _page(
     return page_text(
         f"{title} – {headline} {percent(score.totals[headline])}",
         heading=title,
-        eyebrow=f"Video object segmentation{f' · {model}' if model else ''}",
+        kind=model,
         lead=lead,
         sections=sections,
     )

@@ -9,13 +9,18 @@ from importlib.resources import files
 from pathlib import Path
 
 PAGE_NAME = "index.html"
+EYEBROW = "Video object segmentation"
+"""The line above the heading of every page begins so."""
 
 
-def page_text(title: str, *, heading: str, eyebrow: str, lead: str, sections: Sequence[str]) -> str:
+def page_text(
+    title: str, *, heading: str, kind: str | None, lead: str, sections: Sequence[str]
+) -> str:
     """Return a page that needs nothing else.
 
-    lead: HTML. sections: HTML.
+    kind: of page, for the line above the heading. lead: HTML. sections: HTML.
     """
+    eyebrow = EYEBROW if kind is None else f"{EYEBROW} · {kind}"
     style = files("vos_eval.report").joinpath("report.css").read_text("utf-8")
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8">

@@ -14,6 +14,7 @@ import vos
 from e2e import clips
 from small_nano import choosing_nano
 from vos.api import Tracker
+from vos.errors import InputError
 from vos.frame import FrameResult
 from vos.io.read.open import open_source
 from vos.model.load import ModelInfo
@@ -101,6 +102,33 @@ def test_it_goes_on_after_any_frame_as_if_it_had_not_stopped(tracker, clip, tmp_
                 found = [result for _, result in second.results()]
             assert len(found) == FRAMES - given
             assert all(same(*pair) for pair in zip(found, whole[given:], strict=True))
+
+
+def test_frames_before_one_that_cannot_be_read_are_given(tracker, clip, monkeypatch):
+    whole = stream(tracker, clip, end=8)
+    given: list[FrameResult] = []
+
+    def collect(one: Stream) -> None:
+        for _, result in one.results():
+            given.append(result)
+
+    with open_source(clip) as source:
+        real = source.frames
+
+        def break_down(*args, **kwargs):
+            for frame in real(*args, **kwargs):
+                if frame.frame_idx == 8:
+                    raise InputError("cannot be read")
+                yield frame
+
+        monkeypatch.setattr(source, "frames", break_down)
+        with (
+            Stream(tracker, source, PROMPTS) as one,
+            pytest.raises(InputError, match="cannot be read"),
+        ):
+            collect(one)
+    assert len(given) == 8
+    assert all(same(*pair) for pair in zip(given, whole, strict=True))
 
 
 @pytest.mark.parametrize("action", ["reset", "stop"])
