@@ -12,6 +12,7 @@ import typer
 
 from vos import settings
 from vos.errors import Parameter, UsageError
+from vos.io.disk import output_errors
 from vos_cli.compare.pictures import Pictures
 from vos_cli.compare.place import check_place
 from vos_cli.compare.sides import (
@@ -113,7 +114,8 @@ def compare_command(
             notes = [text for one in sides for text in one.notes] + find_differences(*sides)
             written = None
             if page is not None:
-                written, more = _write_page(found, page, sides, names, notes, video)
+                with output_errors(page):
+                    written, more = _write_page(found, page, sides, names, notes, video)
                 notes += more
     notes = [*find_notes(found, names), *notes]
     for text in notes:

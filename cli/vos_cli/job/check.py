@@ -83,7 +83,7 @@ def check(job: Job) -> Prepared:
         source = stack.enter_context(_open(job))
         check_prompts(job, source.info)
         source.warnings += find_notes(job.prompts, source.info.size_hw)
-        source.notices += _find_policy_notes(job)
+        source.notices += _find_policy_notes(job, model)
         sha256 = weight_file.check_sha256(model)
         refiner = resolve_refiner(job.settings.refiner, model.name, sha256)
         parameters = _parameters(job, source.info, refiner)
@@ -93,9 +93,14 @@ def check(job: Job) -> Prepared:
     return Prepared(job, source, model, sha256, refiner, fingerprint, stamp)
 
 
-def _find_policy_notes(job: Job) -> tuple[str, ...]:
+def _find_policy_notes(job: Job, model: ResolvedModel) -> tuple[str, ...]:
     """Return a line for what the memory policy makes of these prompts, where that is not plain."""
     if job.settings.policy == "long":
+        if model.name == registry.EMBEDDED:
+            return (
+                "policy long: nano offers a single mask on tracked frames, so that each object has "
+                "one hypothesis; the models of SAM 2 offer three",
+            )
         return _find_cost_notes({prompt.object_id for prompt in job.prompts})
     if job.settings.policy != "samurai":
         return ()
