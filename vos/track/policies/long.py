@@ -195,7 +195,9 @@ class Long(Fifo):
         most = self.pointer_span - 1 + is_poor
         kept = (*_without_poor(bank, notes), entry)[-most:]
         forget = max(0, len(kept) - (self.memory_slots - 1))
-        pointers_only = tuple(old.without_maps() for old in kept[:forget])
+        pointers_only = tuple(
+            old if old.spatial is None else old.without_maps() for old in kept[:forget]
+        )
         return replace(
             bank,
             recent=pointers_only + kept[forget:],
