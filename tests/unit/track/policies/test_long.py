@@ -237,6 +237,7 @@ def test_five_thousand_frames_fill_no_more_than_a_hundred():
         if t < 100 or t % 20 == 0:
             banks = player.policy.split(player.bank)
             sizes.append((player.bank.state_bytes(), max(len(bank.recent) for bank in banks)))
+    # At most: three hypotheses with 16 entries, 6 maps and 17 masks each, none in common.
     assert max(size for size, _ in sizes[100:]) <= 3 * 16 * 40 + 3 * 6 * 16 + 3 * 17 * 24
     assert max(kept for _, kept in sizes) <= 16
     assert len(to_bytes(SessionState({1: player.bank}))) < 100_000
