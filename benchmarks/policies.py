@@ -195,7 +195,11 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=192, help="side of the clips in pixels")
     parser.add_argument("--policies", nargs="+", default=list(POLICIES), choices=list(POLICIES))
     parser.add_argument("--model", default="nano")
-    parser.add_argument("--minutes", type=float, help="begin no more clips after so long")
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        help="begin no more clips after so long; 0 only writes what --state has",
+    )
     parser.add_argument("--state", type=Path, help="file to go on from")
     args = parser.parse_args()
     began = time.monotonic()
@@ -208,8 +212,8 @@ def main() -> None:
             if done < before:
                 done += len(clips.labels)
                 continue
-            is_late = args.minutes and time.monotonic() - began > 60 * args.minutes
-            if is_late and done and kind == next(iter(TRIALS)):
+            is_late = args.minutes is not None and time.monotonic() - began > 60 * args.minutes
+            if is_late and done and (kind == next(iter(TRIALS)) or not args.minutes):
                 break
             done += len(clips.labels)
             for frames, labels in zip(clips.frames, clips.labels, strict=True):
@@ -222,12 +226,13 @@ def main() -> None:
     rows = [row(n, k, t, tallies[k]["fifo"]) for k in TRIALS for n, t in tallies[k].items()]
     every = {name: join([tallies[kind][name] for kind in TRIALS]) for name in names}
     rows += [row(name, "**all**", tally, every["fifo"]) for name, tally in every.items()]
+    objects = ", ".join(f"{len(by['fifo'].scores)} objects {k}" for k, by in tallies.items())
     command = " ".join(["python -m benchmarks.policies", *sys.argv[1:]])
     text = "\n".join(
         [
             "# Memory policies on drawn clips",
             "",
-            f"{done} clips of {args.frames} frames at {args.size} px, by "
+            f"{done} clips ({objects}) of {args.frames} frames at {args.size} px, by "
             f"`{command}`. {describe_tracker(tracker)}",
             "",
             "J: mean over objects, in percent; gain: over `fifo` on the same objects, with its "
