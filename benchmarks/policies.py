@@ -2,6 +2,7 @@
 
     python -m benchmarks.policies                 # 60 clips; minutes on one core
     python -m benchmarks.policies --clips 6 --policies fifo dam
+    python -m benchmarks.policies --state FILE    # the same command again goes on after a stop
 
 A third of the clips each: twins that cross or meet and turn back, an object that passes behind
 something wide, one that leaves the frame and comes back (`vos.synth.trials`, fixed seeds). Both the
@@ -12,10 +13,12 @@ for all policies.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from statistics import fmean, stdev
 
 import numpy as np
@@ -116,7 +119,8 @@ def score(found: np.ndarray, truth: np.ndarray, tally: Tally) -> None:
         was_swapped = False
         for f, t, overlap in zip(found, truth, overlaps, strict=True):
             others = (jaccard(f == own, t == other) for other in ids if other != own)
-            is_swapped = overlap < LOST and (f == own).any() and max(others, default=0) > SWAPPED
+            has_gone = overlap < LOST and max(others, default=0) > SWAPPED
+            is_swapped = bool(has_gone and (f == own).any())
             tally.swaps += is_swapped and not was_swapped
             was_swapped = is_swapped
         areas = [(t == own).sum() for t in truth]
@@ -162,6 +166,28 @@ def join(tallies: Sequence[Tally]) -> Tally:
     )
 
 
+def read_state(path: Path | None, names: Sequence[str]) -> tuple[int, dict[str, dict[str, Tally]]]:
+    """Return how many clips an earlier run did, and its tallies by kind of clips and policy."""
+    if path is None or not path.is_file():
+        return 0, {kind: {name: Tally() for name in names} for kind in TRIALS}
+    saved = json.loads(path.read_text())
+    kinds = saved["tallies"]
+    if list(kinds[next(iter(TRIALS))]) != list(names):
+        sys.exit(f"{path}: of other policies; give the same ones, or another file")
+    tallies = {kind: {n: Tally(**one) for n, one in by.items()} for kind, by in kinds.items()}
+    return saved["done"], tallies
+
+
+def write_state(path: Path | None, done: int, tallies: dict[str, dict[str, Tally]]) -> None:
+    """Leave what is done for a later run with the same arguments."""
+    if path is not None:
+        kinds = {kind: {n: asdict(one) for n, one in by.items()} for kind, by in tallies.items()}
+        saved = {"done": done, "tallies": kinds}
+        part = path.with_suffix(".part")
+        part.write_text(json.dumps(saved))
+        part.replace(path)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clips", type=int, default=60)
@@ -169,34 +195,44 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=192, help="side of the clips in pixels")
     parser.add_argument("--policies", nargs="+", default=list(POLICIES), choices=list(POLICIES))
     parser.add_argument("--model", default="nano")
-    parser.add_argument("--minutes", type=float, help="begin no more clips after so long")
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        help="begin no more clips after so long; 0 only writes what --state has",
+    )
+    parser.add_argument("--state", type=Path, help="file to go on from")
     args = parser.parse_args()
     began = time.monotonic()
     names = list(dict.fromkeys(["fifo", *args.policies]))
     tracker = load(args.model, refiner="none", device="cpu")
-    tallies = {kind: {name: Tally() for name in names} for kind in TRIALS}
+    before, tallies = read_state(args.state, names)
     with torch.inference_mode():
         done = 0
         for kind, clips in draw(args.clips, args.frames, args.size):
-            is_late = args.minutes and time.monotonic() - began > 60 * args.minutes
-            if is_late and done and kind == next(iter(TRIALS)):
+            if done < before:
+                done += len(clips.labels)
+                continue
+            is_late = args.minutes is not None and time.monotonic() - began > 60 * args.minutes
+            if is_late and done and (kind == next(iter(TRIALS)) or not args.minutes):
                 break
             done += len(clips.labels)
             for frames, labels in zip(clips.frames, clips.labels, strict=True):
                 truth = labels.numpy()
                 for name, found in track(tracker, names, frames, labels, tallies[kind]):
                     score(found, truth, tallies[kind][name])
+            write_state(args.state, done, tallies)
             means = {name: f"{100 * fmean(one.scores):.1f}" for name, one in tallies[kind].items()}
             print(f"{done} clips; {kind}: {means}")
     rows = [row(n, k, t, tallies[k]["fifo"]) for k in TRIALS for n, t in tallies[k].items()]
     every = {name: join([tallies[kind][name] for kind in TRIALS]) for name in names}
     rows += [row(name, "**all**", tally, every["fifo"]) for name, tally in every.items()]
+    objects = ", ".join(f"{len(by['fifo'].scores)} objects {k}" for k, by in tallies.items())
     command = " ".join(["python -m benchmarks.policies", *sys.argv[1:]])
     text = "\n".join(
         [
             "# Memory policies on drawn clips",
             "",
-            f"{done} clips of {args.frames} frames at {args.size} px, by "
+            f"{done} clips ({objects}) of {args.frames} frames at {args.size} px, by "
             f"`{command}`. {describe_tracker(tracker)}",
             "",
             "J: mean over objects, in percent; gain: over `fifo` on the same objects, with its "

@@ -28,3 +28,11 @@ def small_nano(d_model: int = 32, key_dim: int = 0, box_zoom: float = 0.0) -> Sa
     score = net.get_parameter("sam_mask_decoder.pred_obj_score_head.layers.2.bias")
     torch.nn.init.constant_(score, 4.0)
     return Sam2Model(net)
+
+
+def choosing_nano() -> Sam2Model:
+    """Return a small nano that offers alternatives on tracked frames, as SAM 2 does."""
+    net = small_nano().net
+    net.multimask_output_for_tracking = True
+    net.multimask_min_pt_num = 0
+    return Sam2Model(net)

@@ -14,12 +14,12 @@ import numpy as np
 from vos.api import Tracker
 from vos.bounded import brief
 from vos.config import nearest
-from vos.errors import Parameter, PromptError, UsageError
+from vos.errors import ConfigError, Parameter, PromptError, UsageError
 from vos.frame import FrameResult
 from vos.io.read.open import read_image
 from vos.model.load import load_model, pick_device, pick_dtype
 from vos.model.options import OPTION_NAMES, ModelOptions
-from vos.policies import POLICIES
+from vos.policies import POLICIES, as_lag, check_lag
 from vos.prompts import Prompt, check_prompts
 from vos.refine.weights import load_refiner
 from vos.track.policy import MemoryPolicy
@@ -38,7 +38,7 @@ def load(options: ModelOptions | str = "auto", **changes: Any) -> Tracker:
     UsageError (device, dtype, policy, sizes).
     """
     options = _checked(options, changes)
-    make_policy = find_policy(options.policy)
+    make_policy = find_policy(options.policy, options.lag)
     device = pick_device(options.device)
     dtype = pick_dtype(options.dtype, device)
     model, info = load_model(options.model, device=device, **options.network)
@@ -47,19 +47,30 @@ def load(options: ModelOptions | str = "auto", **changes: Any) -> Tracker:
     return Tracker(model, info, refiner, dtype, policy, refiner_info)
 
 
-def find_policy(name: str) -> Callable[[int, int], MemoryPolicy]:
+def find_policy(name: str, lag: int = 0) -> Callable[[int, int], MemoryPolicy]:
     """Return the class of a policy by its name; it takes memory slots and pointer span.
 
-    Raises: UsageError for an unknown name.
+    lag: frames that results wait, for a policy that can.
+
+    Raises: UsageError for an unknown name, and a lag that the policy cannot have or is none.
     """
     if name not in POLICIES:
         raise UsageError(
             Parameter("policy", name),
             f": not one of {', '.join(POLICIES)}{nearest(name, POLICIES)}",
         )
+    check_lag(name, lag)
     entry = POLICIES[name]
     module, _, attribute = entry.home.partition(":")
-    return partial(getattr(import_module(module), attribute), **entry.options)
+    waits = {"lag": _read_lag(lag)} if entry.can_wait else {}
+    return partial(getattr(import_module(module), attribute), **entry.options, **waits)
+
+
+def _read_lag(lag: int) -> int:
+    try:
+        return as_lag(lag, "")
+    except ConfigError as error:
+        raise UsageError(Parameter("lag"), str(error)) from error
 
 
 def segment_image(

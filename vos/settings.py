@@ -24,6 +24,7 @@ from vos.errors import ConfigError, Parameter, UsageError
 from vos.io.read.scene_cuts import SceneCuts
 from vos.io.timecode import parse_rate
 from vos.model.options import OPTION_NAMES, ModelOptions
+from vos.policies import check_lag
 
 Decoder = Literal["pyav", "decord"]
 Progress = Literal["auto", "rich", "plain", "json", "none"]
@@ -85,6 +86,7 @@ def resolve(
 
     Raises:
         ConfigError: unknown key, a value of the wrong type, or an unreadable file.
+        UsageError: a lag for a policy that has none.
     """
     environ = os.environ if environ is None else environ
     values: dict[str, tuple[object, str | Parameter]] = {}
@@ -115,7 +117,9 @@ def resolve(
             checked[name] = convert(hints[name], read(value, "") if read else value, "")
         except ConfigError as error:  # its text begins with the place, which was left empty
             raise ConfigError(origin, str(error)) from error
-    return Settings(**checked)
+    found = Settings(**checked)
+    check_lag(found.policy, found.lag)
+    return found
 
 
 def refuse_unknown_variables(environ: Mapping[str, str] | None = None) -> None:

@@ -26,6 +26,7 @@ from vos.model.gpu.transfer import Uploader
 from vos.model.sam2 import Sam2Model
 from vos.prompts import Absent, Direction, Prompt
 from vos.track.compose import Composing, Draw, ObjectLogits, begin_to_compose
+from vos.track.lag import Waiting
 from vos.track.logit_spool import LogitSpool
 from vos.track.look_ahead import prepare, with_following
 from vos.track.mattes import matte_pixels
@@ -212,13 +213,20 @@ class Stream:
     ) -> Iterator[tuple[int, dict[int, ObjectLogits], _Reached]]:
         """Begin the frames of the backward pass, without waiting for the device."""
         cuts = self._cuts_below
-        for frame, seen, following in frames:
+        waiting = Waiting[tuple[int, _Reached]](session)
+        for frame, seen, following in waiting.watch(frames):
             if cuts.take(frame, seen):
                 if cuts.ended_at is not None:
-                    return
-                self._at_cut(session)
+                    break
+                if cuts.action == "reset":
+                    yield from ((idx, was, state) for was, (idx, state) in waiting.flush())
+                    session.forget_recent()
             objects = session.decode(frame, following)
-            yield frame.frame_idx, objects, _Reached(session.snapshot(), cuts.copy())
+            state = _Reached(session.snapshot(), cuts.copy())
+            waiting.add(frame.frame_idx, objects, (frame.frame_idx, state))
+            yield from ((idx, was, state) for was, (idx, state) in waiting.ready())
+        yield from ((idx, was, state) for was, (idx, state) in waiting.flush())
+        waiting.check()
 
     def _begin_results(
         self,
@@ -228,24 +236,36 @@ class Stream:
     ) -> Iterator[tuple[Composing, bool, _Reached]]:
         """Begin the frames of the results, without waiting for the device."""
         session = self._forward
-        for frame, seen, following in frames:
+        waiting = Waiting[tuple[Frame, bool, _Reached]](session)
+        for frame, seen, following in waiting.watch(frames):
             if frame.frame_idx < next_idx:
                 replay(frame)
                 continue
             is_cut = self.cuts.take(frame, seen)
             if self.cuts.ended_at is not None:
-                return
+                break
             objects: dict[int, ObjectLogits] = self._spool.get(frame.frame_idx)
-            if session is None:
+            if session is not None:
+                if is_cut and self.cuts.action == "reset":
+                    yield from self._compose(waiting.flush())
+                    session.forget_recent()
+                objects |= session.decode(frame, following)
+            state = _Reached(None if session is None else session.snapshot(), self.cuts.copy())
+            waiting.add(frame.frame_idx, objects, (frame, is_cut, state))
+            yield from self._compose(waiting.ready())
+        yield from self._compose(waiting.flush())
+        waiting.check()
+
+    def _compose(
+        self, frames: Iterable[tuple[dict[int, ObjectLogits], tuple[Frame, bool, _Reached]]]
+    ) -> Iterator[tuple[Composing, bool, _Reached]]:
+        """Begin to make results of frames that are decoded."""
+        for objects, (frame, is_cut, state) in frames:
+            if self._forward is None:
                 soften = matte_pixels if self._soft else None
-                composing = begin_to_compose(frame, objects, make_mattes=soften)
-                yield composing, is_cut, _Reached(None, self.cuts.copy())
-                continue
-            if is_cut:
-                self._at_cut(session)
-            objects |= session.decode(frame, following)
-            state = _Reached(session.snapshot(), self.cuts.copy())
-            yield session.compose(frame, objects, self._draw), is_cut, state
+                yield begin_to_compose(frame, objects, make_mattes=soften), is_cut, state
+            else:
+                yield self._forward.compose(frame, objects, self._draw), is_cut, state
 
     def _reach(self, frame_idx: int, state: _Reached) -> None:
         """Note that a frame is done; what follows it may have begun."""
@@ -272,10 +292,6 @@ class Stream:
             return prepare(frame, self._model, self._upload), seen
 
         return map_ahead(work, frames, PREPARED_AHEAD)
-
-    def _at_cut(self, session: Session) -> None:
-        if self.cuts.action == "reset":
-            session.forget_recent()
 
     def checkpoint(self) -> SavedState:
         """Return where this stream is, with the spool safe on the disk. Call it between frames."""

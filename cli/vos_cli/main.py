@@ -75,6 +75,12 @@ COMMANDS: dict[str, _Lazy] = {
         "Read an export back and compare it with its result.",
         "vos verify video.mp4-vos-prores4444",
     ),
+    "compare": _Lazy(
+        "vos_cli.commands.compare",
+        "compare_command",
+        "Show where two results agree and where they part.",
+        "vos compare video.mp4-vos other-vos -o side-by-side",
+    ),
     "info": _Lazy(
         "vos_cli.commands.info",
         "info",

@@ -52,3 +52,14 @@ def images(folder: Path, count: int = 4) -> Path:
     for index in range(count):
         Image.fromarray(picture(index)).save(folder / f"{index:03}.jpg")
     return folder
+
+
+def two_scenes(folder: Path, count: int, cut: int) -> Path:
+    """Write the square on green, then from frame `cut` on another place without it."""
+    images(folder, cut)
+    columns = np.mgrid[:HEIGHT, :WIDTH][1]
+    for index in range(cut, count):
+        blue = np.where((columns + index) % 48 < 24, 235, 90)
+        image = np.stack([blue // 4, blue // 2, blue], -1).astype(np.uint8)
+        Image.fromarray(image).save(folder / f"{index:03}.jpg")
+    return folder

@@ -181,6 +181,8 @@ FLAGS = {
     "save": (("--save", "masks,overlays"), 2, ("overlays", "overlay")),
     "direction": (("--direction", "up"), 2, ("up", "forward")),
     "policy": (("--policy", "lifo"), 2, ("lifo", "fifo")),
+    "lag alone": (("--lag", "4"), 2, ("--lag 4", "--policy long")),
+    "lag too long": (("--policy", "long", "--lag", "65"), 2, ("--lag", "65", "64")),
     "pooled and exact": (("--exact", "--pool-memory", "2"), 2, ("--pool-memory 2", "--exact")),
     "compiled and exact": (("--exact", "--compile"), 2, ("--compile", "--exact")),
     "pooled unevenly": (("--pool-memory", "3"), 2, ("--pool-memory 3", "20")),

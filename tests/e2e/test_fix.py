@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,9 +21,11 @@ from e2e.results import (
     rows_of,
     without,
 )
+from small_nano import choosing_nano
 from vos.errors import InputError, ModelError, OutputError, PromptError, UsageError
 from vos.io.write.mask_png import read_label_png
 from vos.prompts import Box, MaskPrompt, Points, load_prompts
+from vos.track.policies.long import Long
 from vos_cli.console.errors import Interrupted
 from vos_cli.fix.edit import fix, undo
 from vos_cli.fix.overlay import redraw_overlay
@@ -67,6 +70,22 @@ def test_only_the_corrected_object_changes_and_everything_fits_together(result, 
         "history": None,
         "stale": None,
     }
+
+
+def test_a_track_of_several_hypotheses_is_corrected_as_any_other(tmp_path, tracker):
+    clips.video(tmp_path / "clip.mp4", FRAMES)
+    model = choosing_nano()
+    tracker = replace(tracker, model=model, policy=Long(certain_above=1e9))
+    make(tracker, tmp_path / "clip.mp4", tmp_path / "out")
+    before = contents(tmp_path / "out")
+    edit = fix(open_result(tmp_path / "out"), [CLICK], tracker)
+    assert [span.object_id for span in edit.spans] == [1]
+    assert edit.frames
+    check_stats_fit_masks(tmp_path / "out")
+    undo(open_result(tmp_path / "out"))
+    masks = [name for name in before if name.startswith("masks/")]
+    after = contents(tmp_path / "out")
+    assert all(after[name] == before[name] for name in masks)
 
 
 def test_undo_brings_back_every_byte_any_number_of_steps(result, tracker):
@@ -290,10 +309,13 @@ def test_from_the_command_line(vos, tmp_path, capsys):
     out = tmp_path / "out"
     clips.video(tmp_path / "clip.mp4", 12)
     track = ["track", str(tmp_path / "clip.mp4"), "--box", clips.BOX, "-o", str(out), "-q"]
-    assert run_command([*track, "--model", "nano", "--device", "cpu"]) == 0
+    model = ("--model", "nano", "--device", "cpu", "--policy", "long", "--lag", "2")
+    assert run_command([*track, *model]) == 0
+    assert manifest_of(out)["parameters"]["lag"] == 2
     before = contents(out)
     ran = vos("fix", "out", "--point", "1:30,30@6", "--neg-point", "1:80,10@6", "--json")
     assert ran.code == 0, ran.err
+    assert "tracked with --lag 2: a correction does not wait" in ran.err
     told = json.loads(ran.out)
     assert (told["schema"], told["output"], told["number"]) == (1, "out", 1)
     assert told["spans"][0]["corrected"] == 6

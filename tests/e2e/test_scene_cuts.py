@@ -6,10 +6,8 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from e2e import clips
 from e2e.jobs import BOX, LATER, Runner, contents, interrupt, job_for
@@ -32,13 +30,7 @@ CUT, FRAMES = 9, 13
 @pytest.fixture
 def shots(tmp_path: Path) -> Path:
     """The square on green, then from frame 9 on another place without it."""
-    folder = clips.images(tmp_path / "shots", CUT)
-    columns = np.mgrid[: clips.HEIGHT, : clips.WIDTH][1]
-    for index in range(CUT, FRAMES):
-        blue = np.where((columns + index) % 48 < 24, 235, 90)
-        image = np.stack([blue // 4, blue // 2, blue], -1).astype(np.uint8)
-        Image.fromarray(image).save(folder / f"{index:03}.jpg")
-    return folder
+    return clips.two_scenes(tmp_path / "shots", FRAMES, CUT)
 
 
 @pytest.fixture

@@ -111,6 +111,10 @@ def test_errors_name_the_next_step(tracker, folder):
         load("nano", policy="lifo")
     with pytest.raises(UsageError, match=r"^policy='samuray': .* \(did you mean 'samurai'\?\)"):
         load("nano", policy="samuray")
+    with pytest.raises(UsageError, match=r"^lag=4: with policy fifo .* policy='long'"):
+        load("nano", lag=4)
+    with pytest.raises(UsageError, match=r"^lag: 65 is no number of frames from 0 to 64"):
+        load("nano", policy="long", lag=65)
     with pytest.raises(UsageError, match=r"^dtype='float16': "):
         load("nano", dtype="float16", device="cpu")
     with pytest.raises(UsageError, match=r"^device='abacus': "):

@@ -17,6 +17,7 @@ from vos.errors import ConfigError, OutputError, Parameter, UsageError
 from vos.model import registry
 from vos.model.load import nano_config
 from vos.model.nano_config import NanoConfig
+from vos.model.options import ModelOptions
 from vos.settings import Settings
 from vos_cli.console.errors import message
 
@@ -238,6 +239,33 @@ def test_an_error_names_the_parameter_and_whoever_shows_it_spells_it():
     assert message(error) == "--pool-memory 2: never with --exact"
     assert message(OutputError("choose another ", Parameter("output"))) == "choose another -o"
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
+
+
+def test_a_lag_is_for_a_policy_whose_masks_change_later():
+    nowhere = Path("/nonexistent")
+    chosen = settings.resolve({"policy": "long"}, {"VOS_LAG": "16"}, nowhere)
+    assert (chosen.policy, chosen.lag) == ("long", 16)
+    with pytest.raises(UsageError) as caught:
+        settings.resolve({"lag": 16, "policy": "dam"}, {}, nowhere)
+    assert message(caught.value) == (
+        "--lag 16: with policy dam waiting changes nothing; add --policy long, or leave --lag out"
+    )
+    for wrong in (-1, 65, "soon"):
+        with pytest.raises(ConfigError, match="no number of frames from 0 to 64"):
+            settings.resolve({"lag": wrong, "policy": "long"}, {}, nowhere)
+
+
+def test_what_older_manifests_do_not_have_is_recorded_only_if_set():
+    older = ModelOptions(policy="visible").as_parameters()
+    assert "lag" not in older
+    assert "lag" not in ModelOptions.recorded_types()
+    assert ModelOptions(policy="long", lag=3).with_parameters(older) == ModelOptions(
+        policy="visible"
+    )
+    newer = ModelOptions(policy="long", lag=3).as_parameters()
+    assert ModelOptions().with_parameters(newer) == ModelOptions(policy="long", lag=3)
+    with pytest.raises(ConfigError, match="lag: 'x' is no number"):
+        ModelOptions().with_parameters({**newer, "lag": "x"})
 
 
 def test_defaults_are_valid():

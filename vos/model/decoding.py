@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -161,6 +161,32 @@ def choose_mask(
         memory_logits=memory_logits,
         present_above=present_above,
     )
+
+
+def choose_again(
+    net: SAM2Base, decoded: Decoded, chosen: Int[Tensor, " b"], *, exact: bool
+) -> Decoded:
+    """Return an unprompted frame's prediction as it is with other masks chosen.
+
+    decoded: with the decoder's state. chosen: 0 to 2, which of the three alternatives, per row.
+    Raises ValueError without the state.
+    """
+    if decoded.state is None:
+        raise ValueError("a prediction without the decoder's state has no other pointers")
+    count = decoded.all_logits.shape[1]
+    # The tokens of object score and predicted IoU come before those of the masks.
+    tokens = decoded.state.tokens[:, 2 : 2 + count]
+    output = DecoderOutput(decoded.all_logits, decoded.all_iou_pred, tokens, decoded.object_score)
+    again = choose_mask(
+        net,
+        output,
+        multimask=True,
+        from_prompt=False,
+        exact=exact,
+        choose=lambda _candidates: chosen,
+        present_above=decoded.present_above,
+    )
+    return replace(again, state=decoded.state)
 
 
 def expand_batch(features: Tensor, batch: int) -> Tensor:

@@ -10,7 +10,8 @@ _SAM3_GATED = (
     "`hf download facebook/sam3 sam3.pt`"
 )
 _APACHE = "Apache-2.0"
-_SAM_LICENCE = "SAM License"
+SAM3_LICENCE = "SAM License"
+SAM3_SOURCE = "facebook/sam3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +39,15 @@ class Family:
 
 _SAM31 = (
     "SAM 3.1 multiplex: other modules, not supported",
-    _SAM_LICENCE,
+    SAM3_LICENCE,
     "facebook/sam3.1",
     1008,
     ("16 objects share one decoder, and memories are four times as wide as SAM 2's",),
 )
-_SAM3_NOTES = (
-    "its tracker is SAM 2.1's modules under other names at stride 14",
+SAM3_NOTES = (
+    "what runs is its tracker: SAM 2.1's modules under other names at stride 14; the detector of "
+    "objects by words is left out",
     _SAM3_GATED,
-    "until it is supported: sam2.1-large has the same kind of tracker",
 )
 
 # The first that fits counts, so what is special comes before what is general.
@@ -54,26 +55,26 @@ FAMILIES = (
     Family(_SAM31[0], ("tracker.model.",), *_SAM31[1:]),
     Family(_SAM31[0], ("tracker_model.interactive_",), *_SAM31[1:]),
     Family(
-        "SAM 3 with its tracker: not supported yet",
+        "SAM 3 with its tracker, but incomplete: get sam3.pt again",
         ("detector.", "tracker."),
-        _SAM_LICENCE,
-        "facebook/sam3",
+        SAM3_LICENCE,
+        SAM3_SOURCE,
         1008,
-        _SAM3_NOTES,
+        SAM3_NOTES,
     ),
     Family(
-        "SAM 3 in the form of transformers: not supported yet",
+        "SAM 3 in the form of transformers: not supported, give sam3.pt instead",
         ("detector_model.", "tracker_model."),
-        _SAM_LICENCE,
-        "facebook/sam3",
+        SAM3_LICENCE,
+        SAM3_SOURCE,
         1008,
-        _SAM3_NOTES,
+        SAM3_NOTES,
     ),
     Family(
         "SAM 3's detector without its tracker: not supported",
         ("detector.backbone.vision_backbone.",),
-        _SAM_LICENCE,
-        "facebook/sam3",
+        SAM3_LICENCE,
+        SAM3_SOURCE,
         1008,
         (_SAM3_GATED,),
     ),

@@ -10,16 +10,24 @@ from typing import TYPE_CHECKING
 
 from vos.errors import CheckpointError, ModelError
 from vos.model import registry
-from vos.model.families import Family, find_family
+from vos.model.families import (
+    SAM3_LICENCE,
+    SAM3_NOTES,
+    SAM3_SOURCE,
+    Family,
+    find_family,
+)
 from vos.model.weights import (
+    SAM3,
     WeightFile,
     compute_sha256,
     infer_architecture,
+    is_sam3,
     read_weight_file,
 )
 
 if TYPE_CHECKING:
-    from torch import Size
+    from torch import Size, Tensor
 
 REFINER_KEY = "vos.refiner"
 """`vos.refine.resolve.HEADER_KEY`."""
@@ -95,6 +103,8 @@ def identify(resolved: registry.ResolvedModel) -> FileInfo:
         note = "`vos train refiner` continues it, and writes refiner.safetensors beside it"
         return replace(info, what="a checkpoint of `vos train refiner`", notes=(*info.notes, note))
     family = find_family(state)
+    if is_sam3(state):
+        return _as_sam3(info, state)
     if family is not None:
         return _as_family(info, family)
     info = _as_model(info, file, resolved)
@@ -140,6 +150,31 @@ def _as_family(info: FileInfo, family: Family) -> FileInfo:
         input_px=family.input_px,
         notes=(*info.notes, *family.notes),
     )
+
+
+def _as_sam3(info: FileInfo, state: Mapping[str, Tensor]) -> FileInfo:
+    from vos.model.sam3 import PUBLISHED_SHA256, Sam3Sizes, sam3_shapes, to_sam2_names
+
+    info = replace(
+        info,
+        architecture=SAM3,
+        licence=SAM3_LICENCE,
+        source=SAM3_SOURCE,
+        input_px=1008,
+        notes=(*info.notes, *SAM3_NOTES),
+    )
+    try:
+        wanted = sam3_shapes(Sam3Sizes.of(state))
+    except (ValueError, LookupError) as error:
+        return replace(info, what=f"SAM 3 of other sizes, or incomplete: {error}")
+    differences = _differ(SAM3, wanted, to_sam2_names(state))
+    if differences:
+        what = "nearly SAM 3: a fork's, an incomplete or another version's file"
+        return replace(info, what=what, notes=(*info.notes, *differences, _FORK))
+    if info.sha256 == PUBLISHED_SHA256:
+        return replace(info, what="sam3, the published file", published=SAM3, is_usable=True)
+    what = "SAM 3's tracker with other weights than the published"
+    return replace(info, what=what, is_usable=True)
 
 
 def _as_model(info: FileInfo, file: WeightFile, resolved: registry.ResolvedModel) -> FileInfo:
@@ -230,8 +265,13 @@ def _compare(architecture: str, file: WeightFile, path: Path) -> list[str]:
     Raises: CheckpointError for a nano whose header is damaged; ModelError where a package is
     missing.
     """
-    wanted = _wanted_shapes(architecture, path)
-    state = file.state
+    return _differ(architecture, _wanted_shapes(architecture, path), file.state)
+
+
+def _differ(
+    architecture: str, wanted: Mapping[str, Size], state: Mapping[str, Tensor]
+) -> list[str]:
+    """Say how tensors differ from those that an architecture wants."""
     missing = [name for name in wanted if name not in state]
     extra = [name for name in state if name not in wanted]
     other = [n for n in wanted if n in state and state[n].shape != wanted[n]]

@@ -27,8 +27,10 @@ from vos.model.host_memory import keep_freed_memory
 from vos.model.kept_encodings import keep_encodings
 from vos.model.nano_config import NanoConfig
 from vos.model.sam2 import Sam2Model
+from vos.model.sam3 import SIZE_STEP_PX, TRAINED_PX, Sam3Sizes, build_sam3, to_sam2_names
 from vos.model.weights import (
     NANO_STEM,
+    SAM3,
     TRUNK_WIDTH,
     check_sha256,
     infer_architecture,
@@ -101,6 +103,8 @@ def load_model(
         )
     if architecture == registry.EMBEDDED:
         net: SAM2Base = _build_nano(nano_config(resolved.path), state, resolved.path)
+    elif architecture == SAM3:
+        net, state = _build_sam3(state, resolved.path), to_sam2_names(state)
     else:
         net = build_published(architecture)
         published = resolved.entry or registry.find_published(sha256)
@@ -148,6 +152,13 @@ def make_ready(
     has_tokens = find_perceiver(net) is not None
     if has_tokens:
         _check_token_options(image_size_px, compiled=compiled, pool_memory=pool_memory)
+    if image_size_px is not None and image_size_px % net.backbone_stride:
+        raise UsageError(
+            f"input side {image_size_px}: SAM 3 takes multiples of {SIZE_STEP_PX}, such as "
+            f"{3 * SIZE_STEP_PX}, and was trained at {TRAINED_PX}; leave ",
+            Parameter("size"),
+            " out",
+        )
     net = prepare_network(net.to(device), exact=exact, image_size_px=image_size_px)
     model = Sam2Model(net, exact=exact, pool_memory=pool_memory)
     if pool_memory < 1 or model.embedding_size % pool_memory:
@@ -275,6 +286,16 @@ def _build_nano(config: NanoConfig, state: Mapping[str, Tensor], path: Path) -> 
     # Widths that the heads do not divide, and the like.
     except (AssertionError, ValueError, TypeError, RuntimeError, ArithmeticError) as error:
         raise CheckpointError(f"{path}: {NANO_CONFIG_KEY} fits no network ({error})") from error
+
+
+def _build_sam3(state: Mapping[str, Tensor], path: Path) -> SAM2Base:
+    try:
+        return build_sam3(Sam3Sizes.of(state))
+    except (ValueError, LookupError) as error:
+        raise CheckpointError(
+            f"{path}: a SAM 3 that is incomplete or of other sizes ({error}); "
+            f"`{info_command(path)}` says what it is"
+        ) from error
 
 
 def save_nano(

@@ -250,8 +250,8 @@ NULL = ModelEntry("null", "null", None, None, "null")
 
 # Models that people know and ask for by name, as they are known without hyphens.
 _UNLISTED = {
-    "sam3": "its tracker is not supported yet, and its weights are gated "
-    "(huggingface.co/facebook/sam3); sam2.1-large has the same kind of tracker",
+    "sam3": "its weights are gated: ask for access at huggingface.co/facebook/sam3, get them with "
+    "`hf download facebook/sam3 sam3.pt`, and give the file's path; its tracker is what runs",
     "sam3.1": "its multiplex tracker has other modules than SAM 2 and is not supported",
     "medsam2": "not in the list, as we have not seen its licence; get MedSAM2_latest.pt from "
     "huggingface.co/wanglab/MedSAM2 and give its path",

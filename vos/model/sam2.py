@@ -14,7 +14,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, UInt8
 from sam2.modeling.sam2_base import SAM2Base
 from torch import Tensor
 
@@ -22,10 +22,12 @@ from vos.errors import UsageError
 from vos.model.attention.cached import CachedMemoryAttention
 from vos.model.attention.exact import ExactMemoryAttention
 from vos.model.attention.pointers import pointer_places
+from vos.model.attention.weighing import weigh_pointers
 from vos.model.decoding import (
     ChooseMask,
     WatchedTransformer,
     best_iou,
+    choose_again,
     choose_mask,
     expand_batch,
     resize_logits,
@@ -197,6 +199,11 @@ class Sam2Model:
         return self.net.max_obj_ptrs_in_encoder
 
     @property
+    def offers_alternatives(self) -> bool:
+        """Return whether one of three masks is chosen on frames without a prompt."""
+        return self._has_alternatives(0, first=False)
+
+    @property
     def resizes(self) -> bool:
         """Return whether `encode_pixels` takes images of the video's size, in inference mode."""
         return self.fast_path is not None and self.fast_path.encode is not None
@@ -337,6 +344,13 @@ class Sam2Model:
             embedding, features, tokens, multimask, prompt is not None, choose, present_above
         )
 
+    def choose_again(self, decoded: Decoded, chosen: Int[Tensor, " b"]) -> Decoded:
+        """Return the prediction of an unprompted frame as it is with other masks chosen.
+
+        decoded: of `decode`. chosen: which of the three alternatives, per row.
+        """
+        return choose_again(self.net, decoded, chosen, exact=self.exact)
+
     def encode_memory(
         self, features: FrameFeatures, seen: MemoryInput, frame_idx: int
     ) -> MemoryEntry:
@@ -443,7 +457,7 @@ class Sam2Model:
         inner = self._run_decoder(
             _with_token_strides(expand_batch(features.s16, b)),
             features,
-            self.no_prompt(b, net.mask_downsample(mask)),
+            self.no_prompt(b, net.mask_downsample(self._enlarge(mask))),
             multimask=False,
             from_prompt=True,
             choose=best_iou,
@@ -463,6 +477,13 @@ class Sam2Model:
             obj_ptr=pointer,
             from_prompt=True,
         )
+
+    def _enlarge(self, mask: Float[Tensor, "b 1 s s"]) -> Float[Tensor, "b 1 s2 s2"]:
+        """Return a mask at four times the size of the decoder's, which is the input's own size at
+        stride 16. Source: `input_mask_size` of SAM 3's tracker.
+        """
+        side = 4 * self.mask_size
+        return mask if mask.shape[-1] == side else resize_logits(mask, (side, side))
 
     def _has_alternatives(self, points: int, *, first: bool) -> bool:
         """Tell whether one of three masks is chosen, for a prompt of this many points."""
@@ -495,7 +516,7 @@ class Sam2Model:
         if m < c:
             pointers = pointers.reshape(-1, rows, c // m, m).permute(0, 2, 1, 3).flatten(0, 1)
             position = position.repeat_interleave(c // m, dim=0)
-        return pointers, position
+        return pointers, weigh_pointers(recalls, pointers, position)
 
     def _dense_pe(self, like: Tensor) -> Tensor:
         cached = self._image_pe

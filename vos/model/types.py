@@ -263,14 +263,25 @@ class Recall:
     pointer_span: how many frames pointers may reach back; scales their position encoding.
     is_settled: whether the policy says that only values change until the next prompt. Recalls as
         full as SAM 2's own rule fills them are known to be settled without it.
+    map_weights: by how much the keys of each map are scaled; empty for SAM 2's own keys.
+    pointer_weights: the same for the pointers.
     """
 
     spatial: tuple[tuple[int, MemoryEntry], ...]
     pointers: tuple[tuple[int, MemoryEntry], ...]
     pointer_span: int
     is_settled: bool = False
+    map_weights: tuple[float, ...] = ()
+    pointer_weights: tuple[float, ...] = ()
+
+    @property
+    def is_weighted(self) -> bool:
+        """Return whether some memories count more than others."""
+        return bool(self.map_weights or self.pointer_weights)
 
     @property
     def shape(self) -> tuple[object, ...]:
         """Return what must be equal for recalls to be attended to in one batch."""
-        return tuple(slot for slot, _ in self.spatial), len(self.pointers), self.pointer_span
+        slots = tuple(slot for slot, _ in self.spatial)
+        weights = bool(self.map_weights), bool(self.pointer_weights)
+        return slots, len(self.pointers), self.pointer_span, weights

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -47,6 +47,9 @@ _PLAIN_NECK = "image_encoder.neck.convs.0.conv_1x1.weight"
 _PERCEIVER = "spatial_perceiver."
 _REPVIT = "image_encoder.trunk.body.stem.conv1.c.weight"
 EDGETAM = "edgetam"
+
+SAM3 = "sam3"
+_SAM3_MARKS = ("detector.backbone.vision_backbone.trunk.pos_embed", "tracker.maskmem_tpos_enc")
 
 # (trunk width, trunk blocks) -> size; from the sam2 package's configs/sam2.1/*.yaml.
 _SIZES = {(96, 12): "tiny", (96, 16): "small", (112, 24): "base-plus", (144, 48): "large"}
@@ -128,8 +131,8 @@ def infer_architecture(state: Mapping[str, Tensor], path: Path | None = None) ->
 
     path: the file the tensors came from, for the error's sake.
 
-    Returns: "sam2-tiny" ... "sam2.1-large", "efficienttam-s" or "-ti", "edgetam", or "nano" for a
-    SAM 2 of another embedding width.
+    Returns: "sam2-tiny" ... "sam2.1-large", "efficienttam-s" or "-ti", "edgetam", "sam3", or "nano"
+    for a SAM 2 of another embedding width.
     SAM 2.1 differs from SAM 2 by `no_obj_embed_spatial` and `obj_ptr_tpos_proj` (sam2 package,
     configs/sam2.1/*.yaml).
 
@@ -139,6 +142,8 @@ def infer_architecture(state: Mapping[str, Tensor], path: Path | None = None) ->
     where = "" if path is None else f"{path}: "
     if any(name.startswith(_PERCEIVER) for name in state) and _REPVIT in state:
         return EDGETAM
+    if is_sam3(state):
+        return SAM3
     stem = state.get(TRUNK_WIDTH, state.get(NANO_STEM))
     embed = state.get("sam_mask_decoder.iou_token.weight")
     if stem is None or stem.ndim != 4 or embed is None or embed.ndim != 2:
@@ -170,6 +175,11 @@ def infer_architecture(state: Mapping[str, Tensor], path: Path | None = None) ->
             "has both and SAM 2 neither; the file is incomplete, get it again"
         )
     return f"{'sam2.1' if marks[0] else 'sam2'}-{size}"
+
+
+def is_sam3(names: Container[str]) -> bool:
+    """Tell whether these are names of the tensors of a SAM 3 with its tracker."""
+    return all(mark in names for mark in _SAM3_MARKS)
 
 
 def _read_head(path: Path) -> bytes:

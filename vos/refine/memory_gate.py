@@ -81,9 +81,16 @@ def decode_fused(
     kept: the very tensor `fused` where both may be the same, which saves the second run.
     """
     remembered = decode(kept)
-    if kept is fused:
+    return remembered if kept is fused else join_fused(remembered, decode(fused))
+
+
+def join_fused(remembered: Decoded, seen: Decoded) -> Decoded:
+    """Return one prediction with the mask of one embedding and what the memory keeps of another.
+
+    remembered: of the embedding that the refiner left alone. seen: of the one it changed.
+    """
+    if remembered is seen:
         return remembered
-    seen = decode(fused)
     absent = remembered.is_absent
     return replace(
         seen,

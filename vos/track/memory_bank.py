@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import torch
+from torch import Tensor
 
 from vos.model.tensor_fields import TensorFields
 from vos.model.types import MemoryEntry, ModelPrompt
@@ -31,6 +33,8 @@ class MemoryBank:
     anchors: tracked frames that a policy keeps for good; FIFO has none.
     first_prompt: what started the object; refiners reuse it on later frames.
     policy_state: what the policy noted down; None at first, and for policies without notes.
+    branches: other hypotheses about the same object, each a bank of its own; only policies that
+        follow several have some, and this bank is the best of them.
     """
 
     prompted: tuple[MemoryEntry, ...] = ()
@@ -38,6 +42,7 @@ class MemoryBank:
     anchors: tuple[MemoryEntry, ...] = ()
     first_prompt: ModelPrompt | None = None
     policy_state: PolicyState | None = None
+    branches: tuple[MemoryBank, ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -64,8 +69,10 @@ class MemoryBank:
         return replace(self, recent=pointers_only + kept[forget:])
 
     def without_recent(self) -> MemoryBank:
-        """Return the bank as a new scene begins with it: recent frames and notes are forgotten."""
-        return replace(self, recent=(), policy_state=None)
+        """Return the bank as a new scene begins with it: recent frames, notes and other hypotheses
+        are forgotten.
+        """
+        return replace(self, recent=(), policy_state=None, branches=())
 
     def to(self, device: torch.device) -> MemoryBank:
         """Return the bank with its memories on this device; the first prompt stays where it is."""
@@ -74,12 +81,18 @@ class MemoryBank:
             prompted=tuple(entry.to(device) for entry in self.prompted),
             recent=tuple(entry.to(device) for entry in self.recent),
             anchors=tuple(entry.to(device) for entry in self.anchors),
+            branches=tuple(branch.to(device) for branch in self.branches),
         )
 
     def state_bytes(self) -> int:
-        """Return the bytes held by the tensors of the memories."""
-        return sum(
-            tensor.numel() * tensor.element_size()
-            for entry in (*self.prompted, *self.recent, *self.anchors)
-            for tensor in entry.tensors()
-        )
+        """Return the bytes held by the tensors of the memories, and by what is noted of them."""
+        # Branches have most of their tensors in common.
+        tensors = {id(tensor): tensor for bank in (self, *self.branches) for tensor in bank._held()}
+        return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+
+    def _held(self) -> Iterator[Tensor]:
+        """Yield the tensors of the memories and of the notes, without those of branches."""
+        for entry in (*self.prompted, *self.recent, *self.anchors):
+            yield from entry.tensors()
+        if self.policy_state is not None:
+            yield from self.policy_state.tensors()

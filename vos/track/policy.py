@@ -13,6 +13,7 @@ from torch import Tensor
 
 from vos.model.decoding import best_iou
 from vos.model.types import Candidates, Decoded, MemoryEntry, Recall
+from vos.track.hypotheses import Hypotheses
 from vos.track.memory_bank import MemoryBank
 
 
@@ -67,6 +68,11 @@ class MemoryPolicy(Protocol):
         """
         ...
 
+    @property
+    def hypotheses(self) -> Hypotheses | None:
+        """Return how several hypotheses about an object are followed; None for a policy of one."""
+        ...
+
     def admit(
         self, bank: MemoryBank, entry: MemoryEntry, decoded: Decoded | None, *, prompted: bool
     ) -> MemoryBank:
@@ -112,6 +118,10 @@ class Fifo:
     @property
     def present_above(self) -> float:
         return 0.0
+
+    @property
+    def hypotheses(self) -> Hypotheses | None:
+        return None
 
     def admit(
         self, bank: MemoryBank, entry: MemoryEntry, decoded: Decoded | None, *, prompted: bool

@@ -178,6 +178,29 @@ class Session:
         objects = detach_results(decoded) | {i: absent_logits(self.model) for i in gone}
         return dict(sorted(objects.items()))
 
+    @property
+    def lag(self) -> int:
+        """Return for how many frames it pays to wait before `revise` is asked for a frame."""
+        hypotheses = self.policy.hypotheses
+        return 0 if hypotheses is None else hypotheses.lag
+
+    def revise(
+        self, frame_idx: int, objects: Mapping[int, ObjectLogits]
+    ) -> dict[int, ObjectLogits]:
+        """Return an earlier frame's objects as those hypotheses have them that are the best by now.
+
+        objects: what `decode` returned on that frame, at most `lag` frames ago.
+        """
+        revised = dict(objects)
+        hypotheses = self.policy.hypotheses
+        for object_id in revised.keys() & self.banks.keys():
+            past = None
+            if hypotheses is not None:
+                past = hypotheses.find_past(self.banks[object_id], frame_idx)
+            if past is not None:
+                revised[object_id] = ObjectLogits(past.logits, past.score_pair)
+        return revised
+
     def add_prompt(self, prompt: Prompt) -> None:
         """Add a prompt on a frame the stream has not reached yet; earlier prompts stay.
 

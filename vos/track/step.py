@@ -25,8 +25,9 @@ from vos.model.types import (
     Recall,
 )
 from vos.refine.base import FrameCache, PromptHistory, Refiner
-from vos.refine.memory_gate import decode_fused
+from vos.refine.memory_gate import decode_fused, join_fused
 from vos.refine.rows import RefineRows
+from vos.track.hypotheses import Pick
 from vos.track.memory_bank import MemoryBank
 from vos.track.policy import MemoryPolicy, StreamPosition
 
@@ -129,6 +130,11 @@ def track_frame(
     """
     decoded: dict[int, Decoded] = {}
     remembered: dict[int, MemoryBank] = {}
+    for object_id in _find_forking(engine, frame, banks, prompts):
+        decoded[object_id], remembered[object_id] = _track_hypotheses(
+            engine, frame, object_id, banks[object_id], batch_size
+        )
+    banks = {object_id: bank for object_id, bank in banks.items() if object_id not in decoded}
     for group in _batches(engine, frame, banks, prompts, batch_size):
         predictions, entries = _track_group(engine, frame, group)
         for one, prediction, entry in zip(group, predictions, entries, strict=True):
@@ -171,28 +177,13 @@ def decode_group(
     Points on an object that is already tracked correct its mask: the tracked mask is decoded first
     and given to the decoder beside them, as SAM 2 does for a click on a tracked frame.
     """
-    model, refiner, features = engine.model, engine.refiner, frame.features
+    model, features = engine.model, frame.features
     prompt = group[0].prompt
     recalls = [one.recall for one in group if one.recall is not None]
-    histories = [one.history for one in group]
     choose = _make_chooser(engine, [one.bank for one in group], frame.at)
     present_above = engine.policy.present_above
-    takes_mask = prompt is not None and prompt.mask is not None
-    if takes_mask:
-        plain = features.s16
-    else:
-        plain = model.condition(features, recalls, prompted=prompt is not None)
-    rows = [plain] if len(group) == 1 else plain.split(1)
-    fused_rows = [
-        refiner.fuse(row, frame.cache, history)
-        for row, history in zip(rows, histories, strict=True)
-    ]
-    if all(fused is row for fused, row in zip(fused_rows, rows, strict=True)):
-        fused = plain
-    else:
-        fused = fused_rows[0] if len(group) == 1 else torch.cat(fused_rows)
-    kept = plain if refiner.plain_memory else fused
-    if recalls and prompt is not None and not takes_mask:
+    kept, fused = _embed_group(engine, frame, group)
+    if recalls and prompt is not None and prompt.mask is None:
         tracked = model.decode(
             kept, features, None, first=False, choose=choose, present_above=present_above
         )
@@ -210,9 +201,97 @@ def decode_group(
 
     decoded = on_decoded(decode_fused(decode, kept, fused))
     return [
-        refiner.refine(row, features, frame.cache, history)
-        for row, history in zip(_split_rows(decoded, len(group)), histories, strict=True)
+        engine.refiner.refine(row, features, frame.cache, one.history)
+        for row, one in zip(_split_rows(decoded, len(group)), group, strict=True)
     ]
+
+
+def _embed_group(
+    engine: Engine, frame: EncodedFrame, group: Sequence[Tracked]
+) -> tuple[Float[Tensor, "r c h w"], Float[Tensor, "r c h w"]]:
+    """Return what is decoded for the memory and for the user: condition, then fuse. Both are the
+    very same tensor where one run of the decoder does for both.
+    """
+    refiner, features, prompt = engine.refiner, frame.features, group[0].prompt
+    if prompt is not None and prompt.mask is not None:
+        plain = features.s16
+    else:
+        recalls = [one.recall for one in group if one.recall is not None]
+        plain = engine.model.condition(features, recalls, prompted=prompt is not None)
+    rows = [plain] if len(group) == 1 else plain.split(1)
+    fused_rows = [
+        refiner.fuse(row, frame.cache, one.history) for row, one in zip(rows, group, strict=True)
+    ]
+    if all(fused is row for fused, row in zip(fused_rows, rows, strict=True)):
+        fused = plain
+    else:
+        fused = fused_rows[0] if len(group) == 1 else torch.cat(fused_rows)
+    return (plain if refiner.plain_memory else fused), fused
+
+
+def _find_forking(
+    engine: Engine,
+    frame: EncodedFrame,
+    banks: Mapping[int, MemoryBank],
+    prompts: Mapping[int, ModelPrompt],
+) -> list[int]:
+    """Return the objects that are tracked by several hypotheses on this frame."""
+    is_one_video = frame.features.s16.shape[0] == 1
+    if engine.policy.hypotheses is None or not is_one_video or not engine.model.offers_alternatives:
+        return []
+    return [i for i in sorted(banks) if i not in prompts and not banks[i].is_empty]
+
+
+def _track_hypotheses(
+    engine: Engine, frame: EncodedFrame, object_id: int, bank: MemoryBank, batch_size: int
+) -> tuple[Decoded, MemoryBank]:
+    """Predict and remember an object's masks by each of its hypotheses; return the best one's."""
+    model, policy = engine.model, engine.policy.hypotheses
+    assert policy is not None
+    group = [find_memories(engine, frame.at, object_id, one, None) for one in policy.split(bank)]
+    offers = _decode_alternatives(engine, frame, group, 1 if model.exact else batch_size)
+    seen = [
+        Candidates(one.all_logits[:, 1:], one.all_iou_pred[:, 1:], one.object_score)
+        for one, _ in offers
+    ]
+    picks = policy.pick(bank, seen)
+    made: dict[Pick, tuple[MemoryEntry, Decoded]] = {}
+    for pick in dict.fromkeys(picks):
+        chosen = torch.tensor([pick.alternative], device=model.device)
+        remembered, shown = offers[pick.parent]
+        again = model.choose_again(remembered, chosen)
+        if shown is not remembered:
+            again = join_fused(again, model.choose_again(shown, chosen))
+        history = group[pick.parent].history
+        prediction = engine.refiner.refine(again, frame.features, frame.cache, history)
+        entry = model.encode_memory(frame.features, MemoryInput.of(prediction), frame.at.frame_idx)
+        made[pick] = entry, prediction
+    return made[picks[0]][1], policy.join(bank, picks, made)
+
+
+def _decode_alternatives(
+    engine: Engine, frame: EncodedFrame, group: Sequence[Tracked], batch_size: int
+) -> list[tuple[Decoded, Decoded]]:
+    """Return what each hypothesis predicts before a mask is chosen: for the memory and for the
+    user, which are often the same.
+    """
+    model, offers = engine.model, dict[int, tuple[Decoded, Decoded]]()
+    by_shape: dict[Hashable, list[int]] = {}
+    for i, one in enumerate(group):
+        assert one.recall is not None
+        by_shape.setdefault(model.batch_key(one.recall), []).append(i)
+    for alike in by_shape.values():
+        for begin in range(0, len(alike), batch_size):
+            batch = alike[begin : begin + batch_size]
+            kept, fused = _embed_group(engine, frame, [group[i] for i in batch])
+            remembered = model.decode(kept, frame.features, None, first=False)
+            shown = remembered
+            if fused is not kept:
+                shown = model.decode(fused, frame.features, None, first=False)
+            for row, i in enumerate(batch):
+                one = remembered.row(row)
+                offers[i] = one, one if shown is remembered else shown.row(row)
+    return [offers[i] for i in range(len(group))]
 
 
 def _track_group(

@@ -149,6 +149,11 @@ def _finished_again(open_again: Callable[[], Result]) -> Result:
 def _correct(result: Result, drawn: NamedPrompts, used: Settings, on_notice: Say) -> Edit:
     plan(result, drawn.prompts)  # refuses what it can before the model is loaded
     on_notice(model_line(used))
+    if used.lag:
+        on_notice(
+            f"tracked with --lag {used.lag}: a correction does not wait, and takes the hypothesis "
+            "that is the best on each frame"
+        )
     tracker = load_tracker(used)
     assert tracker is not None  # a result without a model is refused when it is opened
     progress = open_progress(used.progress, None)

@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool
 
-AGREEING_FRAMES = 8
+from vos_eval.agreement import AGREEING_FRAMES
+from vos_eval.metrics.region import jaccard
+
 MOST_DIFFERENCE, LEAST_DIFFERENCE = 0.05, 0.02
 SHARE_OF_CORRECTION = 0.25
 
@@ -39,10 +41,4 @@ class Agreement:
         """After one more frame."""
         if not old.any() and not new.any():
             return self
-        return replace(self, count=self.count + 1 if iou(old, new) >= self.least_iou else 0)
-
-
-def iou(one: Bool[np.ndarray, "h w"], other: Bool[np.ndarray, "h w"]) -> float:
-    """Intersection over union; 1 for two empty masks."""
-    union = int(np.count_nonzero(one | other))
-    return int(np.count_nonzero(one & other)) / union if union else 1.0
+        return replace(self, count=self.count + 1 if jaccard(old, new) >= self.least_iou else 0)

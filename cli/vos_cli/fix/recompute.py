@@ -25,11 +25,12 @@ from vos.track.from_masks import KnownMask, remember_masks
 from vos.track.mattes import matte_pixels
 from vos.track.memory_bank import MemoryBank
 from vos.track.session import Session
-from vos_cli.fix.agreement import Agreement, iou
+from vos_cli.fix.agreement import Agreement
 from vos_cli.fix.draft import Draft
 from vos_cli.fix.exact import exact_masks, with_exact
 from vos_cli.fix.overlap import hand_on, laid_over
 from vos_cli.fix.plan import Course, Span
+from vos_eval.metrics.region import jaccard
 
 if TYPE_CHECKING:
     from vos.api import Tracker
@@ -189,7 +190,7 @@ class _Recompute:
 
     def _correct(self, session: Session, frame: Frame) -> None:
         for i, (old, new) in self._compute(session, frame).items():
-            self._first_agreement[i] = Agreement.after(iou(old, new))
+            self._first_agreement[i] = Agreement.after(jaccard(old, new))
             for way in self._ends.values():
                 way[i] = frame.frame_idx, False
 

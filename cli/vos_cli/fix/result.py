@@ -240,6 +240,7 @@ def _check(manifest: Mapping[str, Any], name: str) -> None:
             raise ValueError("it does not say what was tracked")
         for key, hint in _PARAMETERS.items():
             convert(hint, parameters[key], key)
+        ModelOptions().with_parameters(parameters)
         for key in ("start", "end"):
             if parameters.get(key) is not None:
                 from_exact_text(convert(str, parameters[key], key))

@@ -38,6 +38,10 @@ if TYPE_CHECKING:
     from vos_cli.job.job import Job
 
 
+_MANY_OBJECTS = 8
+"""From so many on it is said what a policy of several hypotheses costs."""
+
+
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """A job that can be done, as far as that is known without its model. A context manager.
@@ -81,7 +85,7 @@ def check(job: Job) -> Prepared:
         source = stack.enter_context(_open(job))
         check_prompts(job, source.info)
         source.warnings += find_notes(job.prompts, source.info.size_hw)
-        source.notices += _find_policy_notes(job)
+        source.notices += _find_policy_notes(job, model)
         sha256 = weight_file.check_sha256(model)
         refiner = resolve_refiner(job.settings.refiner, model.name, sha256)
         parameters = _parameters(job, source.info, refiner)
@@ -91,8 +95,15 @@ def check(job: Job) -> Prepared:
     return Prepared(job, source, model, sha256, refiner, fingerprint, stamp)
 
 
-def _find_policy_notes(job: Job) -> tuple[str, ...]:
+def _find_policy_notes(job: Job, model: ResolvedModel) -> tuple[str, ...]:
     """Return a line for what the memory policy makes of these prompts, where that is not plain."""
+    if job.settings.policy == "long":
+        if model.name == registry.EMBEDDED:
+            return (
+                "policy long: nano offers a single mask on tracked frames, so that each object has "
+                "one hypothesis; the models of SAM 2 offer three",
+            )
+        return _find_cost_notes({prompt.object_id for prompt in job.prompts})
     if job.settings.policy != "samurai":
         return ()
     with_points = {
@@ -107,6 +118,19 @@ def _find_policy_notes(job: Job) -> tuple[str, ...]:
     return (
         f"policy samurai: object {which} is prompted by a mask only, so its motion is learned from "
         "the next frame on",
+    )
+
+
+def _find_cost_notes(objects: set[int]) -> tuple[str, ...]:
+    """Return a line for what three hypotheses of many objects cost; it does not depend on how long
+    the clip is.
+    """
+    if len(objects) < _MANY_OBJECTS:
+        return ()
+    return (
+        f"policy long: {len(objects)} objects with up to 3 hypotheses each are up to "
+        f"{3 * len(objects)} masks on every frame, computed one object after the other; frames may "
+        "take 3 times as long as with --policy fifo, and more on a GPU",
     )
 
 

@@ -13,7 +13,7 @@ from vos.errors import PromptError, UsageError
 from vos.io.results.layout import MATTES_NAME
 from vos.io.write.deliver.registry import FORMATS
 from vos.model.options import OPTION_NAMES, Dtype
-from vos.policies import describe_policies
+from vos.policies import MOST_LAG, describe_policies
 from vos.prompts import (
     parse_absent,
     parse_box,
@@ -229,6 +229,16 @@ class TrackFlags:
             text=f"Memory; default fifo. {describe_policies()}.",
             panel=_MODEL,
             metavar="NAME",
+        ),
+    ] = None
+    lag: Annotated[
+        int | None,
+        _option(
+            "--lag",
+            text="With --policy long: write a frame's mask so many frames later, when more is "
+            f"known; default 0, at most {MOST_LAG}.",
+            panel=_MODEL,
+            metavar="N",
         ),
     ] = None
     device: Annotated[

@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image
@@ -19,6 +20,9 @@ _WORST_FRAMES = 12
 _PER_OBJECT = 2
 _THUMB_WIDTH_PX = 360
 _RIGHT_RGB, _MISSED_RGB, _SURPLUS_RGB = (46, 204, 113), (52, 120, 246), (239, 68, 68)
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +66,23 @@ def worst_frames(score: Score, plan: Plan, gt_dir: Path) -> list[WorstFrame]:
 
 
 def _choose(objects: Iterable[ObjectScore]) -> list[tuple[ObjectScore, int]]:
+    return choose_lowest([(item, (item.j + item.f) / 2) for item in objects])
+
+
+def choose_lowest(objects: Iterable[tuple[T, np.ndarray]]) -> list[tuple[T, int]]:
+    """Return each frame to look at with its object: lowest values first, none that is perfect.
+
+    objects: each with a value per frame, 0 to 1, NaN where there is none.
+    """
     candidates = []
-    for item in objects:
-        jf = item.j + item.f
+    for item, values in objects:
         taken: list[int] = []
-        for index in np.argsort(jf, kind="stable").tolist():
-            if len(taken) == _PER_OBJECT or jf[index] == 2:
+        for index in np.argsort(values, kind="stable").tolist():
+            if len(taken) == _PER_OBJECT or not values[index] < 1:
                 break
-            if all(abs(index - other) > max(1, len(jf) // 4) for other in taken):
+            if all(abs(index - other) > max(1, len(values) // 4) for other in taken):
                 taken.append(index)
-        candidates += [(float(jf[index]), item, index) for index in taken]
+        candidates += [(float(values[index]), item, index) for index in taken]
     candidates.sort(key=lambda one: one[0])
     return [(item, index) for _, item, index in candidates[:_WORST_FRAMES]]
 
@@ -83,6 +94,19 @@ def _draw_thumbnail(sequence: SequencePlan, frame: FramePlan, object_id: int, gt
     else:
         pred = _mask(read_labels(frame.pred), sequence.labels, object_id)
     base = _read_grey(gt_dir, sequence.video, frame.name, gt.shape)
+    return paint_difference(base, gt, pred)
+
+
+def paint_difference(
+    base: np.ndarray,
+    gt: np.ndarray,
+    pred: np.ndarray,
+) -> str:
+    """Return a small picture of two masks as a data URI: what both have, the first alone, and the
+    second alone.
+
+    base: uint8 H x W x 3, in grey; it is painted over. gt, pred: bool H x W.
+    """
     for mask, colour in (
         (gt & pred, _RIGHT_RGB),
         (gt & ~pred, _MISSED_RGB),
@@ -102,6 +126,16 @@ def _mask(labels: np.ndarray, meaning: Labels, object_id: int) -> np.ndarray:
     return labels == object_id
 
 
+def plain_grey(size_hw: tuple[int, ...]) -> np.ndarray:
+    """Return what masks are drawn on where there is no picture, uint8 H x W x 3."""
+    return np.full((*size_hw, 3), 64, np.uint8)
+
+
+def as_grey(image: np.ndarray) -> np.ndarray:
+    """Return an RGB picture in grey, so that colours stand out on it; both uint8 H x W x 3."""
+    return np.array(Image.fromarray(image).convert("L").convert("RGB"))
+
+
 def _read_grey(gt_dir: Path, video: str, name: str, size_hw: tuple[int, ...]) -> np.ndarray:
     """Read the frame in grey, so that the colours stand out; plain grey where there is none."""
     roots = (
@@ -119,4 +153,4 @@ def _read_grey(gt_dir: Path, video: str, name: str, size_hw: tuple[int, ...]) ->
                         return np.array(grey.convert("RGB"))
                 except OSError:
                     continue
-    return np.full((*size_hw, 3), 64, np.uint8)
+    return plain_grey(size_hw)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from html import escape
-from importlib.resources import files
 from pathlib import Path
 
 from vos_eval.compare.comparison import Comparison, numeric_columns
@@ -12,9 +11,9 @@ from vos_eval.metrics.boundary import Boundary
 from vos_eval.protocols.base import ObjectScore, Options, Protocol, Score
 from vos_eval.protocols.plan import Plan
 from vos_eval.protocols.published import IMAGES, PublishedRow, PublishedTable
-from vos_eval.report.compare_html import PAGE_NAME, attribute_section
-from vos_eval.report.export import write_text
+from vos_eval.report.compare_html import attribute_section
 from vos_eval.report.frames import WorstFrame, worst_frames
+from vos_eval.report.page import facts, notices, page_text, percent, tile, tiles, write_page
 from vos_eval.report.plot import object_plot
 from vos_eval.report.provenance import RUN_NAME, fingerprint, read_run
 
@@ -48,9 +47,7 @@ def write_report(
         },
         "" if comparison is None else attribute_section(comparison),
     )
-    path = folder / PAGE_NAME
-    write_text(page, path)
-    return path
+    return write_page(page, folder)
 
 
 def _frame_count(plan: Plan) -> int:
@@ -66,7 +63,6 @@ def _page(
     attributes: str,
 ) -> str:
     title = run.get("data_set") or f"{score.protocol.name} evaluation"
-    style = files("vos_eval.report").joinpath("report.css").read_text("utf-8")
     frame_count = _frame_count(score.plan)
     videos = len({item.video for item in score.objects})
     headline = next(iter(score.totals))
@@ -81,18 +77,17 @@ def _page(
         _provenance(score, options, run, hashes),
         _images_table(),
     ]
-    return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{escape(title)} – {escape(headline)} {_percent(score.totals[headline])}</title>
-<style>{style}</style></head><body><main>
-<header><p class="eyebrow">Video object segmentation{f" · {escape(model)}" if model else ""}</p>
-<h1>{escape(title)}</h1>
-<p class="lead">{videos} videos, {len(score.objects)} objects, {frame_count:,} scored frames.
-Scored as by {escape(score.protocol.description)}.</p></header>
-{"".join(sections)}
-</main></body></html>
-"""
+    lead = (
+        f"{videos} videos, {len(score.objects)} objects, {frame_count:,} scored frames.\n"
+        f"Scored as by {escape(score.protocol.description)}."
+    )
+    return page_text(
+        f"{title} – {headline} {percent(score.totals[headline])}",
+        heading=title,
+        kind=model,
+        lead=lead,
+        sections=sections,
+    )
 
 
 _TILE_TEXT = {
@@ -117,12 +112,12 @@ _TILE_TEXT = {
 
 
 def _tiles(score: Score) -> str:
-    tiles = [
-        f'<div class="tile{"" if index else " main"}"><b>{_percent(value)}</b>'
-        f"<span>{escape(name)}</span><small>{_TILE_TEXT.get(name, '')}</small></div>"
-        for index, (name, value) in enumerate(score.totals.items())
-    ]
-    return f'<section class="tiles">{"".join(tiles)}</section>'
+    return tiles(
+        [
+            tile(percent(value), name, _TILE_TEXT.get(name, ""), is_main=not index)
+            for index, (name, value) in enumerate(score.totals.items())
+        ]
+    )
 
 
 def _notices(score: Score, options: Options) -> str:
@@ -139,10 +134,7 @@ def _notices(score: Score, options: Options) -> str:
             f"A part of the data set: {len(options.only_videos)} videos. Not comparable with "
             "published numbers."
         )
-    if not texts:
-        return ""
-    items = "".join(f"<li>{escape(text)}</li>" for text in texts)
-    return f'<section class="notice"><ul>{items}</ul></section>'
+    return notices(texts)
 
 
 def _comparison(score: Score, options: Options, run: dict[str, str]) -> str:
@@ -159,9 +151,7 @@ def _comparison(score: Score, options: Options, run: dict[str, str]) -> str:
 
 def _published_table(table: PublishedTable, score: Score, is_known: bool, is_partial: bool) -> str:
     head = "".join(f"<th>{escape(name)}</th>" for name in table.columns)
-    own = "".join(
-        f"<td>{_percent(score.totals.get(name, math.nan))}</td>" for name in table.columns
-    )
+    own = "".join(f"<td>{percent(score.totals.get(name, math.nan))}</td>" for name in table.columns)
     rules = score.protocol.rules or score.protocol.name
     rows = [f'<tr class="own"><td>This run</td>{own}<td>{escape(rules)}</td><td></td></tr>']
     rows += [_published_row(row, score.protocol) for row in table.rows]
@@ -211,11 +201,11 @@ def _card(item: ObjectScore, protocol: Protocol) -> str:
     columns = numeric_columns(protocol)
     numbers = item.numbers()
     extra = " · ".join(
-        f"{escape(name)} {_percent(numbers[name])}" for name in (columns[1:4] or columns)
+        f"{escape(name)} {percent(numbers[name])}" for name in (columns[1:4] or columns)
     )
     return (
         f"<article><h4>{escape(item.video)} <span>object {item.object_id}</span>{group}"
-        f"<b>{_percent(numbers[columns[0]])}</b></h4>{object_plot(item)}"
+        f"<b>{percent(numbers[columns[0]])}</b></h4>{object_plot(item)}"
         f"<p>{extra} · {len(item.frames)} frames</p></article>"
     )
 
@@ -226,7 +216,7 @@ def _worst(worst: list[WorstFrame]) -> str:
     items = "".join(
         f'<figure><img src="{frame.thumbnail}" alt="{escape(frame.video)} {escape(frame.frame)}">'
         f"<figcaption><b>{escape(frame.video)}</b> object {frame.object_id}, frame "
-        f"{escape(frame.frame)}<br>J {_percent(frame.j)} · F {_percent(frame.f)}</figcaption>"
+        f"{escape(frame.frame)}<br>J {percent(frame.j)} · F {percent(frame.f)}</figcaption>"
         "</figure>"
         for frame in worst
     )
@@ -242,11 +232,8 @@ def _provenance(score: Score, options: Options, run: dict[str, str], hashes: dic
     rows |= {f"SHA-256 of the scored {name}": value for name, value in hashes.items()}
     if not run:
         rows["model"] = f"not recorded: no {RUN_NAME} beside the predictions"
-    items = "".join(
-        f"<dt>{escape(key.replace('_', ' '))}</dt><dd>{escape(value)}</dd>"
-        for key, value in rows.items()
-    )
-    return f"<section><h2>What was scored</h2><dl>{items}</dl></section>"
+    named = {key.replace("_", " "): value for key, value in rows.items()}
+    return f"<section><h2>What was scored</h2>{facts(named)}</section>"
 
 
 def _images_table() -> str:
@@ -264,7 +251,3 @@ def _images_table() -> str:
         f"<div class='scroll'><table><thead><tr><th>Method</th>{head}<th>Printed in</th></tr>"
         f"</thead><tbody>{rows}</tbody></table></div></details></section>"
     )
-
-
-def _percent(value: float) -> str:
-    return "–" if math.isnan(value) else f"{100 * value:.1f}"

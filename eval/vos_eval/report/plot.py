@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 import numpy as np
@@ -16,9 +17,9 @@ COLOURS = 8
 
 
 def object_plot(item: ObjectScore) -> str:
-    """Draw J and F over the scored frames; long videos show the lowest frame of each bin."""
+    """Draw J and F over the scored frames."""
     title = f"{item.video} object {item.object_id}: J and F of {len(item.j)} frames"
-    return _plot(item.frames, (("f", item.f), ("j", item.j)), title)
+    return plot({"f": item.f, "j": item.j}, item.frames, title)
 
 
 def curves(frames: Sequence[str], series: Sequence[np.ndarray], title: str) -> str:
@@ -28,6 +29,15 @@ def curves(frames: Sequence[str], series: Sequence[np.ndarray], title: str) -> s
     """
     named = [(f"c{index % COLOURS}", values) for index, values in enumerate(series)]
     return _plot(frames, named, title)
+
+
+def plot(lines: Mapping[str, np.ndarray], frames: Sequence[str], title: str) -> str:
+    """Draw values from 0 to 1 over frames; long videos show the lowest frame of each bin.
+
+    lines: by the class of the style, each with a value per frame, NaN where there is none.
+    frames: their names. title: for those who do not see it.
+    """
+    return _plot(frames, lines.items(), title)
 
 
 def _plot(frames: Sequence[str], series: Iterable[tuple[str, np.ndarray]], title: str) -> str:
@@ -41,7 +51,7 @@ def _plot(frames: Sequence[str], series: Iterable[tuple[str, np.ndarray]], title
             f'<text x="{_LEFT - 5}" y="{y + 3.5:.1f}" class="tick" text-anchor="end">'
             f"{100 * value:.0f}</text>"
         )
-    lines = "".join(
+    drawn = "".join(
         f'<path d="{_path(values, len(frames), per_bin, inner_h)}" class="{name}"/>'
         for name, values in series
     )
@@ -53,26 +63,36 @@ def _plot(frames: Sequence[str], series: Iterable[tuple[str, np.ndarray]], title
     title = escape(title)
     return (
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{title}">'
-        f"<title>{title}</title>{''.join(grid)}{lines}{ends}</svg>"
+        f"<title>{title}</title>{''.join(grid)}{drawn}{ends}</svg>"
     )
 
 
 def _lowest(values: np.ndarray, per_bin: int) -> np.ndarray:
     if per_bin <= 1:
         return values
-    return np.minimum.reduceat(values, np.arange(0, len(values), per_bin))
+    return np.fmin.reduceat(values, np.arange(0, len(values), per_bin))
 
 
 def _path(values: np.ndarray, frame_count: int, per_bin: int, height: float) -> str:
-    """Return the line of values that end with the last of the frames."""
+    """Return the line of values that end with the last frame, broken where there is none."""
     lowest = _lowest(values, per_bin)
     bins = -(-frame_count // per_bin)
-    width = _WIDTH - _LEFT - _RIGHT
-    step, skipped = width / max(bins - 1, 1), bins - len(lowest)
-    points = [
-        f"{_LEFT + (skipped + index) * step:.1f} {_TOP + (1 - value) * height:.1f}"
-        for index, value in enumerate(lowest)
-    ]
-    if len(points) == 1:
-        points.append(f"{_WIDTH - _RIGHT} {points[0].split()[1]}")
-    return "M" + "L".join(points)
+    step = (_WIDTH - _LEFT - _RIGHT) / max(bins - 1, 1)
+    skipped = bins - len(lowest)
+    runs: list[list[str]] = [[]]
+    for index, value in enumerate(lowest.tolist()):
+        if math.isnan(value):
+            runs.append([])
+        else:
+            x, y = _LEFT + (skipped + index) * step, _TOP + (1 - value) * height
+            runs[-1].append(f"{x:.1f} {y:.1f}")
+    return "".join("M" + "L".join(_as_line(run, len(lowest) == 1)) for run in runs if run)
+
+
+def _as_line(points: list[str], is_all: bool) -> list[str]:
+    """Return points that can be seen: a single one is a short line, or one over the whole plot."""
+    if len(points) > 1:
+        return points
+    x, y = points[0].split()
+    end = _WIDTH - _RIGHT if is_all else float(x) + 1
+    return [*points, f"{end} {y}"]

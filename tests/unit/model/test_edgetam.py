@@ -6,6 +6,7 @@ import builtins
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from vos.model.edgetam import build
 from vos.model.edgetam.perceiver import TOKENS, Perceiver
 from vos.model.load import load_model, make_ready
 from vos.model.sam2 import Sam2Model
+from vos.model.types import MemoryEntry, Recall
 from vos.prompts import Box
 from vos.track.compose import resize_to_video
 from vos.track.session import Session
@@ -26,6 +28,7 @@ from vos.track.session import Session
 SIZE_HW = (90, 120)
 CPU = torch.device("cpu")
 BOX = (30.0, 20.0, 90.5, 70.0)
+ONE = torch.ones(1, 1)
 
 
 class _SmallTrunk(nn.Module):
@@ -94,6 +97,42 @@ def test_objects_in_a_batch_equal_one_by_one(weights: Path, tmp_path: Path):
     single = _track(exact, tmp_path, 4, objects=2)
     for a, b in zip(both, single, strict=True):
         torch.testing.assert_close(torch.stack(a), torch.stack(b), atol=2e-3, rtol=1e-3)
+
+
+@torch.inference_mode()
+def test_weights_scale_the_keys_of_each_memory(weights: Path):
+    model = load_model(str(weights), device=CPU, image_size_px=256, exact=False)[0]
+    features = model.encode_image(torch.rand(1, 3, 256, 256))
+    entries = [
+        MemoryEntry(t, torch.randn(1, 64, 1, TOKENS).bfloat16(), torch.randn(1, 256), ONE, ONE)
+        for t in range(3)
+    ]
+    listed = tuple(enumerate(entries))
+    plain = Recall(listed, tuple((t + 1, entry) for t, entry in listed), 16)
+    first, second = (
+        replace(plain, map_weights=maps, pointer_weights=pointers)
+        for maps, pointers in (
+            ((1.0, 0.6, 1.3), (1.0, 1.0, 1.0)),
+            ((0.5, 1.0, 1.0), (2.0, 1.0, 1.0)),
+        )
+    )
+    hooks = []
+    for layer in model.net.memory_attention.layers:
+        scale = torch.tensor([w for w in first.map_weights for _ in range(TOKENS)] + [1.0] * 12)
+        hooks.append(
+            layer.cross_attn_image.k_proj.register_forward_pre_hook(
+                lambda _, given, scale=scale: given[0] * scale[None, :, None]
+            )
+        )
+    wanted = model.condition(features, [plain])
+    for hook in hooks:
+        hook.remove()
+    together = model.condition(features, [first, second])
+    torch.testing.assert_close(together[:1], wanted, atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(
+        together[1:], model.condition(features, [second]), atol=1e-4, rtol=1e-3
+    )
+    assert (wanted - model.condition(features, [plain])).abs().max() > 1e-3
 
 
 @pytest.mark.parametrize("side", [16, 32, 64])

@@ -14,7 +14,7 @@ from vos.prompts import Box
 from vos.track.from_masks import KnownMask, remember_masks
 from vos.track.memory_bank import MemoryBank
 from vos.track.session import Session
-from vos_cli.fix.agreement import iou
+from vos_eval.metrics.region import jaccard
 
 BOX = Box(1, (20.0, 16.0, 52.0, 48.0))
 FRAMES, RESUMED_AT = 36, 18
@@ -51,14 +51,14 @@ def test_the_masks_that_follow_are_close_to_the_uninterrupted_run(tracker, frame
         banks = remember_masks(tracker.engine, banks, frame, known(whole[frame.frame_idx]))
     session = tracker.session(banks=banks)
     follow = [session.track(frame) for frame in frames[RESUMED_AT:]]
-    overlaps = [iou(a.masks[1], whole[a.frame_idx].masks[1]) for a in follow]
+    overlaps = [jaccard(a.masks[1], whole[a.frame_idx].masks[1]) for a in follow]
     assert np.mean(overlaps) > 0.95
     assert min(overlaps) > 0.9
     # The memories matter: from the first frame's alone, the masks are further off.
     session = tracker.session([BOX])
     session.decode(frames[0])
     alone = session.track(frames[RESUMED_AT]).masks[1]
-    assert iou(alone, whole[RESUMED_AT].masks[1]) < overlaps[0]
+    assert jaccard(alone, whole[RESUMED_AT].masks[1]) < overlaps[0]
 
 
 def test_memories_are_kept_as_tracking_keeps_them(tiny_model, make_frames):

@@ -53,7 +53,7 @@ class CachedMemoryAttention:
     def __init__(self, net: SAM2Base, pool: int = 1):
         self._net, self._pool = net, pool
         self._kept: MutableMapping[Tensor, _Projected] = WeakIdKeyDictionary()
-        self._slot_keys: dict[tuple[int, int, int, torch.dtype], Tensor] = {}
+        self._added_keys: dict[tuple[int, int | None, int, torch.dtype], Tensor] = {}
         self._tables: dict[tuple[int, int, torch.device], Tensor] = {}
 
     def attend(
@@ -97,6 +97,9 @@ class CachedMemoryAttention:
                 split_heads(cross.k_proj(pointers + pointer_pos), cross.num_heads),
                 [self._slot_key(index, slot, memories[0][0]) for slot in slots],
             )
+            if recalls[0].map_weights:
+                weights = [recall.map_weights for recall in recalls]
+                _scale_maps(k, weights, self._bias_key(index, memories[0][0]))
             if folded is not None:
                 seen = cross.v_proj(attend_in_chunks(q[:, 0], k[:, 0], folded, bias))
             else:
@@ -143,18 +146,35 @@ class CachedMemoryAttention:
 
     def _slot_key(self, index: int, slot: int, like: _Projected) -> Tensor:
         """Return what the encoding of a slot adds to every key of a layer: heads x t x c."""
+        net = self._net
+        encoding = net.maskmem_tpos_enc[net.num_maskmem - slot - 1].reshape(1, 1, -1)
+        return self._added_key(index, slot, encoding, like)
+
+    def _bias_key(self, index: int, like: _Projected) -> Tensor:
+        """Return what the projection's bias adds to every key of a layer: heads x t x c."""
+        return self._added_key(index, None, None, like)
+
+    def _added_key(
+        self, index: int, slot: int | None, encoding: Tensor | None, like: _Projected
+    ) -> Tensor:
+        """Return the part of a layer's keys that is the same for every memory in this slot.
+
+        encoding: of the slot; without a slot it is the bias of the projection.
+        """
         key = like.keys[index]
         name = (index, slot, key.shape[2], key.dtype)
-        if name not in self._slot_keys:
-            net = self._net
-            cross = net.memory_attention.layers[index].cross_attn_image
-            encoding = net.maskmem_tpos_enc[net.num_maskmem - slot - 1].reshape(1, 1, -1)
-            added = split_heads(F.linear(encoding, cross.k_proj.weight), cross.num_heads)
+        if name not in self._added_keys:
+            cross = self._net.memory_attention.layers[index].cross_attn_image
+            if encoding is None:
+                added = cross.k_proj.bias.reshape(1, 1, -1)
+            else:
+                added = F.linear(encoding, cross.k_proj.weight)
+            added = split_heads(added, cross.num_heads)
             added = added.expand(-1, -1, key.shape[2], -1).contiguous()
             side = self._pool * round(key.shape[2] ** 0.5)
             rotate(added, self._table(cross, side, self._pool, key.device))
-            self._slot_keys[name] = added[0].to(key.dtype)
-        return self._slot_keys[name]
+            self._added_keys[name] = added[0].to(key.dtype)
+        return self._added_keys[name]
 
     def _table(
         self, cross: RoPEAttention, side: int, pool: int, device: torch.device
@@ -217,6 +237,23 @@ def _join(
                 torch.add(one, added[i], out=place)
     joined[:, :, count * t :] = pointers
     return joined
+
+
+def _scale_maps(
+    keys: Float[Tensor, "r heads k c"],
+    weights: Sequence[Sequence[float]],
+    bias: Float[Tensor, "heads t c"],
+) -> None:
+    """Scale what is projected to the keys of maps, in place.
+
+    weights: per row and map. bias: the part of every key that the bias of the projection makes,
+    which is scaled by nothing.
+    """
+    t = bias.shape[1]
+    for row, of_maps in zip(keys, weights, strict=True):
+        for i, weight in enumerate(of_maps):
+            place = row[:, i * t : (i + 1) * t]
+            place.mul_(weight).add_(bias, alpha=1 - weight)
 
 
 def attend_in_heads(

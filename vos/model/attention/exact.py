@@ -9,6 +9,7 @@ from jaxtyping import Float
 from sam2.modeling.sam2_base import SAM2Base
 from torch import Tensor
 
+from vos.model.attention.weighing import weigh
 from vos.model.layout import to_tokens
 from vos.model.types import Recall
 
@@ -35,11 +36,14 @@ class ExactMemoryAttention:
         net = self._net
         (recall,) = recalls
         memories, positions = [], []
-        for slot, entry in recall.spatial:
+        for i, (slot, entry) in enumerate(recall.spatial):
             spatial = entry.map_on(net.device)
             memories.append(to_tokens(spatial))
             space = to_tokens(self._encoding(spatial)).expand(-1, len(spatial), -1)
-            positions.append(space + net.maskmem_tpos_enc[net.num_maskmem - slot - 1])
+            places = space + net.maskmem_tpos_enc[net.num_maskmem - slot - 1]
+            if recall.map_weights:
+                places = weigh(memories[-1].float(), places, recall.map_weights[i])
+            positions.append(places)
         if len(pointers):
             memories.append(pointers)
             positions.append(pointer_pos)

@@ -72,6 +72,7 @@ def has_static_shapes(recalls: Sequence[Recall], net: SAM2Base) -> bool:
     )
     return (
         net.use_obj_ptrs_in_encoder
+        and not first.is_weighted
         and first.pointer_span == net.max_obj_ptrs_in_encoder
         and (is_full or all(recall.is_settled for recall in recalls))
         and all(_have_common_keys(column) for column in _columns(recalls))

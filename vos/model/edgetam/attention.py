@@ -10,6 +10,7 @@ from jaxtyping import Complex, Float
 from sam2.modeling.sam2_base import SAM2Base
 from torch import Tensor
 
+from vos.model.attention.weighing import stack_weights, weigh
 from vos.model.edgetam.perceiver import GLOBAL_TOKENS, SIDE, TOKENS, Perceiver
 from vos.model.kept_encodings import MemoryRopeAttention, rotate
 from vos.model.types import Recall
@@ -60,9 +61,13 @@ class TokenMemoryAttention:
         """Attend as `CachedMemoryAttention.attend` does."""
         net, rows = self._net, pointers.shape[1]
         memory = torch.cat([self._read(recall) for recall in recalls], dim=1)
-        memory = torch.cat([memory, pointers])
         places = self._places([slot for slot, _ in recalls[0].spatial], memory)
-        places = torch.cat([places.expand(-1, rows, -1), pointer_pos])
+        places = places.expand(-1, rows, -1)
+        if recalls[0].map_weights:
+            weights = [recall.map_weights for recall in recalls]
+            places = weigh(memory, places, stack_weights(weights, TOKENS, memory))
+        memory = torch.cat([memory, pointers])
+        places = torch.cat([places, pointer_pos])
         if current.shape[1] != rows:
             current, position = (x.expand(-1, rows, -1) for x in (current, position))
         return net.memory_attention(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vos_cli.fix.agreement import AGREEING_FRAMES, Agreement, iou
+from vos_cli.fix.agreement import AGREEING_FRAMES, Agreement
+from vos_eval.metrics.region import jaccard
 
 
 def mask(width: int) -> np.ndarray:
@@ -49,7 +50,7 @@ def test_one_empty_mask_is_a_disagreement():
     assert agreement.count == 0
 
 
-def test_iou():
-    assert iou(mask(0), mask(0)) == 1
-    assert iou(mask(500), mask(1000)) == 0.5
-    assert iou(mask(0), mask(10)) == 0
+def test_jaccard():
+    assert jaccard(mask(0), mask(0)) == 1
+    assert jaccard(mask(500), mask(1000)) == 0.5
+    assert jaccard(mask(0), mask(10)) == 0

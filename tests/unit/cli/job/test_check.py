@@ -70,6 +70,34 @@ def test_an_overlay_that_cannot_be_encoded(tmp_path: Path):
         check_prompts(replace(job, settings=settings), wide)
 
 
+@pytest.mark.parametrize(("objects", "said"), [(2, False), (30, True)])
+def test_what_several_hypotheses_of_many_objects_cost_is_said_first(
+    tmp_path: Path, objects: int, said: bool
+):
+    source = clips.images(tmp_path / "clip", 2)
+    prompts = tuple(Box(i + 1, (9.0 + i, 9.0, 30.0 + i, 30.0)) for i in range(objects))
+    job = job_for(source, tmp_path / "out", prompts=prompts)
+    other = tmp_path / "other.pt"
+    other.write_bytes(b"weights of some SAM 2")
+    for policy in ("long", "fifo"):
+        settings = replace(job.settings, policy=policy, model=str(other), refiner="none")
+        with check(replace(job, settings=settings)) as prepared:
+            notices = prepared.source.notices
+        cost = [text for text in notices if f"{objects} objects with up to 3" in text]
+        assert len(cost) == (said and policy == "long")
+
+
+def test_long_says_that_nano_has_one_hypothesis(tmp_path: Path):
+    source = clips.images(tmp_path / "clip", 2)
+    job = job_for(source, tmp_path / "out", prompts=(Box(1, (9.0, 9.0, 30.0, 30.0)),))
+    for policy in ("long", "fifo"):
+        settings = replace(job.settings, policy=policy, model="nano", refiner="none")
+        with check(replace(job, settings=settings)) as prepared:
+            notices = prepared.source.notices
+        said = any("nano offers a single mask on tracked frames" in text for text in notices)
+        assert said == (policy == "long")
+
+
 def test_samurai_says_which_objects_show_no_motion_yet(tmp_path: Path):
     source = clips.images(tmp_path / "clip", 2)
     with open_source(source) as opened:

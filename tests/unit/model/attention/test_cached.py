@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from dataclasses import replace
 
 import pytest
 import torch
@@ -136,3 +137,47 @@ def test_attending_in_chunks_changes_rounding_only():
     q, k, v, bias = (torch.randn(*s) for s in ((2, 600, 32), (2, 50, 32), (2, 50, 8), (50,)))
     plain = F.scaled_dot_product_attention(q, k, v, attn_mask=bias.expand(600, 50))
     torch.testing.assert_close(attend_in_chunks(q, k, v, bias), plain, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("pool", [1, 2])
+@torch.inference_mode()
+def test_weights_scale_keys_before_they_are_projected_and_leave_values(net, pool):
+    recalls = [recall([memory(10 * i + t) for t in range(3)]) for i in range(2)]
+    weighted = [
+        replace(one, map_weights=maps, pointer_weights=pointers)
+        for one, maps, pointers in zip(
+            recalls,
+            [(1.05, 0.5, 1.0), (0.4, 1.0, 1.6)],
+            [(0.2, 1.0, 2.0), (1.5, 1.0, 0.5)],
+            strict=True,
+        )
+    ]
+    fast = Sam2Model(net, exact=False, pool_memory=pool)
+    together = fast.condition(features(), weighted)
+    plain = fast.condition(features(), recalls)
+    assert (together - plain).abs().max() > 0.01
+    for row, one in enumerate(weighted):
+        alone = fast.condition(features(), [one])
+        assert (together[row] - alone[0]).abs().max() < 1e-4
+        if pool == 1:
+            given = Sam2Model(net).condition(features(), [one])
+            wanted = _condition_with_scaled_keys(net, one)
+            assert (given - wanted).abs().max() < 1e-4
+            assert (together[row] - wanted[0]).abs().max() < 1e-4
+
+
+def _condition_with_scaled_keys(net, weighted: Recall) -> torch.Tensor:
+    """The package's own attention, with what it projects to keys scaled on its way in."""
+    per_token = [w for w in weighted.map_weights for _ in range(SIDE * SIDE)]
+    per_token += [w for w in weighted.pointer_weights for _ in range(2)]
+    scale = torch.tensor(per_token)[None, :, None]
+    hooks = [
+        layer.cross_attn_image.k_proj.register_forward_pre_hook(lambda _, given: given[0] * scale)
+        for layer in net.memory_attention.layers
+    ]
+    try:
+        plain = replace(weighted, map_weights=(), pointer_weights=())
+        return Sam2Model(net).condition(features(), [plain])
+    finally:
+        for hook in hooks:
+            hook.remove()

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scripted_frames import SIDE, Frames, Rectangle, Shot, as_lists, draw, play, step
-from small_nano import small_nano
+from small_nano import choosing_nano
 from vos.model.sam2 import Sam2Model
 from vos.prompts import Box, MaskPrompt
 from vos.refine.base import NoRefiner
@@ -227,10 +227,7 @@ def test_a_scene_cut_begins_the_motion_anew():
 
 @pytest.fixture(scope="module")
 def choosing_model() -> Sam2Model:
-    net = small_nano().net
-    net.multimask_output_for_tracking = True
-    net.multimask_min_pt_num = 0
-    return Sam2Model(net)
+    return choosing_nano()
 
 
 def run(model: Sam2Model, prompts, frames) -> tuple[list, list[bytes], Session]:

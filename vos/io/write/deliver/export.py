@@ -25,6 +25,7 @@ from vos.io.write.deliver.format import ShotFrame
 from vos.io.write.deliver.mattes import ResultMattes, open_mattes
 from vos.io.write.deliver.order import ExportPlan
 from vos.io.write.deliver.resume import Saver, count_done
+from vos.io.write.deliver.strangers import Strangers
 from vos.io.write.deliver.verify import shot_as_json, verify
 
 _MATTES_SHA256 = "mattes_sha256"
@@ -145,11 +146,15 @@ def _write(
     form, shot = plan.format, plan.shot
     times = [(one, result.time(one)) for one in shot.frames[:done]]
     mattes = open_mattes(result, form, shot)
+    strangers = Strangers(result.objects)
+    for one in shot.frames[:done]:  # what was said of them went with the interrupted export
+        strangers.look(one, result.label_map(one))
     with form.open(output.part, shot) as delivery:
         saver = Saver(output, form, delivery, done)
         try:
             with prefetch(_read(result, plan, mattes, shot.frames[done:])) as frames:
                 for frame in frames:
+                    strangers.look(frame.frame_idx, frame.label_map)
                     delivery.write(frame)
                     saver.count()
                     times.append((frame.frame_idx, frame.pts))
@@ -159,7 +164,7 @@ def _write(
             raise
     if form.has_rate and result.is_vfr:
         _write_times(output.part / f"{result.clip}_times.csv", times)
-    return [*delivery.warnings, *_warn_of_hard(mattes)]
+    return [*delivery.warnings, *_warn_of_hard(mattes), *strangers.warnings()]
 
 
 def _warn_of_hard(mattes: ResultMattes | None) -> list[str]:

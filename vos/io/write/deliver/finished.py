@@ -168,7 +168,7 @@ def open_finished(path: Path, *, source: str | None = None) -> FinishedResult:
         names = _read_names(store.locate(PROMPTS_NAME))
         objects = tuple(sorted(_object_ids(manifest, stats)))
         if not objects:
-            raise InputError(f"{name}: has no objects, so there is nothing to export; track some")
+            raise InputError(f"{name}: has no objects; track some")
         count, rate, is_vfr = _timing(opened, stats, masks)
         is_to_the_end = manifest["parameters"].get("end") is None
         if is_to_the_end and manifest.get("ended_at_cut") is None:
@@ -224,8 +224,7 @@ def _find_masks(path: Path, store: EditStore, source: Source | None) -> dict[int
         by_index = {index: stem for index, stem in enumerate(in_order) if stem in stems}
     if not by_index:
         raise InputError(
-            f"{display_name(path)}: has no masks, and exports are made of them; track again with "
-            "masks among what is saved"
+            f"{display_name(path)}: has no masks; track again with masks among what is saved"
         )
     first, last = min(by_index), max(by_index)
     if last - first + 1 != len(by_index) or len(by_index) != len(stems):

@@ -27,6 +27,7 @@ from finished_result import (
 )
 from vos.errors import InputError
 from vos.io.results.manifest import MANIFEST_NAME
+from vos.io.write.mask_png import encode_label_png
 
 
 @pytest.mark.parametrize(
@@ -292,3 +293,25 @@ def test_objects_in_the_last_columns_of_any_width(make_result, monkeypatch, form
     result = make_result((20, width), frames=range(3))
     _, _, done = export_result(result, form, objects=("1",), span=(0, 2))
     assert done.compared == 3
+
+
+@pytest.mark.parametrize("form", ["png-matte", "csv"])
+def test_what_was_painted_with_the_id_of_no_object_is_named(make_result, form):
+    result = make_result()
+    for frame_idx in (4, 6):
+        labels = label_map(frame_idx, SIZE_HW).copy()
+        labels[:3, :4] = 7
+        labels[3:5, :4] = 9 if frame_idx == 6 else 0
+        path = sorted((result / "masks").iterdir())[frame_idx]
+        path.write_bytes(encode_label_png(labels))
+    _, _, done = export_result(result, form, objects=("1",))
+    assert [text.split(",")[:2] for text in done.warnings] == [
+        ["masks have label 7", " first on frame 4"],
+        ["masks have label 9", " first on frame 6"],
+    ]
+    assert "--mask 7:FILE.png@4" in done.warnings[0]
+
+
+def test_a_selection_of_objects_is_no_reason_to_warn(make_result):
+    _, _, done = export_result(make_result(), "csv", objects=("1",))
+    assert done.warnings == ()
