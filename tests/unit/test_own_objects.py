@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,9 @@ import torch
 from torch import nn
 
 import vos
+from vos import loading
 from vos.errors import UsageError
+from vos.model.load import ModelInfo
 from vos.own_objects import check_device
 
 IMAGE = np.random.default_rng(0).integers(0, 255, (48, 64, 3), dtype=np.uint8)
@@ -44,7 +47,9 @@ class Worst(vos.Fifo):
         return candidates.iou_pred.argmin(dim=1)
 
 
-def test_both_are_used_as_they_are():
+def test_both_are_used_as_they_are(tiny_model, monkeypatch):
+    info = ModelInfo("nano", "nano", Path("nano.safetensors"), "0" * 64, 64, False)
+    monkeypatch.setattr(loading, "load_model", lambda *_, **__: (tiny_model, info))
     refiner, policy = Inverting(), Worst()
     tracker = vos.load("nano", refiner=refiner, policy=policy, device="cpu")
     assert tracker.refiner is refiner
@@ -65,7 +70,7 @@ def test_both_are_used_as_they_are():
         ({"policy": Inverting()}, "^policy: Inverting has no chooses_best, .* no vos.MemoryPolicy"),
         ({"refiner": Inverting}, r"^refiner: Inverting is a class; give one of it, Inverting\("),
         ({"policy": vos.Fifo}, "^policy: Fifo is a class"),
-        ({"policy": None}, "policy=None: a NoneType, not str"),
+        ({"policy": None}, "^policy: a NoneType, not str"),
         ({"refiner": ["none"]}, "a list, not str"),
     ],
 )
