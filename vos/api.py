@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Siz
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -236,14 +236,15 @@ def _check_arguments(
 
 
 def _opened(
-    footage: str | os.PathLike[str] | Source,
+    footage: Footage,
     decoder: Decoder,
     rate: Fraction | float | str | None,
 ) -> AbstractContextManager[Source]:
     """Open what is a path; a source that is open already is not closed afterwards."""
     if isinstance(footage, Source):
         return nullcontext(footage)
-    return open_source(footage, decoder=decoder, rate=rate)
+    path: Any = footage  # `open_source` says what is none
+    return open_source(path, decoder=decoder, rate=rate)
 
 
 def _warn(texts: Iterable[str]) -> None:

@@ -82,9 +82,9 @@ main()
 '''
 WRONG = {
     "vos.nothing": "nothing",
-    "vos.Box('1', (1, 2, 3, 4))": "str",
-    "vos.load('nano').track(3, [])": "int",
-    "vos.load('nano').track('a.mp4', [], direction='up')": "up",
+    "vos.Box('1', (1, 2, 3, 4))": "int",
+    "vos.load('nano').track(3, [])": "track",
+    "vos.load('nano').track('a.mp4', [], direction='up')": "direction",
     "print(vos.load('nano').session().track(None))": "None",
 }
 
