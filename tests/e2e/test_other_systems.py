@@ -27,8 +27,13 @@ POSIX_FUNCTIONS = (
 PROGRAM = f"""
 import builtins, os, signal, sys
 
-for name in {POSIX_MODULES}:
-    sys.modules[name] = None
+real_import = builtins.__import__
+# Other packages choose by the name of the system, which stays as it is.
+def import_(name, globals=None, *arguments, **changes):
+    if name in {POSIX_MODULES} and str((globals or {{}}).get("__name__")).startswith("vos"):
+        raise ModuleNotFoundError(name)
+    return real_import(name, globals, *arguments, **changes)
+builtins.__import__ = import_
 for name in {POSIX_SIGNALS}:
     delattr(signal, name)
 import platform, shutil, subprocess, uuid  # of the standard library, which minds its system itself
@@ -58,7 +63,7 @@ def vos(environ: dict[str, str], tmp_path: Path) -> Run:
             capture_output=True,
             stdin=subprocess.DEVNULL,
             cwd=tmp_path,
-            env=environ,
+            env=environ | {"USERNAME": "user"},  # as Windows has it
             text=True,
             timeout=600,
         )
