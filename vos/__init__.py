@@ -18,9 +18,23 @@ from vos.version import __version__
 
 if TYPE_CHECKING:
     from vos.api import Tracker
-    from vos.errors import VosError, VosWarning
+    from vos.errors import (
+        FrameError,
+        InputError,
+        ModelError,
+        PromptError,
+        UsageError,
+        VosError,
+        VosWarning,
+    )
     from vos.frame import Frame, FrameResult, ObjectResult
+    from vos.io.read.open import open_source
+    from vos.io.read.source import Source, SourceInfo
+    from vos.io.results.checkpoints import SavedState
+    from vos.io.write.sink import Sink
     from vos.loading import load, segment_image
+    from vos.model.options import ModelOptions
+    from vos.own_frames import Footage
     from vos.prompts import (
         Absent,
         Box,
@@ -32,18 +46,34 @@ if TYPE_CHECKING:
         load_prompts,
         save_prompts,
     )
+    from vos.refine.base import NoRefiner, Refiner
+    from vos.track.compose import ObjectLogits
     from vos.track.image import ImageSegmenter
+    from vos.track.memory_bank import MemoryBank
+    from vos.track.policy import Fifo, MemoryPolicy
+    from vos.track.session import Session
 
 _HOME = {
     "Tracker": "vos.api",
-    "load": "vos.loading",
-    "segment_image": "vos.loading",
-    "ImageSegmenter": "vos.track.image",
+    "FrameError": "vos.errors",
+    "InputError": "vos.errors",
+    "ModelError": "vos.errors",
+    "PromptError": "vos.errors",
+    "UsageError": "vos.errors",
     "VosError": "vos.errors",
     "VosWarning": "vos.errors",
     "Frame": "vos.frame",
     "FrameResult": "vos.frame",
     "ObjectResult": "vos.frame",
+    "open_source": "vos.io.read.open",
+    "Source": "vos.io.read.source",
+    "SourceInfo": "vos.io.read.source",
+    "SavedState": "vos.io.results.checkpoints",
+    "Sink": "vos.io.write.sink",
+    "load": "vos.loading",
+    "segment_image": "vos.loading",
+    "ModelOptions": "vos.model.options",
+    "Footage": "vos.own_frames",
     "Absent": "vos.prompts",
     "Box": "vos.prompts",
     "MaskPrompt": "vos.prompts",
@@ -53,33 +83,64 @@ _HOME = {
     "Scribble": "vos.prompts",
     "load_prompts": "vos.prompts",
     "save_prompts": "vos.prompts",
+    "NoRefiner": "vos.refine.base",
+    "Refiner": "vos.refine.base",
+    "ObjectLogits": "vos.track.compose",
+    "ImageSegmenter": "vos.track.image",
+    "MemoryBank": "vos.track.memory_bank",
+    "Fifo": "vos.track.policy",
+    "MemoryPolicy": "vos.track.policy",
+    "Session": "vos.track.session",
 }
 
 __all__ = [
     "Absent",
     "Box",
+    "Fifo",
+    "Footage",
     "Frame",
+    "FrameError",
     "FrameResult",
     "ImageSegmenter",
+    "InputError",
     "MaskPrompt",
+    "MemoryBank",
+    "MemoryPolicy",
+    "ModelError",
+    "ModelOptions",
+    "NoRefiner",
+    "ObjectLogits",
     "ObjectResult",
     "Points",
     "Polygon",
     "Prompt",
+    "PromptError",
+    "Refiner",
+    "SavedState",
     "Scribble",
+    "Session",
+    "Sink",
+    "Source",
+    "SourceInfo",
     "Tracker",
+    "UsageError",
     "VosError",
     "VosWarning",
     "__version__",
     "load",
     "load_prompts",
+    "open_source",
     "save_prompts",
     "segment_image",
 ]
 
+if not TYPE_CHECKING:  # a type checker knows the names above, and no others
 
-def __getattr__(name: str) -> Any:
-    home = _HOME.get(name)
-    if home is None:
-        raise AttributeError(f"module 'vos' has no attribute {name!r}")
-    return getattr(import_module(home), name)
+    def __getattr__(name: str) -> Any:
+        home = _HOME.get(name)
+        if home is None:
+            raise AttributeError(f"module 'vos' has no attribute {name!r}")
+        return getattr(import_module(home), name)
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

@@ -10,21 +10,24 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import torch
 
 from vos.errors import InputError, PromptError, UsageError, VosWarning
-from vos.frame import Frame, FrameResult
+from vos.frame import IMAGE_RATE, Frame, FrameResult
 from vos.io.read.open import open_source, read_image
 from vos.io.read.scene_cuts import SceneCuts
 from vos.io.read.source import Decoder, Source, TimePoint, check_range
+from vos.io.timecode import parse_rate
 from vos.model.load import ModelInfo
 from vos.model.sam2 import Sam2Model
+from vos.own_frames import Footage, check_own_frames, is_own_frames, track_own_frames
 from vos.prompts import Direction, Prompt, check_prompts, find_notes
 from vos.refine.base import Refiner
 from vos.refine.resolve import RefinerInfo
@@ -63,12 +66,14 @@ class Tracker:
         frame_count: int | None = None,
         banks: Mapping[int, MemoryBank] | None = None,
         soft: bool = False,
+        rate: Fraction | float | str | None = None,
     ) -> Session:
         """Begin a stream, for frames you bring yourself (a camera, another decoder).
 
         prompts: any mix of objects and frames.
         reverse, frame_count, soft: see `Session`.
         banks: what is remembered of objects that are tracked already; None for none.
+        rate: frames per second of arrays, such as 30 or "30000/1001"; None for 24.
         """
         return Session(
             self.model,
@@ -80,6 +85,7 @@ class Tracker:
             frame_count=frame_count,
             banks=banks or {},
             soft=soft,
+            rate=IMAGE_RATE if rate is None else parse_rate(rate),
         )
 
     @property
@@ -102,7 +108,7 @@ class Tracker:
 
     def track(
         self,
-        path: str | os.PathLike[str],
+        footage: Footage,
         prompts: Sequence[Prompt],
         *,
         start: TimePoint | None = None,
@@ -113,24 +119,35 @@ class Tracker:
         scene_cuts: SceneCuts = "off",
         soft: bool = False,
     ) -> Iterator[FrameResult]:
-        """Yield one result per frame of a video file, image folder, glob or image, in order.
+        """Yield one result per frame of a video, images, or frames of your own, in order.
 
+        footage: path of a video file, image folder, glob or image; an open `Source`, which stays
+            open; or any iterable of uint8 H x W x 3 RGB arrays, which are counted from 0, or of
+            Frames. Of an iterable no frame is taken before the last one's result has been given.
         prompts: at least one.
         start (inclusive), end (exclusive): frame index, or seconds as a Fraction.
         direction: "forward" from each object's first prompt; "backward" from its last one towards
             the start; "both" covers every frame.
-        decoder: reads videos.
-        rate: frames per second of stills, None for 24; videos take none.
+        decoder: reads video files.
+        rate: frames per second of stills and arrays, None for 24; videos take none.
         scene_cuts: "mark" them (`is_scene_cut` of a result is true there), "stop" there, or
             "reset" the memory to prompted frames.
         soft: whether results have `mattes`, soft edges of each object by itself.
 
-        Raises: InputError if the input cannot be read, PromptError if a prompt does not fit it.
+        Raises: InputError if the input cannot be read, PromptError if a prompt does not fit it,
+        UsageError for a direction, range, rate or decoder that it cannot have.
         """
         prompts = _check_arguments(prompts, start, end, direction, scene_cuts)
+        if is_own_frames(footage):
+            check_own_frames(footage, start, end, direction, decoder)
+            count = len(footage) if isinstance(footage, Sized) else None
+            session = self.session(prompts, frame_count=count, soft=soft, rate=rate)
+            return track_own_frames(session, footage, scene_cuts, _warn)
+        if isinstance(footage, Source) and (rate is not None or decoder != "pyav"):
+            raise UsageError("an open source has its rate and decoder: give them to open_source")
 
         def results() -> Iterator[FrameResult]:
-            with open_source(path, decoder=decoder, rate=rate) as source:
+            with _opened(footage, decoder, rate) as source:
                 pairs = self.stream(
                     source,
                     prompts,
@@ -216,6 +233,18 @@ def _check_arguments(
         if value not in get_args(literal):
             raise UsageError(f"{name} {value!r}: not one of {', '.join(get_args(literal))}")
     return prompts
+
+
+def _opened(
+    footage: Footage,
+    decoder: Decoder,
+    rate: Fraction | float | str | None,
+) -> AbstractContextManager[Source]:
+    """Open what is a path; a source that is open already is not closed afterwards."""
+    if isinstance(footage, Source):
+        return nullcontext(footage)
+    path: Any = footage  # `open_source` says what is none
+    return open_source(path, decoder=decoder, rate=rate)
 
 
 def _warn(texts: Iterable[str]) -> None:

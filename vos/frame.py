@@ -9,7 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from vos.errors import FrameError
+from vos.errors import FrameError, Parameter, UsageError
+
+IMAGE_RATE = Fraction(24)
+"""Frames per second assumed for stills and arrays, which carry no time of their own."""
+
+_INSIDE = 128
+"""The least value of a matte inside the object's own mask."""
 
 _UINT8 = np.dtype(np.uint8)
 
@@ -128,6 +134,20 @@ class FrameResult:
         """Object id -> bool H x W. Masks of different objects never overlap."""
         return {object_id: self.label_map == object_id for object_id in self.objects}
 
+    @property
+    def own_masks(self) -> dict[int, np.ndarray]:
+        """Object id -> bool H x W, each object by itself: where objects overlap, masks do too.
+
+        Raises UsageError unless the track is soft.
+        """
+        if self.mattes.keys() != self.objects.keys():
+            raise UsageError(
+                "masks that overlap are made of mattes, which this result does not have; give ",
+                Parameter("soft", True),
+                " to track or session",
+            )
+        return {object_id: matte >= _INSIDE for object_id, matte in self.mattes.items()}
+
 
 def _is_rgb(image: Any) -> bool:
     return (
@@ -139,21 +159,40 @@ def _is_rgb(image: Any) -> bool:
     )
 
 
+def video_frame_name(frame_idx: int) -> str:
+    """Return the output stem of a video's frame: "00000", "00001", ...; longer beyond 99,999."""
+    return f"{frame_idx:05d}"
+
+
+def count_frame(image: np.ndarray, frame_idx: int, rate: Fraction) -> Frame:
+    """Make a frame of an array that has no time of its own; it is copied if it is no whole array.
+
+    rate: frames per second. Raises FrameError for what is no image.
+    """
+    if not _is_rgb(image):
+        raise FrameError(f"frame {frame_idx}: " + _image_error("image", image))
+    whole = np.ascontiguousarray(image)
+    return Frame(whole, frame_idx / rate, frame_idx, video_frame_name(frame_idx))
+
+
 def check_frame(frame: Any) -> None:
     """Raise FrameError for what is no Frame, with the way to make one."""
     if not isinstance(frame, Frame):
         raise FrameError(
             f"{_form(frame)} is no frame; give vos.Frame(image, Fraction(idx, rate), idx, "
             'f"{idx:05d}") with image uint8 height x width x 3, RGB '
-            "(OpenCV: image[..., ::-1].copy())"
+            "(OpenCV: image[..., ::-1]), or, to track, the array alone"
         )
 
 
 def _image_error(field: str, image: Any) -> str:
-    return (
+    text = (
         f"{field} = {_form(image)}: a frame is uint8 height x width x 3, RGB, and not empty: "
         "convert it, for instance with np.asarray(image.convert('RGB'))"
     )
+    if isinstance(image, np.ndarray) and image.ndim == 3 and image.shape[0] == 3:
+        text += "; with the channels first, image.transpose(1, 2, 0)"
+    return text
 
 
 def _form(array: Any) -> str:

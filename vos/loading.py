@@ -19,6 +19,7 @@ from vos.frame import FrameResult
 from vos.io.read.open import read_image
 from vos.model.load import load_model, pick_device, pick_dtype
 from vos.model.options import OPTION_NAMES, ModelOptions
+from vos.own_objects import check_device, take_objects
 from vos.policies import POLICIES, as_lag, check_lag
 from vos.prompts import Prompt, check_prompts
 from vos.refine.weights import load_refiner
@@ -32,18 +33,27 @@ def load(options: ModelOptions | str = "auto", **changes: Any) -> Tracker:
     """Load a model and its refiner.
 
     options: those of the model (see `ModelOptions`), or just which model.
-    changes: options to set, by their names, such as `refiner="none", device="cpu", size=512`.
+    changes: options to set, by their names, such as `refiner="none", device="cpu", size=512`;
+        refiner and policy may also be objects of your own, a `Refiner` and a `MemoryPolicy`, which
+        are taken as they are.
 
     Raises: ModelError, CheckpointError (no such model or refiner, wrong file, another base),
-    UsageError (device, dtype, policy, sizes).
+    UsageError (device, dtype, policy, sizes, an object that is no refiner or policy).
     """
+    objects, changes = take_objects(changes)
     options = _checked(options, changes)
     make_policy = find_policy(options.policy, options.lag)
     device = pick_device(options.device)
     dtype = pick_dtype(options.dtype, device)
     model, info = load_model(options.model, device=device, **options.network)
-    refiner, refiner_info = load_refiner(options.refiner, model, info)
-    policy = make_policy(model.memory_slots, model.pointer_span)
+    if objects.refiner is not None:
+        check_device(objects.refiner, model.device)
+        refiner, refiner_info = objects.refiner, None
+    else:
+        refiner, refiner_info = load_refiner(options.refiner, model, info)
+    policy = objects.policy
+    if policy is None:
+        policy = make_policy(model.memory_slots, model.pointer_span)
     return Tracker(model, info, refiner, dtype, policy, refiner_info)
 
 

@@ -48,9 +48,10 @@ def test_content(wheel: Path):
         if p.is_file()
     }
     assert presets == expected
-    assert {"vos/weights/nano.safetensors", "vos/py.typed"} <= set(names)
+    assert {"vos/weights/nano.safetensors", "vos/py.typed", "vos_eval/py.typed"} <= set(names)
     assert any(n.endswith("licenses/LICENSE") for n in names)
     assert "License-Expression: Apache-2.0" in text
+    assert "Classifier: Typing :: Typed" in text
 
 
 @pytest.fixture(scope="module")

@@ -147,10 +147,13 @@ def test_calls_are_refused_before_anything_is_iterated(tracker, folder):
             call()
 
 
-def test_frames_given_as_a_path(tracker):
-    for frames in ([IMAGE], (image for image in [IMAGE]), IMAGE):
-        with pytest.raises(VosError, match=r"is no path; .* Tracker.session\(\).run\(frames\)"):
-            next(tracker.track(frames, [BOX]))
+def test_what_is_no_footage(tracker):
+    for footage in (3, None, object()):
+        with pytest.raises(VosError, match=r"is no path; .* an iterable of arrays"):
+            next(tracker.track(footage, [BOX]))
+    for footage in (IMAGE, IMAGE[..., 0], np.zeros(())):
+        with pytest.raises(VosError, match=r"not a sequence of frames; .* Tracker.image"):
+            tracker.track(footage, [BOX])
 
 
 @unhurried

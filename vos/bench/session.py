@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import resource
 import sys
 import time
 from collections import defaultdict
@@ -272,7 +271,11 @@ class Bench:
         }
         if self.case.official is not None:
             return report  # what both programs need together says nothing of either
-        report["peak_rss_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _RSS_PER_MB
+        with contextlib.suppress(ImportError):  # Windows
+            import resource
+
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            report["peak_rss_mb"] = peak / _RSS_PER_MB
         if self.model.device.type == "cuda":
             report["peak_device_mb"] = torch.cuda.max_memory_allocated(self.model.device) / 1e6
         return report

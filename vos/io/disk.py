@@ -6,7 +6,6 @@ import contextlib
 import errno
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -67,12 +66,12 @@ def take_lock(file: int | IO[str], *, is_shared: bool = False) -> bool:
     """Try to lock an open file, or its descriptor, against other processes; never wait.
 
     Returns whether the lock is held. It goes when the file is closed or the process ends, however
-    it does. On Windows nothing is locked and True is returned.
+    it does. On Windows, which has no `fcntl`, nothing is locked and True is returned.
     """
-    if sys.platform == "win32":
+    try:
+        import fcntl
+    except ImportError:
         return True
-    import fcntl
-
     try:
         fcntl.flock(file, (fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -24,7 +24,7 @@ def refuse_place(text: str) -> None:
         raise InputError(
             f"{name}: no such file; if it is a camera's number, vos reads files: record it first, "
             f"for example `ffmpeg -f v4l2 -i /dev/video{name} clip.mkv`, or bring frames yourself "
-            "with Tracker.session() in Python"
+            "to Tracker.track in Python"
         )
     if text.lower().startswith("file:"):
         path = unquote(urlsplit(text).path)

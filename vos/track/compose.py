@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from vos.frame import Frame, FrameResult, ObjectResult
@@ -32,15 +32,24 @@ class ObjectLogits:
 
     logits: at the model's mask size, or a refiner's.
     score_pair: predicted IoU and object score.
+    alternatives: the decoder's masks before one was chosen and refined, at the model's mask size:
+        the single one, then the others where it gave several; None where a pass stored only logits.
+    alternative_ious: predicted IoU of each alternative.
     """
 
     logits: Float[Tensor, "1 1 r r"]
     score_pair: Float[Tensor, 2]
+    alternatives: Float[Tensor, "1 k s4 s4"] | None = None
+    alternative_ious: Float[Tensor, "1 k"] | None = None
 
     @property
     def scores(self) -> ObjectResult:
         """Return the scores as numbers, once the device has them."""
         return ObjectResult(*self.score_pair.tolist())
+
+    def mask(self, size_hw: tuple[int, int]) -> Bool[np.ndarray, "h w"]:
+        """Return the object's own mask at this height and width; masks of objects may overlap."""
+        return (resize_to_video(self.logits, size_hw)[0, 0] > 0).cpu().numpy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +181,7 @@ def detach_results(predictions: Mapping[int, Decoded]) -> dict[int, ObjectLogits
     object_scores = torch.cat([one.object_score for one in decoded])
     pairs = torch.cat([iou_preds, object_scores], dim=1).float()
     return {
-        object_id: ObjectLogits(one.output_logits, pair)
+        object_id: ObjectLogits(one.output_logits, pair, one.all_logits, one.all_iou_pred)
         for (object_id, one), pair in zip(predictions.items(), pairs.unbind(), strict=True)
     }
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 
+import numpy as np
 import torch
 
 from vos.errors import FrameError, Parameter, PromptError
-from vos.frame import Frame, FrameResult, check_frame
+from vos.frame import IMAGE_RATE, Frame, FrameResult, check_frame, count_frame
 from vos.model.sam2 import Sam2Model
 from vos.model.types import Decoded, ModelPrompt
 from vos.prompts.absence import Absences
@@ -51,6 +53,7 @@ class Session:
     capacity: objects and images per batch; None suits the device.
     banks: what is remembered of objects that are tracked already.
     soft: whether results have mattes, which costs memory and time.
+    rate: frames per second of arrays, which have no time of their own.
 
     Raises PromptError for prompts that are none, or that show an object where one says it is
     absent.
@@ -66,10 +69,12 @@ class Session:
     capacity: Capacity | None = None
     banks: Mapping[int, MemoryBank] = field(default_factory=dict)
     soft: bool = False
+    rate: Fraction = IMAGE_RATE
     _by_frame: dict[int, dict[int, ObjectPrompt]] | None = None
     _absences: Absences = field(default_factory=Absences)
     _size_hw: tuple[int, int] | None = None
     _last_idx: int | None = None
+    _last_pts: Fraction | None = None
     _encoder: GroupEncoder = field(default_factory=GroupEncoder)
 
     def __post_init__(self) -> None:
@@ -81,8 +86,10 @@ class Session:
         """Return the model with its refiner, its policy and its precision."""
         return Engine(self.model, self.refiner, self.policy, self.dtype)
 
-    def run(self, frames: Iterable[Frame]) -> Iterator[FrameResult]:
+    def run(self, frames: Iterable[Frame | np.ndarray]) -> Iterator[FrameResult]:
         """Track the frames and yield one result each, in the order given.
+
+        frames: as `track` takes them.
 
         Raises: PromptError if a prompt does not fit the frames, or names a frame that never came.
         """
@@ -95,13 +102,38 @@ class Session:
             yield self.track(frame)
         self.check_all_used()
 
-    def track(self, frame: Frame) -> FrameResult:
+    def track(self, frame: Frame | np.ndarray) -> FrameResult:
         """Return the masks of the next frame of the stream.
+
+        frame: as in `next_frame`.
 
         Raises: FrameError for what is no frame, for a frame that has passed, or of another size;
         PromptError if a prompt does not fit it, or is on a frame that was left out.
         """
-        return self.begin(frame).wait()
+        return self.begin(self.next_frame(frame)).wait()
+
+    def next_frame(self, frame: Frame | np.ndarray) -> Frame:
+        """Make the next frame of the stream from an array, with its index and time counted.
+
+        frame: uint8 H x W x 3, RGB, whose index follows that of the frame before, from 0 on, and
+            whose time is that index divided by `rate`; or a Frame, which is returned as it is.
+
+        Raises FrameError for what is neither, and where the stream cannot be counted: backward,
+        resumed, or after a Frame with a time of its own.
+        """
+        if not isinstance(frame, np.ndarray):
+            check_frame(frame)
+            return frame
+        idx = 0 if self._last_idx is None else self._last_idx + 1
+        is_begun = self._last_idx is None and (self.banks or self._by_frame is not None)
+        is_counted = self._last_pts in (None, (idx - 1) / self.rate)
+        if self.reverse or is_begun or not is_counted:
+            raise FrameError(
+                "an array has neither index nor time, and this session cannot count them: it goes "
+                "backward, was begun elsewhere, or its frames had times of their own; give "
+                'vos.Frame(image, Fraction(idx, rate), idx, f"{idx:05d}")'
+            )
+        return count_frame(frame, idx, self.rate)
 
     def begin(self, frame: Frame, following: Sequence[Frame] | None = None) -> Composing:
         """Begin as `track` does, without waiting for the device; `wait` of the result does.
@@ -271,6 +303,7 @@ class Session:
             banks=dict(state.banks),
             _by_frame=None,
             _last_idx=None,
+            _last_pts=None,
             _encoder=GroupEncoder(),
         )
         if state.waiting is None:
@@ -329,7 +362,8 @@ class Session:
         if by_frame is None:
             by_frame = self._by_frame = self._collect(self.prompts, frame.size_hw)
         self._check_none_passed(frame.frame_idx)
-        self._size_hw, self._last_idx = frame.size_hw, frame.frame_idx
+        self._size_hw = frame.size_hw
+        self._last_idx, self._last_pts = frame.frame_idx, frame.pts
         return by_frame.pop(frame.frame_idx, {})
 
 

@@ -161,10 +161,14 @@ class _Worker:
             self.process.terminate()
 
 
+_KILLED = 9
+"""The number of SIGKILL, a name that Windows does not have."""
+
+
 def _how(code: int) -> str:
     """Describe how a process ended, from its exit code."""
-    if code == -signal.SIGKILL:
-        return "killed by signal 9; out of memory is the usual reason"
+    if code == -_KILLED:
+        return f"killed by signal {_KILLED}; out of memory is the usual reason"
     return f"killed by signal {-code}" if code < 0 else f"exit code {code}"
 
 

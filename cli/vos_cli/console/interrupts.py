@@ -23,6 +23,8 @@ def end_on_second_interrupt() -> None:
     """
     if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         return  # started in the background, say, where Ctrl-C is ignored
+    if not hasattr(os, "set_blocking"):
+        return  # Windows before Python 3.12
     handled = 0
 
     def handle(number: int, frame: FrameType | None) -> None:

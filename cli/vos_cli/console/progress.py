@@ -67,8 +67,11 @@ def form_on(stream: TextIO, mode: Mode) -> Mode:
     return "rich" if is_terminal else "plain"
 
 
-def memory_mb() -> int:
-    """Return the memory this process holds in MB (10^6 bytes): the GPU's if used, else RSS."""
+def memory_mb() -> int | None:
+    """Return the memory this process holds in MB (10^6 bytes): the GPU's if used, else RSS.
+
+    None where the system does not say, as Windows does not to Python's own modules.
+    """
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
         return round(torch.cuda.memory_allocated() / 1e6)
@@ -77,10 +80,17 @@ def memory_mb() -> int:
             pages = int(file.read().split()[1])
         return round(pages * os.sysconf("SC_PAGE_SIZE") / 1e6)
     except OSError:
-        import resource
-
+        try:
+            import resource
+        except ImportError:
+            return None
         unit = 1 if sys.platform == "darwin" else 1024
         return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6)
+
+
+def _memory_text() -> str:
+    memory = memory_mb()
+    return "" if memory is None else f"{memory} MB"
 
 
 class Counter:
@@ -152,7 +162,8 @@ class _Lines(_Periodic):
         of = "" if self.total is None else f"/{self.total}"
         left = self.remaining_s()
         ends = "" if left is None else f", {clock(left)} left"
-        return f"vos: {self.done}{of} frames, {self.rate():.1f} frames/s{ends}, {memory_mb()} MB"
+        text = f"vos: {self.done}{of} frames, {self.rate():.1f} frames/s{ends}"
+        return ", ".join(part for part in (text, _memory_text()) if part)
 
 
 class _JsonLines(_Periodic):
@@ -182,11 +193,11 @@ class _Bar(Counter):
             MofNCompleteColumn(),
             TextColumn("{task.fields[rate]:.1f} frames/s"),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[memory]} MB"),
+            TextColumn("{task.fields[memory]}"),
             console=Console(file=stream),
             transient=True,
         )
-        self._task = self._bar.add_task("", total=total, rate=0.0, memory=memory_mb())
+        self._task = self._bar.add_task("", total=total, rate=0.0, memory=_memory_text())
 
     def __enter__(self) -> Self:
         super().__enter__()
@@ -205,7 +216,7 @@ class _Bar(Counter):
         super().advance()
         total = None if self.total is None else max(self.total, self.done)
         self._bar.update(
-            self._task, completed=self.done, total=total, rate=self.rate(), memory=memory_mb()
+            self._task, completed=self.done, total=total, rate=self.rate(), memory=_memory_text()
         )
 
 

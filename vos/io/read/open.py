@@ -48,8 +48,8 @@ def open_source(
     except TypeError:
         raise InputError(
             f"{type(path).__name__} is no path; give the name of a video, a folder or a glob "
-            "(frames of your own go through Tracker.session().run(frames), one image through "
-            "Tracker.image(image))"
+            "(Tracker.track takes frames of your own as an iterable of arrays, and Tracker.image "
+            "one image)"
         ) from None
     if "\0" in text:
         raise InputError(f"{display_name(text)}: a name holds no zero byte; correct it")

@@ -14,15 +14,14 @@ from pathlib import Path
 from typing import Literal
 
 from vos.errors import UsageError
+from vos.frame import IMAGE_RATE as IMAGE_RATE  # readers take these two from here
 from vos.frame import Frame
+from vos.frame import video_frame_name as video_frame_name
 from vos.io.closing import Closing
 from vos.io.paths import display_name
 from vos.io.timecode import format_time
 
 Decoder = Literal["pyav", "decord"]
-
-IMAGE_RATE = Fraction(24)
-"""Frames per second assumed for stills, which carry no time of their own."""
 
 TimePoint = int | Fraction
 """A frame index (int) or seconds since the first frame's zero (Fraction)."""
@@ -152,11 +151,6 @@ class Source(Closing):
     @abstractmethod
     def _frames_reversed(self, start: int, last: int, skip_to: int) -> Iterator[Frame]:
         """Do what `frames_reversed` does, for a checked range; give frames from `skip_to` on."""
-
-
-def video_frame_name(frame_idx: int) -> str:
-    """Return the output stem of a video's frame: "00000", "00001", ...; longer beyond 99,999."""
-    return f"{frame_idx:05d}"
 
 
 def check_range(start: TimePoint | None, end: TimePoint | None) -> None:
