@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import shlex
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -27,9 +28,9 @@ def describe_run(arguments: Sequence[str], settings: Settings) -> About:
 
 
 def _machine() -> dict[str, Any]:
-    import torch
-
-    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    torch = sys.modules.get("torch")  # not there where only a CPU was asked for
+    count = 0 if torch is None else torch.cuda.device_count()
+    gpus = [torch.cuda.get_device_name(number) for number in range(count)] if torch else []
     return {
         "system": f"{platform.system()} {platform.release()}",
         "processor": platform.machine(),

@@ -45,6 +45,8 @@ def make_clips(
     base: TrackFlags,
     prompts_from: str | None,
     name_template: str | None = None,
+    *,
+    is_growing: bool = False,
 ) -> list[Clip]:
     """Make the clips of all rows, in order.
 
@@ -54,6 +56,7 @@ def make_clips(
     prompts_from: "sidecar", a folder, or one prompt file for all; None is "sidecar" where the
         command line has no prompts.
     name_template: makes the names of clips whose row gives none; checked.
+    is_growing: whether a name that it gives twice is a problem of the later clip alone.
 
     Raises UsageError if `prompts_from` names nothing, or the template gives a name twice.
     """
@@ -68,17 +71,22 @@ def make_clips(
     is_looking = prompts_from is not None or not has_prompts
     clips: list[Clip] = []
     taken: set[str] = set()
-    for row, name in zip(rows, _names(rows, name_template), strict=True):
+    for row, name in zip(rows, _names(rows, name_template, is_growing), strict=True):
         flags = _flags(row, base, place) if is_looking else _own(row, base)
         problem = row.problem
         if name.lower() in taken:
             problem = problem or (
                 "an earlier row is this clip with these options, or has its name; remove one"
             )
-            name = f"{name[:_LONGEST]}-{_digest(row.place)}"
+            name = other_name(name, row.place)
         taken.add(name.lower())
         clips.append(Clip(name, row.place, row.source, flags, problem))
     return clips
+
+
+def other_name(name: str, place: str) -> str:
+    """Return another name for the clip at a place, whose own is taken."""
+    return f"{name[:_LONGEST]}-{_digest(place)}"
 
 
 def prompt_files(source: Path, place: Path | None) -> list[Path]:
@@ -117,7 +125,7 @@ def _flags(row: Row, base: TrackFlags, place: Path | None) -> TrackFlags:
     return flags
 
 
-def _names(rows: Sequence[Row], template: str | None) -> list[str]:
+def _names(rows: Sequence[Row], template: str | None, is_growing: bool) -> list[str]:
     """Name each row by itself alone, unless two names would be equal.
 
     Equal ones all get the checksum of what tells them apart, so their order does not matter; where
@@ -127,9 +135,11 @@ def _names(rows: Sequence[Row], template: str | None) -> list[str]:
         plain = [row.name or _tidy(_label(row)) for row in rows]
     else:
         plain = [row.name or _tidy(fill_template(template, row.source)) for row in rows]
-    count = Counter(name.lower() for name in plain)
     if template is not None:
-        _refuse_equal(rows, plain, template)
+        if not is_growing:
+            _refuse_equal(rows, plain, template)
+        return plain
+    count = Counter(name.lower() for name in plain)
     return [
         name if count[name.lower()] == 1 else f"{name[:_LONGEST]}-{_digest(_identity(row))}"
         for name, row in zip(plain, rows, strict=True)

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vos_cli.batch.clips import Clip
+from vos.io.paths import display_name
+from vos_cli.batch.clips import Clip, other_name
 from vos_cli.batch.folder import ClipResult
 from vos_cli.batch.preflight import Probe
 from vos_cli.batch.run import Ended
@@ -86,13 +87,22 @@ class Watch:
         self._now = now
         self._since: dict[str, tuple[_Stamp, float]] = {}
         self._taken: dict[str, _Stamp] = {}
+        self._owners: dict[str, str] = {}  # name -> source
 
     def take(self, clips: Sequence[Clip]) -> list[Clip]:
         """Return the clips that are ready and were not taken as they are now."""
         ready = [clip for clip in clips if self._is_ready(clip)]
         for clip in ready:
             self._taken[clip.source] = self._since[clip.source][0]
-        return ready
+        return [self._with_own_name(clip) for clip in ready]
+
+    def _with_own_name(self, clip: Clip) -> Clip:
+        """Refuse a clip whose name is that of one that was taken before."""
+        owner = self._owners.setdefault(clip.name.lower(), clip.source)
+        if owner == clip.source:
+            return clip
+        problem = f"its name is that of {display_name(owner)}, which was here first; rename one"
+        return replace(clip, name=other_name(clip.name, clip.place), problem=problem)
 
     def _is_ready(self, clip: Clip) -> bool:
         stamp, now = _stamp(clip), self._now()

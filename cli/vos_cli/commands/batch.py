@@ -219,7 +219,7 @@ def batch(
 
     def find_clips(*, is_first: bool = True) -> list[Clip]:
         rows = _rows(source, recursive, match, folder.root, is_watched=watch, is_first=is_first)
-        clips = make_clips(rows, flags, prompts_from, name_template)
+        clips = make_clips(rows, flags, prompts_from, name_template, is_growing=not is_first)
         return clips if engine == "ray" else refuse_missing_devices(clips)
 
     clips = find_clips()

@@ -44,6 +44,14 @@ def test_a_name_that_two_clips_would_have_is_refused(sources: tuple[str, str]):
         names("{stem}", *sources)
 
 
+def test_in_a_growing_folder_the_later_clip_is_refused_alone():
+    rows = [Row("a/x.mp4", "/in/a/x.mp4"), Row("b/x.mp4", "/in/b/x.mp4")]
+    first, second = make_clips(rows, TrackFlags(), None, "{stem}", is_growing=True)
+    assert (first.name, first.problem) == ("x", None)
+    assert second.name != "x"
+    assert second.problem
+
+
 @pytest.mark.parametrize(
     ("template", "words"),
     [

@@ -180,7 +180,10 @@ def test_stdin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert (row.source, row.options) == (str(tmp_path / "a.mp4"), {"end": "5f"})
 
 
-CELLS = st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), min_size=1, max_size=9)
+# Two asterisks are a tree, which is refused: see the test of it.
+CELLS = st.text(
+    st.characters(codec="ascii", exclude_categories=["Cc"]), min_size=1, max_size=9
+).filter(lambda cell: "**" not in cell)
 
 
 @settings(deadline=None, max_examples=40)

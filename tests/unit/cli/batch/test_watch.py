@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,21 @@ def test_one_whose_prompts_come_later_is_taken_again(tmp_path: Path):
     (folder / "1.png").unlink()
     folder.rmdir()
     assert watch.take([prompted]) == []
+
+
+def test_a_newcomer_takes_nobodys_name(tmp_path: Path):
+    clock = Clock()
+    watch = Watch(0, clock)
+    sources = [tmp_path / "b.mp4", tmp_path / "a.mp4"]
+    for source in sources:
+        source.touch()
+    first, second = (replace(make(source), name="X") for source in sources)
+    watch.take([first])
+    assert watch.take([first]) == [first]
+    watch.take([second])
+    (refused,) = watch.take([second])
+    assert refused.name != "X"
+    assert "b.mp4, which was here first" in str(refused.problem)
 
 
 def test_rounds_go_on_until_ctrl_c_and_keep_what_was(tmp_path: Path, monkeypatch):
