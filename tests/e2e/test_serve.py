@@ -111,6 +111,7 @@ def test_idle_slow_and_vanished_clients_are_no_hindrance(server: Server):
     slow.settimeout(30)
     with contextlib.suppress(ConnectionResetError):
         assert slow.recv(100) == b""  # closed: ten seconds are over, or others came
+    slow.close()
     assert server.ask("GET", place)["frames"] == 0  # nothing of it was tracked
     until = time.monotonic() + 90
     while server.ask("GET", "/v1/status")["sessions"]:  # nobody closes it: idle for 20 s

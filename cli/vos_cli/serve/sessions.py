@@ -3,32 +3,33 @@
 from __future__ import annotations
 
 import secrets
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from vos.config import nearest
-from vos.errors import InputError, PromptError, UsageError, VosError
+from vos.errors import PromptError, UsageError, VosError
 from vos.frame import Frame, FrameResult
 from vos.io.paths import display_name
 from vos.io.read.open import open_source
-from vos.io.read.size_limits import check_video_size
 from vos.io.read.source import Source
-from vos.io.read.still import OpenStill, several_pages
 from vos.io.timecode import parse_rate
 from vos.model import registry
 from vos.model.options import ModelOptions
 from vos.prompts import Prompt, check_frame_range
 from vos_cli.console.errors import message
+from vos_cli.serve.inputs import decode_image, find_file
 
 if TYPE_CHECKING:
     from vos.api import Tracker
     from vos.track.session import Session
+
+T = TypeVar("T")
 
 MOST_MODELS = 2
 """Models that are loaded at once."""
@@ -38,7 +39,6 @@ MOST_NEXT = 64
 """Frames of a file that one request may ask for."""
 
 _RATE = "24"
-_SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
 
 
 class UnknownSessionError(UsageError):
@@ -122,7 +122,8 @@ class Sessions:
         self._trackers: dict[ModelOptions, Tracker] = {}
         self._open: dict[str, Open] = {}
         self._lock = threading.Lock()  # of the two above
-        self._computing = threading.Lock()
+        # One thread for all: each would have arithmetic threads and freed memory of its own.
+        self._computing = ThreadPoolExecutor(1, thread_name_prefix="vos-serve")
 
     def load_first(self) -> None:
         """Load the model of sessions that do not say otherwise. Raises ModelError, UsageError."""
@@ -152,31 +153,35 @@ class Sessions:
         """
         options = self._choose(model, size)
         self.close_idle()
-        with self._computing:
-            self._check_room(options)
-            tracker = self._tracker(options)
-            source = None if file is None else self._open_file(file, rate)
-            try:
-                count = None
-                if source is not None and source.info.kind != "video":
-                    count = source.info.frame_count
-                    check_frame_range(prompts, count or 0)
-                session = tracker.session(prompts, frame_count=count)
-                opened = Open(
-                    identity=secrets.token_urlsafe(16),
-                    options=options,
-                    session=session,
-                    rate=parse_rate(rate or _RATE),
-                    source=source,
-                    frames=iter(()) if source is None else source.frames(),
-                    used=self._now(),
-                )
-            except BaseException:
-                if source is not None:
-                    source.__exit__(None, None, None)
-                raise
-            with self._lock:
-                self._open[opened.identity] = opened
+        return self._compute(lambda: self._begin(prompts, options, rate, file))
+
+    def _begin(
+        self, prompts: Sequence[Prompt], options: ModelOptions, rate: str | None, file: str | None
+    ) -> Open:
+        """Open a session of a model that may have to be loaded first."""
+        self._check_room(options)
+        tracker = self._tracker(options)
+        source = None if file is None else self._open_file(file, rate)
+        try:
+            count = None
+            if source is not None and source.info.kind != "video":
+                count = source.info.frame_count
+                check_frame_range(prompts, count or 0)
+            opened = Open(
+                identity=secrets.token_urlsafe(16),
+                options=options,
+                session=tracker.session(prompts, frame_count=count),
+                rate=parse_rate(rate or _RATE),
+                source=source,
+                frames=iter(()) if source is None else source.frames(),
+                used=self._now(),
+            )
+        except BaseException:
+            if source is not None:
+                source.__exit__(None, None, None)
+            raise
+        with self._lock:
+            self._open[opened.identity] = opened
         return opened
 
     def hide_root(self, text: str) -> str:
@@ -213,7 +218,8 @@ class Sessions:
         opened = self.get(identity)
         if opened.source is not None:
             raise UsageError("this session reads a file; ask for its next frames, or open another")
-        with opened.lock, self._computing:
+
+        def work() -> FrameResult:
             _check_open(opened)
             index = opened.count
             frame = Frame(decode_image(data), index / opened.rate, index, f"{index:05d}")
@@ -221,6 +227,9 @@ class Sessions:
             opened.count += 1
             opened.used = self._now()
             return result
+
+        with opened.lock:
+            return self._compute(work)
 
     def track_next(self, identity: str, count: int) -> tuple[list[FrameResult], str | None]:
         """Track the next frames of a session's file, fewer at its end.
@@ -234,27 +243,31 @@ class Sessions:
             raise UsageError(
                 "this session reads no file; send a frame, or open another with a file"
             )
+
+        def work() -> FrameResult | None:
+            _check_open(opened)
+            frame = next(opened.frames, None)
+            if frame is None:
+                opened.is_finished = True
+                opened.session.check_all_used()
+                return None
+            result = opened.session.track(frame)
+            opened.count += 1
+            opened.used = self._now()
+            return result
+
         results: list[FrameResult] = []
-        problem = None
         with opened.lock:
             while len(results) < count and not opened.is_finished:
-                with self._computing:  # others come in between
-                    _check_open(opened)
-                    try:
-                        frame = next(opened.frames, None)
-                        if frame is None:
-                            opened.is_finished = True
-                            opened.session.check_all_used()
-                            break
-                        results.append(opened.session.track(frame))
-                    except VosError as error:
-                        if not results:
-                            raise
-                        problem = message(error)
-                        break
-                opened.count += 1
-                opened.used = self._now()
-        return results, problem
+                try:
+                    result = self._compute(work)  # others come in between
+                except VosError as error:
+                    if not results:
+                        raise
+                    return results, message(error)
+                if result is not None:
+                    results.append(result)
+        return results, None
 
     def close(self, identity: str) -> None:
         """Close a session; a frame of it that is being tracked is finished first."""
@@ -280,12 +293,17 @@ class Sessions:
             _close(one)
 
     def close_all(self) -> None:
-        """Close every session."""
+        """Close every session; nothing can be tracked after it."""
         with self._lock:
             everything = list(self._open.values())
             self._open.clear()
         for one in everything:
             _close(one)
+        self._computing.shutdown()
+
+    def _compute(self, work: Callable[[], T]) -> T:
+        """Do some work when its turn has come."""
+        return self._computing.submit(work).result()
 
     def _choose(self, model: str | None, size: int | None) -> ModelOptions:
         options = self._options
@@ -335,48 +353,6 @@ class Sessions:
     def _open_file(self, file: str, rate: str | None) -> Source:
         path = find_file(self._root, file)
         return open_source(path, rate=rate).__enter__()
-
-
-def find_file(root: Path | None, file: str) -> Path:
-    """Return the path of a file or folder below the root that a client named.
-
-    Raises UsageError where that is outside, also by a link, or where no file may be named.
-    """
-    if root is None:
-        raise UsageError("no file may be named here: vos serve was started without --root")
-    refusal = InputError(f"{display_name(file)}: nothing of that name is below --root; correct it")
-    if not file or "\0" in file:
-        raise refusal
-    try:
-        path = (root / file).resolve(strict=True)
-        is_inside = path != root and path.is_relative_to(root)
-        if is_inside and path.is_dir():  # of images, each of which may be a link
-            is_inside = all(one.resolve().is_relative_to(root) for one in path.iterdir())
-    except (OSError, RuntimeError):  # RuntimeError: links in a circle
-        raise refusal from None
-    if not is_inside:
-        raise refusal
-    return path
-
-
-def decode_image(data: bytes) -> Any:
-    """Read a PNG or JPEG as uint8 H x W x 3, RGB, as a file of the same bytes is read.
-
-    Raises InputError for anything else, a broken or a huge one.
-    """
-    if not data.startswith(_SIGNATURES):
-        raise InputError("the frame is no PNG and no JPEG; send the bytes of one as the body")
-    with tempfile.TemporaryDirectory(prefix="vos-serve-") as folder:
-        path = Path(folder, "frame")
-        path.write_bytes(data)
-        try:
-            with OpenStill(path) as still:
-                if still.header.page_count > 1:
-                    raise several_pages(path, still.header.page_count)
-                check_video_size(path, still.header.size_hw)
-                return still.read(0)
-        except InputError as error:
-            raise InputError(message(error).replace(display_name(path), "the frame")) from None
 
 
 def _check_open(opened: Open) -> None:

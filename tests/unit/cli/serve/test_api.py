@@ -28,8 +28,9 @@ from vos.frame import Frame
 from vos.prompts import Box
 from vos_cli.serve.app import make_app
 from vos_cli.serve.guard import TokenGuard, choose_token
+from vos_cli.serve.inputs import find_file
 from vos_cli.serve.results import decode_rle, encode_rle
-from vos_cli.serve.sessions import Sessions, find_file
+from vos_cli.serve.sessions import Sessions
 from vos_cli.studio.address import LOOPBACK, Address
 from vos_cli.studio.guard import MAX_BODY_BYTES
 
