@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -27,6 +28,7 @@ LIMIT_S = 600.0
 _LEFT_S = 10.0
 """How long Ctrl-C waits for the one that is running."""
 
+_NOT_RUN = "the --on-done command was not run: interrupted"
 _PLACEHOLDER = re.compile(r"\{(\w*)\}")
 
 
@@ -101,13 +103,18 @@ class Hook:
         if self._thread.is_alive() and self._running is not None:
             self._running.kill()
             self._thread.join(_LEFT_S)
+        with contextlib.suppress(queue.Empty):  # none are left where the thread has ended well
+            while True:
+                item = self._queue.get_nowait()
+                if item is not None:
+                    self._failures.setdefault(item[0]["name"], _NOT_RUN)
         return dict(self._failures)
 
     def _work(self) -> None:
         while (item := self._queue.get()) is not None:
             clip, folder = item
             if self._is_stopping.is_set():
-                self._failures[clip["name"]] = "the --on-done command was not run: interrupted"
+                self._failures[clip["name"]] = _NOT_RUN
                 continue
             reason = self._run(clip, folder)
             if reason is not None:
