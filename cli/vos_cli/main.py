@@ -102,6 +102,12 @@ COMMANDS: dict[str, _Lazy] = {
         "Measure how fast this machine tracks.",
         "vos bench --model nano --objects 8",
     ),
+    "serve": _Lazy(
+        "vos_cli.commands.serve",
+        "serve",
+        "Answer other programs over HTTP: frames in, masks out.",
+        "vos serve --port 8765 --model nano",
+    ),
     "doctor": _Lazy("vos_cli.commands.doctor", "doctor", "Check this installation.", "vos doctor"),
 }
 

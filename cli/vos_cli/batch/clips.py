@@ -13,6 +13,7 @@ from pathlib import Path
 from vos.errors import UsageError
 from vos.io.paths import display_name, is_there
 from vos_cli.batch.find_clips import PROMPTS_SUFFIX
+from vos_cli.batch.name_template import fill_template
 from vos_cli.batch.rows import Row
 from vos_cli.options.track import PROMPT_OPTIONS, TrackFlags
 
@@ -39,7 +40,14 @@ class Clip:
     problem: str | None = None
 
 
-def make_clips(rows: Sequence[Row], base: TrackFlags, prompts_from: str | None) -> list[Clip]:
+def make_clips(
+    rows: Sequence[Row],
+    base: TrackFlags,
+    prompts_from: str | None,
+    name_template: str | None = None,
+    *,
+    is_growing: bool = False,
+) -> list[Clip]:
     """Make the clips of all rows, in order.
 
     A row's own prompts come first, then those found at `prompts_from`, then the command line's.
@@ -47,8 +55,10 @@ def make_clips(rows: Sequence[Row], base: TrackFlags, prompts_from: str | None) 
     base: the command line's options.
     prompts_from: "sidecar", a folder, or one prompt file for all; None is "sidecar" where the
         command line has no prompts.
+    name_template: makes the names of clips whose row gives none; checked.
+    is_growing: whether a name that it gives twice is a problem of the later clip alone.
 
-    Raises UsageError if `prompts_from` names nothing.
+    Raises UsageError if `prompts_from` names nothing, or the template gives a name twice.
     """
     place = None
     if prompts_from not in (None, SIDECAR):
@@ -61,17 +71,22 @@ def make_clips(rows: Sequence[Row], base: TrackFlags, prompts_from: str | None) 
     is_looking = prompts_from is not None or not has_prompts
     clips: list[Clip] = []
     taken: set[str] = set()
-    for row, name in zip(rows, _names(rows), strict=True):
+    for row, name in zip(rows, _names(rows, name_template, is_growing), strict=True):
         flags = _flags(row, base, place) if is_looking else _own(row, base)
         problem = row.problem
         if name.lower() in taken:
             problem = problem or (
                 "an earlier row is this clip with these options, or has its name; remove one"
             )
-            name = f"{name[:_LONGEST]}-{_digest(row.place)}"
+            name = other_name(name, row.place)
         taken.add(name.lower())
         clips.append(Clip(name, row.place, row.source, flags, problem))
     return clips
+
+
+def other_name(name: str, place: str) -> str:
+    """Return another name for the clip at a place, whose own is taken."""
+    return f"{name[:_LONGEST]}-{_digest(place)}"
 
 
 def prompt_files(source: Path, place: Path | None) -> list[Path]:
@@ -110,17 +125,37 @@ def _flags(row: Row, base: TrackFlags, place: Path | None) -> TrackFlags:
     return flags
 
 
-def _names(rows: Sequence[Row]) -> list[str]:
+def _names(rows: Sequence[Row], template: str | None, is_growing: bool) -> list[str]:
     """Name each row by itself alone, unless two names would be equal.
 
-    Equal ones all get the checksum of what tells them apart, so their order does not matter.
+    Equal ones all get the checksum of what tells them apart, so their order does not matter; where
+    the user's template makes them, UsageError is raised.
     """
-    plain = [row.name or _tidy(_label(row)) for row in rows]
+    if template is None:
+        plain = [row.name or _tidy(_label(row)) for row in rows]
+    else:
+        plain = [row.name or _tidy(fill_template(template, row.source)) for row in rows]
+    if template is not None:
+        if not is_growing:
+            _refuse_equal(rows, plain, template)
+        return plain
     count = Counter(name.lower() for name in plain)
     return [
         name if count[name.lower()] == 1 else f"{name[:_LONGEST]}-{_digest(_identity(row))}"
         for name, row in zip(plain, rows, strict=True)
     ]
+
+
+def _refuse_equal(rows: Sequence[Row], names: Sequence[str], template: str) -> None:
+    first: dict[str, Row] = {}
+    for row, name in zip(rows, names, strict=True):
+        other = first.setdefault(name.lower(), row)
+        if other is not row:
+            raise UsageError(
+                f"--name-template {template!r}: {display_name(other.place)} and "
+                f"{display_name(row.place)} would both be {display_name(name)}; add what tells "
+                "them apart, such as {parent} or {name}"
+            )
 
 
 def _label(row: Row) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
+from vos.config import as_device
 from vos.errors import UsageError
+from vos_cli.batch.clips import Clip
 from vos_cli.batch.events import Event
 from vos_cli.batch.local import run_local
 from vos_cli.batch.worker import Task
@@ -46,16 +48,26 @@ class LocalPlan:
         return run_local(tasks, jobs=self.jobs, devices=self.devices, threads=self.threads)
 
 
-def local_plan(jobs: int | None, device: str) -> LocalPlan:
+def local_plan(jobs: int | None, device: str, devices: Sequence[str] = ()) -> LocalPlan:
     """Plan one worker per GPU where "auto" finds some; on a CPU one per four cores.
 
-    Raises UsageError for a CUDA device that is not here.
+    devices: to share the clips out over, one worker each unless `jobs` says otherwise; empty for
+        those of `device`.
+
+    Raises UsageError for a device that is not here.
     """
+    if devices:
+        for one in devices:
+            check_device("--devices", one)
+        workers = jobs or len(devices)
+        on_cpu = sum(devices[number % len(devices)] == "cpu" for number in range(workers))
+        threads = threads_each(core_count(), on_cpu) if on_cpu else None
+        return LocalPlan(workers, tuple(devices), threads)
+    check_device("--device", device)
     gpus = gpu_count() if device == "auto" else 0
     if gpus:
         return LocalPlan(jobs or gpus, tuple(f"cuda:{number}" for number in range(gpus)))
-    if device.startswith("cuda"):
-        _check_cuda(device)
+    if device.startswith(("cuda", "mps")):
         return LocalPlan(jobs or 1)
     cores = core_count()
     workers = jobs or max(1, cores // CORES_PER_JOB)
@@ -76,12 +88,51 @@ def core_count() -> int:
     return os.cpu_count() or 1
 
 
-def _check_cuda(device: str) -> None:
-    count = gpu_count()
-    if int(device.partition(":")[2] or 0) >= count:
-        raise UsageError(
-            f"--device {device}: CUDA devices that torch sees here: {count}; give auto or cpu"
-        )
+def check_device(option: str, device: str) -> None:
+    """Raise UsageError for a device that this machine does not have.
+
+    A CUDA device is only counted: to use it would take memory there.
+    """
+    if device.startswith("cuda"):
+        count = gpu_count()
+        if int(device.partition(":")[2] or 0) >= count:
+            raise UsageError(
+                f"{option} {device}: CUDA devices that torch sees here: {count}; give auto or cpu"
+            )
+    elif device == "mps" and not has_mps():
+        raise UsageError(f"{option} mps: no Apple GPU that this torch can use; give auto or cpu")
+
+
+def refuse_missing_devices(clips: Sequence[Clip]) -> list[Clip]:
+    """Note with each clip whose row names a device that is not here that it does."""
+    return [replace(clip, problem=clip.problem or _missing_device(clip)) for clip in clips]
+
+
+def _missing_device(clip: Clip) -> str | None:
+    if clip.flags.device is None:
+        return None
+    try:
+        check_device("device", clip.flags.device)
+    except UsageError as error:
+        return str(error)
+    return None
+
+
+def parse_devices(text: str) -> tuple[str, ...]:
+    """Parse a list such as `cuda:0,cuda:1`. Raises UsageError, ConfigError for a wrong name."""
+    names = tuple(one.strip() for one in text.split(","))
+    for name in names:
+        as_device(name, f"--devices {text}")
+    if "auto" in names:
+        raise UsageError(f"--devices {text}: auto is no list; leave --devices out for it")
+    return names
+
+
+def has_mps() -> bool:
+    """Tell whether torch can use an Apple GPU."""
+    import torch
+
+    return torch.backends.mps.is_available()
 
 
 def gpu_count() -> int:

@@ -17,11 +17,20 @@ PROMPTS_SUFFIX = ".prompts.json"
 """The ending of a prompt file beside its clip, which no pattern takes for a clip."""
 
 
-def find_rows(folder: Path, *, recursive: bool, match: str | None, leave_out: Path) -> list[Row]:
+def find_rows(
+    folder: Path,
+    *,
+    recursive: bool,
+    match: str | None,
+    leave_out: Path,
+    may_be_empty: bool = False,
+) -> list[Row]:
     """List the clips directly in `folder`, or anywhere below it, without hidden entries.
 
     match: a pattern for the names of files and folders, in place of the known suffixes. leave_out:
     the output, which may lie inside. Finished outputs of vos are left out too.
+
+    may_be_empty: whether there may be none.
 
     Raises InputError if there is none, or the folder cannot be read.
     """
@@ -29,7 +38,7 @@ def find_rows(folder: Path, *, recursive: bool, match: str | None, leave_out: Pa
     found = sorted(
         _walk(folder, recursive, match, leave_out), key=lambda path: _order(path, folder)
     )
-    if not found:
+    if not found and not may_be_empty:
         wanted = f"matches {match!r}" if match else "is a video or a folder of images"
         deeper = "" if recursive else "; --recursive looks into its folders"
         own = [name for name in os.listdir(folder) if Path(name).suffix.lower() in STILL_SUFFIXES]  # noqa: PTH208

@@ -30,7 +30,7 @@ class WorkerSetup:
     """The setup of one worker.
 
     name: of the worker.
-    device: overrides an "auto" device; None leaves it.
+    device: used by clips whose own is "auto"; None leaves it.
     threads: that its arithmetic may use; None leaves that to the libraries.
     lock: the file it holds, shared, while it lives.
     do: does one clip.
@@ -187,7 +187,7 @@ def _work(connection: Any, setup: WorkerSetup) -> None:
                 task = connection.recv()
                 if task is None:
                     return
-                if setup.device is not None:
+                if setup.device is not None and task.job.settings.device == "auto":
                     task = _on_device(task, setup.device)
                 on_progress = _SendProgress(connection, task.name, setup.name)
                 connection.send(Finished(setup.do(task, setup.name, on_progress)))

@@ -1,17 +1,22 @@
-"""Estimate how long a batch takes and how much disk: track for a moment, then multiply."""
+"""Estimate how long a batch takes and how much disk: track for a moment, then multiply; say so."""
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from vos_cli.batch.engines import Plan
 from vos_cli.batch.events import Finished
 from vos_cli.batch.folder import BatchFolder
-from vos_cli.batch.preflight import Probe, frames_to_track
+from vos_cli.batch.preflight import Probe, frames_to_track, table
 from vos_cli.batch.worker import Task
+from vos_cli.console.errors import one_line
+from vos_cli.console.progress import clock
+from vos_cli.console.tables import print_table
 
 MEASURED_FRAMES = 24
 
@@ -96,3 +101,61 @@ def _pixels(one: Probe) -> int:
     assert one.info is not None
     height, width = one.info.size_hw
     return height * width
+
+
+def summary(probes: Sequence[Probe]) -> str:
+    """Return one line about all clips."""
+    bad = sum(one.problem is not None for one in probes)
+    frames = sum(frames_to_track(one) or 0 for one in probes)
+    clips = f"{len(probes)} clip{'s' * (len(probes) != 1)}"
+    return f"{clips}, about {frames} frames; {bad} cannot be tracked"
+
+
+def print_plan(
+    probes: Sequence[Probe], guess: Estimate | None, folder: BatchFolder, *, as_json: bool
+) -> None:
+    """Print what a batch would do, for people or as JSON."""
+    free = folder.free_bytes()
+    if as_json:
+        print(json.dumps(_plan_json(probes, guess, folder, free)))
+        return
+    rows = table(probes)
+    print_table([[one_line(cell) for cell in row] for row in rows], {"ok": "green"})
+    print(f"\n{summary(probes)}")
+    if guess is not None:
+        print(
+            f"about {clock(guess.seconds)} (h:mm:ss) at {guess.frames_per_s:.1f} frames/s per "
+            f"worker, measured on {one_line(guess.measured)} with {guess.jobs} at work"
+        )
+        print(f"about {guess.size_bytes / 1e6:.1f} MB; {free / 1e6:.0f} MB are free")
+
+
+def _plan_json(
+    probes: Sequence[Probe], guess: Estimate | None, folder: BatchFolder, free: int
+) -> dict[str, Any]:
+    return {
+        "schema": 1,
+        "output": str(folder.root),
+        "clips": [
+            {
+                "name": one.clip.name,
+                "source": one.clip.source,
+                "problem": one.problem,
+                "has_output": one.has_output,
+                "frames_to_track": frames_to_track(one),
+                "input": one.as_json(),
+                "notes": list(one.notes),
+            }
+            for one in probes
+        ],
+        "estimate": None
+        if guess is None
+        else {
+            "seconds": round(guess.seconds, 1),
+            "size_bytes": guess.size_bytes,
+            "frames_per_s": round(guess.frames_per_s, 2),
+            "jobs": guess.jobs,
+            "measured": guess.measured,
+        },
+        "free_bytes": free,
+    }

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from vos.errors import PromptError
+from vos.errors import OtherOutputError, Parameter, PromptError
 from vos.io.inside import check_inside
 from vos.io.paths import display_name, is_there
 from vos.io.read.open import open_source
@@ -29,7 +29,7 @@ from vos_cli.console.errors import report
 from vos_cli.console.notices import stay_silent
 from vos_cli.console.progress import PLAIN_PERIOD_S
 from vos_cli.job import run as tracking
-from vos_cli.job.check import check_prompts
+from vos_cli.job.check import check, check_prompts
 from vos_cli.job.job import Job
 
 _MOST_AT_ONCE = 8
@@ -48,8 +48,9 @@ class Probe:
     frames: in the whole file, exact where its packets were counted.
     is_vfr: whether the intervals between frames vary; None where unknown.
     notes: what was noticed about the input, a line each.
-    has_output: whether an output of this very input is there; whether its settings are the same is
-        found out when its turn comes.
+    has_output: whether an output of this very input is there.
+    differs: what that output was made with that is not so now, such as "size"; empty where nothing
+        is, and where it may be replaced.
     """
 
     clip: Clip
@@ -61,6 +62,7 @@ class Probe:
     is_vfr: bool | None = None
     notes: tuple[str, ...] = ()
     has_output: bool = False
+    differs: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Return the input's part of a report as JSON values."""
@@ -140,8 +142,10 @@ def probe(clip: Clip, folder: BatchFolder, progress: str | None) -> Probe:
         check_prompts(job, info)
         notes += tuple(find_notes(job.prompts, info.size_hw))
         registry.resolve(job.settings.model)
+        has_output = _has_output(output, info.path)
+        differs = _differences(job) if has_output and not job.overwrite else ()
         return Probe(
-            clip, job, None, 0, info, frames, is_vfr, notes, _has_output(output, info.path)
+            clip, job, None, 0, info, frames, is_vfr, notes, has_output=has_output, differs=differs
         )
     except Exception as error:
         text = io.StringIO()
@@ -182,6 +186,35 @@ def _has_output(output: Path, source: Path) -> bool:
     return is_input(manifest, fingerprint_input(source))
 
 
+def _differences(job: Job) -> tuple[str, ...]:
+    """List what the finished output was made with that the job would have otherwise."""
+    manifest = read_manifest(job.output)
+    if manifest is None:
+        return ()
+    with check(job) as prepared:
+        return tuple(prepared.fingerprint.differences(manifest))
+
+
+def refuse_other_settings(probes: Sequence[Probe]) -> None:
+    """Raise OtherOutputError where clips are done with other settings; nothing has changed then."""
+    others = [one for one in probes if one.differs]
+    if not others:
+        return
+    shown = "; ".join(
+        f"{display_name(one.clip.name)}: {', '.join(one.differs)}" for one in others[:3]
+    )
+    more = f"; and {len(others) - 3} more" if len(others) > 3 else ""
+    count = f"{len(others)} finished clip{'s' * (len(others) != 1)}"
+    raise OtherOutputError(
+        f"{count} made with other settings ({shown}{more}), nothing was changed: give the settings "
+        "of that run, choose another ",
+        Parameter("output"),
+        ", or give ",
+        Parameter("overwrite"),
+        " to make them again",
+    )
+
+
 def frames_to_track(one: Probe) -> int | None:
     """Estimate how many frames are worked on; None where the input does not say."""
     if one.job is None or one.info is None:
@@ -196,6 +229,8 @@ def table(probes: Sequence[Probe]) -> list[list[str]]:
         known = one.as_json()
         rate = known.get("rate")
         state = one.problem or ("output is there" if one.has_output else "ok")
+        if one.differs:
+            state += f", made with other settings ({', '.join(one.differs)})"
         rows.append(
             [
                 one.clip.name,

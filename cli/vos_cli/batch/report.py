@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import os
+import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
@@ -14,6 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from vos.io.disk import write_atomic
+from vos.io.results.layout import OVERLAY_NAME
 from vos.version import __version__
 from vos_cli.batch.clips import strip_name
 from vos_cli.batch.folder import BatchFolder, ClipResult
@@ -30,6 +32,20 @@ _SECTIONS = {
 
 
 @dataclass(frozen=True, slots=True)
+class About:
+    """The command and the machine of a run.
+
+    command: the command line, quoted for a shell.
+    options: settings of clips that do not say otherwise, by name.
+    machine: what is known of this machine, such as "cores".
+    """
+
+    command: str
+    options: Mapping[str, Any]
+    machine: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """The run as a whole.
 
@@ -37,12 +53,14 @@ class Run:
     jobs: how many workers there were.
     seconds: how long it took.
     started: when it began, in seconds since 1970.
+    about: the command and the machine, None where nothing is to be said of them.
     """
 
     state: str
     jobs: int
     seconds: float
     started: float
+    about: About | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +90,9 @@ def report_json(entries: Sequence[Entry], run: Run, folder: BatchFolder) -> dict
         "output": str(folder.root),
         "state": run.state,
         "shard": None if folder.shard is None else f"{folder.shard[0] + 1}/{folder.shard[1]}",
+        "command": None if run.about is None else run.about.command,
+        "options": {} if run.about is None else dict(run.about.options),
+        "machine": {} if run.about is None else dict(run.about.machine),
         "jobs": run.jobs,
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(run.started)),
         "seconds": round(run.seconds, 2),
@@ -84,7 +105,7 @@ def report_json(entries: Sequence[Entry], run: Run, folder: BatchFolder) -> dict
         },
         "frames": frames,
         "frames_per_s": round(frames / run.seconds, 2) if frames and run.seconds else None,
-        "clips": [_clip_json(entry, folder) for entry in entries],
+        "clips": [clip_json(entry, folder) for entry in entries],
     }
 
 
@@ -98,7 +119,8 @@ def write_reports(entries: Sequence[Entry], run: Run, folder: BatchFolder) -> di
     return content
 
 
-def _clip_json(entry: Entry, folder: BatchFolder) -> dict[str, Any]:
+def clip_json(entry: Entry, folder: BatchFolder) -> dict[str, Any]:
+    """Return one clip of the report as JSON values."""
     result, clip = entry.result, entry.probe.clip
     values: dict[str, Any] = {
         "name": clip.name,
@@ -110,10 +132,15 @@ def _clip_json(entry: Entry, folder: BatchFolder) -> dict[str, Any]:
     if result is None:
         return values
     has_log = folder.log(clip.name).exists()
+    output = folder.output(clip.name)
+    is_done = result.state == "done"
+    has_overlay = is_done and (output / OVERLAY_NAME).is_file()
     return values | {
         "reason": result.reason,
         "exit_code": result.exit_code,
-        "output": f"clips/{clip.name}" if result.state == "done" else None,
+        "output": f"clips/{clip.name}" if is_done else None,
+        "overlay": f"clips/{clip.name}/{OVERLAY_NAME}" if has_overlay else None,
+        "fix": f"vos fix {shlex.quote(str(output))}" if is_done else None,
         "log": f"logs/{clip.name}.log" if has_log else None,
         "already_done": result.was_there,
         "frames": result.frames,
@@ -149,8 +176,26 @@ def _page(content: dict[str, Any], folder: BatchFolder) -> str:
 <p class="lead">{_lead(content)}</p>
 {_tiles(content)}
 {_sections(content["clips"], folder)}
+{_about(content)}
 </main></body></html>
 """
+
+
+def _about(content: dict[str, Any]) -> str:
+    """Return the part of the page about the command and the machine."""
+    if content["command"] is None:
+        return ""
+    rows = [("Command", content["command"])]
+    for heading, values in (("Options", content["options"]), ("Machine", content["machine"])):
+        rows.append((heading, ", ".join(f"{key} {_plain(value)}" for key, value in values.items())))
+    cells = "".join(f"<dt>{name}</dt><dd>{_html(text)}</dd>" for name, text in rows)
+    return f'<h2>How it was made</h2>\n<dl class="about">{cells}</dl>'
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, list):
+        return ",".join(map(str, value)) or "none"
+    return "none" if value is None else str(value)
 
 
 def _kind(clip: dict[str, Any]) -> str:
@@ -220,9 +265,11 @@ def _card(clip: dict[str, Any], folder: BatchFolder) -> str:
         "" if state == "done" else f'<p class="path">{_html(clip["source"] or clip["place"])}</p>'
     )
     lines = "".join(f"<p>{_html(line)}</p>" for line in _facts(clip) if line)
-    links = [("output", clip.get("output")), ("log", clip.get("log"))]
+    links = [(name, clip.get(name)) for name in ("output", "overlay", "log")]
     prefix = f"clips/{clip['name']}-"
     links += [(path.removeprefix(prefix), path) for path in clip.get("delivered", ())]
+    if clip.get("low_scores"):
+        lines += f"<p>correct it: <code>{_html(clip['fix'])}</code></p>"
     anchors = " ".join(
         f'<a href="{quote(path, errors="surrogateescape")}">{_html(label)}</a>'
         for label, path in links

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -14,18 +16,20 @@ from vos.config import nearest
 from vos.errors import UsageError
 from vos.io.disk import output_errors
 from vos.model import registry
-from vos_cli.batch.clips import make_clips
-from vos_cli.batch.engines import Plan, local_plan
+from vos_cli.batch.about import describe_run
+from vos_cli.batch.clips import Clip, make_clips
+from vos_cli.batch.engines import Plan, local_plan, parse_devices, refuse_missing_devices
 from vos_cli.batch.find_clips import find_left_out, find_rows
 from vos_cli.batch.folder import EXIT_SOME_FAILED, BatchFolder
-from vos_cli.batch.measure import Estimate, estimate
-from vos_cli.batch.preflight import Probe, frames_to_track, probe_all, table
+from vos_cli.batch.measure import estimate, print_plan, summary
+from vos_cli.batch.name_template import check_template
+from vos_cli.batch.on_done import parse_command
+from vos_cli.batch.preflight import probe_all
 from vos_cli.batch.rows import Row, read_rows
 from vos_cli.batch.run import Limits, run_batch
-from vos_cli.console.errors import one_line
+from vos_cli.batch.watch import Round, watch_folder
+from vos_cli.console.errors import Interrupted
 from vos_cli.console.notices import notify, stay_silent, warn
-from vos_cli.console.progress import clock
-from vos_cli.console.tables import print_table
 from vos_cli.options import track as options
 from vos_cli.options.takes import takes
 from vos_cli.options.track import TrackFlags, form_of_progress, parse_shard
@@ -88,6 +92,43 @@ def batch(
             min=1,
         ),
     ] = None,
+    devices: Annotated[
+        str | None,
+        typer.Option(
+            "--devices",
+            help="Devices to share the clips out over, such as cuda:0,cuda:1; default all GPUs.",
+            rich_help_panel=_BATCH,
+            metavar="LIST",
+        ),
+    ] = None,
+    name_template: Annotated[
+        str | None,
+        typer.Option(
+            "--name-template",
+            help="Names of the results, of {name}, {stem}, {suffix} and {parent}, such as "
+            "{parent}_{stem}.",
+            rich_help_panel=_BATCH,
+            metavar="TEXT",
+        ),
+    ] = None,
+    on_done: Annotated[
+        str | None,
+        typer.Option(
+            "--on-done",
+            help="A program to run after each clip, without a shell, such as 'notify {output}'; "
+            "the clip's entry of report.json is on its stdin.",
+            rich_help_panel=_BATCH,
+            metavar="COMMAND",
+        ),
+    ] = None,
+    watch: Annotated[
+        bool,
+        typer.Option(
+            "--watch",
+            help="Go on until Ctrl-C, and take what comes into DIR once it is still for 5 s.",
+            rich_help_panel=_BATCH,
+        ),
+    ] = False,
     engine: Annotated[
         str,
         typer.Option(
@@ -160,11 +201,28 @@ def batch(
     if fail_fast and max_failures is not None:
         raise UsageError("--fail-fast and --max-failures contradict each other; give one")
     _check_engine(engine, ray_address)
+    if watch:
+        _check_watch(
+            source, {"--dry-run": dry_run, "--shard": shard, "--retry-failed": retry_failed}
+        )
+    shared_out = () if devices is None else parse_devices(devices)
+    if shared_out:
+        _check_devices(flags, engine)
+        flags = replace(flags, device="auto")  # which workers put theirs in place of
+    if name_template is not None:
+        check_template(name_template)
+    program = None if on_done is None else parse_command(on_done)
     chosen = flags.settings(form)
     _check_flags(flags, chosen.model, output)
     with output_errors(output):
         folder = BatchFolder(output.resolve(), None if shard is None else parse_shard(shard))
-    clips = make_clips(_rows(source, recursive, match, folder.root), flags, prompts_from)
+
+    def find_clips(*, is_first: bool = True) -> list[Clip]:
+        rows = _rows(source, recursive, match, folder.root, is_watched=watch, is_first=is_first)
+        clips = make_clips(rows, flags, prompts_from, name_template, is_growing=not is_first)
+        return clips if engine == "ray" else refuse_missing_devices(clips)
+
+    clips = find_clips()
     if folder.shard is not None:
         index, count = folder.shard
         clips = clips[index::count]
@@ -173,31 +231,49 @@ def batch(
         probes = probe_all(clips, folder, form, on_notice)
         guess = None
         if ray_address is None:
-            guess = estimate(probes, local_plan(jobs, chosen.device), warn=warn)
+            guess = estimate(probes, local_plan(jobs, chosen.device, shared_out), warn=warn)
         else:
             warn("no estimate: only this machine can be measured; leave out --ray-address for that")
-        _print_plan(probes, guess, folder, as_json=as_json)
+        print_plan(probes, guess, folder, as_json=as_json)
         return
-    with _plan(engine, ray_address, jobs, chosen.device) as plan:
-        folder.make()
-        with folder.lock():
+    page = folder.report(".html")
+    with _plan(engine, ray_address, jobs, chosen.device, shared_out) as plan:
+        limits = Limits(retry_failed, 1 if fail_fast else max_failures)
+        about = describe_run(sys.argv[1:], chosen)
+
+        def do_round(clips: list[Clip], before: Round) -> Round:
             probes = probe_all(clips, folder, form, on_notice)
-            on_notice(_summary(probes))
+            on_notice(summary(probes))
             for one in probes:
                 if one.problem is not None:
                     warn(f"{one.clip.name}: {one.problem}")
-            content = run_batch(
-                probes,
+            ended = run_batch(
+                before.with_new(probes),
                 folder,
                 plan,
-                limits=Limits(retry_failed, 1 if fail_fast else max_failures),
+                limits=limits,
                 view=chosen.progress,
+                about=about,
+                program=program,
+                known=before.known(clips),
             )
-    counts = content["counts"]
-    page = folder.report(".html")
-    print(json.dumps(content) if as_json else page)
-    on_notice(f"{counts['done']} done, {counts['failed']} failed, {counts['left']} left; {page}")
-    if counts["failed"]:
+            counts = ended.content["counts"]
+            on_notice(
+                f"{counts['done']} done, {counts['failed']} failed, {counts['left']} left; {page}"
+            )
+            return Round(before.with_new(probes), ended)
+
+        folder.make()
+        with folder.lock():
+            if watch:
+                on_notice(f"watching {source}; Ctrl-C ends it")
+                last = watch_folder(lambda: find_clips(is_first=False), do_round)
+            else:
+                last = do_round(clips, Round())
+    if last.ended is None:
+        raise Interrupted(f"no clip came into {source}; nothing was tracked")
+    print(json.dumps(last.ended.content) if as_json else page)
+    if last.ended.content["counts"]["failed"]:
         raise typer.Exit(EXIT_SOME_FAILED)
 
 
@@ -206,6 +282,21 @@ def _check_flags(flags: TrackFlags, model: str, output: Path) -> None:
     flags.job_without_prompts("", output, progress=None)
     flags.all_prompts()
     registry.resolve(model)
+
+
+def _check_watch(source: str, others: Mapping[str, object]) -> None:
+    for option, value in others.items():
+        if value:
+            raise UsageError(f"--watch and {option} contradict each other; give one")
+    if source == "-" or not Path(source).is_dir():
+        raise UsageError(f"--watch: {source} is no folder, and only a folder grows; leave it out")
+
+
+def _check_devices(flags: TrackFlags, engine: str) -> None:
+    if flags.device is not None:
+        raise UsageError("--devices and --device contradict each other; give one")
+    if engine != "local":
+        raise UsageError(f"--devices: with --engine {engine} Ray deals out the GPUs; leave it out")
 
 
 def _check_engine(engine: str, ray_address: str | None) -> None:
@@ -225,10 +316,12 @@ def _check_engine(engine: str, ray_address: str | None) -> None:
 
 
 @contextmanager
-def _plan(engine: str, ray_address: str | None, jobs: int | None, device: str) -> Iterator[Plan]:
+def _plan(
+    engine: str, ray_address: str | None, jobs: int | None, device: str, devices: Sequence[str]
+) -> Iterator[Plan]:
     """Make the chosen engine ready to run."""
     if engine == "local":
-        yield local_plan(jobs, device)
+        yield local_plan(jobs, device, devices)
         return
     from vos_cli.batch.ray.plan import ray_plan
 
@@ -236,10 +329,24 @@ def _plan(engine: str, ray_address: str | None, jobs: int | None, device: str) -
         yield plan
 
 
-def _rows(source: str, recursive: bool, match: str | None, output: Path) -> list[Row]:
-    if source != "-" and Path(source).is_dir():
-        rows = find_rows(Path(source), recursive=recursive, match=match, leave_out=output)
-        left = [] if match else find_left_out(Path(source), rows, output)
+def _rows(
+    source: str,
+    recursive: bool,
+    match: str | None,
+    output: Path,
+    *,
+    is_watched: bool,
+    is_first: bool,
+) -> list[Row]:
+    if source != "-" and (is_watched or Path(source).is_dir()):
+        rows = find_rows(
+            Path(source),
+            recursive=recursive,
+            match=match,
+            leave_out=output,
+            may_be_empty=is_watched,
+        )
+        left = [] if match or not is_first else find_left_out(Path(source), rows, output)
         if left:
             more = f" and {len(left) - 3} more" if len(left) > 3 else ""
             notify(f"left out, as no clip of this folder: {', '.join(left[:3])}{more}")
@@ -247,59 +354,3 @@ def _rows(source: str, recursive: bool, match: str | None, output: Path) -> list
     if recursive or match is not None:
         raise UsageError(f"{source}: --recursive and --match are for folders; leave them out")
     return read_rows(source)
-
-
-def _summary(probes: list[Probe]) -> str:
-    bad = sum(one.problem is not None for one in probes)
-    frames = sum(frames_to_track(one) or 0 for one in probes)
-    clips = f"{len(probes)} clip{'s' * (len(probes) != 1)}"
-    return f"{clips}, about {frames} frames; {bad} cannot be tracked"
-
-
-def _print_plan(
-    probes: list[Probe], guess: Estimate | None, folder: BatchFolder, *, as_json: bool
-) -> None:
-    free = folder.free_bytes()
-    if as_json:
-        print(json.dumps(_plan_json(probes, guess, folder, free)))
-        return
-    rows = table(probes)
-    print_table([[one_line(cell) for cell in row] for row in rows], {"ok": "green"})
-    print(f"\n{_summary(probes)}")
-    if guess is not None:
-        print(
-            f"about {clock(guess.seconds)} (h:mm:ss) at {guess.frames_per_s:.1f} frames/s per "
-            f"worker, measured on {one_line(guess.measured)} with {guess.jobs} at work"
-        )
-        print(f"about {guess.size_bytes / 1e6:.1f} MB; {free / 1e6:.0f} MB are free")
-
-
-def _plan_json(
-    probes: list[Probe], guess: Estimate | None, folder: BatchFolder, free: int
-) -> dict[str, Any]:
-    return {
-        "schema": 1,
-        "output": str(folder.root),
-        "clips": [
-            {
-                "name": one.clip.name,
-                "source": one.clip.source,
-                "problem": one.problem,
-                "has_output": one.has_output,
-                "frames_to_track": frames_to_track(one),
-                "input": one.as_json(),
-                "notes": list(one.notes),
-            }
-            for one in probes
-        ],
-        "estimate": None
-        if guess is None
-        else {
-            "seconds": round(guess.seconds, 1),
-            "size_bytes": guess.size_bytes,
-            "frames_per_s": round(guess.frames_per_s, 2),
-            "jobs": guess.jobs,
-            "measured": guess.measured,
-        },
-        "free_bytes": free,
-    }

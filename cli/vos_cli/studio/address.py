@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
 from dataclasses import dataclass
 from typing import Self
@@ -54,14 +55,26 @@ class Address:
         """Tell whether only this machine can connect."""
         return self.names == _LOOPBACK_NAMES
 
-    def listen(self) -> socket.socket:
-        """Open a socket on a free port that takes connections at once. Raises UsageError."""
+    def listen(self, port: int = 0) -> socket.socket:
+        """Open a socket that takes connections at once.
+
+        port: 0 for a free one.
+
+        Raises UsageError.
+        """
         listener = socket.socket(self.family, socket.SOCK_STREAM)
         try:
-            listener.bind((self.numeric, 0))
+            if port and os.name == "posix":  # a server that was just ended leaves its port waiting
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((self.numeric, port))
             listener.listen()
         except OSError as error:
             listener.close()
+            if port:
+                raise UsageError(
+                    f"--port {port}: cannot be listened at ({error.strerror or error}); give "
+                    "another one, or 0 for any that is free"
+                ) from None
             raise UsageError(
                 f"--host {self.shown}: cannot be listened at ({error.strerror or error}); give an "
                 "address of this machine, or 0.0.0.0 for all of them"

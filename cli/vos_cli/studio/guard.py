@@ -111,13 +111,10 @@ class Guard:
 
     def _refuse_request(self, scope: Any, headers: dict[str, str]) -> Response | None:
         """Return the response to send in place of the page's own; None lets the request through."""
-        host = headers.get("host", "")
-        if len(host) > _MAX_HOST or len(host.rpartition(":")[2]) > _MAX_HOST_TAIL:
-            return _refuse(400, "that is no host and port")
-        if len(scope["path"]) > _MAX_PATH or not _NUMBERS.fullmatch(scope["path"]):
-            return _refuse(400, "no page here has such an address")
-        if not self._address.is_named(host, scope.get("server")):
-            return _refuse(421, "this server does not go by that name")
+        refusal = self._refuse_place(scope, headers)
+        if refusal is not None:
+            return refusal
+        host = headers["host"]
         is_inside = scope["path"].startswith(f"{self.place}/")
         if not is_inside or not self._knows(headers.get("cookie", "")):
             return self._exchange(scope)
@@ -126,16 +123,35 @@ class Guard:
         if scope["method"] in _SAFE:
             return None
         if headers.get("origin") != f"http://{host}":
-            return _refuse(403, "changes come from the page itself only")
+            return self.refuse(403, "changes come from the page itself only")
+        return self._refuse_body(headers)
+
+    def _refuse_place(self, scope: Any, headers: dict[str, str]) -> Response | None:
+        """Refuse a request to another host, or to what can be no path here."""
+        host = headers.get("host", "")
+        if len(host) > _MAX_HOST or len(host.rpartition(":")[2]) > _MAX_HOST_TAIL:
+            return self.refuse(400, "that is no host and port")
+        if len(scope["path"]) > _MAX_PATH or not _NUMBERS.fullmatch(scope["path"]):
+            return self.refuse(400, "no page here has such an address")
+        if not self._address.is_named(host, scope.get("server")):
+            return self.refuse(421, "this server does not go by that name")
+        return None
+
+    def _refuse_body(self, headers: dict[str, str]) -> Response | None:
+        """Refuse a body that is too long, or of unknown length."""
         length = headers.get("content-length", "")
         is_known = length.isascii() and length.isdigit()
         if is_known and len(length) > _MAX_DIGITS:
-            return _refuse(413, f"more than {MAX_BODY_BYTES} bytes are not taken")
+            return self.refuse(413, f"more than {MAX_BODY_BYTES} bytes are not taken")
         if not is_known or "transfer-encoding" in headers:  # chunks would go over any length
-            return _refuse(411, "the length of the request must be given")
+            return self.refuse(411, "the length of the request must be given")
         if int(length) > MAX_BODY_BYTES:
-            return _refuse(413, f"more than {MAX_BODY_BYTES} bytes are not taken")
+            return self.refuse(413, f"more than {MAX_BODY_BYTES} bytes are not taken")
         return None
+
+    def refuse(self, code: int, why: str) -> Response:
+        """Return the response to a request that is not let through."""
+        return PlainTextResponse(f"vos: {why}\n", code)
 
     def _knows(self, cookies: str) -> bool:
         try:
@@ -150,13 +166,13 @@ class Guard:
         query = parse_qs(scope["query_string"].decode("latin-1"))
         given = query.get("token", [""])[0]
         if scope["path"] != f"{self.place}/" or scope["method"] != "GET" or not given:
-            return _refuse(403, "open the link that the terminal shows")
+            return self.refuse(403, "open the link that the terminal shows")
         if not compare_digest(given.encode(), self.token.encode()):
             if given in self._spent:
                 self._on_spent(self.token)
-            return _refuse(403, "this link was used; the terminal shows a new one")
+            return self.refuse(403, "this link was used; the terminal shows a new one")
         if is_stranger(scope.get("client"), scope.get("server")):
-            return _refuse(403, "this page belongs to another user of this machine")
+            return self.refuse(403, "this page belongs to another user of this machine")
         self._spent.add(self.token)
         self.token = secrets.token_urlsafe(24)
         session = secrets.token_urlsafe(24)
@@ -165,7 +181,3 @@ class Guard:
         path = f"{self.place}/"
         response.set_cookie(COOKIE, session, httponly=True, samesite="strict", path=path)
         return response
-
-
-def _refuse(code: int, why: str) -> Response:
-    return PlainTextResponse(f"vos: {why}\n", code)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from unit.cli.batch import fakes
-from vos.errors import UsageError
+from vos.errors import ConfigError, UsageError
 from vos_cli.batch import engines as plan
-from vos_cli.batch.engines import LocalPlan, local_plan, threads_each
+from vos_cli.batch.engines import LocalPlan, local_plan, parse_devices, threads_each
 from vos_cli.batch.events import Progressed, Started, Stopping
 from vos_cli.batch.local import run_local
 
@@ -69,3 +70,38 @@ def test_a_named_gpu_has_to_be_there(monkeypatch: pytest.MonkeyPatch):
     assert local_plan(None, "auto") == LocalPlan(2, ("cuda:0", "cuda:1"))
     with pytest.raises(UsageError, match="sees here: 2"):
         local_plan(None, "cuda:2")
+
+
+def test_clips_are_shared_out_over_a_list_of_devices(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(plan, "core_count", lambda: 8)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert local_plan(None, "auto", ("cpu", "cpu")) == LocalPlan(2, ("cpu", "cpu"), 4)
+    monkeypatch.setattr(plan, "gpu_count", lambda: 2)
+    cuda = ("cuda:0", "cuda:1")
+    assert local_plan(None, "auto", cuda) == LocalPlan(2, cuda)
+    assert local_plan(4, "auto", cuda).jobs == 4
+    with pytest.raises(UsageError, match=r"--devices cuda:2: .* sees here: 2"):
+        local_plan(None, "auto", ("cuda:0", "cuda:2"))
+
+
+def test_an_apple_gpu_has_to_be_there(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(plan, "has_mps", lambda: False)
+    with pytest.raises(UsageError, match="--device mps: no Apple GPU"):
+        local_plan(None, "mps")
+    monkeypatch.setattr(plan, "has_mps", lambda: True)
+    assert local_plan(None, "mps") == LocalPlan(1)
+
+
+def test_a_clip_with_a_device_of_its_own_keeps_it(tmp_path: Path):
+    own, free = fakes.tasks(tmp_path, "own", "free")
+    chosen = replace(own.job.settings, device="cpu")
+    own = replace(own, job=replace(own.job, settings=chosen))
+    events = run_local([own, free], jobs=1, devices=("cuda:1",), threads=1, do=fakes.threads)
+    said = {name: one.reason for name, one in fakes.results(events).items()}
+    assert said == {"own": "1 cpu", "free": "1 cuda:1"}
+
+
+@pytest.mark.parametrize("text", ["", "cuda:0,", "gpu", "auto,cpu", "cuda:x"])
+def test_a_wrong_list_of_devices(text: str):
+    with pytest.raises((UsageError, ConfigError), match="--devices"):
+        parse_devices(text)

@@ -1,0 +1,1 @@
+"""The HTTP API of `vos serve`: sessions that other programs track with."""
