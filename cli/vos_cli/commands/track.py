@@ -61,9 +61,10 @@ def track(
 
         job = flags.job_without_prompts(source, folder, progress=form)
         # The link is what this is about, so that not even --quiet silences it.
-        outcome = pick_and_track(
-            source, job, flags.all_prompts(), tool=tool, host=host, notify=notify
-        )
+        drawn = flags.all_prompts(lambda: flags.frame_size(source))
+        for text in drawn.notes:
+            on_notice(text)
+        outcome = pick_and_track(source, job, drawn, tool=tool, host=host, notify=notify)
     on_notice(outcome.summary())
     delivered = _deliver(outcome, flags, form, on_notice)
     print_outcome(outcome, delivered, as_json=as_json)

@@ -38,6 +38,7 @@ class Job:
     overwrite: whether an earlier output may be replaced.
     names: what objects are called, by id; they go into the output's prompt file alone.
     drawn_on: size_hw in pixels that the prompt file names, else None.
+    notes: how files of prompts were read, one line each.
     """
 
     source: str
@@ -50,6 +51,7 @@ class Job:
     overwrite: bool
     names: Mapping[int, str] = field(default_factory=dict)
     drawn_on: tuple[int, int] | None = None
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def checked(
