@@ -57,6 +57,12 @@ COMMANDS: dict[str, _Lazy] = {
         "Correct a result where it went wrong, or undo that.",
         "vos fix video.mp4-vos --point 1:420,310@1834",
     ),
+    "segment-everything": _Lazy(
+        "vos_cli.commands.segment_everything",
+        "everything",
+        "Find all objects of images, without a prompt.",
+        "vos segment-everything photo.jpg",
+    ),
     "batch": _Lazy(
         "vos_cli.commands.batch",
         "batch",

@@ -23,7 +23,7 @@ from vos.prompts.file import NamedPrompts, load_named_prompts
 from vos.settings import Settings
 from vos_cli.job.job import DIRECTIONS, SAVES, Job
 
-_PROMPTS = "Prompts (each may be repeated; ID 1-255, default 1; FRAME default 0)"
+PROMPTS_PANEL = "Prompts (each may be repeated; ID 1-255, default 1; FRAME default 0)"
 _RANGE = "What to track"
 _MODEL = "Model"
 OUTPUT_PANEL = "Output"
@@ -97,14 +97,17 @@ class TrackFlags:
         _option(
             "--box",
             text="A box; alone, it opens a page to draw in (--point, --polygon, --scribble too).",
-            panel=_PROMPTS,
+            panel=PROMPTS_PANEL,
             metavar="[ID:]x1,y1,x2,y2[@FRAME]",
         ),
     ] = ()
     point: Annotated[
         tuple[str, ...],
         _option(
-            "--point", text="A point on the object.", panel=_PROMPTS, metavar="[ID:]x,y[@FRAME]"
+            "--point",
+            text="A point on the object.",
+            panel=PROMPTS_PANEL,
+            metavar="[ID:]x,y[@FRAME]",
         ),
     ] = ()
     neg_point: Annotated[
@@ -112,14 +115,14 @@ class TrackFlags:
         _option(
             "--neg-point",
             text="A point that is not on the object.",
-            panel=_PROMPTS,
+            panel=PROMPTS_PANEL,
             metavar="[ID:]x,y[@FRAME]",
         ),
     ] = ()
     polygon: Annotated[
         tuple[str, ...],
         _option(
-            "--polygon", text="An outline.", panel=_PROMPTS, metavar="[ID:]x,y,x,y,...[@FRAME]"
+            "--polygon", text="An outline.", panel=PROMPTS_PANEL, metavar="[ID:]x,y,x,y,...[@FRAME]"
         ),
     ] = ()
     scribble: Annotated[
@@ -127,7 +130,7 @@ class TrackFlags:
         _option(
             "--scribble",
             text="A stroke over the object.",
-            panel=_PROMPTS,
+            panel=PROMPTS_PANEL,
             metavar="[ID:]x,y,x,y,...[@FRAME]",
         ),
     ] = ()
@@ -136,13 +139,13 @@ class TrackFlags:
         _option(
             "--mask",
             text="A mask or label image of the video's size.",
-            panel=_PROMPTS,
+            panel=PROMPTS_PANEL,
             metavar="[ID:]FILE.png[@FRAME]",
         ),
     ] = ()
     prompts: Annotated[
         Path | None,
-        _option("--prompts", text="A prompt file.", panel=_PROMPTS, metavar="FILE.json"),
+        _option("--prompts", text="A prompt file.", panel=PROMPTS_PANEL, metavar="FILE.json"),
     ] = None
     boxes: Annotated[
         str | None,
@@ -150,7 +153,7 @@ class TrackFlags:
             "--boxes",
             text="Boxes of a detector, as COCO, YOLO or MOT: the first of each track is a prompt. "
             "FIRST is the number that the first frame has there.",
-            panel=_PROMPTS,
+            panel=PROMPTS_PANEL,
             metavar="FILE[@FIRST]",
         ),
     ] = None
