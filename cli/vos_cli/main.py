@@ -116,14 +116,15 @@ class LazyGroup(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name, command, rest = super().resolve_command(ctx, args)
-        return name, command if name is None else _load(name), rest
+        return name, command if name is None else load_command(name), rest
 
     def invoke(self, ctx: Any) -> Any:
         with carry_errors():
             return super().invoke(ctx)
 
 
-def _load(name: str) -> Any:
+def load_command(name: str) -> Any:
+    """Import a command and return it, with its options."""
     lazy = COMMANDS[name]
     target = getattr(importlib.import_module(lazy.module), lazy.attribute)
     if isinstance(target, typer.Typer):
