@@ -45,21 +45,21 @@ def test_mot_gives_the_first_box_of_each_track_and_counts_from_1(take):
     read = take("det.txt", "1,3,10,20,30,40,0.9,-1,-1,-1\n2,3,11,20,30,40,1\n2,5,50,10,20,20,1\n")
     assert read.prompts == (Box(3, (10, 20, 40, 60), 0), Box(5, (50, 10, 70, 30), 1))
     assert read.notes == (
-        "det.txt: read as MOT, frames from 1: the first box of each of its 2 tracks is the prompt",
+        "det.txt: read as MOT, frames from 1: the first box of each track is a prompt (2 tracks)",
     )
 
 
 def test_mot_with_a_frame_0_counts_from_0_also_where_that_line_is_ignored(take):
     read = take("det.csv", "frame,id,x,y,w,h,conf\n0,9,1,1,5,5,0\n1,3,10,20,30,40,0.9\n")
     assert read.prompts == (Box(3, (10, 20, 40, 60), 1),)
-    assert "det.csv: 1 lines of confidence 0 are left out" in read.notes
+    assert "det.csv: 1 line is left out, of confidence 0" in read.notes
 
 
 def test_without_tracks_the_boxes_of_the_first_frame_are_objects(take):
     read = take("det.txt", "2,-1,10,20,30,40\n2,-1,50,10,20,20\n3,-1,50,10,20,20\n")
     assert read.prompts == (Box(1, (10, 20, 40, 60), 1), Box(2, (50, 10, 70, 30), 1))
-    assert "without tracks: each of the 2 boxes of its frame 2 is an object" in read.notes[0]
-    assert "1 boxes of later frames are left out" in read.notes[1]
+    assert "without tracks: each box of its frame 2 is an object (2 boxes)" in read.notes[0]
+    assert "1 box is left out, of later frames" in read.notes[1]
 
 
 def test_tracks_that_cannot_be_ids_are_numbered_anew_and_that_is_said(take):
@@ -71,7 +71,7 @@ def test_tracks_that_cannot_be_ids_are_numbered_anew_and_that_is_said(take):
 def test_boxes_are_cut_at_the_frame_and_a_track_begins_where_it_is_inside(take):
     read = take("det.txt", "1,1,-60,20,40,40\n2,1,-20,20,40,40\n3,1,5,20,40,40\n")
     assert read.prompts == (Box(1, (0, 20, 20, 60), 1),)
-    assert "1 boxes outside the frame are left out" in read.notes[1]
+    assert "1 box is left out, outside the frame" in read.notes[1]
 
 
 def test_coco_annotations_by_place_with_names_of_classes(take):
@@ -83,7 +83,7 @@ def test_coco_annotations_by_place_with_names_of_classes(take):
     read = take("a.json", content)
     assert read.prompts == (Box(7, (10, 20, 40, 60), 1),)
     assert read.names == {7: "dog"}
-    assert "1 crowds (iscrowd) are left out" in read.notes[0]
+    assert "1 crowd is left out (iscrowd)" in read.notes[0]
     assert "COCO, frames in the order of its images" in read.notes[1]
 
 
@@ -112,7 +112,7 @@ def test_yolo_is_scaled_and_frames_are_numbered_by_names(take):
     read = take("labels/", files)
     assert read.prompts == (Box(4, (75, 25, 125, 75), 2),)
     assert "YOLO, fractions of the frame, with tracks" in read.notes[1]
-    assert "1 other files are left out" in read.notes[0]
+    assert "1 other file is left out" in read.notes[0]
 
 
 @pytest.mark.parametrize(
@@ -181,6 +181,8 @@ def test_folders_of_two_videos_or_two_texts_of_a_frame_are_refused(take):
 
 
 def test_a_missing_file_and_a_frame_before_the_first_are_named(take):
+    with pytest.raises(PromptError, match=r"boxes is empty"):
+        read_detections("")
     with pytest.raises(PromptError, match=r"gone\.txt: no such file"):
         read_detections("gone.txt")
     with pytest.raises(PromptError, match=r"det\.txt:1: frame 1 is before 5"):

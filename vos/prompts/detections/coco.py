@@ -21,6 +21,7 @@ from vos.errors import PromptError
 from vos.prompts.detections.found import (
     Detection,
     Detections,
+    are_left_out,
     first_number,
     from_xywh,
     track_or_none,
@@ -233,4 +234,4 @@ def _read_labels(categories: Any) -> dict[int, str]:
 
 
 def _crowd_notes(name: str, crowds: int) -> tuple[str, ...]:
-    return (f"{name}: {crowds} crowds (iscrowd) are left out",) if crowds else ()
+    return (f"{name}: {are_left_out(crowds, 'crowd', 'crowds')} (iscrowd)",) if crowds else ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vos.errors import PromptError
-from vos.prompts.detections.found import XYXY, Detection, Detections
+from vos.prompts.detections.found import XYXY, Detection, Detections, are_left_out, counted
 from vos.prompts.file import MAX_NAME, NamedPrompts, check_size
 from vos.prompts.kinds import MAX_OBJECT_ID, Box
 
@@ -44,7 +44,7 @@ def take_first_boxes(found: Detections, size_hw: tuple[int, int]) -> NamedPrompt
     )
     outside = len(detections) - len(seen)
     if outside:
-        notes.append(f"{found.name}: {outside} boxes outside the frame are left out")
+        notes.append(f"{found.name}: {are_left_out(outside, 'box', 'boxes')}, outside the frame")
     kept = [one.track for one, _ in chosen]
     if kept != ids and None not in kept:
         pairs = [f"{i}={t}" for i, t in zip(ids, kept, strict=True)]
@@ -101,22 +101,26 @@ def _choose(
         first = seen[0][0].number
         chosen = [pair for pair in seen if pair[0].number == first]
         notes = [
-            f"{said}, without tracks: each of the {len(chosen)} boxes of its frame {first} is an "
-            "object"
+            f"{said}, without tracks: each box of its frame {first} is an object "
+            f"({counted(len(chosen), 'box', 'boxes')})"
         ]
         if len(seen) > len(chosen):
             notes.append(
-                f"{found.name}: {len(seen) - len(chosen)} boxes of later frames are left out; only "
-                "tracks tell which object they are of"
+                f"{found.name}: {are_left_out(len(seen) - len(chosen), 'box', 'boxes')}, of later "
+                "frames, where only tracks tell which object one is of"
             )
         return chosen, notes
     by_track: dict[int, tuple[Detection, XYXY]] = {}
     for one, box in tracked:
         assert one.track is not None
         by_track.setdefault(one.track, (one, box))
-    notes = [f"{said}: the first box of each of its {len(by_track)} tracks is the prompt"]
+    notes = [
+        f"{said}: the first box of each track is a prompt "
+        f"({counted(len(by_track), 'track', 'tracks')})"
+    ]
     if len(tracked) < len(seen):
-        notes.append(f"{found.name}: {len(seen) - len(tracked)} boxes without track are left out")
+        left = are_left_out(len(seen) - len(tracked), "box", "boxes")
+        notes.append(f"{found.name}: {left}, without track")
     return list(by_track.values()), notes
 
 

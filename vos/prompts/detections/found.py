@@ -91,6 +91,16 @@ def first_number(numbers: Iterable[int], otherwise: int | None) -> int | None:
     return 0 if 0 in numbers else otherwise
 
 
+def counted(number: int, one: str, more: str) -> str:
+    """Write a number with its noun."""
+    return f"{number} {one if number == 1 else more}"
+
+
+def are_left_out(number: int, one: str, more: str) -> str:
+    """Say that so many were left out."""
+    return f"{counted(number, one, more)} {'is' if number == 1 else 'are'} left out"
+
+
 def track_or_none(number: int) -> int | None:
     """Return a track's number; a negative one means that there is none."""
     return number if number >= 0 else None

@@ -12,6 +12,7 @@ from vos.errors import PromptError
 from vos.prompts.detections.found import (
     Detection,
     Detections,
+    are_left_out,
     first_number,
     from_xywh,
     parse_number,
@@ -67,7 +68,9 @@ def read_mot(text: str, name: str) -> Detections:
         box = from_xywh((x, y, width, height), where)
         found.append(Detection(where, number, track, box))
     first = first_number(numbers, 1)
-    notes = (f"{name}: {ignored} lines of confidence 0 are left out",) if ignored else ()
+    notes = (
+        (f"{name}: {are_left_out(ignored, 'line', 'lines')}, of confidence 0",) if ignored else ()
+    )
     return Detections(name, f"MOT, frames from {first}", tuple(found), first, notes=notes)
 
 

@@ -10,7 +10,7 @@ from vos import bounded
 from vos.errors import Parameter, PromptError
 from vos.io.paths import display_name
 from vos.prompts.detections.coco import read_coco
-from vos.prompts.detections.found import Detections
+from vos.prompts.detections.found import Detections, are_left_out
 from vos.prompts.detections.mot import is_mot, read_mot
 from vos.prompts.detections.yolo import read_yolo
 
@@ -26,6 +26,8 @@ def read_detections(text: str) -> Detections:
 
     Raises PromptError naming the file, the line, what is wrong and the next step.
     """
+    if not text:
+        raise PromptError(Parameter("boxes"), " is empty; it is FILE[@FIRST]: name a file")
     parts = None if _exists(text) else _FIRST.fullmatch(text)
     path = Path(text if parts is None else parts["file"])
     if not _exists(str(path)):
@@ -93,7 +95,8 @@ def _read_folder(folder: Path) -> Detections:
         raise PromptError(f"{name}: no .txt in this folder; give YOLO's folder of labels")
     found = read_yolo(files, name)
     if others:
-        found = replace(found, notes=(*found.notes, f"{name}: {others} other files are left out"))
+        said = are_left_out(others, "other file", "other files")
+        found = replace(found, notes=(*found.notes, f"{name}: {said}"))
     return found
 
 

@@ -22,7 +22,10 @@ def test_boxes_are_joined_with_other_prompts_and_how_they_were_read_is_said(clip
     words = ["track", "a.mp4", "--boxes", "det.txt", "--point", "3:30,30", "--model", "null"]
     assert run(words) == 0
     told = capsys.readouterr().err
-    assert "det.txt: read as MOT, frames from 1: the first box of each of its 2 tracks" in told
+    assert (
+        "det.txt: read as MOT, frames from 1: the first box of each track is a prompt (2 tracks)"
+        in told
+    )
     prompts = json.loads((tmp_path / "a.mp4-vos/prompts.json").read_text())["prompts"]
     assert [(one["type"], one["object_id"], one["frame_idx"]) for one in prompts] == [
         ("points", 3, 0),

@@ -80,7 +80,7 @@ def test_what_is_found_can_be_tracked_as_boxes(finds, capsys):
     assert run(["segment-everything", "a.png", "--model", "nano", "-o", "out"]) == 0
     words = ["track", "a.png", "--boxes", "out/a.png.json", "--model", "null", "--save", "stats"]
     assert run(words) == 0
-    assert "the first box of each of its 2 tracks is the prompt" in capsys.readouterr().err
+    assert "the first box of each track is a prompt (2 tracks)" in capsys.readouterr().err
 
 
 def test_the_best_are_kept_and_nothing_is_said_to_be_nothing(finds, capsys):
