@@ -70,7 +70,7 @@ lint: $(STAMP)
 # The documentation as a site, in site/; a link that leads nowhere is an error.
 docs: $(STAMP)
 	$(PIP) install -q --no-build-isolation -c constraints.txt -e '.[docs]'
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build -q
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.track

@@ -42,8 +42,8 @@ def on_page_markdown(markdown: str, page: Any, files: Files, **_more: Any) -> st
         if re.match(r"[a-z]+:", target):
             return link[0]
         path = Path(os.path.normpath(folder / target))
-        if not path.is_relative_to(ROOT):
-            return text
+        if not path.exists():
+            return link[0]  # MkDocs complains
         wanted = _place(path)
         if wanted is None or files.get_file_from_path(wanted) is None:
             return text
@@ -54,6 +54,8 @@ def on_page_markdown(markdown: str, page: Any, files: Files, **_more: Any) -> st
 
 def _place(path: Path) -> str | None:
     """Return where the site has a file of the repository; None where it has not."""
+    if not path.is_relative_to(ROOT):
+        return None
     inside = path.relative_to(ROOT).as_posix()
     if inside.startswith("docs/"):
         return inside.removeprefix("docs/")
