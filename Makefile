@@ -1,4 +1,4 @@
-# Targets: demo, nano, nano-data, test, test-all, lint, bench, install, browser. Everything lives in
+# Targets: demo, nano, nano-data, test, test-all, lint, docs, bench, install, browser. Everything lives in
 # .venv, but for the browser and data/.
 
 SHELL := /bin/bash
@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 NANO_MINUTES ?= 240
 REFINER_MINUTES ?= 60
 
-.PHONY: demo nano nano-data test test-all lint bench install browser
+.PHONY: demo nano nano-data test test-all lint docs bench install browser
 .DEFAULT_GOAL := install
 
 install: $(STAMP)
@@ -66,6 +66,11 @@ lint: $(STAMP)
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
 	$(BIN)/python .ci/check_docs.py
+
+# The documentation as a site, in site/; a link that leads nowhere is an error.
+docs: $(STAMP)
+	$(PIP) install -q --no-build-isolation -c constraints.txt -e '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.track

@@ -57,6 +57,12 @@ COMMANDS: dict[str, _Lazy] = {
         "Correct a result where it went wrong, or undo that.",
         "vos fix video.mp4-vos --point 1:420,310@1834",
     ),
+    "segment-everything": _Lazy(
+        "vos_cli.commands.segment_everything",
+        "everything",
+        "Find all objects of images, without a prompt.",
+        "vos segment-everything photo.jpg",
+    ),
     "batch": _Lazy(
         "vos_cli.commands.batch",
         "batch",
@@ -122,14 +128,15 @@ class LazyGroup(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name, command, rest = super().resolve_command(ctx, args)
-        return name, command if name is None else _load(name), rest
+        return name, command if name is None else load_command(name), rest
 
     def invoke(self, ctx: Any) -> Any:
         with carry_errors():
             return super().invoke(ctx)
 
 
-def _load(name: str) -> Any:
+def load_command(name: str) -> Any:
+    """Import a command and return it, with its options."""
     lazy = COMMANDS[name]
     target = getattr(importlib.import_module(lazy.module), lazy.attribute)
     if isinstance(target, typer.Typer):

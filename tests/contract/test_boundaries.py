@@ -39,6 +39,8 @@ from vos.io.write.stats_file import StatsFile
 from vos.model.load import NANO_CONFIG_KEY, nano_config
 from vos.model.weights import load_state_dict
 from vos.prompts import parse_mask
+from vos.prompts.detections.first_boxes import take_first_boxes
+from vos.prompts.detections.read import read_detections
 from vos.prompts.file import load_named_prompts
 from vos.refine.registry import RefinerSpec
 from vos.refine.resolve import HEADER_KEY, read_info
@@ -76,6 +78,10 @@ class Kind:
 
 def _settings(path: Path) -> Any:
     return resolve({}, {"VOS_CONFIG": str(path)})
+
+
+def _boxes(path: Path) -> Any:
+    return take_first_boxes(read_detections(str(path)), (64, 96))
 
 
 def _manifest(path: Path) -> Any:
@@ -128,6 +134,11 @@ def _torch_file() -> bytes:
 
 
 BOX = {"type": "box", "object_id": 1, "frame_idx": 0, "box_xyxy_px": [1, 2, 30, 40]}
+COCO = {
+    "images": [{"id": 1, "file_name": "f_0.jpg", "width": 96, "height": 64}],
+    "annotations": [{"image_id": 1, "category_id": 2, "bbox": [1, 2, 30, 40], "track_id": 3}],
+    "categories": [{"id": 2, "name": "dog"}],
+}
 PROMPTS = json.dumps({"schema": 1, "size_hw": [64, 96], "names": {"1": "a"}, "prompts": [BOX]})
 MANIFEST = {
     "schema": 1,
@@ -210,6 +221,7 @@ JSON_KINDS = [
          json.dumps(CLIP_RESULT).encode(), "status/a.json"),
     Kind("jsonl", lambda p: read_rows(str(p)), b'{"source": "a", "box": ["1,2,3,4"]}', "a.jsonl"),
     Kind("lvos", load_meta, json.dumps(META).encode()),
+    Kind("coco", _boxes, json.dumps(COCO).encode()),
 ]  # fmt: skip
 TEXT_KINDS = [
     *JSON_KINDS,
@@ -217,6 +229,8 @@ TEXT_KINDS = [
     Kind("list", lambda p: read_rows(str(p)), b"# clips\na.mp4\nb.mp4\n", "a.txt"),
     Kind("toml", _settings, b'model = "nano"\nsize = 512\ncheckpoint_s = 1.5\nsave = ["masks"]\n'),
     Kind("yaml", lambda p: load_yaml(RefinerSpec, p), b"kind: samref\noptions:\n  blocks: 2\n"),
+    Kind("mot", _boxes, b"1,3,10,20,30,40,0.9\n2,3,11,20,30,40,1\n"),
+    Kind("yolo", _boxes, b"0 0.5 0.5 0.2 0.3 0.9 4\n1 0.2 0.2 0.1 0.1 0.8 7\n"),
     Kind("sequences", _sav, b"bear\ncamel\n"),
     Kind("unseen", read_unseen, b"a b\nc\n"),
 ]  # fmt: skip

@@ -92,3 +92,11 @@ def test_results_are_of_the_weights_they_claim(row: Row):
         for name, sha256 in (one.split() for one in row.weights.split(", ")):
             shipped = (WEIGHTS / f"{name}.safetensors").read_bytes()
             assert hashlib.sha256(shipped).hexdigest().startswith(sha256), f"run {row.page} again"
+
+
+def test_every_page_is_in_the_site_s_navigation():
+    listed = set(re.findall(r"(\S+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE))
+    pages = {str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md")}
+    assert pages - listed == set(), "put it into nav of mkdocs.yml"
+    generated = {"reference/cli.md", "reference/api.md"}
+    assert {one for one in listed - generated if not one.startswith("project/")} <= pages

@@ -58,11 +58,13 @@ class NamedPrompts:
     prompts: in the order of the file.
     names: object id -> name; objects without a name are left out.
     size_hw: of the frames that the prompts were drawn on, None where the file does not say.
+    notes: how a file was read where that is not plain, one line each.
     """
 
     prompts: tuple[Prompt, ...] = ()
     names: Mapping[int, str] = field(default_factory=dict)
     size_hw: tuple[int, int] | None = None
+    notes: tuple[str, ...] = ()
 
 
 def save_prompts(

@@ -140,7 +140,7 @@ def probe(clip: Clip, folder: BatchFolder, progress: str | None) -> Probe:
             notes = (*source.notices, *source.warnings)
         job = _job(clip, output, progress)
         check_prompts(job, info)
-        notes += tuple(find_notes(job.prompts, info.size_hw))
+        notes += (*job.notes, *find_notes(job.prompts, info.size_hw))
         registry.resolve(job.settings.model)
         has_output = _has_output(output, info.path)
         differs = _differences(job) if has_output and not job.overwrite else ()
@@ -160,7 +160,7 @@ def _job(clip: Clip, output: Path, progress: str | None) -> Job:
     file = flags.prompts
     if file is not None and is_there(file) and not file.is_file():  # a pipe may never end
         raise PromptError(f"{display_name(file)}: not a regular file; give a prompt file")
-    if not flags.all_prompts().prompts:
+    if not flags.all_prompts().prompts and flags.boxes is None:
         name = Path(clip.source).name
         raise PromptError(
             f"no prompt; put {name}.prompts.json beside it (see --prompts-from), "

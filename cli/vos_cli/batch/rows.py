@@ -19,11 +19,11 @@ from vos.io.places import refuse_place
 from vos.io.read.formats import VIDEO_SUFFIXES
 from vos.model.registry import expand_user
 from vos_cli.console.errors import message
-from vos_cli.options.track import PROMPT_OPTIONS, TrackFlags
+from vos_cli.options.track import DRAWN_OPTIONS, TrackFlags
 
 _TYPES = get_type_hints(TrackFlags)
 _OPTIONS = tuple(_TYPES)
-_REPEATED = PROMPT_OPTIONS[:-1]
+_REPEATED = DRAWN_OPTIONS[:-1]
 _WEIGHT_SUFFIXES = {".pt", ".pth", ".safetensors"}
 _LONGEST_NAME_BYTES = 150
 _KEYS = ("source", "name", *_OPTIONS)
@@ -275,6 +275,8 @@ def _option(key: str, value: Any, folder: Path) -> Any:
         path = expand_user(value)
         is_path = len(path.parts) > 1 or path.suffix in _WEIGHT_SUFFIXES
         return str(folder / path) if is_path else value
+    if key == "boxes":
+        return str(folder / value)
     return folder / value if key == "prompts" else value
 
 

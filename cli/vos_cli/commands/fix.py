@@ -37,7 +37,7 @@ from vos_cli.options.track import TrackFlags, form_of_progress
 
 @takes(
     TrackFlags,
-    only=(*options.PROMPT_OPTIONS, "model", "refiner", "device"),
+    only=(*options.DRAWN_OPTIONS, "model", "refiner", "device"),
     verbose_panel=options.OUTPUT_PANEL,
 )
 def fix(

@@ -14,8 +14,9 @@ from vos.errors import UsageError
 from vos_cli.console.notices import notify, stay_silent, warn
 from vos_cli.console.progress import open_progress
 from vos_cli.job.deliver import Delivered, deliver
-from vos_cli.job.job import Outcome, Say, default_output
-from vos_cli.job.run import run
+from vos_cli.job.everything import find_prompts
+from vos_cli.job.job import Job, Outcome, Say, default_output
+from vos_cli.job.run import load_tracker, run
 from vos_cli.options import track as options
 from vos_cli.options.bare import TOOLS, take_bare
 from vos_cli.options.takes import takes
@@ -38,6 +39,14 @@ def track(
         ),
     ] = None,
     flags: TrackFlags,
+    everything: Annotated[
+        bool,
+        typer.Option(
+            "--everything",
+            help="Find the objects on the first frame without a prompt, and track them.",
+            rich_help_panel=options.PROMPTS_PANEL,
+        ),
+    ] = False,
     host: options.Host = None,
     as_json: options.Json = False,
     progress: options.ProgressForm = None,
@@ -52,7 +61,15 @@ def track(
     folder = default_output(source) if output is None else output
     form = form_of_progress(progress, quiet=quiet)
     on_notice = stay_silent if quiet else notify
-    if tool is None:
+    if everything:
+        if tool is not None or any(getattr(flags, name) for name in options.PROMPT_OPTIONS):
+            raise UsageError("--everything and prompts contradict each other; give one of them")
+        if host is not None:
+            raise UsageError("--host is for the page: leave it out, or give --box without a value")
+        outcome = _track_everything(
+            flags.job_without_prompts(source, folder, progress=form), on_notice
+        )
+    elif tool is None:
         if host is not None:
             raise UsageError("--host is for the page: give --box without a value, or no --host")
         outcome = run(flags.job(source, folder, progress=form), say=on_notice, warn=warn)
@@ -61,12 +78,29 @@ def track(
 
         job = flags.job_without_prompts(source, folder, progress=form)
         # The link is what this is about, so that not even --quiet silences it.
-        outcome = pick_and_track(
-            source, job, flags.all_prompts(), tool=tool, host=host, notify=notify
-        )
+        drawn = flags.all_prompts(lambda: flags.frame_size(source))
+        for text in drawn.notes:
+            on_notice(text)
+        outcome = pick_and_track(source, job, drawn, tool=tool, host=host, notify=notify)
     on_notice(outcome.summary())
     delivered = _deliver(outcome, flags, form, on_notice)
     print_outcome(outcome, delivered, as_json=as_json)
+
+
+def _track_everything(job: Job, say: Say) -> Outcome:
+    """Find the objects, then track them with the model that found them."""
+    if job.direction != "forward":
+        raise UsageError(
+            f"--everything looks at the first frame, where --direction {job.direction} has nothing "
+            "to do; leave it out"
+        )
+    tracker = load_tracker(job.settings)
+    if tracker is None:
+        raise UsageError("--everything needs a model that finds something: name another")
+    prompts = find_prompts(job, tracker, warn)
+    count = len(prompts)
+    say(f"{count} object{'' if count == 1 else 's'} found on frame {prompts[0].frame_idx}")
+    return run(replace(job, prompts=prompts), say=say, warn=warn, load=lambda _settings: tracker)
 
 
 def _deliver(

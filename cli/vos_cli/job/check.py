@@ -85,7 +85,7 @@ def check(job: Job) -> Prepared:
         source = stack.enter_context(_open(job))
         check_prompts(job, source.info)
         source.warnings += find_notes(job.prompts, source.info.size_hw)
-        source.notices += _find_policy_notes(job, model)
+        source.notices += (*job.notes, *_find_policy_notes(job, model))
         sha256 = weight_file.check_sha256(model)
         refiner = resolve_refiner(job.settings.refiner, model.name, sha256)
         parameters = _parameters(job, source.info, refiner)

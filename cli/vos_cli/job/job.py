@@ -39,6 +39,7 @@ class Job:
     names: what objects are called, by id; they go into the output's prompt file alone.
     drawn_on: size_hw in pixels that the prompt file names, else None.
     goes_on: whether an interrupted run with other prompts is continued from where they differ.
+    notes: how files of prompts were read, one line each.
     """
 
     source: str
@@ -52,6 +53,7 @@ class Job:
     names: Mapping[int, str] = field(default_factory=dict)
     drawn_on: tuple[int, int] | None = None
     goes_on: bool = False
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def checked(

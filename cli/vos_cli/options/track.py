@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +11,7 @@ import typer
 
 from vos import settings
 from vos.errors import PromptError, UsageError
+from vos.io.read.open import open_source
 from vos.io.results.layout import MATTES_NAME
 from vos.io.write.deliver.registry import FORMATS
 from vos.model.options import OPTION_NAMES, Dtype
@@ -22,11 +24,13 @@ from vos.prompts import (
     parse_polygon,
     parse_scribble,
 )
+from vos.prompts.detections.first_boxes import take_first_boxes
+from vos.prompts.detections.read import read_detections
 from vos.prompts.file import NamedPrompts, load_named_prompts
 from vos.settings import Settings
 from vos_cli.job.job import DIRECTIONS, SAVES, Job
 
-_PROMPTS = "Prompts (each may be repeated; ID 1-255, default 1; FRAME default 0)"
+PROMPTS_PANEL = "Prompts (each may be repeated; ID 1-255, default 1; FRAME default 0)"
 _RANGE = "What to track"
 _MODEL = "Model"
 OUTPUT_PANEL = "Output"
@@ -84,7 +88,8 @@ Quiet = Annotated[
 ]
 
 MODEL_OPTIONS = OPTION_NAMES
-PROMPT_OPTIONS = ("box", "point", "neg_point", "polygon", "scribble", "mask", "absent", "prompts")
+DRAWN_OPTIONS = ("box", "point", "neg_point", "polygon", "scribble", "mask", "absent", "prompts")
+PROMPT_OPTIONS = (*DRAWN_OPTIONS, "boxes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +104,17 @@ class TrackFlags:
         _option(
             "--box",
             text="A box; alone, it opens a page to draw in (--point, --polygon, --scribble too).",
-            panel=_PROMPTS,
+            panel=PROMPTS_PANEL,
             metavar="[ID:]x1,y1,x2,y2[@FRAME]",
         ),
     ] = ()
     point: Annotated[
         tuple[str, ...],
         _option(
-            "--point", text="A point on the object.", panel=_PROMPTS, metavar="[ID:]x,y[@FRAME]"
+            "--point",
+            text="A point on the object.",
+            panel=PROMPTS_PANEL,
+            metavar="[ID:]x,y[@FRAME]",
         ),
     ] = ()
     neg_point: Annotated[
@@ -114,14 +122,14 @@ class TrackFlags:
         _option(
             "--neg-point",
             text="A point that is not on the object.",
-            panel=_PROMPTS,
+            panel=PROMPTS_PANEL,
             metavar="[ID:]x,y[@FRAME]",
         ),
     ] = ()
     polygon: Annotated[
         tuple[str, ...],
         _option(
-            "--polygon", text="An outline.", panel=_PROMPTS, metavar="[ID:]x,y,x,y,...[@FRAME]"
+            "--polygon", text="An outline.", panel=PROMPTS_PANEL, metavar="[ID:]x,y,x,y,...[@FRAME]"
         ),
     ] = ()
     scribble: Annotated[
@@ -129,7 +137,7 @@ class TrackFlags:
         _option(
             "--scribble",
             text="A stroke over the object.",
-            panel=_PROMPTS,
+            panel=PROMPTS_PANEL,
             metavar="[ID:]x,y,x,y,...[@FRAME]",
         ),
     ] = ()
@@ -138,7 +146,7 @@ class TrackFlags:
         _option(
             "--mask",
             text="A mask or label image of the video's size.",
-            panel=_PROMPTS,
+            panel=PROMPTS_PANEL,
             metavar="[ID:]FILE.png[@FRAME]",
         ),
     ] = ()
@@ -147,13 +155,23 @@ class TrackFlags:
         _option(
             "--absent",
             text="Where an object is not; FRAME.. until it is prompted again.",
-            panel=_PROMPTS,
+            panel=PROMPTS_PANEL,
             metavar="ID@FRAME[..FRAME]",
         ),
     ] = ()
     prompts: Annotated[
         Path | None,
-        _option("--prompts", text="A prompt file.", panel=_PROMPTS, metavar="FILE.json"),
+        _option("--prompts", text="A prompt file.", panel=PROMPTS_PANEL, metavar="FILE.json"),
+    ] = None
+    boxes: Annotated[
+        str | None,
+        _option(
+            "--boxes",
+            text="Boxes of a detector, as COCO, YOLO or MOT: the first of each track is a prompt. "
+            "FIRST is the number that the first frame has there.",
+            panel=PROMPTS_PANEL,
+            metavar="FILE[@FIRST]",
+        ),
     ] = None
     start: Annotated[
         str | None,
@@ -328,8 +346,12 @@ class TrackFlags:
         ),
     ] = False
 
-    def all_prompts(self) -> NamedPrompts:
-        """Read every prompt these flags name, with the prompt file's names. Raises PromptError."""
+    def all_prompts(self, find_size: Callable[[], tuple[int, int]] | None = None) -> NamedPrompts:
+        """Read every prompt these flags name, with the names of objects. Raises PromptError.
+
+        find_size: gives height and width of the frames, which a detector's boxes need; without it
+            their file is only read, and no prompt made of it.
+        """
         read = NamedPrompts() if self.prompts is None else load_named_prompts(self.prompts)
         prompts = (
             *read.prompts,
@@ -341,7 +363,19 @@ class TrackFlags:
             *(one for text in self.mask for one in parse_mask(text)),
             *map(parse_absent, self.absent),
         )
-        return replace(read, prompts=prompts)
+        read = replace(read, prompts=prompts)
+        if self.boxes is None:
+            return read
+        detections = read_detections(self.boxes)
+        if find_size is None:
+            return read
+        found = take_first_boxes(detections, find_size())
+        return replace(
+            read,
+            prompts=(*prompts, *found.prompts),
+            names={**found.names, **read.names},
+            notes=found.notes,
+        )
 
     def settings(self, progress: str | None = None) -> Settings:
         """Join these choices with environment, file and defaults. Raises ConfigError."""
@@ -355,13 +389,25 @@ class TrackFlags:
     def job(self, source: str, output: Path, *, progress: str | None) -> Job:
         """Make the job of tracking `source` into `output`. Raises UsageError of every kind."""
         job = self.job_without_prompts(source, output, progress=progress)
-        drawn = self.all_prompts()
+        drawn = self.all_prompts(lambda: self.frame_size(source))
         if not drawn.prompts:
             raise PromptError(
                 "no prompt: something must say what to track; give --box x1,y1,x2,y2, --point x,y, "
-                "--mask FILE.png or --prompts FILE.json, or --box alone to draw one"
+                "--mask FILE.png, --prompts FILE.json or --boxes FILE, or --box alone to draw one"
             )
-        return replace(job, prompts=drawn.prompts, names=drawn.names, drawn_on=drawn.size_hw)
+        return replace(
+            job,
+            prompts=drawn.prompts,
+            names=drawn.names,
+            drawn_on=drawn.size_hw,
+            notes=drawn.notes,
+        )
+
+    def frame_size(self, source: str) -> tuple[int, int]:
+        """Return height and width of a source's frames in pixels. Raises InputError."""
+        found = self.settings()
+        with open_source(source, decoder=found.decoder, rate=found.rate) as opened:
+            return opened.info.size_hw
 
     def job_without_prompts(self, source: str, output: Path, *, progress: str | None) -> Job:
         """Make the job for prompts that are yet to come."""

@@ -163,8 +163,8 @@ def test_whole_manifests_that_are_wrong(tmp_path: Path):
         read_rows(write(tmp_path, "empty.txt", "# nothing\n"))
     with pytest.raises(UsageError, match="no column 'source'"):
         read_rows(write(tmp_path, "a.csv", "path,box\na.mp4,\n"))
-    with pytest.raises(UsageError, match="boxes"):
-        read_rows(write(tmp_path, "b.csv", "source,boxes\na.mp4,\n"))
+    with pytest.raises(UsageError, match="boxs"):
+        read_rows(write(tmp_path, "b.csv", "source,boxs\na.mp4,\n"))
     with pytest.raises(InputError):
         read_rows(str(tmp_path / "none.txt"))
 
