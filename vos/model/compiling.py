@@ -14,8 +14,9 @@ from typing import Generic, ParamSpec, TypeVar
 import torch
 
 from vos.errors import Parameter, UsageError
+from vos.model.parts import Parts
 from vos.model.registry import home
-from vos.model.sam2 import Parts, Sam2Model
+from vos.model.sam2 import Sam2Model
 from vos.model.static_path import StaticPath
 from vos.model.tensor_fields import find_tensors
 

@@ -9,7 +9,8 @@ from typing import Any, ParamSpec, TypeVar
 from torch import Tensor
 
 from vos.model.attention.static import Memories, StaticStep, gather_recalls, has_static_shapes
-from vos.model.sam2 import Refine, Sam2Model
+from vos.model.parts import Refine
+from vos.model.sam2 import Sam2Model
 from vos.model.types import Decoded, FrameFeatures, MemoryEntry, PromptTokens, Recall
 
 P = ParamSpec("P")

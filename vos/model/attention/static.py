@@ -34,7 +34,8 @@ from vos.model.tensor_fields import TensorFields
 from vos.model.types import Decoded, FrameFeatures, MemoryEntry, MemoryInput, PromptTokens, Recall
 
 if TYPE_CHECKING:
-    from vos.model.sam2 import Refine, Sam2Model
+    from vos.model.parts import Refine
+    from vos.model.sam2 import Sam2Model
 
 
 @dataclass(frozen=True, slots=True)
