@@ -1,4 +1,4 @@
-"""What may take the place of a model's parts: compiled ones, and a quicker way for steady frames."""
+"""What may take the place of a model's parts: compiled ones, or a way for steady frames."""
 
 from __future__ import annotations
 
