@@ -17,10 +17,10 @@ from pydantic_core import PydanticCustomError
 from vos.errors import OutputError, PromptError, UsageError, VosError
 from vos_cli.console.errors import message, one_line
 from vos_cli.studio.document import StaleError, read_document
-from vos_cli.studio.fixes import Fixes
 from vos_cli.studio.in_out import InOut
 from vos_cli.studio.offers import Choice
 from vos_cli.studio.pictures import jpeg, mask_png, png
+from vos_cli.studio.review_routes import add_review
 from vos_cli.studio.session import StudioSession
 
 _STATIC = Path(__file__).parent / "static"
@@ -228,7 +228,7 @@ def make_app(session: StudioSession) -> FastAPI:
 
     @app.get("/api/timeline")
     def timeline() -> dict[str, Any]:
-        return _fixes(session).timeline()
+        return session.require_fixes().timeline()
 
     @app.post("/api/fix")
     def fix() -> dict[str, Any]:
@@ -237,13 +237,15 @@ def make_app(session: StudioSession) -> FastAPI:
 
     @app.post("/api/fix/undo")
     def undo_fix() -> dict[str, Any]:
-        _fixes(session).undo()
+        session.require_fixes().undo()
         return session.status()
 
     @app.post("/api/fix/redo")
     def redo_fix() -> dict[str, Any]:
-        _fixes(session).redo(session.history.now.objects)
+        session.require_fixes().redo(session.history.now.objects)
         return session.status()
+
+    add_review(app, session)
 
     @app.post("/api/finish")
     def finish(sent: Finish) -> dict[str, Any]:
@@ -251,12 +253,6 @@ def make_app(session: StudioSession) -> FastAPI:
         return {}
 
     return app
-
-
-def _fixes(session: StudioSession) -> Fixes:
-    if session.fixes is None:
-        raise UsageError("there is no result to correct here: track first")
-    return session.fixes
 
 
 def _refuse(_request: Request, error: Exception) -> Response:

@@ -140,6 +140,12 @@ class StudioSession:
         """Return what computes the masks that are shown."""
         return self.fixes or self.runs
 
+    def require_fixes(self) -> Fixes:
+        """Return the corrections of the result. Raises UsageError where there are none."""
+        if self.fixes is None:
+            raise UsageError("there is no result to correct here: track first")
+        return self.fixes
+
     def start_fixing(self, fixes: Fixes, previewer: FixPreviewer) -> None:
         """Make this a page that corrects a result, with what was drawn on top of it."""
         fixes.on_fixed = self._on_fixed
@@ -235,15 +241,14 @@ class StudioSession:
 
     def start_fix(self) -> None:
         """Correct the result with what is drawn. Raises PromptError, UsageError."""
-        if self.fixes is None:
-            raise UsageError("there is no result to correct here: track first")
-        now, in_out, frames = self.history.now, self.in_out, self.fixes.result.frames
+        fixes = self.require_fixes()
+        now, in_out, frames = self.history.now, self.in_out, fixes.result.frames
         in_out.check(now.prompts, now.names)
         within = None
         if in_out != InOut():
             last = frames[-1] if in_out.last is None else in_out.last
             within = (max(in_out.first or 0, frames[0]), min(last, frames[-1]))
-        self.fixes.start(now.prompts, now.objects, within)
+        fixes.start(now.prompts, now.objects, within)
 
     def close(self, *, drop: bool) -> None:
         """End the page. drop: forget what is drawn and in no file or result."""

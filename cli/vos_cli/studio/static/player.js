@@ -6,6 +6,7 @@ const MOST_LEFT_OUT = 5;
 export class Player {
   isPlaying = false;
   isLooping = false;
+  #around = null; // [first, last], played again and again
   #slider = document.getElementById("slider");
   #number = document.getElementById("frame-number");
   #marks = document.getElementById("marks");
@@ -31,12 +32,24 @@ export class Player {
     document.getElementById("loop").ariaPressed = String(this.isLooping);
   }
 
+  get isAround() {
+    return this.#around !== null;
+  }
+
+  // Play these frames again and again, until it is stopped.
+  around(first, last) {
+    this.stop();
+    this.#around = [first, last];
+    this.#run();
+  }
+
   toggle() {
     if (this.isPlaying) this.stop();
     else this.#run();
   }
 
   stop() {
+    this.#around = null;
     if (!this.isPlaying) return;
     this.isPlaying = false;
     this.#show();
@@ -47,12 +60,14 @@ export class Player {
     const { page } = this;
     this.isPlaying = true;
     this.#show();
-    const isInside = () => page.inOut.from <= page.frame && page.frame < page.inOut.to;
-    if (!isInside()) await page.show(page.inOut.from);
+    const around = this.#around;
+    const [from, to] = around ?? [page.inOut.from, page.inOut.to];
+    const isInside = () => from <= page.frame && page.frame < to;
+    if (!isInside()) await page.show(from);
     let step = 1;
-    while (this.isPlaying && isInside()) {
+    while (this.isPlaying && this.#around === around && isInside()) {
       const begun = performance.now();
-      const next = Math.min(page.frame + step, page.inOut.to);
+      const next = Math.min(page.frame + step, to);
       for (let ahead = 1; ahead <= AHEAD; ahead += 1) page.screen.expect(next + ahead * step);
       await page.show(next);
       const [took, room] = [performance.now() - begun, (1000 * step) / page.clip.rate];
@@ -61,9 +76,10 @@ export class Player {
       // A machine that is too slow for every frame shows fewer, at the right speed.
       if (took > room) step = Math.min(step + 1, MOST_LEFT_OUT);
       else if (took < room / 2) step = Math.max(step - 1, 1);
-      if (this.isLooping && this.isPlaying && next === page.inOut.to) await page.show(page.inOut.from);
+      const isAgain = this.isLooping || around;
+      if (isAgain && this.isPlaying && next === to) await page.show(from);
     }
-    this.stop();
+    if (this.#around === around) this.stop();
   }
 
   update() {

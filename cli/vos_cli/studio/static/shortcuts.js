@@ -33,8 +33,12 @@ export function shortcuts(page) {
     [["h"], "Pan", tool("pan")],
     ...(page.fixing
       ? [
-          [["."], "Next suspicious span", () => page.fixing.step(1)],
-          [[","], "Suspicious span before", () => page.fixing.step(-1)],
+          [["."], "Next to look at", () => page.fixing.step(1)],
+          [[","], "To look at before this", () => page.fixing.step(-1)],
+          [["k"], "Fine: nothing is wrong here", () => page.fixing.review.fine()],
+          [["w"], "Play around this again and again", () => page.fixing.review.loopAround()],
+          [[">"], "Timeline closer", () => page.fixing.timeline.zoom(2)],
+          [["<"], "Timeline wider", () => page.fixing.timeline.zoom(0.5)],
         ]
       : []),
     [["a"], "New object", () => page.panel.addObject()],
