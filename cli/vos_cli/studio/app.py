@@ -17,6 +17,7 @@ from pydantic_core import PydanticCustomError
 from vos.errors import OutputError, PromptError, UsageError, VosError
 from vos_cli.console.errors import message, one_line
 from vos_cli.studio.document import StaleError, read_document
+from vos_cli.studio.export_routes import add_exports
 from vos_cli.studio.in_out import InOut
 from vos_cli.studio.offers import Choice
 from vos_cli.studio.pictures import jpeg, mask_png, png
@@ -193,6 +194,7 @@ def make_app(session: StudioSession) -> FastAPI:
                 raise UsageError("this result is being corrected; reload the page")
             if not session.history.now.prompts:
                 raise PromptError("nothing is drawn yet: draw a box around an object first")
+            session.require_no_export()
             runs.start(session.history, session.in_out, overwrite=sent.overwrite)
             return session.status()
 
@@ -237,15 +239,18 @@ def make_app(session: StudioSession) -> FastAPI:
 
     @app.post("/api/fix/undo")
     def undo_fix() -> dict[str, Any]:
+        session.require_no_export()
         session.require_fixes().undo()
         return session.status()
 
     @app.post("/api/fix/redo")
     def redo_fix() -> dict[str, Any]:
+        session.require_no_export()
         session.require_fixes().redo(session.history.now.objects)
         return session.status()
 
     add_review(app, session)
+    add_exports(app, session)
 
     @app.post("/api/finish")
     def finish(sent: Finish) -> dict[str, Any]:

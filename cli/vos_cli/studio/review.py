@@ -77,10 +77,11 @@ def find_incidents(
     groups: list[list[Suspicion]] = []
     reached: dict[int, int] = {}  # by object, of its newest group
     newest: dict[int, list[Suspicion]] = {}
-    for one in sorted(spans, key=lambda one: (one.object_id, one.first)):
+    for one in sorted(spans, key=_order):
         end = min(one.last, one.first + _NEAR) if one.kind in _LASTING else one.last
         group = newest.get(one.object_id)
-        if group is None or one.first - reached[one.object_id] > _NEAR:
+        is_other_scene = one.kind == "after cut"
+        if group is None or is_other_scene or one.first - reached[one.object_id] > _NEAR:
             group = newest[one.object_id] = []
             groups.append(group)
             reached[one.object_id] = end
@@ -91,6 +92,11 @@ def find_incidents(
         for group in groups
     ]
     return sorted(found, key=lambda one: (-one.severity, one.first, one.object_id))
+
+
+def _order(one: Suspicion) -> tuple[int, int, bool]:
+    """Sort by object and frame; of what begins at a cut, the cut comes first."""
+    return one.object_id, one.first, one.kind != "after cut"
 
 
 def _severity(one: Suspicion) -> float:

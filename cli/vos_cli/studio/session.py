@@ -19,6 +19,7 @@ from vos_cli.console.errors import message
 from vos_cli.fix.result import open_result
 from vos_cli.studio.document import Document, History, make_document
 from vos_cli.studio.draft import Draft, draft_beside
+from vos_cli.studio.exports import Exports
 from vos_cli.studio.fix_preview import FixPreviewer
 from vos_cli.studio.fixes import Fixes
 from vos_cli.studio.in_out import InOut
@@ -54,6 +55,7 @@ class StudioSession:
         the result yet. None while nothing is corrected.
     saved_version: version of the document in the prompt file, -1 if none was written.
     page_id: tells this page's frames from another's in a browser's cache.
+    exports: what was exported on the page.
     changing: held while the document or what computes masks is replaced.
     """
 
@@ -77,6 +79,7 @@ class StudioSession:
     saved_version: int = -1
     page_id: str = field(default_factory=lambda: secrets.token_hex(4))
     changing: threading.Lock = field(default_factory=threading.Lock)
+    exports: Exports = field(default_factory=Exports)
 
     def __post_init__(self) -> None:
         self.in_files = self.history.now
@@ -145,6 +148,31 @@ class StudioSession:
         if self.fixes is None:
             raise UsageError("there is no result to correct here: track first")
         return self.fixes
+
+    def require_result(self) -> Path:
+        """Return the finished result that is shown. Raises UsageError where there is none."""
+        if self.fixes is not None and self.fixes.result.is_finished:
+            return self.fixes.result.path
+        if self.fixes is None and self.runs is not None and self.runs.outcome is not None:
+            return self.runs.outcome.output
+        raise UsageError("there is no finished result to export yet: track first")
+
+    @property
+    def masks_version(self) -> object:
+        """Return what changes with the masks of the result."""
+        if self.fixes is not None:
+            return "fixes", self.fixes.version
+        return "runs", None if self.runs is None else self.runs.version
+
+    def require_no_export(self) -> None:
+        """Raise UsageError while an export is written, whose masks have to stay."""
+        if self.exports.state == "running":
+            raise UsageError("an export is being written: wait for it, or cancel it")
+
+    def masked_in_out(self) -> tuple[int, int]:
+        """Return the In and the Out point, or the clip's first and last frame."""
+        last = self.frames.count - 1 if self.in_out.last is None else self.in_out.last
+        return self.in_out.first or 0, last
 
     def start_fixing(self, fixes: Fixes, previewer: FixPreviewer) -> None:
         """Make this a page that corrects a result, with what was drawn on top of it."""
@@ -242,6 +270,7 @@ class StudioSession:
     def start_fix(self) -> None:
         """Correct the result with what is drawn. Raises PromptError, UsageError."""
         fixes = self.require_fixes()
+        self.require_no_export()
         now, in_out, frames = self.history.now, self.in_out, fixes.result.frames
         in_out.check(now.prompts, now.names)
         within = None

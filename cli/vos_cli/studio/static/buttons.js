@@ -12,6 +12,8 @@ export function updateButtons({ store, run, fixing, clip }) {
   const isReady = store.document.prompts.length || run?.state === "interrupted";
   byId("go").disabled = !isReady || isRunning;
   const isHalfDone = ["stopped", "interrupted"].includes(run?.state);
+  byId("export").hidden = !run?.has_result || !run.has_masks;
+  byId("export").disabled = isRunning;
   byId("close").hidden = isRunning || !(run?.has_result || isHalfDone);
 }
 

@@ -4,6 +4,7 @@ import { Lost, get, send } from "./api.js";
 import { updateButtons, updateFacts } from "./buttons.js";
 import { Connection } from "./connection.js";
 import { Crosshair } from "./crosshair.js";
+import { ExportDialog } from "./export.js";
 import { Fixing } from "./fixing.js";
 import { hint } from "./hints.js";
 import { InOut } from "./inout.js";
@@ -71,6 +72,7 @@ class Page {
     if (this.clip.mode === "fix") this.fixing = new Fixing(this);
     this.views = new Views(this);
     this.notHere = new NotHere(this);
+    this.exporting = new ExportDialog(this);
     this.looks.addEventListener("change", () => this.#looksChanged());
     this.#looksChanged();
     this.#connect(); // on a slow line people are faster than the rest of this

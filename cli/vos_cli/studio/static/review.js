@@ -92,7 +92,7 @@ export class Review {
 
   #left() {
     const { length } = this.open;
-    return length ? `${length} to look at` : "all looked at";
+    return length ? `${length} left` : "all looked at";
   }
 
   #make() {
@@ -123,16 +123,17 @@ export class Review {
     row.incident = incident;
     const { object_id: id, first, last, worst, kinds, is_fine: isFine } = incident;
     const name = page.store.document.objects[id] || `Object ${id}`;
-    const frames = first === last ? `frame ${first}` : `${first} to ${last}`;
+    const frames = first === last ? `${first}` : `${first}–${last}`;
+    const what = kinds.map((kind) => KINDS[kind].text).join(", ");
     row.classList.toggle("isfine", isFine);
     row.classList.toggle("here", this.here === incident);
     const path = `api/review/${worst}/${id}.jpg?run=${page.run?.id}&s=${page.clip.session}`;
     const image = row.querySelector("img");
     if (image.getAttribute("src") !== path) image.setAttribute("src", path);
     image.style.borderColor = page.clip.colours[id];
-    row.querySelector(".who").textContent = `${name} · ${frames}`;
-    row.querySelector(".what").textContent = kinds.map((kind) => KINDS[kind].text).join(", ");
-    row.querySelector(".pick").title = `Go to frame ${worst}, the worst of it`;
+    row.querySelector(".who").textContent = name;
+    row.querySelector(".what").textContent = `${frames} · ${what}`;
+    row.querySelector(".pick").title = `${what}\nGo to frame ${worst}, the worst of it`;
     const fine = row.querySelector(".fine");
     fine.textContent = isFine ? "✓" : "Fine";
     fine.ariaPressed = String(isFine);

@@ -65,6 +65,7 @@ export function shortcuts(page) {
     [["m"], "Mask on, off", () => page.looks.change({ isMaskShown: !page.looks.isMaskShown })],
     [["v"], "Next view", () => page.views.next()],
     [["Ctrl+Enter"], isPick ? "Save and close" : page.fixing ? "Fix" : "Track", () => document.getElementById("go").click()],
+    ...(isPick ? [] : [[["Ctrl+e"], "Export", () => document.getElementById("export").click()]]),
     ...(isPick ? [[["Ctrl+s"], "Save", () => page.save(false)]] : []),
     [["?"], "This list", () => document.getElementById("keys").showModal()],
   ];

@@ -57,6 +57,11 @@ def test_what_lasts_does_not_swallow_all_that_follows():
     assert shown(spans) == [(1, 300, 310), (1, 0, 599)]
 
 
+def test_another_scene_is_another_incident():
+    spans = [span("area jump", 20, 40), span("area jump", 30, 31), span("after cut", 30, 80, 51)]
+    assert shown(spans) == [(1, 30, 80), (1, 20, 40)]
+
+
 def test_the_worst_is_first():
     spans = [
         span("score drop", 10, 11, 0.15),
