@@ -19,6 +19,7 @@ from vos_cli.console.errors import message, one_line
 from vos_cli.studio.document import StaleError, read_document
 from vos_cli.studio.export_routes import add_exports
 from vos_cli.studio.in_out import InOut
+from vos_cli.studio.models_here import describe_models
 from vos_cli.studio.offers import Choice
 from vos_cli.studio.pictures import jpeg, mask_png, png
 from vos_cli.studio.review_routes import add_review
@@ -108,6 +109,10 @@ def make_app(session: StudioSession) -> FastAPI:
     @app.get("/api/status")
     def status() -> dict[str, Any]:
         return session.status()
+
+    @app.get("/api/models")
+    def models() -> dict[str, Any]:
+        return describe_models(session)
 
     @app.get("/api/document")
     def document() -> dict[str, Any]:

@@ -26,9 +26,9 @@ function word(run, fixing, clip) {
 
 export function updateFacts(clip, { model, frames }) {
   const chip = byId("model");
-  chip.className = `chip ${model.error ? "failed" : model.is_ready ? "ready" : ""}`;
+  chip.className = `quiet chip ${model.error ? "failed" : model.is_ready ? "ready" : ""}`;
   chip.textContent = model.is_ready ? (model.note ?? model.name) : (model.error ? "no model" : "loading the model");
-  chip.title = model.error ?? model.note ?? "";
+  chip.title = `${model.error ?? model.note ?? model.name ?? ""}\nShows the models on this machine`.trim();
   byId("clip-facts").textContent = facts(clip, frames).join(" · ");
 }
 

@@ -10,6 +10,7 @@ import { hint } from "./hints.js";
 import { InOut } from "./inout.js";
 import { Keys } from "./keys.js";
 import { Looks } from "./looks.js";
+import { Models } from "./models.js";
 import { NotHere } from "./nothere.js";
 import { Objects } from "./objects.js";
 import { Panel } from "./panel.js";
@@ -72,6 +73,7 @@ class Page {
     if (this.clip.mode === "fix") this.fixing = new Fixing(this);
     this.views = new Views(this);
     this.notHere = new NotHere(this);
+    new Models(this);
     this.exporting = new ExportDialog(this);
     this.looks.addEventListener("change", () => this.#looksChanged());
     this.#looksChanged();
