@@ -24,11 +24,13 @@ from vos_cli.studio.fix_preview import FixPreviewer
 from vos_cli.studio.fixes import Fixes
 from vos_cli.studio.in_out import InOut
 from vos_cli.studio.offers import Choice, Offer, read_draft
+from vos_cli.studio.page_settings import PageSettings, read_page_settings
 from vos_cli.studio.palette import colours
 from vos_cli.studio.pictures import Thumbnails
 from vos_cli.studio.preview import Preview, Previewer
 from vos_cli.studio.runs import Runs
 from vos_cli.studio.so_far import SoFar
+from vos_cli.studio.timecodes import describe_timecode
 
 
 @dataclass(slots=True)
@@ -55,6 +57,7 @@ class StudioSession:
         the result yet. None while nothing is corrected.
     saved_version: version of the document in the prompt file, -1 if none was written.
     page_id: tells this page's frames from another's in a browser's cache.
+    settings: what the user has set for the page.
     exports: what was exported on the page.
     changing: held while the document or what computes masks is replaced.
     """
@@ -79,6 +82,7 @@ class StudioSession:
     saved_version: int = -1
     page_id: str = field(default_factory=lambda: secrets.token_hex(4))
     changing: threading.Lock = field(default_factory=threading.Lock)
+    settings: PageSettings = field(default_factory=read_page_settings)
     exports: Exports = field(default_factory=Exports)
 
     def __post_init__(self) -> None:
@@ -101,10 +105,12 @@ class StudioSession:
             "is_rate_assumed": self.info.kind != "video",
             "is_still": self.info.kind == "image",
             "tool": self.tool,
-            "notes": list(self.notes),
+            "notes": [*self.notes, *self.settings.notes],
             "mode": self._mode(),
             "save_to": None if self.save_to is None else str(self.save_to.absolute()),
             "colours": colours(),
+            "timecode": describe_timecode(self.info),
+            "settings": self.settings.as_json(),
         }
 
     def status(self) -> dict[str, Any]:

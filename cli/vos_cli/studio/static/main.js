@@ -251,7 +251,8 @@ class Page {
   }
 
   #looksChanged() {
-    const { opacity, isMaskShown } = this.looks;
+    const { opacity, isMaskShown, theme } = this.looks;
+    document.documentElement.dataset.theme = theme ?? this.clip.settings.theme;
     byId("opacity").value = Math.round(100 * opacity);
     byId("mask-word").textContent = isMaskShown ? "Mask" : "Off";
     byId("mask-word").ariaPressed = String(isMaskShown);
@@ -353,11 +354,14 @@ class Page {
       if (this.store.isPending && !this.isOver) event.preventDefault();
     });
     byId("help").addEventListener("click", () => byId("keys").showModal());
+    byId("theme").addEventListener("click", () => {
+      this.looks.change({ theme: document.documentElement.dataset.theme === "light" ? "dark" : "light" });
+    });
     byId("opacity").addEventListener("input", (event) => {
       this.looks.change({ opacity: event.target.value / 100, isMaskShown: true });
     });
     new ResizeObserver(() => (this.view.isFitted ? this.fit() : this.redraw())).observe(canvas);
-    new Keys(shortcuts(this));
+    new Keys(shortcuts(this), this.clip.settings, (text) => this.say(text, true));
   }
 }
 

@@ -1,5 +1,7 @@
 // Frame by frame: slider, number field, playback.
 
+import { timecode } from "./timecode.js";
+
 const AHEAD = 8;
 const MOST_LEFT_OUT = 5;
 
@@ -12,7 +14,7 @@ export class Player {
   #marks = document.getElementById("marks");
   #play = document.getElementById("play");
 
-  // page: {clip, store, screen, frame, count, inOut, go(frame), show(frame), redraw()}; show waits
+  // page: {clip, looks, store, screen, frame, count, inOut, go(frame), show(frame), redraw()}; show waits
   // for the picture.
   constructor(page) {
     this.page = page;
@@ -25,6 +27,7 @@ export class Player {
     document.getElementById("next").addEventListener("click", () => page.go(page.frame + 1));
     this.#play.addEventListener("click", () => this.toggle());
     document.getElementById("loop").addEventListener("click", () => this.loop());
+    document.getElementById("time").addEventListener("click", () => this.switchTime());
   }
 
   loop() {
@@ -88,8 +91,7 @@ export class Player {
     this.#slider.max = this.#number.max = last;
     this.#slider.value = page.frame;
     if (document.activeElement !== this.#number) this.#number.value = page.frame;
-    const seconds = (frame) => (frame / page.clip.rate).toFixed(2);
-    document.getElementById("time").textContent = `${seconds(page.frame)} / ${seconds(last)} s`;
+    document.getElementById("time").textContent = this.#time(last);
     page.inOut.update();
     const frames = new Set(page.store.document.prompts.map((prompt) => prompt.frame_idx));
     this.#marks.replaceChildren(
@@ -99,6 +101,22 @@ export class Player {
         return mark;
       }),
     );
+  }
+
+  // The source's timecode where it has one, else from zero.
+  switchTime() {
+    const { looks } = this.page;
+    looks.change({ time: looks.time === "timecode" ? "seconds" : "timecode" });
+    this.update();
+  }
+
+  #time(last) {
+    const { clip, frame, looks } = this.page;
+    if (looks.time === "timecode" && clip.timecode) {
+      return `${timecode(frame, clip.timecode)} / ${timecode(last, clip.timecode)}`;
+    }
+    const seconds = (one) => (one / clip.rate).toFixed(2);
+    return `${seconds(frame)} / ${seconds(last)} s`;
   }
 
   #show() {

@@ -63,6 +63,7 @@ export function shortcuts(page) {
     [["+", "="], "Zoom in", zoom(1.25)],
     [["-"], "Zoom out", zoom(0.8)],
     [["m"], "Mask on, off", () => page.looks.change({ isMaskShown: !page.looks.isMaskShown })],
+    [["y"], "Timecode, seconds", () => page.player.switchTime()],
     [["v"], "Next view", () => page.views.next()],
     [["Ctrl+Enter"], isPick ? "Save and close" : page.fixing ? "Fix" : "Track", () => document.getElementById("go").click()],
     ...(isPick ? [] : [[["Ctrl+e"], "Export", () => document.getElementById("export").click()]]),
