@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from PIL import Image
 
 from e2e.studio_here import served
 from e2e.studio_page import Tab, middle
+from vos_cli.studio import exports
 
 pytestmark = pytest.mark.slow
 pytest.importorskip("fastapi", reason="the extra `studio` is not installed")
@@ -115,4 +117,37 @@ def test_another_export_is_replaced_after_a_question(
         tab.page.mouse.click(*middle(tab, "#export-replace"))
         tab.page.wait_for_selector("#export-dialog[data-state=done]")
         assert (tmp_path / "out-png-matte" / "manifest.json").read_bytes() != first
+        assert tab.errors == []
+
+
+def test_close_waits_for_an_export_that_is_written_and_it_can_be_cancelled(
+    monkeypatch, window: Any, result: Path, tmp_path: Path
+):
+    go_on = threading.Event()
+    real = exports._Watched.advance
+
+    def advance(self: Any) -> None:
+        go_on.wait(60)
+        real(self)
+
+    monkeypatch.setattr(exports._Watched, "advance", advance)
+    with served(monkeypatch, "fix", result, "--device", "cpu") as here:
+        tab = Tab(window.new_page(), here.link)
+        tab.page.wait_for_selector("#timeline-canvas[data-id='0']")
+        open_dialog(tab)
+        tab.page.mouse.click(*middle(tab, "#export-go"))
+        tab.page.wait_for_selector("#export-stop:visible")
+        tab.page.keyboard.press("Escape")
+        tab.page.wait_for_selector('#export:text-matches("Export [0-9]+ %")')
+        tab.page.mouse.click(*middle(tab, "#close"))
+        tab.page.wait_for_selector("#export-dialog[open]")
+        tab.page.mouse.click(*middle(tab, "#export-stop"))
+        go_on.set()
+        tab.page.wait_for_selector("#export-dialog[data-state=stopped]")
+        assert "untouched" in tab.page.inner_text("#export-text")
+        assert not (tmp_path / "out-png-matte").exists()
+        tab.page.keyboard.press("Escape")
+        tab.page.mouse.click(*middle(tab, "#close"))
+        tab.page.wait_for_selector("#over:not([hidden])")
+        assert here.finished() == 0
         assert tab.errors == []

@@ -15,6 +15,7 @@ export class ExportDialog {
   #offers = null;
   #turn = 0; // of previews
   #resting = 0;
+  #isFollowing = false;
   #state = { state: "none" };
 
   // page: {frame, clip, inOut, run, say(text, isBad), store, isOver}
@@ -55,6 +56,15 @@ export class ExportDialog {
     part("format").focus();
     this.#changed();
     this.#follow();
+  }
+
+  // Whether an export is still being written, which is shown then.
+  async isBusy() {
+    const { state } = await get("/api/export");
+    if (state !== "running") return false;
+    await this.open();
+    this.page.say("An export is being written: wait for it, or cancel it");
+    return true;
   }
 
   #option({ name, summary, needs_image: needsImage, missing }) {
@@ -121,16 +131,24 @@ export class ExportDialog {
 
   // Until it is over.
   async #follow() {
-    while (this.#state.state === "running" && !this.page.isOver) {
-      this.#show();
-      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-      try {
-        this.#state = await get("/api/export");
-      } catch (error) {
-        if (!(error instanceof Lost)) throw error; // asked again once the line is back
+    if (this.#isFollowing) return;
+    this.#isFollowing = true;
+    try {
+      while (this.#state.state === "running" && !this.page.isOver) {
+        this.#show();
+        await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+        this.#state = await get("/api/export").catch((error) => {
+          if (error instanceof Lost) return this.#state; // asked again once the line is back
+          throw error;
+        });
       }
+    } catch (error) {
+      this.page.say(error.message, true);
+    } finally {
+      this.#isFollowing = false;
     }
     this.#show();
+    if (this.#state.state === "done" && !byId("export-dialog").open) this.page.say(`Exported into ${this.#state.output}`);
   }
 
   #fail(error) {
@@ -142,9 +160,11 @@ export class ExportDialog {
   #show() {
     const { state, done, total, output, error, can_replace: canReplace, notices, summary, files, bytes } = this.#state;
     const isRunning = state === "running";
+    const share = total ? Math.min(100, Math.round((100 * done) / total)) : 0;
+    byId("export").textContent = isRunning ? `Export ${share} %` : "Export";
     byId("export-state").hidden = state === "none";
     byId("export-state").classList.toggle("bad", state === "failed");
-    part("meter").style.width = `${state === "done" ? 100 : total ? Math.min(100, (100 * done) / total) : 0}%`;
+    part("meter").style.width = `${state === "done" ? 100 : share}%`;
     part("meter").parentElement.hidden = state === "failed";
     const counted = files === 1 ? "1 file" : `${files} files`;
     const words = {

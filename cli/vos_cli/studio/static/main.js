@@ -215,6 +215,7 @@ class Page {
   async close() {
     await this.store.settled();
     await this.#ask().catch(() => {});
+    if (await this.exporting.isBusy().catch(() => false)) return;
     const { prompts } = this.store.document;
     const answer = await askToClose(this.status, prompts.length, this.fixing !== null);
     if (!answer) return;
