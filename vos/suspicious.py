@@ -26,14 +26,14 @@ import numpy as np
 
 from vos.io.write.stats_file import ObjectSeries
 
-Kind = Literal["score drop", "area jump", "lost", "after cut"]
+Kind = Literal["score drop", "area jump", "lost", "after cut", "low score"]
 
 LONG_MEMORY, SHORT_MEMORY = 24, 5
 LEAST_MEMORY = 3
 LEAST_SCORE_DROP, SCORE_DEVIATIONS = 0.1, 4.0
 LEAST_AREA_RATIO, AREA_CHANGES = 1.4, 6.0
 _MAD_TO_SIGMA = 1.4826
-_JOIN_GAP = 5
+JOIN_GAP = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,8 @@ class Suspicion:
     last: index of the last frame, inclusive.
     worst: index of the frame that breaks the rule most.
     amount: by how much it does: how far the predicted IoU is under its median, the factor of the
-        area (under 1 where it shrank), for a lost object or a cut the number of frames.
+        area (under 1 where it shrank), for a lost object or a cut the number of frames, for a low
+        score (`vos.weak`) the predicted IoU itself.
     """
 
     object_id: int
@@ -84,8 +85,8 @@ def find_suspicious_spans(
     for object_id, series in objects.items():
         known = set((prompted or {}).get(object_id, ()))
         drops, jumps = _measure(series, known)
-        found += _join(object_id, "score drop", drops, _JOIN_GAP, max)
-        found += _join(object_id, "area jump", jumps, _JOIN_GAP, _largest_factor)
+        found += _join(object_id, "score drop", drops, JOIN_GAP, max)
+        found += _join(object_id, "area jump", jumps, JOIN_GAP, _largest_factor)
         found += _find_lost(object_id, series, is_absent)
         found += _find_after_cuts(object_id, series, known, cuts)
     return sorted(found, key=lambda one: (one.first, one.object_id, one.kind))

@@ -78,7 +78,7 @@ def test_timeline_stop_and_keys(environ, window: Any, tmp_path: Path):
         tab.page.wait_for_selector("#timeline-canvas[data-id='0']")
         timeline = tab.page.evaluate("fetch('api/timeline').then((answer) => answer.json())")
         assert timeline["cuts"] == [CUT]
-        starts = sorted({one["first"] for one in timeline["suspicious"]})
+        starts = sorted({one["first"] for one in timeline["incidents"]})
         assert starts  # the post hides half of the square
         tab.page.keyboard.press(".")
         wait_for_frame(tab, starts[0])

@@ -196,7 +196,7 @@ def _spans(spans: Iterable[Mapping[str, Any]]) -> str:
 
 
 def _print_listing(result: Result, *, as_json: bool) -> None:
-    suspicious = result.suspicious()
+    suspicious = sorted([*result.suspicious(), *result.weak()], key=lambda one: one.first)
     if as_json:
         listing = {
             "schema": 1,
@@ -231,4 +231,6 @@ def _amount(one: Suspicion) -> str:
         return f"predicted IoU {one.amount:.2f} under its median, on frame {one.worst}"
     if one.kind == "area jump":
         return f"{one.amount:.2f} times the area before, on frame {one.worst}"
+    if one.kind == "low score":
+        return f"predicted IoU {one.amount:.2f}, on frame {one.worst}"
     return f"{one.amount:.0f} frames"

@@ -43,6 +43,7 @@ from vos.prompts.absence import Absences, shows
 from vos.prompts.file import load_named_prompts
 from vos.settings import as_rate
 from vos.suspicious import Suspicion, find_suspicious_spans
+from vos.weak import find_weak_spans
 from vos_cli.console.errors import message
 from vos_cli.fix.plan import prompted_frames
 from vos_cli.job.job import default_output
@@ -96,6 +97,11 @@ class Result:
             cuts=self.cuts,
             is_absent=absences.hold,
         )
+
+    def weak(self) -> list[Suspicion]:
+        """Spans whose masks the model itself holds for bad, in order."""
+        said = ((one.object_id, one.frame_idx) for one in self.prompts if shows(one))
+        return find_weak_spans(self.timeline(), prompted=prompted_frames(said))
 
     @property
     def cuts(self) -> list[int]:

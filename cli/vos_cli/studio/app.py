@@ -17,10 +17,12 @@ from pydantic_core import PydanticCustomError
 from vos.errors import OutputError, PromptError, UsageError, VosError
 from vos_cli.console.errors import message, one_line
 from vos_cli.studio.document import StaleError, read_document
-from vos_cli.studio.fixes import Fixes
+from vos_cli.studio.export_routes import add_exports
 from vos_cli.studio.in_out import InOut
+from vos_cli.studio.models_here import describe_models
 from vos_cli.studio.offers import Choice
 from vos_cli.studio.pictures import jpeg, mask_png, png
+from vos_cli.studio.review_routes import add_review
 from vos_cli.studio.session import StudioSession
 
 _STATIC = Path(__file__).parent / "static"
@@ -108,6 +110,10 @@ def make_app(session: StudioSession) -> FastAPI:
     def status() -> dict[str, Any]:
         return session.status()
 
+    @app.get("/api/models")
+    def models() -> dict[str, Any]:
+        return describe_models(session)
+
     @app.get("/api/document")
     def document() -> dict[str, Any]:
         return session.history.as_json()
@@ -193,6 +199,7 @@ def make_app(session: StudioSession) -> FastAPI:
                 raise UsageError("this result is being corrected; reload the page")
             if not session.history.now.prompts:
                 raise PromptError("nothing is drawn yet: draw a box around an object first")
+            session.require_no_export()
             runs.start(session.history, session.in_out, overwrite=sent.overwrite)
             return session.status()
 
@@ -228,7 +235,7 @@ def make_app(session: StudioSession) -> FastAPI:
 
     @app.get("/api/timeline")
     def timeline() -> dict[str, Any]:
-        return _fixes(session).timeline()
+        return session.require_fixes().timeline()
 
     @app.post("/api/fix")
     def fix() -> dict[str, Any]:
@@ -237,13 +244,18 @@ def make_app(session: StudioSession) -> FastAPI:
 
     @app.post("/api/fix/undo")
     def undo_fix() -> dict[str, Any]:
-        _fixes(session).undo()
+        session.require_no_export()
+        session.require_fixes().undo()
         return session.status()
 
     @app.post("/api/fix/redo")
     def redo_fix() -> dict[str, Any]:
-        _fixes(session).redo(session.history.now.objects)
+        session.require_no_export()
+        session.require_fixes().redo(session.history.now.objects)
         return session.status()
+
+    add_review(app, session)
+    add_exports(app, session)
 
     @app.post("/api/finish")
     def finish(sent: Finish) -> dict[str, Any]:
@@ -251,12 +263,6 @@ def make_app(session: StudioSession) -> FastAPI:
         return {}
 
     return app
-
-
-def _fixes(session: StudioSession) -> Fixes:
-    if session.fixes is None:
-        raise UsageError("there is no result to correct here: track first")
-    return session.fixes
 
 
 def _refuse(_request: Request, error: Exception) -> Response:

@@ -23,6 +23,7 @@ from vos_cli.fix.plan import find_absent
 from vos_cli.fix.result import Result
 from vos_cli.studio.background import Background
 from vos_cli.studio.document import Document, select_new
+from vos_cli.studio.review import Incident, Reviewed, find_incidents
 
 if TYPE_CHECKING:
     from vos.api import Tracker
@@ -119,6 +120,18 @@ class Fixes(Background):
         except InputError:
             return None
 
+    def incidents(self) -> list[Incident]:
+        """Return what is to be looked at, the worst first."""
+        result = self.result
+        return find_incidents([*result.suspicious(), *result.weak()], result.timeline())
+
+    def review(self, key: str, *, is_fine: bool) -> None:
+        """Remember whether an incident is fine. Raises UsageError, OutputError."""
+        if not self.result.is_finished:
+            raise UsageError("interrupted: Continue does the rest, then it can be reviewed")
+        with self._changing:
+            Reviewed(self.result.path).mark(self.incidents(), key, is_fine=is_fine)
+
     @property
     def version(self) -> int:
         """Return how often the masks were changed, over all sessions."""
@@ -149,6 +162,7 @@ class Fixes(Background):
         """Return all that is shown over time, and the history."""
         result = self.result
         in_force = {entry["edit"] for entry in result.corrections()}
+        fine = Reviewed(result.path).keys()
         return {
             "id": self.version,
             "frames": [result.frames[0], result.frames[-1]],
@@ -162,7 +176,8 @@ class Fixes(Background):
                 for i, spans in find_absent(result.prompts, result.frames).items()
             },
             "cuts": result.cuts,
-            "suspicious": [one.as_json() for one in result.suspicious()],
+            "suspicious": [one.as_json() for one in (*result.weak(), *result.suspicious())],
+            "incidents": [one.as_json(fine) for one in self.incidents()],
             "history": [
                 {**_without_masks(entry), "is_in_force": entry["edit"] in in_force}
                 for entry in result.history()

@@ -137,7 +137,7 @@ class Runs(Background):
             "total": progress.total,
             "rate": round(progress.rate() if self._rate is None else self._rate, 2),
             "remaining_s": progress.remaining_s(),
-            "error": None if self._error is None else _page_words(self._error),
+            "error": None if self._error is None else page_words(self._error),
             "can_replace": isinstance(self._error, OtherOutputError),
             "output": str(self._job.output.absolute()),
             "newest": self._newest(),
@@ -179,7 +179,7 @@ class Runs(Background):
         return self._progress
 
 
-def _page_words(error: VosError) -> str:
+def page_words(error: VosError) -> str:
     """Return an error's text without what to do on the command line, where a button does that."""
     if isinstance(error, OtherOutputError):
         return str(error.parts[0]).removesuffix(": give ").removesuffix(" give ")

@@ -154,6 +154,7 @@ def serve(
             if session.active is not None:
                 session.active.stop()
                 session.active.wait()
+            session.exports.close()
             if session.is_drawing_unused and not session.is_dropped:
                 warn(_left_over(session))
             return session

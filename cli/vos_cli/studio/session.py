@@ -19,15 +19,18 @@ from vos_cli.console.errors import message
 from vos_cli.fix.result import open_result
 from vos_cli.studio.document import Document, History, make_document
 from vos_cli.studio.draft import Draft, draft_beside
+from vos_cli.studio.exports import Exports
 from vos_cli.studio.fix_preview import FixPreviewer
 from vos_cli.studio.fixes import Fixes
 from vos_cli.studio.in_out import InOut
 from vos_cli.studio.offers import Choice, Offer, read_draft
+from vos_cli.studio.page_settings import PageSettings, read_page_settings
 from vos_cli.studio.palette import colours
 from vos_cli.studio.pictures import Thumbnails
 from vos_cli.studio.preview import Preview, Previewer
 from vos_cli.studio.runs import Runs
 from vos_cli.studio.so_far import SoFar
+from vos_cli.studio.timecodes import describe_timecode
 
 
 @dataclass(slots=True)
@@ -54,6 +57,8 @@ class StudioSession:
         the result yet. None while nothing is corrected.
     saved_version: version of the document in the prompt file, -1 if none was written.
     page_id: tells this page's frames from another's in a browser's cache.
+    settings: what the user has set for the page.
+    exports: what was exported on the page.
     changing: held while the document or what computes masks is replaced.
     """
 
@@ -77,6 +82,8 @@ class StudioSession:
     saved_version: int = -1
     page_id: str = field(default_factory=lambda: secrets.token_hex(4))
     changing: threading.Lock = field(default_factory=threading.Lock)
+    settings: PageSettings = field(default_factory=read_page_settings)
+    exports: Exports = field(default_factory=Exports)
 
     def __post_init__(self) -> None:
         self.in_files = self.history.now
@@ -98,10 +105,12 @@ class StudioSession:
             "is_rate_assumed": self.info.kind != "video",
             "is_still": self.info.kind == "image",
             "tool": self.tool,
-            "notes": list(self.notes),
+            "notes": [*self.notes, *self.settings.notes],
             "mode": self._mode(),
             "save_to": None if self.save_to is None else str(self.save_to.absolute()),
             "colours": colours(),
+            "timecode": describe_timecode(self.info),
+            "settings": self.settings.as_json(),
         }
 
     def status(self) -> dict[str, Any]:
@@ -139,6 +148,37 @@ class StudioSession:
     def active(self) -> Runs | Fixes | None:
         """Return what computes the masks that are shown."""
         return self.fixes or self.runs
+
+    def require_fixes(self) -> Fixes:
+        """Return the corrections of the result. Raises UsageError where there are none."""
+        if self.fixes is None:
+            raise UsageError("there is no result to correct here: track first")
+        return self.fixes
+
+    def require_result(self) -> Path:
+        """Return the finished result that is shown. Raises UsageError where there is none."""
+        if self.fixes is not None and self.fixes.result.is_finished:
+            return self.fixes.result.path
+        if self.fixes is None and self.runs is not None and self.runs.outcome is not None:
+            return self.runs.outcome.output
+        raise UsageError("there is no finished result to export yet: track first")
+
+    @property
+    def masks_version(self) -> object:
+        """Return what changes with the masks of the result."""
+        if self.fixes is not None:
+            return "fixes", self.fixes.version
+        return "runs", None if self.runs is None else self.runs.version
+
+    def require_no_export(self) -> None:
+        """Raise UsageError while an export is written, whose masks have to stay."""
+        if self.exports.state == "running":
+            raise UsageError("an export is being written: wait for it, or cancel it")
+
+    def masked_in_out(self) -> tuple[int, int]:
+        """Return the In and the Out point, or the clip's first and last frame."""
+        last = self.frames.count - 1 if self.in_out.last is None else self.in_out.last
+        return self.in_out.first or 0, last
 
     def start_fixing(self, fixes: Fixes, previewer: FixPreviewer) -> None:
         """Make this a page that corrects a result, with what was drawn on top of it."""
@@ -235,15 +275,15 @@ class StudioSession:
 
     def start_fix(self) -> None:
         """Correct the result with what is drawn. Raises PromptError, UsageError."""
-        if self.fixes is None:
-            raise UsageError("there is no result to correct here: track first")
-        now, in_out, frames = self.history.now, self.in_out, self.fixes.result.frames
+        fixes = self.require_fixes()
+        self.require_no_export()
+        now, in_out, frames = self.history.now, self.in_out, fixes.result.frames
         in_out.check(now.prompts, now.names)
         within = None
         if in_out != InOut():
             last = frames[-1] if in_out.last is None else in_out.last
             within = (max(in_out.first or 0, frames[0]), min(last, frames[-1]))
-        self.fixes.start(now.prompts, now.objects, within)
+        fixes.start(now.prompts, now.objects, within)
 
     def close(self, *, drop: bool) -> None:
         """End the page. drop: forget what is drawn and in no file or result."""

@@ -16,3 +16,6 @@ OVERLAY_NAME = "overlay.mp4"
 
 PROMPTS_NAME = "prompts.json"
 """The prompt file that tracks the same again."""
+
+REVIEWED_NAME = "reviewed.json"
+"""What somebody looked at on the page and found right; no part of the output, and never counted."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from vos.bounded import read_json
 from vos.io.results.fingerprint import InputFingerprint
+from vos.io.results.layout import REVIEWED_NAME
 from vos.version import __version__
 
 MANIFEST_NAME = "manifest.json"
@@ -26,7 +27,7 @@ _KNOWN_SCHEMAS = (1, SCHEMA)
 CHANGED = "changed"
 """Says of a manifest's input that it changed while it was tracked."""
 
-_LITTER = {".DS_Store", "Thumbs.db", "desktop.ini"}  # left by file managers that looked inside
+_LITTER = {REVIEWED_NAME, ".DS_Store", "Thumbs.db", "desktop.ini"}  # left by who looked inside
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,14 @@ from vos.errors import BusyError, OutputError, Parameter
 from vos.io.disk import sync_folder, take_lock
 from vos.io.inside import Inside, is_real_folder
 from vos.io.paths import display_name
-from vos.io.results.layout import MASKS_NAME, MATTES_NAME, OVERLAY_NAME, PROMPTS_NAME, STATS_NAME
+from vos.io.results.layout import (
+    MASKS_NAME,
+    MATTES_NAME,
+    OVERLAY_NAME,
+    PROMPTS_NAME,
+    REVIEWED_NAME,
+    STATS_NAME,
+)
 from vos.io.results.manifest import LOCK_NAME, MANIFEST_NAME, edits_in_force, read_manifest
 
 WORK_NAME = ".resume"
@@ -24,6 +31,7 @@ _OURS = {
     OVERLAY_NAME,
     PROMPTS_NAME,
     STATS_NAME,
+    REVIEWED_NAME,
     "history",
 }
 """What an output may hold; a folder named `.NAME.old` with nothing else is what is left of one."""

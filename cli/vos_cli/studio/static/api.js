@@ -44,6 +44,12 @@ export function send(method, path, body = {}) {
   return ask(path, (response) => response.json(), { method, headers, body: JSON.stringify(body) });
 }
 
+// What the server makes of a body, as it is.
+export function blob(path, body) {
+  const headers = { "Content-Type": "application/json" };
+  return ask(path, (response) => response.blob(), { method: "POST", headers, body: JSON.stringify(body) });
+}
+
 // A picture, ready to be drawn, with what the server says about it; null where there is none.
 export async function picture(path) {
   const found = await ask(path, async (response) => {

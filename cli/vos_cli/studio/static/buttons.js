@@ -12,6 +12,8 @@ export function updateButtons({ store, run, fixing, clip }) {
   const isReady = store.document.prompts.length || run?.state === "interrupted";
   byId("go").disabled = !isReady || isRunning;
   const isHalfDone = ["stopped", "interrupted"].includes(run?.state);
+  byId("export").hidden = !run?.has_result || !run.has_masks;
+  byId("export").disabled = isRunning;
   byId("close").hidden = isRunning || !(run?.has_result || isHalfDone);
 }
 
@@ -24,9 +26,9 @@ function word(run, fixing, clip) {
 
 export function updateFacts(clip, { model, frames }) {
   const chip = byId("model");
-  chip.className = `chip ${model.error ? "failed" : model.is_ready ? "ready" : ""}`;
+  chip.className = `quiet chip ${model.error ? "failed" : model.is_ready ? "ready" : ""}`;
   chip.textContent = model.is_ready ? (model.note ?? model.name) : (model.error ? "no model" : "loading the model");
-  chip.title = model.error ?? model.note ?? "";
+  chip.title = `${model.error ?? model.note ?? model.name ?? ""}\nShows the models on this machine`.trim();
   byId("clip-facts").textContent = facts(clip, frames).join(" · ");
 }
 

@@ -1,6 +1,7 @@
 // Correcting a result: what looks wrong, what was corrected, and the timeline of both.
 
 import { get, send } from "./api.js";
+import { Review } from "./review.js";
 import { element } from "./rows.js";
 import { stopAfter } from "./stops.js";
 import { KINDS, Timeline } from "./timeline.js";
@@ -8,7 +9,7 @@ import { KINDS, Timeline } from "./timeline.js";
 const byId = (id) => document.getElementById(id);
 
 export class Fixing {
-  data = { prompts: [], suspicious: [], history: [] };
+  data = { prompts: [], suspicious: [], incidents: [], history: [] };
   loaded = null;
   #loading = 0;
 
@@ -17,6 +18,7 @@ export class Fixing {
   constructor(page) {
     this.page = page;
     this.timeline = new Timeline(page);
+    this.review = new Review(page, this);
     document.body.classList.add("fix");
     for (const id of ["timeline", "history-section"]) byId(id).hidden = false;
     byId("download").hidden = true;
@@ -74,12 +76,12 @@ export class Fixing {
     return this.#ask("/api/fix/redo");
   }
 
-  // To the next suspicious span, or the one before.
+  // To the next incident that is to be looked at, or the one before.
   step(way) {
-    const { page, data } = this;
-    const one = stopAfter(data.suspicious, page, way);
+    const { page, review } = this;
+    const one = stopAfter(review.open, page, way);
     if (!one) {
-      page.say(way > 0 ? "Nothing suspicious after this frame" : "Nothing suspicious before this frame");
+      page.say(way > 0 ? "Nothing to look at after this frame" : "Nothing to look at before this frame");
       return;
     }
     page.choose(one.object_id);
@@ -91,23 +93,24 @@ export class Fixing {
     const here = data.suspicious
       .filter((one) => one.first <= page.frame && page.frame <= one.last)
       .sort((one, other) => (other.object_id === page.object) - (one.object_id === page.object));
-    const total = data.suspicious.length;
     const words = here.map((one) => {
       const name = page.store.document.objects[one.object_id] || `object ${one.object_id}`;
       const frames = one.first === one.last ? `frame ${one.first}` : `frames ${one.first} to ${one.last}`;
       return `${name}: ${KINDS[one.kind].text}, ${frames}`;
     });
-    const counted = total === 1 ? "1 suspicious span" : `${total} suspicious spans`;
+    const { open } = this.review;
+    const total = open.length ? `${open.length} to look at` : data.incidents.length ? "All looked at" : "Nothing suspicious";
     const text = byId("suspicious-text");
-    text.textContent = words.join(" · ") || (total ? counted : "Nothing suspicious");
+    text.textContent = words.join(" · ") || total;
     text.title = words.join("\n"); // there may be no room for all of it
     text.classList.toggle("found", words.length > 0);
-    byId("suspicious-before").disabled = !stopAfter(data.suspicious, page, -1);
-    byId("suspicious-next").disabled = !stopAfter(data.suspicious, page, 1);
+    byId("suspicious-before").disabled = !stopAfter(open, page, -1);
+    byId("suspicious-next").disabled = !stopAfter(open, page, 1);
     const isRunning = page.run?.state === "running";
     byId("add-object").hidden = page.isInterrupted;
     byId("fix-undo").disabled = isRunning || !page.run?.can_undo;
     byId("fix-redo").disabled = isRunning || !page.run?.can_redo;
+    this.review.update();
     this.timeline.redraw();
   }
 

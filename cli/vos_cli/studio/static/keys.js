@@ -6,18 +6,23 @@ export class Keys {
   #actions = new Map();
 
   // shortcuts: [keys, what it does, action]; a key is like "b", "Ctrl+z" or "Shift+ArrowLeft".
-  constructor(shortcuts) {
+  // settings: {path, keys}, the user's keys by the usual ones. say(text): told what cannot be.
+  constructor(shortcuts, { path, keys: own }, say) {
     const list = document.getElementById("key-list");
-    for (const [keys, text, action] of shortcuts) {
-      for (const key of keys) this.#actions.set(key, action);
+    document.getElementById("keys-file").textContent = `Other keys: ${path}, such as {"keys": {"b": "q"}}`;
+    const { found, refusal } = remapped(shortcuts, own);
+    if (refusal) say(`${path}: ${refusal}; the usual keys are used`);
+    found.forEach(([keys, text, action], index) => {
+      const [usual] = shortcuts[index];
+      keys.forEach((key, at) => this.#actions.set(key, () => action(usual[at])));
       const term = document.createElement("dt");
       const shown = document.createElement("kbd");
-      shown.textContent = keys[0] === "1" ? "1 – 9" : label(keys[0]);
+      shown.textContent = keys.length === 9 ? `${keys[0]} – ${keys[8]}` : label(keys[0]);
       term.append(shown);
       const meaning = document.createElement("dd");
       meaning.textContent = text;
       list.append(term, meaning);
-    }
+    });
     window.addEventListener("keydown", (event) => this.#press(event));
     window.addEventListener("click", letGo);
   }
@@ -39,8 +44,24 @@ export class Keys {
     const action = this.#actions.get(name);
     if (!action || event.altKey) return;
     event.preventDefault();
-    action(key);
+    action();
   }
+}
+
+// The shortcuts with the user's keys, or the usual ones and why.
+export function remapped(shortcuts, own) {
+  const known = new Set(shortcuts.flatMap(([keys]) => keys));
+  const unknown = Object.keys(own).find((key) => !known.has(key));
+  if (unknown !== undefined) return { found: shortcuts, refusal: `no shortcut has the key ${unknown}` };
+  const found = shortcuts.map(([keys, text, action]) => [keys.map((key) => own[key] ?? key), text, action]);
+  const taken = new Map();
+  for (const [keys, text] of found) {
+    for (const key of keys) {
+      if (taken.has(key)) return { found: shortcuts, refusal: `${key} would be both "${taken.get(key)}" and "${text}"` };
+      taken.set(key, text);
+    }
+  }
+  return { found };
 }
 
 function label(key) {

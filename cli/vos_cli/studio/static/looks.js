@@ -10,6 +10,8 @@ export class Looks extends EventTarget {
   opacity = 0.45;
   isMaskShown = true;
   view = "overlay";
+  time = "seconds"; // or "timecode"
+  theme = null; // as set in the file
   brush = 12; // radius in frame pixels
   solo = null; // the only object that is shown
   hidden = [];
@@ -77,7 +79,7 @@ export class Looks extends EventTarget {
   }
 
   #values() {
-    const { opacity, isMaskShown, view, brush, solo, hidden, locked, painted } = this;
-    return { opacity, isMaskShown, view, brush, solo, hidden, locked, painted };
+    const { opacity, isMaskShown, view, time, theme, brush, solo, hidden, locked, painted } = this;
+    return { opacity, isMaskShown, view, time, theme, brush, solo, hidden, locked, painted };
   }
 }

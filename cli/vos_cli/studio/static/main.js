@@ -4,11 +4,13 @@ import { Lost, get, send } from "./api.js";
 import { updateButtons, updateFacts } from "./buttons.js";
 import { Connection } from "./connection.js";
 import { Crosshair } from "./crosshair.js";
+import { ExportDialog } from "./export.js";
 import { Fixing } from "./fixing.js";
 import { hint } from "./hints.js";
 import { InOut } from "./inout.js";
 import { Keys } from "./keys.js";
 import { Looks } from "./looks.js";
+import { Models } from "./models.js";
 import { NotHere } from "./nothere.js";
 import { Objects } from "./objects.js";
 import { Panel } from "./panel.js";
@@ -71,6 +73,8 @@ class Page {
     if (this.clip.mode === "fix") this.fixing = new Fixing(this);
     this.views = new Views(this);
     this.notHere = new NotHere(this);
+    new Models(this);
+    this.exporting = new ExportDialog(this);
     this.looks.addEventListener("change", () => this.#looksChanged());
     this.#looksChanged();
     this.#connect(); // on a slow line people are faster than the rest of this
@@ -211,6 +215,7 @@ class Page {
   async close() {
     await this.store.settled();
     await this.#ask().catch(() => {});
+    if (await this.exporting.isBusy().catch(() => false)) return;
     const { prompts } = this.store.document;
     const answer = await askToClose(this.status, prompts.length, this.fixing !== null);
     if (!answer) return;
@@ -247,7 +252,8 @@ class Page {
   }
 
   #looksChanged() {
-    const { opacity, isMaskShown } = this.looks;
+    const { opacity, isMaskShown, theme } = this.looks;
+    document.documentElement.dataset.theme = theme ?? this.clip.settings.theme;
     byId("opacity").value = Math.round(100 * opacity);
     byId("mask-word").textContent = isMaskShown ? "Mask" : "Off";
     byId("mask-word").ariaPressed = String(isMaskShown);
@@ -349,11 +355,14 @@ class Page {
       if (this.store.isPending && !this.isOver) event.preventDefault();
     });
     byId("help").addEventListener("click", () => byId("keys").showModal());
+    byId("theme").addEventListener("click", () => {
+      this.looks.change({ theme: document.documentElement.dataset.theme === "light" ? "dark" : "light" });
+    });
     byId("opacity").addEventListener("input", (event) => {
       this.looks.change({ opacity: event.target.value / 100, isMaskShown: true });
     });
     new ResizeObserver(() => (this.view.isFitted ? this.fit() : this.redraw())).observe(canvas);
-    new Keys(shortcuts(this));
+    new Keys(shortcuts(this), this.clip.settings, (text) => this.say(text, true));
   }
 }
 

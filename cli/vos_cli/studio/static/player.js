@@ -1,17 +1,20 @@
 // Frame by frame: slider, number field, playback.
 
+import { timecode } from "./timecode.js";
+
 const AHEAD = 8;
 const MOST_LEFT_OUT = 5;
 
 export class Player {
   isPlaying = false;
   isLooping = false;
+  #around = null; // [first, last], played again and again
   #slider = document.getElementById("slider");
   #number = document.getElementById("frame-number");
   #marks = document.getElementById("marks");
   #play = document.getElementById("play");
 
-  // page: {clip, store, screen, frame, count, inOut, go(frame), show(frame), redraw()}; show waits
+  // page: {clip, looks, store, screen, frame, count, inOut, go(frame), show(frame), redraw()}; show waits
   // for the picture.
   constructor(page) {
     this.page = page;
@@ -24,11 +27,23 @@ export class Player {
     document.getElementById("next").addEventListener("click", () => page.go(page.frame + 1));
     this.#play.addEventListener("click", () => this.toggle());
     document.getElementById("loop").addEventListener("click", () => this.loop());
+    document.getElementById("time").addEventListener("click", () => this.switchTime());
   }
 
   loop() {
     this.isLooping = !this.isLooping;
     document.getElementById("loop").ariaPressed = String(this.isLooping);
+  }
+
+  get isAround() {
+    return this.#around !== null;
+  }
+
+  // Play these frames again and again, until it is stopped.
+  around(first, last) {
+    this.stop();
+    this.#around = [first, last];
+    this.#run();
   }
 
   toggle() {
@@ -37,6 +52,7 @@ export class Player {
   }
 
   stop() {
+    this.#around = null;
     if (!this.isPlaying) return;
     this.isPlaying = false;
     this.#show();
@@ -47,12 +63,14 @@ export class Player {
     const { page } = this;
     this.isPlaying = true;
     this.#show();
-    const isInside = () => page.inOut.from <= page.frame && page.frame < page.inOut.to;
-    if (!isInside()) await page.show(page.inOut.from);
+    const around = this.#around;
+    const [from, to] = around ?? [page.inOut.from, page.inOut.to];
+    const isInside = () => from <= page.frame && page.frame < to;
+    if (!isInside()) await page.show(from);
     let step = 1;
-    while (this.isPlaying && isInside()) {
+    while (this.isPlaying && this.#around === around && isInside()) {
       const begun = performance.now();
-      const next = Math.min(page.frame + step, page.inOut.to);
+      const next = Math.min(page.frame + step, to);
       for (let ahead = 1; ahead <= AHEAD; ahead += 1) page.screen.expect(next + ahead * step);
       await page.show(next);
       const [took, room] = [performance.now() - begun, (1000 * step) / page.clip.rate];
@@ -61,9 +79,10 @@ export class Player {
       // A machine that is too slow for every frame shows fewer, at the right speed.
       if (took > room) step = Math.min(step + 1, MOST_LEFT_OUT);
       else if (took < room / 2) step = Math.max(step - 1, 1);
-      if (this.isLooping && this.isPlaying && next === page.inOut.to) await page.show(page.inOut.from);
+      const isAgain = this.isLooping || around;
+      if (isAgain && this.isPlaying && next === to) await page.show(from);
     }
-    this.stop();
+    if (this.#around === around) this.stop();
   }
 
   update() {
@@ -72,8 +91,7 @@ export class Player {
     this.#slider.max = this.#number.max = last;
     this.#slider.value = page.frame;
     if (document.activeElement !== this.#number) this.#number.value = page.frame;
-    const seconds = (frame) => (frame / page.clip.rate).toFixed(2);
-    document.getElementById("time").textContent = `${seconds(page.frame)} / ${seconds(last)} s`;
+    document.getElementById("time").textContent = this.#time(last);
     page.inOut.update();
     const frames = new Set(page.store.document.prompts.map((prompt) => prompt.frame_idx));
     this.#marks.replaceChildren(
@@ -83,6 +101,22 @@ export class Player {
         return mark;
       }),
     );
+  }
+
+  // The source's timecode where it has one, else from zero.
+  switchTime() {
+    const { looks } = this.page;
+    looks.change({ time: looks.time === "timecode" ? "seconds" : "timecode" });
+    this.update();
+  }
+
+  #time(last) {
+    const { clip, frame, looks } = this.page;
+    if (looks.time === "timecode" && clip.timecode) {
+      return `${timecode(frame, clip.timecode)} / ${timecode(last, clip.timecode)}`;
+    }
+    const seconds = (one) => (one / clip.rate).toFixed(2);
+    return `${seconds(frame)} / ${seconds(last)} s`;
   }
 
   #show() {

@@ -1,5 +1,7 @@
 // The side panel of tracking: how far it is, how it ended.
 
+import { copy } from "./copying.js";
+
 const TITLES = { running: "Tracking", done: "Tracked", stopped: "Stopped", failed: "Not tracked" };
 const FIX_TITLES = {
   running: "Correcting", done: "Corrected", stopped: "Stopped", failed: "Not corrected", interrupted: "Interrupted",
@@ -12,11 +14,7 @@ export class RunPanel {
 
   // on: {stop(), replace(), correct(), say(text)}
   constructor(on) {
-    part("copy").addEventListener("click", async () => {
-      const copied = navigator.clipboard?.writeText(this.#output);
-      await copied?.then(() => on.say(`Copied ${this.#output}`), () => on.say(this.#output));
-      if (!copied) on.say(this.#output); // over plain HTTP from another machine there is none
-    });
+    part("copy").addEventListener("click", () => copy(this.#output, on.say));
     part("correct").addEventListener("click", on.correct);
     part("stop").addEventListener("click", on.stop);
     part("replace").addEventListener("click", on.replace);

@@ -33,8 +33,12 @@ export function shortcuts(page) {
     [["h"], "Pan", tool("pan")],
     ...(page.fixing
       ? [
-          [["."], "Next suspicious span", () => page.fixing.step(1)],
-          [[","], "Suspicious span before", () => page.fixing.step(-1)],
+          [["."], "Next to look at", () => page.fixing.step(1)],
+          [[","], "To look at before this", () => page.fixing.step(-1)],
+          [["k"], "Fine: nothing is wrong here", () => page.fixing.review.fine()],
+          [["w"], "Play around this again and again", () => page.fixing.review.loopAround()],
+          [[">"], "Timeline closer", () => page.fixing.timeline.zoom(2)],
+          [["<"], "Timeline wider", () => page.fixing.timeline.zoom(0.5)],
         ]
       : []),
     [["a"], "New object", () => page.panel.addObject()],
@@ -59,8 +63,10 @@ export function shortcuts(page) {
     [["+", "="], "Zoom in", zoom(1.25)],
     [["-"], "Zoom out", zoom(0.8)],
     [["m"], "Mask on, off", () => page.looks.change({ isMaskShown: !page.looks.isMaskShown })],
+    [["y"], "Timecode, seconds", () => page.player.switchTime()],
     [["v"], "Next view", () => page.views.next()],
     [["Ctrl+Enter"], isPick ? "Save and close" : page.fixing ? "Fix" : "Track", () => document.getElementById("go").click()],
+    ...(isPick ? [] : [[["Ctrl+e"], "Export", () => document.getElementById("export").click()]]),
     ...(isPick ? [[["Ctrl+s"], "Save", () => page.save(false)]] : []),
     [["?"], "This list", () => document.getElementById("keys").showModal()],
   ];

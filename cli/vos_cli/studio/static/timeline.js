@@ -1,4 +1,7 @@
-// What each object was over time, under the frame slider and to its scale.
+// What each object was over time, under the frame slider and to its scale, or closer.
+
+import { Hover } from "./hover.js";
+import { Span } from "./span.js";
 
 const STRIPS = [
   { name: "area", label: "Area" },
@@ -9,11 +12,13 @@ const STRIP = 18; // CSS pixels
 const GAP = 3;
 const BLOCK = STRIPS.length * (STRIP + GAP) + 12;
 const TOP = 4;
+const WHEEL = 1.4; // a step of it
 const EDGE = 8; // the slider's knob reaches as far beyond its ends
 export const KINDS = {
   lost: { colour: "229 72 77", text: "lost" },
   "score drop": { colour: "240 169 64", text: "score drop" },
   "area jump": { colour: "190 140 255", text: "area jump" },
+  "low score": { colour: "150 160 175", text: "the model is not sure" },
   "after cut": { colour: "74 170 255", text: "tracked across a cut" },
 };
 
@@ -26,14 +31,24 @@ export class Timeline {
   // page: {clip, frame, count, object, store, go(frame), choose(object)}
   constructor(page) {
     this.page = page;
+    this.span = new Span(page);
+    this.hover = new Hover(page, this.#canvas);
     this.#canvas.addEventListener("pointerdown", (event) => {
       this.#canvas.setPointerCapture(event.pointerId);
-      const object = this.#ids()[Math.floor((event.offsetY - TOP) / BLOCK)];
+      const object = this.#objectAt(event);
       if (object !== undefined && object !== page.object) page.choose(object);
       this.#goTo(event);
     });
     this.#canvas.addEventListener("pointermove", (event) => {
       if (this.#canvas.hasPointerCapture(event.pointerId)) this.#goTo(event);
+      this.hover.show(this.#frameAt(event), this.#objectAt(event), event.offsetX);
+    });
+    this.#canvas.addEventListener("wheel", (event) => this.#turn(event), { passive: false });
+    document.getElementById("closer").addEventListener("click", () => this.zoom(2));
+    document.getElementById("wider").addEventListener("click", () => this.zoom(0.5));
+    document.getElementById("whole").addEventListener("click", () => {
+      this.span.whole();
+      this.redraw();
     });
     new ResizeObserver(() => this.redraw()).observe(this.#canvas.parentElement);
   }
@@ -55,9 +70,11 @@ export class Timeline {
     if (!this.data || !this.#canvas.clientWidth) return;
     const ratio = window.devicePixelRatio;
     const size = [this.#canvas.clientWidth * ratio, this.#canvas.clientHeight * ratio].map(Math.round);
-    const { page } = this;
+    const { page, span } = this;
+    span.follow();
+    this.#showSpan();
     const place = this.#place();
-    const kind = [...size, place.left, place.width, page.count, page.object, this.data.id].join();
+    const kind = [...size, ...Object.values(place), page.count, page.object, this.data.id].join();
     if (kind !== this.#drawn) {
       [this.#canvas.width, this.#canvas.height] = [this.#still.width, this.#still.height] = size;
       this.#drawStill(this.#still.getContext("2d"), ratio, place);
@@ -80,16 +97,51 @@ export class Timeline {
   #place() {
     const slider = document.getElementById("slider").getBoundingClientRect();
     const own = this.#canvas.getBoundingClientRect();
-    return { left: slider.left - own.left + 8, width: slider.width - 16 };
+    const { from, to } = this.span;
+    return { left: slider.left - own.left + 8, width: slider.width - 16, from, to };
   }
 
-  #x(frame, { left, width }) {
-    return left + (width * frame) / Math.max(1, this.page.count - 1);
+  #x(frame, { left, width, from, to }) {
+    return left + (width * (frame - from)) / Math.max(1, to - from);
+  }
+
+  #frameAt(event) {
+    const { left, width, from, to } = this.#place();
+    const share = clamp((event.offsetX - left) / width, 0, 1);
+    return Math.min(this.page.count - 1, Math.round(from + share * (to - from)));
+  }
+
+  #objectAt(event) {
+    return this.#ids()[Math.floor((event.offsetY - TOP) / BLOCK)];
   }
 
   #goTo(event) {
-    const { left, width } = this.#place();
-    this.page.go(Math.round(((event.offsetX - left) / width) * (this.page.count - 1)));
+    this.page.go(this.#frameAt(event));
+  }
+
+  // factor: above 1 to see more closely, about the frame that is shown or another.
+  zoom(factor, about = this.page.frame) {
+    this.span.zoom(factor, about);
+    this.redraw();
+  }
+
+  // The wheel zooms where there is nothing to scroll, or with Ctrl; sideways or with Shift it moves.
+  #turn(event) {
+    const strips = this.#canvas.parentElement;
+    const isSideways = event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY);
+    if (!isSideways && !event.ctrlKey && strips.scrollHeight > strips.clientHeight) return;
+    event.preventDefault();
+    const { from, to, width } = this.#place();
+    if (isSideways) this.span.move((((event.deltaX || event.deltaY) / width) * (to - from)));
+    else this.span.zoom(event.deltaY < 0 ? WHEEL : 1 / WHEEL, this.#frameAt(event));
+    this.redraw();
+  }
+
+  #showSpan() {
+    const { from, to, isWhole } = this.span;
+    document.getElementById("whole").hidden = document.getElementById("span-text").hidden = isWhole;
+    document.getElementById("wider").disabled = isWhole;
+    document.getElementById("span-text").textContent = `Frames ${Math.ceil(from)} to ${Math.floor(to)}`;
   }
 
   #drawStill(context, ratio, place) {
@@ -100,6 +152,7 @@ export class Timeline {
     context.lineWidth = 1;
     context.setLineDash([3, 3]);
     for (const cut of this.data.cuts) {
+      if (!isInside(cut, place)) continue;
       const x = Math.round(this.#x(cut, place)) - 0.5;
       stroke(context, [[x, 0], [x, bottom]]);
     }
@@ -110,7 +163,7 @@ export class Timeline {
     const { data, page } = this;
     const colour = page.clip.colours[id];
     const height = STRIPS.length * (STRIP + GAP) - GAP;
-    const half = Math.max(0.5, place.width / Math.max(1, page.count - 1) / 2);
+    const half = Math.max(0.5, place.width / Math.max(1, place.to - place.from) / 2);
     const range = (first, last) => {
       const from = this.#x(first, place) - half;
       return [from, Math.max(2, this.#x(last, place) + half - from)];
@@ -164,6 +217,7 @@ export class Timeline {
     context.restore();
     context.fillStyle = colour;
     for (const frame of data.prompted[id] ?? []) {
+      if (!isInside(frame, place)) continue;
       const x = this.#x(frame, place);
       context.beginPath();
       context.moveTo(x - 4, top - 4);
@@ -178,14 +232,14 @@ export class Timeline {
     const ratio = window.devicePixelRatio;
     const columns = new Map();
     series[name].forEach((value, index) => {
-      if (value === null) return;
+      if (value === null || !isInside(series.first + index, place, 1)) return;
       const column = Math.round(this.#x(series.first + index, place) * ratio);
       const known = columns.get(column);
       if (!known) columns.set(column, [value, value]);
       else if (value < known[0]) known[0] = value;
       else if (value > known[1]) known[1] = value;
     });
-    const step = Math.max(1, (place.width * ratio) / Math.max(1, this.page.count - 1));
+    const step = Math.max(1, (place.width * ratio) / Math.max(1, place.to - place.from));
     context.beginPath();
     context.strokeStyle = context.fillStyle = colour;
     if (floor !== null) {
@@ -219,7 +273,7 @@ export class Timeline {
     const bottom = TOP + this.#ids().length * BLOCK - 8;
     context.strokeStyle = "#fff";
     context.lineWidth = 1.5;
-    stroke(context, [[x, 0], [x, bottom]]);
+    if (isInside(page.frame, place)) stroke(context, [[x, 0], [x, bottom]]);
     context.textBaseline = "middle";
     this.#ids().forEach((id, index) => {
       const top = TOP + index * BLOCK;
@@ -246,6 +300,10 @@ export class Timeline {
       });
     });
   }
+}
+
+function isInside(frame, { from, to }, margin = 0) {
+  return from - margin <= frame && frame <= to + margin;
 }
 
 // Where an object is absent because somebody said so.
