@@ -19,7 +19,7 @@ from vos_cli.options.track import PROMPT_OPTIONS, TrackFlags
 
 SIDECAR = "sidecar"
 _LONGEST = 120
-_NO_PROMPTS = {name: None if name == "prompts" else () for name in PROMPT_OPTIONS}
+_NO_PROMPTS = {name: None if name in ("prompts", "boxes") else () for name in PROMPT_OPTIONS}
 
 
 @dataclass(frozen=True, slots=True)

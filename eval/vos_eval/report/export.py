@@ -128,21 +128,23 @@ def write_csv(score: Score, path: Path) -> list[Path]:
     return written
 
 
-def write_text(text: str, path: Path) -> None:
+def write_text(text: str, path: Path, *, errors: str = "strict") -> None:
     """Write a file in one go: under another name first, so that no half of it looks whole.
+
+    errors: what becomes of half characters, as in `str.encode`.
 
     Raises:
         EvalError: it cannot be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(text, path)
+        _replace(text, path, errors)
     except OSError as error:
         raise EvalError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
-def _replace(text: str, path: Path) -> None:
+def _replace(text: str, path: Path, errors: str) -> None:
     part = path.with_name(path.name + ".part")
     part.unlink(missing_ok=True)  # a link there would be written through
-    part.write_text(text, "utf-8", newline="")
+    part.write_text(text, "utf-8", errors, newline="")
     part.replace(path)

@@ -8,6 +8,8 @@ from html import escape
 from importlib.resources import files
 from pathlib import Path
 
+from vos_eval.report.export import write_text
+
 PAGE_NAME = "index.html"
 EYEBROW = "Video object segmentation"
 """The line above the heading of every page begins so."""
@@ -36,13 +38,9 @@ def page_text(
 
 
 def write_page(text: str, folder: Path) -> Path:
-    """Write FOLDER/index.html and return its path."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write FOLDER/index.html and return its path. Raises EvalError where it cannot be."""
     path = folder / PAGE_NAME
-    part = folder / f".{PAGE_NAME}.part"
-    part.unlink(missing_ok=True)  # a link there would be written through
-    part.write_text(text, "utf-8", errors="replace")
-    part.replace(path)
+    write_text(text, path, errors="replace")
     return path
 
 

@@ -90,11 +90,13 @@ def _read_annotations(root: Mapping[str, Any], name: str, wants_numbers: bool) -
         return numbers[image]
 
     found, crowds = _read_boxes(root["annotations"], f"{name}: annotation", number, labels)
-    sizes = {(one.get("height"), one.get("width")) for one in images} - {(None, None)}
+    sizes = [(one.get("height"), one.get("width")) for one in images]
+    sizes = [pair for pair in sizes if pair != (None, None)]
     size_hw = None
     if sizes:
-        height, width = min(sizes, key=repr)
-        if len(sizes) > 1 or not (_is_side(height) and _is_side(width)):
+        height, width = sizes[0]
+        differ = any(pair != sizes[0] for pair in sizes)
+        if differ or not (_is_side(height) and _is_side(width)):
             raise PromptError(
                 f"{name}: its images do not have one width and height; those of a video do: "
                 "correct them, or leave them out"
