@@ -232,7 +232,7 @@ def test_what_is_drawn_while_it_tracks_stays(monkeypatch, window: Any, clip: Pat
         tab.page.keyboard.press("Control+Enter")
         tab.page.wait_for_selector(r'#run-text:text-matches("^[0-9]+ of")')
         # On the first frame a second box would take the place of the first.
-        tab.page.wait_for_function("document.getElementById('frame-number').value > 0")
+        tab.page.wait_for_selector('#canvas:not([data-frame="0"])')
         start, end = tab.at(20, 20), tab.at(60, 50)
         mouse = tab.page.mouse
         mouse.move(*start)
