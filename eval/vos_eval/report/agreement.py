@@ -178,7 +178,7 @@ def _objects(found: Comparison, names: Mapping[int, str]) -> str:
         cards.append(
             f"<article><h4>{escape(call(item.object_id, names))}<b>{percent(mean)}</b></h4>"
             f"{plot({'j': item.agreement}, found.frames, title)}"
-            f"<p>{escape(where)}{len(item.spans)} spans apart</p></article>"
+            f"<p>{escape(where)}{_count_spans(len(item.spans))}</p></article>"
         )
     return (
         '<section><h2>Agreement over time</h2><p class="key"><i class="j"></i>J of the two masks, '
@@ -244,3 +244,7 @@ def _about(found: Comparison, about: Mapping[str, tuple[str, str]]) -> str:
         rows = {key: values[index] for key, values in about.items() if values[index]}
         parts.append(f"<h3>{escape(side.name)}</h3>{facts(rows)}")
     return f"<section><h2>What was compared</h2>{''.join(parts)}</section>"
+
+
+def _count_spans(count: int) -> str:
+    return f"{count} span{'' if count == 1 else 's'} apart"
