@@ -161,6 +161,8 @@ def _collect(
         [torch.cat([key.to(keys), _repeat(of_key, b)], dim=1) for key, _ in seen], dim=2
     )
     masks = torch.cat([mask.to(keys) for _, mask in seen], dim=1).unflatten(0, (b, -1))
+    # The last row sums up all that is alike, in the same product.
+    masks = torch.cat([masks, torch.ones_like(masks[:, :1])], dim=1)
     rows = []
     for y, near_y in _split_into_tiles(h, tiles):
         row = []
@@ -168,9 +170,8 @@ def _collect(
             likeness = torch.bmm(
                 query[..., y, x].flatten(2).transpose(1, 2),
                 remembered[..., near_y, near_x].flatten(2),
-            ).exp()
-            inside = torch.bmm(likeness, masks[..., near_y, near_x].flatten(2).transpose(1, 2))
-            found = torch.cat([inside, likeness.sum(-1, keepdim=True)], dim=2).transpose(1, 2)
+            ).exp_()
+            found = torch.bmm(masks[..., near_y, near_x].flatten(2), likeness.transpose(1, 2))
             row.append(found.unflatten(2, (y.stop - y.start, x.stop - x.start)))
         rows.append(torch.cat(row, dim=3))
     found = torch.cat(rows, dim=2) / len(seen)
