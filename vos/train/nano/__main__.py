@@ -17,6 +17,7 @@ from vos.train.nano.trainer import TrainConfig, Trainer, export
 
 
 def main() -> None:
+    defaults = TrainConfig()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--out", type=Path, default=Path("runs/nano"))
@@ -28,7 +29,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=0, help="CPU threads, 0 for torch's default")
     parser.add_argument("--workers", type=int, default=1, help="processes that make clips")
     parser.add_argument("--parts", type=int, default=1, help="times as many clips per batch")
-    parser.add_argument("--rate", type=float, default=TrainConfig.lr, help="highest learning rate")
+    parser.add_argument("--rate", type=float, default=defaults.lr, help="highest learning rate")
     parser.add_argument("--export", type=Path, help="write --out's weights to this file and stop")
     parser.add_argument("--mean-with", type=Path, help="exported weights to average those with")
     args = parser.parse_args()
@@ -39,7 +40,6 @@ def main() -> None:
         torch.set_num_threads(args.threads)
     args.out.mkdir(parents=True, exist_ok=True)
     stages = make_stages(_find_images(args.images))
-    defaults = TrainConfig()
     config = TrainConfig(
         seed=args.seed,
         lr=args.rate,

@@ -331,3 +331,10 @@ def test_the_generating_process_ends_with_a_killed_trainer(tmp_path):
     while psutil.pid_exists(worker) and time.monotonic() < deadline:
         time.sleep(0.2)
     assert not psutil.pid_exists(worker)
+
+
+def test_the_command_trains_without_options_and_exports(tmp_path):
+    run = [sys.executable, "-m", "vos.train.nano", "--out", str(tmp_path), "--device", "cpu"]
+    subprocess.run([*run, "--minutes", "0"], check=True, capture_output=True)
+    subprocess.run([*run, "--export", str(tmp_path / "nano.safetensors")], check=True)
+    assert load_model(tmp_path / "nano.safetensors", torch.device("cpu")).image_size == 320
