@@ -337,4 +337,5 @@ def test_the_command_trains_without_options_and_exports(tmp_path):
     run = [sys.executable, "-m", "vos.train.nano", "--out", str(tmp_path), "--device", "cpu"]
     subprocess.run([*run, "--minutes", "0"], check=True, capture_output=True)
     subprocess.run([*run, "--export", str(tmp_path / "nano.safetensors")], check=True)
-    assert load_model(tmp_path / "nano.safetensors", torch.device("cpu")).image_size == 320
+    model, _ = load_model(str(tmp_path / "nano.safetensors"), device=torch.device("cpu"))
+    assert model.image_size == 320
