@@ -12,8 +12,8 @@ from PIL import Image
 
 from finished_result import FRAMES, export_result, label_map
 from vos.errors import OutputError, VerificationError
-from vos.io.results.folder import locate_part
 from vos.io.results.layout import MASKS_NAME
+from vos.io.results.part import locate_part
 from vos.io.write.deliver import resume
 from vos.io.write.deliver.export import export
 from vos.io.write.deliver.finished import open_finished
