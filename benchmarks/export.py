@@ -36,8 +36,8 @@ from vos.io.results.manifest import Fingerprint
 from vos.io.write.deliver.export import export
 from vos.io.write.deliver.finished import FinishedResult, frames_with_images, open_finished
 from vos.io.write.deliver.format import ShotFrame
-from vos.io.write.deliver.movie_frames import convert_colours, convert_matte, lay_matte
-from vos.io.write.deliver.movies import CODECS, MovieCodec, open_encoder
+from vos.io.write.deliver.movies.frames import convert_colours, convert_matte, lay_matte
+from vos.io.write.deliver.movies.write import CODECS, MovieCodec, open_encoder
 from vos.io.write.deliver.order import ExportPlan, Order, plan_export
 from vos.io.write.deliver.registry import FORMATS
 from vos.io.write.masks import MaskSink

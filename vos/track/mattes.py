@@ -17,6 +17,9 @@ from torch import Tensor
 
 from vos.track.resize import resize_to_video
 
+# `draw_soft_edge` of `vos.io.write.deliver.edges` is this formula in NumPy, because an export must
+# not load torch. `test_exports_draw_the_same_edge` in tests/unit/track/test_mattes.py holds the two
+# equal.
 _STEEPNESS = 4.0  # sigmoid(4) is 0.98
 _LEAST_SLOPE = 1e-6
 

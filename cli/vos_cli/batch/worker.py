@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Protocol, Self, TextIO
 from vos.errors import BusyError, InputError, OutOfMemoryError, OutputError
 from vos.io.disk import output_errors
 from vos.io.inside import Inside, check_inside
-from vos.io.results.folder import discard_part
 from vos.io.results.layout import STATS_NAME
+from vos.io.results.part import discard_part
 from vos.io.write.deliver.order import place_beside
 from vos.model.options import ModelOptions
 from vos.settings import Settings

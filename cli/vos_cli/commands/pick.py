@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from vos.io.results.folder import locate_part
 from vos.io.results.layout import PROMPTS_NAME
+from vos.io.results.part import locate_part
 from vos.prompts.file import NamedPrompts, load_named_prompts
 from vos_cli.console.errors import Interrupted
 from vos_cli.console.notices import notify, warn

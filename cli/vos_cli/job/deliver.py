@@ -9,7 +9,7 @@ from typing import Any
 
 from vos.errors import Cancelled, OtherOutputError, VosError
 from vos.io.paths import display_name
-from vos.io.results.folder import locate_part
+from vos.io.results.part import locate_part
 from vos.io.write.deliver.export import Exported, export
 from vos.io.write.deliver.finished import FinishedResult, open_finished
 from vos.io.write.deliver.order import ExportPlan, Order, place_beside, plan_export

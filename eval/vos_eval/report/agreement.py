@@ -177,7 +177,7 @@ def _objects(found: Comparison, names: Mapping[int, str]) -> str:
         where = "" if item.lowest is None else f"lowest on {found.frames[item.lowest]} · "
         cards.append(
             f"<article><h4>{escape(call(item.object_id, names))}<b>{percent(mean)}</b></h4>"
-            f"{plot({'j': item.agreement}, found.frames, title)}"
+            f"{plot([('j', item.agreement)], found.frames, title)}"
             f"<p>{escape(where)}{_count_spans(len(item.spans))}</p></article>"
         )
     return (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 
 import numpy as np
@@ -19,7 +19,7 @@ COLOURS = 8
 def object_plot(item: ObjectScore) -> str:
     """Draw J and F over the scored frames."""
     title = f"{item.video} object {item.object_id}: J and F of {len(item.j)} frames"
-    return plot({"f": item.f, "j": item.j}, item.frames, title)
+    return plot([("f", item.f), ("j", item.j)], item.frames, title)
 
 
 def curves(frames: Sequence[str], series: Sequence[np.ndarray], title: str) -> str:
@@ -28,19 +28,17 @@ def curves(frames: Sequence[str], series: Sequence[np.ndarray], title: str) -> s
     frames: those of the longest series; the others end with them.
     """
     named = [(f"c{index % COLOURS}", values) for index, values in enumerate(series)]
-    return _plot(frames, named, title)
+    return plot(named, frames, title)
 
 
-def plot(lines: Mapping[str, np.ndarray], frames: Sequence[str], title: str) -> str:
+def plot(lines: Iterable[tuple[str, np.ndarray]], frames: Sequence[str], title: str) -> str:
     """Draw values from 0 to 1 over frames; long videos show the lowest frame of each bin.
 
-    lines: by the class of the style, each with a value per frame, NaN where there is none.
-    frames: their names. title: for those who do not see it.
+    lines: the class that gives each its style, and a value per frame, NaN where there is none.
+        Those that begin later end with the last frame.
+    frames: their names.
+    title: for those who do not see it.
     """
-    return _plot(frames, lines.items(), title)
-
-
-def _plot(frames: Sequence[str], series: Iterable[tuple[str, np.ndarray]], title: str) -> str:
     per_bin = -(-len(frames) // _MAX_POINTS)
     inner_h = _HEIGHT - _TOP - _BOTTOM
     grid = []
@@ -53,7 +51,7 @@ def _plot(frames: Sequence[str], series: Iterable[tuple[str, np.ndarray]], title
         )
     drawn = "".join(
         f'<path d="{_path(values, len(frames), per_bin, inner_h)}" class="{name}"/>'
-        for name, values in series
+        for name, values in lines
     )
     ends = (
         f'<text x="{_LEFT}" y="{_HEIGHT - 4}" class="tick">{escape(frames[0])}</text>'

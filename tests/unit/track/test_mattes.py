@@ -14,6 +14,7 @@ from e2e import clips
 from stand_in import StandIn
 from vos.api import Tracker
 from vos.io.read.open import open_source
+from vos.io.write.deliver.edges import draw_soft_edge
 from vos.model.gpu.record_model import record_model
 from vos.model.load import ModelInfo
 from vos.model.sam2 import Sam2Model
@@ -68,6 +69,19 @@ def test_at_128_a_matte_is_the_objects_own_mask(size_hw):
         for matte, one in zip(mattes, logits.values(), strict=True):
             assert torch.equal(matte >= 128, resize_to_video(one, size_hw)[0, 0] > 0)
         assert not mattes[2].any()
+
+
+@pytest.mark.parametrize("size_hw", [(64, 64), (90, 160), (20, 300), (1, 7), (7, 1)])
+@pytest.mark.parametrize("scale", [0.01, 3.0, 1024.0])
+def test_exports_draw_the_same_edge(size_hw, scale):
+    torch.manual_seed(0)
+    logits = scale * torch.randn(1, 1, 16, 16)
+    (matte,) = matte_pixels({1: logits}, size_hw)
+    full = resize_to_video(logits, size_hw)[0, 0].numpy()
+    drawn = draw_soft_edge(full, 0.0)
+    # A pixel hardly on one side of the contour may be a level beyond it, or be rounded otherwise.
+    assert np.abs(matte.numpy().astype(int) - drawn).max() <= 1
+    assert len(np.unique(drawn)) >= 5
 
 
 def test_mattes_overlap_where_masks_do_not(make_frames, tiny_model):

@@ -14,10 +14,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from vos.errors import BusyError, OtherOutputError, OutputError, Parameter
+from vos.errors import OtherOutputError, OutputError, Parameter
 from vos.io.closing import Closing
-from vos.io.disk import output_errors, sync_folder, take_lock
-from vos.io.inside import Inside, is_real_folder
+from vos.io.disk import output_errors, sync_folder
+from vos.io.inside import Inside
 from vos.io.paths import display_name
 from vos.io.results.checkpoints import Checkpoint, CheckpointStore
 from vos.io.results.fingerprint import is_by_ends
@@ -31,13 +31,9 @@ from vos.io.results.manifest import (
     read_manifest,
     versions,
 )
-from vos.io.results.swap import (
-    WORK_NAME,
-    locate_old,
-    recover_swap,
-    refuse_to_lose_edits,
-    swap_in,
-)
+from vos.io.results.part import empty_part, locate_part, make_part, remove_part
+from vos.io.results.place import is_done
+from vos.io.results.swap import WORK_NAME, locate_old, recover_swap, swap_in
 
 IDENTITY, STATE, SOURCE = "identity", "state", "source"
 """What the header of a checkpoint holds."""
@@ -134,13 +130,13 @@ class OutputFolder(Closing):
             if not path.name:
                 raise OutputError(f"{path}: is the root of the disk: choose another -o")
             while True:
-                if _is_done(path, fingerprint, overwrite=overwrite):
+                if is_done(path, fingerprint, overwrite=overwrite):
                     _finish_swap(path)
                     output = cls(path, fingerprint, source, is_complete=True, lock=None)
                     output.is_known_by_ends = _is_known_by_ends(read_manifest(path))
                     return output
                 path.parent.mkdir(parents=True, exist_ok=True)
-                held = _make_part(path)
+                held = make_part(path)
                 if held is not None:
                     break  # else the run that held the folder has just moved it into place
             lock, is_new = held
@@ -156,7 +152,7 @@ class OutputFolder(Closing):
             )
             try:
                 recover_swap(path)
-                if _is_done(path, fingerprint, overwrite=overwrite):
+                if is_done(path, fingerprint, overwrite=overwrite):
                     output.is_complete, output._is_open = True, False
                     output._let_go(is_new=is_new)
                 else:
@@ -214,7 +210,7 @@ class OutputFolder(Closing):
     def restart(self) -> None:
         """Forget what an earlier run left."""
         with output_errors(self.path):
-            _empty(self.part)
+            empty_part(self.part)
             Inside(self.part).make_folder(WORK_NAME)
             sync_folder(self.path.parent)
         self.saved, self._has_saved = [], False
@@ -288,7 +284,7 @@ class OutputFolder(Closing):
         try:
             if is_new:
                 with contextlib.suppress(OSError, OutputError):
-                    _remove_part(self.part)
+                    remove_part(self.part)
         finally:
             os.close(lock)
         if is_new:
@@ -299,7 +295,7 @@ class OutputFolder(Closing):
         """Swap the new output in. The lock is held until it has its name, so that no other run
         takes the part folder in between.
         """
-        _is_done(self.path, self._fingerprint, overwrite=self._overwrite)  # refuses what came since
+        is_done(self.path, self._fingerprint, overwrite=self._overwrite)  # refuses what came since
         sync_folder(self.part)
         Inside(self.part).remove(WORK_NAME)
         if sys.platform == "win32":  # a folder with an open file cannot be renamed there
@@ -313,74 +309,6 @@ class OutputFolder(Closing):
             Inside(folder).remove(LOCK_NAME)
             os.close(self._lock)
             self._lock = None
-
-
-def locate_part(path: Path) -> Path:
-    """Return where the output for `path` is while it is being made."""
-    return path.with_name(f".{path.name}.part")
-
-
-def discard_part(path: Path) -> None:
-    """Delete what a run that ended early left for the output at `path`, where it left anything.
-
-    Raises OutputError, BusyError if a run is at it.
-    """
-    part = locate_part(path)
-    with output_errors(path):
-        if not is_real_folder(part) or not _is_leftover(part):
-            return
-        lock = _lock(part, path)
-        if lock is None:
-            return
-        try:
-            _remove_part(part)
-        finally:
-            os.close(lock)
-
-
-def _is_done(path: Path, fingerprint: Fingerprint, *, overwrite: bool) -> bool:
-    """Tell whether an equal output is at `path`. Raises OutputError if something is in the way."""
-    name = display_name(path)
-    if not path.exists():
-        return False
-    if not path.is_dir():
-        raise OutputError(f"{name}: is a file; the output is a folder: choose another -o")
-    if not any(path.iterdir()):
-        return False
-    manifest = read_manifest(path)
-    if manifest is None:
-        raise OutputError(
-            f"{name}: holds files that are no vos output, and they are never replaced: choose a "
-            "new folder with -o"
-        )
-    files, found = manifest["files"], inventory(path)
-    differences = fingerprint.differences(manifest)
-    if overwrite or differences:
-        refuse_to_lose_edits(path)
-    if overwrite:
-        for entry in sorted(found):
-            if found[entry] > files.get(entry, 0):
-                raise OutputError(
-                    f"{name}: {display_name(entry)} holds files that vos did not write, and they "
-                    "are never replaced: move them, or choose a new folder with ",
-                    Parameter("output"),
-                )
-        return False
-    if differences:
-        raise OtherOutputError(
-            f"{name}: holds an output made with other settings ({', '.join(differences)}): give ",
-            Parameter("overwrite"),
-            " to replace it, or choose another ",
-            Parameter("output"),
-        )
-    if missing := [entry for entry in files if found.get(entry, 0) < files[entry]]:
-        raise OtherOutputError(
-            f"{name}: is not complete any more ({display_name(missing[0])} lacks files): give ",
-            Parameter("overwrite"),
-            " to make it again, or choose another ",
-            Parameter("output"),
-        )
-    return True
 
 
 def _is_known_by_ends(manifest: Mapping[str, Any] | None) -> bool:
@@ -398,94 +326,13 @@ def _make_relative(path: Path, source: Path) -> str:
         return str(source)
 
 
-def _make_part(path: Path) -> tuple[int, bool] | None:
-    """Make the part folder, or take an earlier run's; lock it.
-
-    Returns the lock's descriptor and whether the folder is new, None where another run moved the
-    folder away meanwhile. Raises BusyError while another run is at it.
-    """
-    part = locate_part(path)
-    is_new = not os.path.lexists(part)
-    if is_new:
-        with contextlib.suppress(FileExistsError):
-            part.mkdir()
-    elif not _is_leftover(part):
-        if not os.path.lexists(part):
-            return None
-        raise OutputError(
-            f"{display_name(part)}: is in the way and was not left by vos: move it, or choose "
-            "another -o"
-        )
-    lock = _lock(part, path)
-    if lock is None:
-        return None
-    try:
-        Inside(part).files()  # refuses links: an interrupted run is resumed by writing there
-    except BaseException:
-        os.close(lock)
-        raise
-    return lock, is_new
-
-
-def _empty(part: Path) -> None:
-    """Delete all but the lock, which marks the folder as ours for as long as it holds anything."""
-    inside = Inside(part)
-    for entry in sorted(part.iterdir()):
-        if entry.name != LOCK_NAME:
-            inside.remove(entry)
-
-
-def _remove_part(part: Path) -> None:
-    """Delete the part folder, whose lock is held."""
-    _empty(part)
-    Inside(part).remove(LOCK_NAME)
-    with contextlib.suppress(OSError):  # another run is in it already
-        part.rmdir()
-
-
-def _is_leftover(part: Path) -> bool:
-    if not is_real_folder(part):
-        return False
-    try:
-        names = os.listdir(part)  # noqa: PTH208  (one look: other runs come and go)
-    except FileNotFoundError:
-        return False
-    return not names or LOCK_NAME in names or read_manifest(part) is not None
-
-
-def _lock(part: Path, path: Path) -> int | None:
-    """Hold the part folder; the system lets go when the process ends, however it does.
-
-    Returns a descriptor, None where the folder or its lock is another by now. Raises BusyError.
-    """
-    flags = os.O_RDWR | os.O_CREAT
-    try:
-        lock = Inside(part.parent).open(part / LOCK_NAME, flags)
-    except FileNotFoundError:
-        return None
-    try:
-        if not take_lock(lock):
-            raise BusyError(
-                f"{display_name(path)}: another run is writing this output: wait for it, or choose "
-                "another -o"
-            )
-        with contextlib.suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(lock), (part / LOCK_NAME).lstat()):
-                return lock
-    except BaseException:
-        os.close(lock)
-        raise
-    os.close(lock)
-    return None
-
-
 def _finish_swap(path: Path) -> None:
     """Delete what a killed run left beside or in a complete output, where that can be done."""
     is_locked_inside = (path / LOCK_NAME).exists()
     if not is_locked_inside and not os.path.lexists(locate_old(path)):
         return
     with contextlib.suppress(OSError, OutputError):
-        held = _make_part(path)
+        held = make_part(path)
         if held is None:
             return
         lock, is_new = held
@@ -494,5 +341,5 @@ def _finish_swap(path: Path) -> None:
             recover_swap(path)
         finally:
             if is_new:
-                _remove_part(locate_part(path))
+                remove_part(locate_part(path))
             os.close(lock)

@@ -11,15 +11,10 @@ from vos.errors import BusyError, OutputError
 from vos.io.disk import take_lock
 from vos.io.paths import display_name
 from vos.io.results.checkpoints import Checkpoint, CheckpointStore
-from vos.io.results.folder import (
-    IDENTITY,
-    LOCK_NAME,
-    SOURCE,
-    STATE,
-    WORK_NAME,
-    is_saved_run,
-    locate_part,
-)
+from vos.io.results.folder import IDENTITY, SOURCE, STATE, is_saved_run
+from vos.io.results.manifest import LOCK_NAME
+from vos.io.results.part import locate_part
+from vos.io.results.swap import WORK_NAME
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ import pytest
 from unit.io.results.killing import killed
 from vos.errors import BusyError, OtherOutputError, OutputError
 from vos.io.results import folder as output_folder
+from vos.io.results import part
 from vos.io.results.edits import EditStore
 from vos.io.results.fingerprint import InputFingerprint
 from vos.io.results.folder import OutputFolder
@@ -90,7 +91,8 @@ def test_a_folder_of_that_name_that_is_not_ours_stops_a_run_before_it_begins(tmp
 
 def in_between(monkeypatch: pytest.MonkeyPatch, where: str, other: Callable[[], None]) -> None:
     """Have another run come right before and right after a step of the first one."""
-    step = getattr(output_folder, where)
+    module = part if where == "lock_part" else output_folder
+    step = getattr(module, where)
     is_first = [True]
 
     def with_other(*values: object, **named: object) -> object:
@@ -102,12 +104,12 @@ def in_between(monkeypatch: pytest.MonkeyPatch, where: str, other: Callable[[], 
         other()
         return found
 
-    monkeypatch.setattr(output_folder, where, with_other)
+    monkeypatch.setattr(module, where, with_other)
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
 @pytest.mark.parametrize(
-    "where", ["swap_in", "sync_folder", "recover_swap", "_is_done", "_lock", "_make_part"]
+    "where", ["swap_in", "sync_folder", "recover_swap", "is_done", "lock_part", "make_part"]
 )
 def test_another_run_in_between_loses_no_result(tmp_path, monkeypatch, where, overwrite):
     """Each run that says it was done has left its output, until a later one replaced it."""

@@ -32,7 +32,7 @@ from vos.io.write.deliver.components import find_small_parts
 _OPAQUE = 255
 _INSIDE = 128
 _SOFT_PX = 3  # a soft matte is 0 or 255 further than that from its contour
-_STEEPNESS = 4.0  # as that of soft mattes, see `vos.track.mattes`
+_STEEPNESS = 4.0
 _LEAST_SLOPE = 1e-6
 _REACH_SIGMAS = 3
 
@@ -211,9 +211,18 @@ def _with_shifted(base: np.ndarray, other: np.ndarray, step: int, *, axis: int) 
 
 
 def _smooth(matte: np.ndarray, size_px: float) -> np.ndarray:
-    blurred = _blur(matte, size_px / 2)
-    slope = np.hypot(_largest_difference(blurred, 1), _largest_difference(blurred, 0))
-    distance = (blurred - _OPAQUE / 2) / np.maximum(slope, _LEAST_SLOPE)
+    return draw_soft_edge(_blur(matte, size_px / 2), _OPAQUE / 2)
+
+
+def draw_soft_edge(values: np.ndarray, level: float) -> np.ndarray:
+    """Make a matte that is opaque where values, float H x W, are above a level.
+
+    Its edge is a pixel wide on either side of the contour. The formula is that of
+    `vos.track.mattes` once more, which is in torch, and an export must not load torch.
+    `test_exports_draw_the_same_edge` in tests/unit/track/test_mattes.py holds the two equal.
+    """
+    slope = np.hypot(_largest_difference(values, 1), _largest_difference(values, 0))
+    distance = (values - level) / np.maximum(slope, _LEAST_SLOPE)
     # tanh of half is the sigmoid, and does not overflow.
     return np.rint(_OPAQUE / 2 * (1 + np.tanh(_STEEPNESS / 2 * distance))).astype(np.uint8)
 

@@ -17,9 +17,10 @@ from vos.io.disk import output_errors, write_atomic
 from vos.io.paths import display_name
 from vos.io.queues import prefetch
 from vos.io.results.fingerprint import fingerprint_input
-from vos.io.results.folder import OutputFolder, discard_part
+from vos.io.results.folder import OutputFolder
 from vos.io.results.layout import MASKS_NAME, MATTES_NAME
 from vos.io.results.manifest import Fingerprint, read_manifest
+from vos.io.results.part import discard_part
 from vos.io.write.deliver.finished import FinishedResult, frames_with_images
 from vos.io.write.deliver.format import ShotFrame
 from vos.io.write.deliver.mattes import ResultMattes, open_mattes

@@ -12,10 +12,10 @@ from typing import Literal
 from vos.errors import InputError, OutputError, Parameter, UsageError
 from vos.io.paths import display_name
 from vos.io.results.manifest import read_manifest
-from vos.io.write.deliver.backgrounds import check_background
 from vos.io.write.deliver.edges import OFF, Edges
 from vos.io.write.deliver.finished import FinishedResult
 from vos.io.write.deliver.format import Format, Media, Shot
+from vos.io.write.deliver.movies.backgrounds import check_background
 from vos.io.write.deliver.names import make_targets, name_layers, name_objects
 from vos.io.write.deliver.registry import FORMATS, check_format, get_format
 

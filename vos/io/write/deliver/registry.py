@@ -10,13 +10,13 @@ import numpy as np
 
 from vos.config import nearest
 from vos.errors import Parameter, UsageError
-from vos.io.write.deliver.annotations import ANNOTATIONS
+from vos.io.write.deliver.annotations.formats import ANNOTATIONS
 from vos.io.write.deliver.format import Delivery, Format, Seen, Shot, Target
 from vos.io.write.overlay.limits import LONGEST_SIDE_PX
 
 if TYPE_CHECKING:
     from vos.io.write.deliver.finished import FinishedResult
-    from vos.io.write.deliver.movies import MovieCodec
+    from vos.io.write.deliver.movies.write import MovieCodec
 
 _STILLS = "{clip}_{object}.%04d"
 _ONE_STILL = "{clip}.%04d"
@@ -32,22 +32,22 @@ def _movie(
     max_error: int = 0,
 ) -> Format:
     def codec() -> MovieCodec:
-        from vos.io.write.deliver.movies import CODECS
+        from vos.io.write.deliver.movies.write import CODECS
 
         return CODECS[name]
 
     def open_movie(folder: Path, shot: Shot) -> Delivery:
-        from vos.io.write.deliver.movies import MovieDelivery
+        from vos.io.write.deliver.movies.write import MovieDelivery
 
         return MovieDelivery(folder, shot, codec())
 
     def read_movie(folder: Path, shot: Shot, wanted: Callable[[int], bool]) -> Iterator[Seen]:
-        from vos.io.write.deliver.movies_read import read_movies
+        from vos.io.write.deliver.movies.read_back import read_movies
 
         return read_movies(folder, shot, codec(), wanted)
 
     def sample_movie(folder: Path, shot: Shot, wanted: Callable[[int], bool]) -> Iterator[Seen]:
-        from vos.io.write.deliver.movies_read import read_movies
+        from vos.io.write.deliver.movies.read_back import read_movies
 
         return read_movies(folder, shot, codec(), wanted, is_sampled=True)
 
@@ -66,50 +66,50 @@ def _movie(
 
 
 def _open_mattes(folder: Path, shot: Shot) -> Delivery:
-    from vos.io.write.deliver.stills import MattePngs
+    from vos.io.write.deliver.stills.write import MattePngs
 
     return MattePngs(folder, shot)
 
 
 def _open_cutouts(folder: Path, shot: Shot) -> Delivery:
-    from vos.io.write.deliver.stills import CutoutPngs
+    from vos.io.write.deliver.stills.write import CutoutPngs
 
     return CutoutPngs(folder, shot)
 
 
 def _read_mattes(folder: Path, shot: Shot, wanted: Callable[[int], bool]) -> Iterator[Seen]:
-    from vos.io.write.deliver.stills_read import read_pngs
+    from vos.io.write.deliver.stills.read_back import read_pngs
 
     kind = "gray16be" if shot.bits == 16 else "gray"
     return read_pngs(folder, shot, kind, wanted)
 
 
 def _read_cutouts(folder: Path, shot: Shot, wanted: Callable[[int], bool]) -> Iterator[Seen]:
-    from vos.io.write.deliver.stills_read import read_pngs
+    from vos.io.write.deliver.stills.read_back import read_pngs
 
     return read_pngs(folder, shot, "rgba", wanted)
 
 
 def _open_over(folder: Path, shot: Shot) -> Delivery:
-    from vos.io.write.deliver.over import OverDelivery
+    from vos.io.write.deliver.movies.over import OverDelivery
 
     return OverDelivery(folder, shot)
 
 
 def _read_over(folder: Path, shot: Shot, wanted: Callable[[int], bool]) -> Iterator[Seen]:
-    from vos.io.write.deliver.over import read_over
+    from vos.io.write.deliver.movies.over import read_over
 
     return read_over(folder, shot, wanted)
 
 
 def _compare_over(result: FinishedResult, shot: Shot, seen: Seen, matte: np.ndarray) -> str | None:
-    from vos.io.write.deliver.over import compare_over
+    from vos.io.write.deliver.movies.over import compare_over
 
     return compare_over(result, shot, seen, matte)
 
 
 def _require_x264() -> None:
-    from vos.io.write.deliver.over import over_codec
+    from vos.io.write.deliver.movies.over import over_codec
 
     over_codec((2, 2)).require()
 
@@ -121,49 +121,49 @@ def _expect_boxes(label_map: np.ndarray, target: Target, _shot: Shot) -> np.ndar
 
 
 def _require_openimageio() -> None:
-    from vos.io.write.deliver.exr import import_openimageio
+    from vos.io.write.deliver.exr.write import import_openimageio
 
     import_openimageio()
 
 
 def _require_opentimelineio() -> None:
-    from vos.io.write.deliver.otio import import_opentimelineio
+    from vos.io.write.deliver.movies.otio import import_opentimelineio
 
     import_opentimelineio()
 
 
 def _open_exr_mattes(folder: Path, shot: Shot) -> Delivery:
-    from vos.io.write.deliver.exr import MatteExrs
+    from vos.io.write.deliver.exr.write import MatteExrs
 
     return MatteExrs(folder, shot)
 
 
 def _read_exr_mattes(folder: Path, shot: Shot, wanted: Callable[[int], bool]) -> Iterator[Seen]:
-    from vos.io.write.deliver.exr_read import read_mattes
+    from vos.io.write.deliver.exr.read_back import read_mattes
 
     return read_mattes(folder, shot, wanted)
 
 
 def _open_cryptomattes(folder: Path, shot: Shot) -> Delivery:
-    from vos.io.write.deliver.cryptomatte import CryptomatteExrs
+    from vos.io.write.deliver.exr.cryptomatte import CryptomatteExrs
 
     return CryptomatteExrs(folder, shot)
 
 
 def _read_cryptomattes(folder: Path, shot: Shot, wanted: Callable[[int], bool]) -> Iterator[Seen]:
-    from vos.io.write.deliver.cryptomatte import read_cryptomattes
+    from vos.io.write.deliver.exr.cryptomatte import read_cryptomattes
 
     return read_cryptomattes(folder, shot, wanted)
 
 
 def _open_timeline(folder: Path, shot: Shot) -> Delivery:
-    from vos.io.write.deliver.otio import TimelineDelivery
+    from vos.io.write.deliver.movies.otio import TimelineDelivery
 
     return TimelineDelivery(folder, shot)
 
 
 def _read_timeline(folder: Path, shot: Shot, wanted: Callable[[int], bool]) -> Iterator[Seen]:
-    from vos.io.write.deliver.otio import read_timeline
+    from vos.io.write.deliver.movies.otio import read_timeline
 
     return read_timeline(folder, shot, wanted)
 

@@ -12,11 +12,11 @@ import numpy as np
 from vos.errors import InputError, UsageError, VerificationError
 from vos.io.paths import check_name, display_name
 from vos.io.results.manifest import MANIFEST_NAME, read_manifest
-from vos.io.write.deliver.backgrounds import check_background
 from vos.io.write.deliver.edges import Edges
 from vos.io.write.deliver.finished import FinishedResult
 from vos.io.write.deliver.format import Format, Seen, Shot, Target
 from vos.io.write.deliver.mattes import ResultMattes, open_mattes
+from vos.io.write.deliver.movies.backgrounds import check_background
 from vos.io.write.deliver.order import EXPORT
 from vos.io.write.deliver.registry import FORMATS
 

@@ -11,10 +11,10 @@ from PIL import Image
 from finished_result import SIZE_HW, export_result, write_result
 from vos.errors import InputError, OutputError, UsageError
 from vos.io.results.manifest import MANIFEST_NAME
-from vos.io.write.deliver import png
 from vos.io.write.deliver.export import export
 from vos.io.write.deliver.finished import open_finished
 from vos.io.write.deliver.order import Order, plan_export
+from vos.io.write.deliver.stills import png
 
 
 def test_an_equal_export_is_skipped_and_another_one_refused(make_result, tmp_path):

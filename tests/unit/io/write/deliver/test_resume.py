@@ -12,12 +12,13 @@ from PIL import Image
 
 from finished_result import FRAMES, export_result, label_map
 from vos.errors import OutputError, VerificationError
-from vos.io.results.folder import locate_part
 from vos.io.results.layout import MASKS_NAME
-from vos.io.write.deliver import resume, stills
+from vos.io.results.part import locate_part
+from vos.io.write.deliver import resume
 from vos.io.write.deliver.export import export
 from vos.io.write.deliver.finished import open_finished
 from vos.io.write.deliver.order import Order, plan_export
+from vos.io.write.deliver.stills.write import MattePngs
 from vos.io.write.mask_png import encode_label_png
 
 STOPPED_AT = 5
@@ -150,8 +151,8 @@ def test_an_export_of_older_masks_is_made_anew(make_result, form):
 
 def test_what_failed_its_proof_is_not_continued(stop, monkeypatch):
     result, place = stop("png-matte")
-    drawn = stills.MattePngs._draw
-    monkeypatch.setattr(stills.MattePngs, "_draw", lambda self, i, m: drawn(self, i, 255 - m))
+    drawn = MattePngs._draw
+    monkeypatch.setattr(MattePngs, "_draw", lambda self, i, m: drawn(self, i, 255 - m))
     with pytest.raises(VerificationError):
         export_result(result, "png-matte", output=place)
     assert not locate_part(place).exists()

@@ -11,7 +11,7 @@ from PIL import Image
 from finished_result import export_result, verify_again
 from vos.errors import InputError, VerificationError
 from vos.io.results.manifest import MANIFEST_NAME
-from vos.io.write.deliver import stills
+from vos.io.write.deliver.stills.write import MattePngs
 from vos.io.write.deliver.verify import read_shot
 
 
@@ -92,8 +92,8 @@ def test_verify_finds_an_annotation_that_was_edited(make_result):
 
 def test_export_fails_where_what_was_written_differs(make_result, tmp_path, monkeypatch):
     result = make_result()
-    drawn = stills.MattePngs._draw
-    monkeypatch.setattr(stills.MattePngs, "_draw", lambda self, i, m: drawn(self, i, 255 - m))
+    drawn = MattePngs._draw
+    monkeypatch.setattr(MattePngs, "_draw", lambda self, i, m: drawn(self, i, 255 - m))
     with pytest.raises(VerificationError, match="the matte of frame 0 differs"):
         export_result(result, "png-matte", output=tmp_path / "place")
     assert not (tmp_path / "place").exists()

@@ -20,8 +20,8 @@ from vos.errors import VerificationError
 from vos.io.paths import display_name
 from vos.io.read.container_file import open_container
 from vos.io.write.deliver.format import Seen, Shot
-from vos.io.write.deliver.movie_frames import read_alpha, read_colours, read_luma
-from vos.io.write.deliver.movies import MovieCodec
+from vos.io.write.deliver.movies.frames import read_alpha, read_colours, read_luma
+from vos.io.write.deliver.movies.write import MovieCodec
 from vos.io.write.deliver.timecode import read_timecode
 
 

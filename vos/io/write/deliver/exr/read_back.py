@@ -15,7 +15,7 @@ from av.error import FFmpegError
 
 from vos.errors import VerificationError
 from vos.io.paths import display_name
-from vos.io.write.deliver.exr import (
+from vos.io.write.deliver.exr.write import (
     ASPECT,
     RATE,
     SUFFIX,

@@ -11,7 +11,7 @@ from PIL import Image
 from vos.errors import VerificationError
 from vos.io.paths import display_name
 from vos.io.write.deliver.format import Shot
-from vos.io.write.deliver.png import write_new
+from vos.io.write.deliver.stills.png import write_new
 
 _QUALITY = 95
 

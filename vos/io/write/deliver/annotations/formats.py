@@ -14,91 +14,91 @@ _JPEG_SIDE_PX = 65_500  # the most that libjpeg writes
 
 # Each imports its writer only when it is opened: pycocotools and Pillow load slowly.
 def _open_coco(folder: Path, shot: Shot) -> Delivery:
-    from vos.io.write.deliver.coco import CocoFile
+    from vos.io.write.deliver.annotations.coco import CocoFile
 
     return CocoFile(folder, shot)
 
 
 def _read_coco(folder: Path, shot: Shot, wanted: Callable[[int], bool]) -> Iterator[Seen]:
-    from vos.io.write.deliver.coco import read_coco
+    from vos.io.write.deliver.annotations.coco import read_coco
 
     return read_coco(folder, shot, wanted)
 
 
 def _open_ytvis(folder: Path, shot: Shot) -> Delivery:
-    from vos.io.write.deliver.ytvis import YtvisFile
+    from vos.io.write.deliver.annotations.ytvis import YtvisFile
 
     return YtvisFile(folder, shot)
 
 
 def _read_ytvis(folder: Path, shot: Shot, wanted: Callable[[int], bool]) -> Iterator[Seen]:
-    from vos.io.write.deliver.ytvis import read_ytvis
+    from vos.io.write.deliver.annotations.ytvis import read_ytvis
 
     return read_ytvis(folder, shot, wanted)
 
 
 def _open_cvat(folder: Path, shot: Shot) -> Delivery:
-    from vos.io.write.deliver.cvat import CvatFile
+    from vos.io.write.deliver.annotations.cvat import CvatFile
 
     return CvatFile(folder, shot)
 
 
 def _read_cvat(folder: Path, shot: Shot, wanted: Callable[[int], bool]) -> Iterator[Seen]:
-    from vos.io.write.deliver.cvat import read_cvat
+    from vos.io.write.deliver.annotations.cvat import read_cvat
 
     return read_cvat(folder, shot, wanted)
 
 
 def _open_yolo(folder: Path, shot: Shot) -> Delivery:
-    from vos.io.write.deliver.yolo import YoloFiles
+    from vos.io.write.deliver.annotations.yolo import YoloFiles
 
     return YoloFiles(folder, shot)
 
 
 def _read_yolo(folder: Path, shot: Shot, wanted: Callable[[int], bool]) -> Iterator[Seen]:
-    from vos.io.write.deliver.yolo import read_yolo
+    from vos.io.write.deliver.annotations.yolo import read_yolo
 
     return read_yolo(folder, shot, wanted)
 
 
 def _open_mots(folder: Path, shot: Shot) -> Delivery:
-    from vos.io.write.deliver.mots import MotsText
+    from vos.io.write.deliver.annotations.mots import MotsText
 
     return MotsText(folder, shot)
 
 
 def _read_mots(folder: Path, shot: Shot, wanted: Callable[[int], bool]) -> Iterator[Seen]:
-    from vos.io.write.deliver.mots import read_mots
+    from vos.io.write.deliver.annotations.mots import read_mots
 
     return read_mots(folder, shot, wanted)
 
 
 def _open_labelme(folder: Path, shot: Shot) -> Delivery:
-    from vos.io.write.deliver.labelme import LabelmeFiles
+    from vos.io.write.deliver.annotations.labelme import LabelmeFiles
 
     return LabelmeFiles(folder, shot)
 
 
 def _read_labelme(folder: Path, shot: Shot, wanted: Callable[[int], bool]) -> Iterator[Seen]:
-    from vos.io.write.deliver.labelme import read_labelme
+    from vos.io.write.deliver.annotations.labelme import read_labelme
 
     return read_labelme(folder, shot, wanted)
 
 
 def _require_pycocotools() -> None:
-    from vos.io.write.deliver.rle import load_pycocotools
+    from vos.io.write.deliver.annotations.rle import load_pycocotools
 
     load_pycocotools()
 
 
 def _expect_ids(label_map: np.ndarray, target: Target, _shot: Shot) -> np.ndarray:
-    from vos.io.write.deliver.labelme import keep_ids
+    from vos.io.write.deliver.annotations.labelme import keep_ids
 
     return keep_ids(label_map, target)
 
 
 def _expect_classes(label_map: np.ndarray, target: Target, shot: Shot) -> np.ndarray:
-    from vos.io.write.deliver.yolo import keep_classes
+    from vos.io.write.deliver.annotations.yolo import keep_classes
 
     return keep_classes(label_map, target, shot)
 

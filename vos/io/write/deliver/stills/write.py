@@ -10,7 +10,7 @@ import numpy as np
 
 from vos.io.write.deliver.format import Delivery, Shot, ShotFrame, Target
 from vos.io.write.deliver.names import numbered
-from vos.io.write.deliver.png import encode_png, write_new
+from vos.io.write.deliver.stills.png import encode_png, write_new
 from vos.io.write.deliver.workers import Workers
 
 SUFFIX = ".png"

@@ -14,9 +14,9 @@ from pathlib import Path
 from vos.bounded import read_text
 from vos.errors import VerificationError
 from vos.io.paths import display_name
+from vos.io.write.deliver.annotations.labels import label_objects, list_labels, paint_masks
+from vos.io.write.deliver.annotations.rle import decode_mask, encode_mask, load_pycocotools
 from vos.io.write.deliver.format import Seen, Shot, ShotFrame, Target
-from vos.io.write.deliver.labels import label_objects, list_labels, paint_masks
-from vos.io.write.deliver.rle import decode_mask, encode_mask, load_pycocotools
 from vos.io.write.deliver.texts import TextDelivery
 
 _IGNORED, _INSTANCES = 10, 1000

@@ -12,8 +12,8 @@ from vos.errors import VerificationError
 from vos.io.paths import display_name
 from vos.io.write.deliver.format import Seen, Shot, Target
 from vos.io.write.deliver.names import numbered
-from vos.io.write.deliver.png import decode_png
-from vos.io.write.deliver.stills import SUFFIX
+from vos.io.write.deliver.stills.png import decode_png
+from vos.io.write.deliver.stills.write import SUFFIX
 
 
 def read_pngs(

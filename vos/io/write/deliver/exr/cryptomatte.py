@@ -17,8 +17,8 @@ from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
 
 from vos.errors import Parameter, UsageError
-from vos.io.write.deliver.exr import ExrFiles
-from vos.io.write.deliver.exr_read import read_exrs, to_bytes
+from vos.io.write.deliver.exr.read_back import read_exrs, to_bytes
+from vos.io.write.deliver.exr.write import ExrFiles
 from vos.io.write.deliver.format import OPAQUE, Seen, Shot, Target
 
 NAME = "CryptoObject"

@@ -12,7 +12,7 @@ import pytest
 from finished_result import FRAMES, RATE, SIZE_HW, export_result, label_map, verify_again
 from vos.errors import OutputError, UsageError, VerificationError
 from vos.io.results.manifest import MANIFEST_NAME
-from vos.io.write.deliver import exr
+from vos.io.write.deliver.exr import write
 from vos.io.write.deliver.names import name_layers
 
 oiio = pytest.importorskip("OpenImageIO", reason="needs OpenImageIO: pip install 'vos[deliver]'")
@@ -188,14 +188,14 @@ def test_verify_finds_files_that_are_cut_missing_or_too_many(make_result):
 
 def test_a_full_disk_is_one_line_and_leaves_nothing(make_result, tmp_path, monkeypatch):
     result = make_result()
-    monkeypatch.setattr(exr.MatteExrs, "draw", lambda *_: np.zeros((2, 2, 1), np.float16))
+    monkeypatch.setattr(write.MatteExrs, "draw", lambda *_: np.zeros((2, 2, 1), np.float16))
     with pytest.raises(OutputError, match=r"place: cannot write \(.+\)"):
         export_result(result, "exr", output=tmp_path / "place")
 
     def full(*_args):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(exr.os, "fsync", full)
+    monkeypatch.setattr(write.os, "fsync", full)
     with pytest.raises(OutputError, match="disk is full"):
         export_result(result, "exr", output=tmp_path / "place")
     monkeypatch.undo()

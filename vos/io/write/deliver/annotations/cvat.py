@@ -18,8 +18,8 @@ import numpy as np
 
 from vos.errors import VerificationError
 from vos.io.paths import display_name
+from vos.io.write.deliver.annotations.labels import label_objects, paint_masks
 from vos.io.write.deliver.format import Seen, Shot, ShotFrame, Target
-from vos.io.write.deliver.labels import label_objects, paint_masks
 from vos.io.write.deliver.texts import TextDelivery
 from vos.io.write.stats import measure_mask
 

@@ -16,11 +16,16 @@ from typing import Any
 from vos.bounded import read_json
 from vos.errors import VerificationError
 from vos.io.paths import display_name
+from vos.io.write.deliver.annotations.jpeg import check_frame, write_frame
+from vos.io.write.deliver.annotations.labels import label_objects, list_labels, paint_masks
+from vos.io.write.deliver.annotations.rle import (
+    decode_mask,
+    encode_mask,
+    load_pycocotools,
+    measure_rle,
+)
 from vos.io.write.deliver.format import Delivery, Seen, Shot, ShotFrame, Target
-from vos.io.write.deliver.jpeg import check_frame, write_frame
-from vos.io.write.deliver.labels import label_objects, list_labels, paint_masks
-from vos.io.write.deliver.png import write_new
-from vos.io.write.deliver.rle import decode_mask, encode_mask, load_pycocotools, measure_rle
+from vos.io.write.deliver.stills.png import write_new
 
 MOST_BYTES = 2**31
 SUFFIX = "_instances.json"  # never that of the manifest

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from av import VideoFrame
 
-from vos.io.write.deliver.movie_frames import (
+from vos.io.write.deliver.movies.frames import (
     convert_colours,
     convert_matte,
     lay_matte,

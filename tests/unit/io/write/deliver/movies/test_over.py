@@ -18,9 +18,9 @@ from finished_result import (
     write_result,
 )
 from vos.errors import UsageError, VerificationError
-from vos.io.write.deliver import over
-from vos.io.write.deliver.backgrounds import KEY_GREEN, check_background, draw_background
 from vos.io.write.deliver.finished import open_finished
+from vos.io.write.deliver.movies import over
+from vos.io.write.deliver.movies.backgrounds import KEY_GREEN, check_background, draw_background
 from vos.io.write.deliver.order import Order, plan_export
 
 LARGE_HW = (144, 192)  # so that there are blocks away from edges

@@ -17,12 +17,12 @@ import yaml
 from vos.bounded import read_text
 from vos.errors import VerificationError
 from vos.io.paths import display_name
+from vos.io.write.deliver.annotations.jpeg import check_frame, write_frame
+from vos.io.write.deliver.annotations.labels import label_objects, list_labels
+from vos.io.write.deliver.annotations.polygons import fill_polygons, join_polygons, trace_polygons
 from vos.io.write.deliver.format import Delivery, Seen, Shot, ShotFrame, Target
-from vos.io.write.deliver.jpeg import check_frame, write_frame
-from vos.io.write.deliver.labels import label_objects, list_labels
 from vos.io.write.deliver.names import numbered
-from vos.io.write.deliver.png import write_new
-from vos.io.write.deliver.polygons import fill_polygons, join_polygons, trace_polygons
+from vos.io.write.deliver.stills.png import write_new
 
 _IMAGES, _LABELS, _DATA = "images", "labels", "data.yaml"
 _HEAD = "# Training and validation are the same images here: divide them before you measure.\n"

@@ -20,7 +20,7 @@ from vos.errors import VerificationError
 from vos.io.paths import display_name
 from vos.io.write.deliver.format import Delivery, Seen, Shot, ShotFrame, Target
 from vos.io.write.deliver.names import numbered
-from vos.io.write.deliver.png import decode_png, encode_png, write_new
+from vos.io.write.deliver.stills.png import decode_png, encode_png, write_new
 from vos.io.write.stats import measure_mask
 
 _VERSION = "5.5.0"  # one that has shapes of this type

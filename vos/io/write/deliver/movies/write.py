@@ -20,7 +20,7 @@ from av.video.stream import VideoStream
 from vos.errors import UsageError
 from vos.io.paths import display_name
 from vos.io.write.deliver.format import Delivery, Shot, ShotFrame, Target
-from vos.io.write.deliver.movie_frames import convert_colours, convert_matte, lay_matte
+from vos.io.write.deliver.movies.frames import convert_colours, convert_matte, lay_matte
 from vos.io.write.deliver.workers import Workers
 from vos.io.write.overlay.audio import AudioCopy
 

@@ -28,8 +28,8 @@ from finished_result import (
     write_result,
 )
 from vos.errors import UsageError, VerificationError
+from vos.io.write.deliver.annotations.polygons import fill_polygons
 from vos.io.write.deliver.format import Shot, ShotFrame, Target
-from vos.io.write.deliver.polygons import fill_polygons
 from vos.io.write.deliver.registry import FORMATS
 
 pycocotools = pytest.importorskip("pycocotools", reason="the extra `deliver` is not installed")

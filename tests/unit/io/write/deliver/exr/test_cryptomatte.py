@@ -10,7 +10,7 @@ import pytest
 
 from finished_result import FRAMES, SIZE_HW, export_result, label_map, verify_again
 from vos.errors import UsageError, VerificationError
-from vos.io.write.deliver.cryptomatte import hash_murmur3, id_bits, rank, unrank
+from vos.io.write.deliver.exr.cryptomatte import hash_murmur3, id_bits, rank, unrank
 
 oiio = pytest.importorskip("OpenImageIO", reason="needs OpenImageIO: pip install 'vos[deliver]'")
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from vos.io.write.deliver.backgrounds import draw_background
 from vos.io.write.deliver.finished import FinishedResult, frames_with_images
 from vos.io.write.deliver.format import Delivery, Seen, Shot, ShotFrame, Target
-from vos.io.write.deliver.movies import MovieCodec, MovieDelivery
-from vos.io.write.deliver.movies_read import read_movies
+from vos.io.write.deliver.movies.backgrounds import draw_background
+from vos.io.write.deliver.movies.read_back import read_movies
+from vos.io.write.deliver.movies.write import MovieCodec, MovieDelivery
 from vos.io.write.overlay.encoders import choose_x264
 
 MAX_ERROR = 16

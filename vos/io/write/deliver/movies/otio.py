@@ -16,8 +16,8 @@ from urllib.parse import unquote, urlsplit
 from vos.errors import UsageError, VerificationError
 from vos.io.paths import display_name
 from vos.io.write.deliver.format import Delivery, Media, Seen, Shot, ShotFrame, Target
-from vos.io.write.deliver.movies import CODECS, MovieDelivery
-from vos.io.write.deliver.movies_read import read_movies
+from vos.io.write.deliver.movies.read_back import read_movies
+from vos.io.write.deliver.movies.write import CODECS, MovieDelivery
 from vos.io.write.deliver.timecode import count_frames
 
 SUFFIX = ".otio"
