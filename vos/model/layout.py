@@ -16,3 +16,11 @@ def to_tokens(image: Float[Tensor, "b c h w"]) -> Float[Tensor, "n b c"]:
 def to_image(tokens: Float[Tensor, "n b c"], shape: Sequence[int]) -> Float[Tensor, "b c h w"]:
     """Return tokens to a map of this shape, (b, c, h, w)."""
     return tokens.permute(1, 2, 0).reshape(shape)
+
+
+def with_token_strides(image: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+    """Turn an image into tokens and back, which gives the same values SAM 2's strides.
+
+    The strides decide the convolution kernel and so the last bits of its result.
+    """
+    return to_image(to_tokens(image), image.shape)

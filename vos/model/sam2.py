@@ -13,7 +13,6 @@ from dataclasses import replace
 from typing import Any, ParamSpec, TypeVar
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float, Int, UInt8
 from sam2.modeling.sam2_base import SAM2Base
 from torch import Tensor
@@ -21,8 +20,7 @@ from torch import Tensor
 from vos.errors import UsageError
 from vos.model.attention.cached import CachedMemoryAttention
 from vos.model.attention.exact import ExactMemoryAttention
-from vos.model.attention.pointers import pointer_places
-from vos.model.attention.weighing import weigh_pointers
+from vos.model.attention.pointers import pointer_tokens
 from vos.model.decoding import (
     ChooseMask,
     WatchedTransformer,
@@ -34,14 +32,13 @@ from vos.model.decoding import (
     run_mask_decoder,
 )
 from vos.model.edgetam.attention import TokenMemoryAttention, find_perceiver
-from vos.model.host_memory import to_device
-from vos.model.layout import to_image, to_tokens
+from vos.model.layout import to_image, to_tokens, with_token_strides
+from vos.model.mask_prompt import enlarge_mask, show_found, take_mask
 from vos.model.parts import FastPath, Parts, Refine
 from vos.model.preprocess import to_network
-from vos.model.propagation import STRIDE
+from vos.model.remembering import encode_memory
 from vos.model.types import (
     Decoded,
-    Found,
     FrameFeatures,
     MemoryEntry,
     MemoryInput,
@@ -50,7 +47,6 @@ from vos.model.types import (
     Recall,
 )
 
-MASK_PROMPT_LOGIT = 10.0
 PREVIOUS_LOGIT_LIMIT = 32.0
 
 P = ParamSpec("P")
@@ -217,7 +213,7 @@ class Sam2Model:
         if fast is not None and fast.fits(features, recalls):
             return fast.condition(features, recalls)
         b, c, h, w = features.s16.shape
-        pointers, pointer_pos = self._pointer_tokens(recalls, b)
+        pointers, pointer_pos = pointer_tokens(self.net, recalls, b)
         current, current_pos = to_tokens(features.s16), to_tokens(features.pos16).expand(-1, b, -1)
         attended = self._attention.attend(current, current_pos, recalls, pointers, pointer_pos)
         embedding = to_image(attended, (pointers.shape[1], c, h, w))
@@ -270,7 +266,7 @@ class Sam2Model:
         """
         if prompt is not None and prompt.mask is not None:
             decoded = self._decode_mask_prompt(features, prompt.mask)
-            return decoded if prompt.found is None else _show(prompt.found, decoded)
+            return decoded if prompt.found is None else show_found(prompt.found, decoded)
         previous = None if prompt is None else prompt.previous
         if previous is not None:
             previous = previous.clamp(-PREVIOUS_LOGIT_LIMIT, PREVIOUS_LOGIT_LIMIT)
@@ -295,38 +291,9 @@ class Sam2Model:
     def encode_memory(
         self, features: FrameFeatures, seen: MemoryInput, frame_idx: int
     ) -> MemoryEntry:
-        """Make what this frame leaves in the bank. Source: `SAM2Base._encode_new_memory`."""
-        net = self.net
-        logits = seen.mask_logits
-        if logits.shape[-1] != net.image_size:
-            logits = resize_logits(logits, (net.image_size, net.image_size))
-        if seen.from_prompt and net.binarize_mask_from_pts_for_mem_enc:
-            mask = (logits > 0).float()
-        else:
-            mask = torch.sigmoid(logits)
-        small_mask = None
-        if features.memory_keys is not None:
-            small_mask = F.avg_pool2d(mask, STRIDE).to(torch.bfloat16)
-        mask = mask * net.sigmoid_scale_for_mem_enc + net.sigmoid_bias_for_mem_enc
-        image = _with_token_strides(features.s16)
-        spatial = self.parts.memory_encoder(image, mask, skip_mask_sigmoid=True)["vision_features"]
-        if net.no_obj_embed_spatial is not None:
-            absent = 1 - (seen.object_score > 0).float()
-            spatial = spatial + absent[..., None, None] * net.no_obj_embed_spatial[
-                ..., None, None
-            ].expand(*spatial.shape)
-        if self._perceiver is not None:
-            position = net.memory_encoder.position_encoding(spatial[:1])
-            spatial = self._perceiver(spatial, position)
-        return MemoryEntry(
-            frame_idx=frame_idx,
-            # One layout however it was computed: what is compiled or recorded depends on it.
-            spatial=spatial.to(torch.bfloat16).contiguous(),
-            obj_ptr=seen.obj_ptr,
-            iou_pred=seen.iou_pred,
-            object_score=seen.object_score,
-            keys=features.memory_keys,
-            mask=small_mask,
+        """Make what this frame leaves in the bank."""
+        return encode_memory(
+            self.net, self.parts.memory_encoder, self._perceiver, features, seen, frame_idx
         )
 
     def no_prompt(self, rows: int, previous: Tensor | None = None) -> PromptTokens:
@@ -391,40 +358,18 @@ class Sam2Model:
         return replace(decoded, state=transformer.state)
 
     def _decode_mask_prompt(self, features: FrameFeatures, mask: Tensor) -> Decoded:
-        net = self.net
+        """Take a mask as the prediction; the decoder only makes its pointer."""
         b = mask.shape[0]
-        high = mask * (2 * MASK_PROMPT_LOGIT) - MASK_PROMPT_LOGIT
-        low = resize_logits(high, (self.mask_size, self.mask_size), antialias=True)
-        inner = self._run_decoder(
-            _with_token_strides(expand_batch(features.s16, b)),
+        previous = self.net.mask_downsample(enlarge_mask(mask, self.mask_size))
+        decoded = self._run_decoder(
+            with_token_strides(expand_batch(features.s16, b)),
             features,
-            self.no_prompt(b, net.mask_downsample(self._enlarge(mask))),
+            self.no_prompt(b, previous),
             multimask=False,
             from_prompt=True,
             choose=best_iou,
         )
-        visible = torch.any(mask.flatten(1) > 0.0, dim=1)[..., None].float()
-        pointer = inner.obj_ptr
-        if net.fixed_no_obj_ptr:
-            pointer = visible * pointer
-        pointer = pointer + (1 - visible) * net.no_obj_ptr
-        return Decoded(
-            mask_logits=low,
-            raw_logits=low,
-            all_logits=low,
-            all_iou_pred=low.new_ones(b, 1),
-            iou_pred=low.new_ones(b, 1),
-            object_score=2 * MASK_PROMPT_LOGIT * visible - MASK_PROMPT_LOGIT,
-            obj_ptr=pointer,
-            from_prompt=True,
-        )
-
-    def _enlarge(self, mask: Float[Tensor, "b 1 s s"]) -> Float[Tensor, "b 1 s2 s2"]:
-        """Return a mask at four times the size of the decoder's, which is the input's own size at
-        stride 16. Source: `input_mask_size` of SAM 3's tracker.
-        """
-        side = 4 * self.mask_size
-        return mask if mask.shape[-1] == side else resize_logits(mask, (side, side))
+        return take_mask(self.net, mask, self.mask_size, decoded.obj_ptr)
 
     def _has_alternatives(self, points: int, *, first: bool) -> bool:
         """Tell whether one of three masks is chosen, for a prompt of this many points."""
@@ -435,30 +380,6 @@ class Sam2Model:
             and net.multimask_min_pt_num <= points <= net.multimask_max_pt_num
         )
 
-    def _pointer_tokens(self, recalls: Sequence[Recall], b: int) -> tuple[Tensor, Tensor]:
-        """Return the object pointers' tokens and their encodings, p x rows x m; p may be 0."""
-        net = self.net
-        c, m = net.hidden_dim, net.mem_dim
-        if not net.use_obj_ptrs_in_encoder or not recalls[0].pointers:
-            none = torch.zeros(0, b * len(recalls), m, device=self.device)
-            return none, none
-        columns = list(zip(*(recall.pointers for recall in recalls), strict=True))
-        pointers = torch.stack(
-            [
-                torch.cat([entry.obj_ptr.to(self.device) for _, entry in column])
-                for column in columns
-            ]
-        )
-        rows = pointers.shape[1]
-        distances = [[distance for distance, _ in column] for column in columns]
-        steps = to_device(torch.tensor(distances), self.device)
-        position = pointer_places(net, steps, recalls[0].pointer_span, pointers)
-        position = position.expand(-1, rows, m)
-        if m < c:
-            pointers = pointers.reshape(-1, rows, c // m, m).permute(0, 2, 1, 3).flatten(0, 1)
-            position = position.repeat_interleave(c // m, dim=0)
-        return pointers, weigh_pointers(recalls, pointers, position)
-
     def _dense_pe(self, like: Tensor) -> Tensor:
         cached = self._image_pe
         side = self.net.sam_image_embedding_size
@@ -467,23 +388,3 @@ class Sam2Model:
                 cached = self.net.sam_prompt_encoder.get_dense_pe()
             self._image_pe = cached
         return cached
-
-
-def _with_token_strides(image: Tensor) -> Tensor:
-    """Turn an image into tokens and back, which gives the same values SAM 2's strides.
-
-    The strides decide the convolution kernel and so the last bits of its result.
-    """
-    return to_image(to_tokens(image), image.shape)
-
-
-def _show(found: Found, decoded: Decoded) -> Decoded:
-    """Return what was found in place of the mask prompt that was made of it."""
-    height, width = decoded.raw_logits.shape[-2:]
-    return replace(
-        decoded,
-        raw_logits=resize_logits(found.logits, (height, width), antialias=True),
-        refined_logits=found.logits,
-        iou_pred=found.iou_pred,
-        object_score=found.object_score,
-    )

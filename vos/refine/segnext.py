@@ -14,7 +14,8 @@ from sam2.modeling.position_encoding import PositionEmbeddingRandom
 from sam2.modeling.sam.transformer import Attention
 from torch import Tensor, nn
 
-from vos.model.sam2 import MASK_PROMPT_LOGIT, Sam2Model
+from vos.model.mask_prompt import MASK_PROMPT_LOGIT
+from vos.model.sam2 import Sam2Model
 from vos.model.types import Decoded, FrameFeatures, ModelPrompt
 from vos.refine.base import FrameCache, PromptHistory
 from vos.refine.layers import to_image, to_tokens, zero_init

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 
 from vos.frame import ObjectResult
-from vos.model.sam2 import MASK_PROMPT_LOGIT, Sam2Model
+from vos.model.mask_prompt import MASK_PROMPT_LOGIT
+from vos.model.sam2 import Sam2Model
 from vos.track.compose import ObjectLogits
 from vos.track.from_masks import KnownMask, bank_from_mask
 from vos.track.memory_bank import MemoryBank

@@ -1,10 +1,10 @@
 """Answer a box on a cut-out of the frame around it, where a small model sees the object large.
 
-Half of what a small network sees of a frame says nothing of a small object. On a square around the
-box the same network finds finer borders and fewer wrong objects; the mask it finds there is then
-what the object begins with on the whole frame, as if a user had drawn it. The mirrored cut-out is
-asked too, and both masks are averaged. It costs two more images through the encoder, on frames with
-a box alone. `NanoConfig.box_zoom` says which models do it.
+Most of what a small network sees of a frame says nothing of a small object. On a square around the
+box the same network finds finer borders and fewer wrong objects. The object begins on the whole
+frame with the mask that was found there, as if a user had drawn it. The mirrored cut-out is decoded
+as well, and the logits of both are averaged. That is two more images through the encoder, on frames
+with a new object's box alone. `NanoConfig.box_zoom` says which models do it, and ADR 7 why.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from sam2.modeling.sam2_base import NO_OBJ_SCORE
 from torch import Tensor
 
 from vos.model.decoding import resize_logits
+from vos.model.mask_prompt import MASK_PROMPT_LOGIT
 from vos.model.preprocess import image_to_input
-from vos.model.sam2 import MASK_PROMPT_LOGIT, Sam2Model
+from vos.model.sam2 import Sam2Model
 from vos.model.types import Decoded, Found, ModelPrompt
 from vos.prompts.kinds import ObjectPrompt
 from vos.refine.base import NoRefiner
@@ -31,11 +32,13 @@ from vos.track.policy import StreamPosition
 from vos.track.step import EncodedFrame, Engine, decode_group, find_memories, look_at
 
 _CORNERS = (2, 3)
-"""Labels of a box's corners, which come first."""
+"""SAM 2's labels of a box's first and last corner. A prompt's points begin with them."""
 _SURE = 6.0
-"""A logit beyond which a view's opinion counts no more."""
+"""Logits are cut off here before those of both views are averaged, so that neither view overrules
+the other by being certain."""
 _LARGEST_PX = 1024
-"""Side of the frame's logits at most, which are as fine as those of the cut-out."""
+"""The most pixels per side of the logits on the whole frame, which are otherwise as fine as those
+of the cut-out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +73,13 @@ class CutOut:
 
 @dataclass(frozen=True, slots=True)
 class Zoomed:
-    """What was found on a cut-out, looked at as it is and mirrored.
+    """What was found on a cut-out, which is looked at in two views: as it is, and mirrored.
 
-    cut: where it is.
+    cut: where it lies in the frame.
     views: the two images, encoded.
-    raw_logits: the mask of each view as the decoder gave it.
-    logits: of the mask that both agree on.
-    iou_pred, object_score: means of theirs.
+    raw_logits: of the mask in each view as the decoder gave it, mirrored in the second one.
+    logits: on the cut-out, the mean of both views; `NO_OBJ_SCORE` where the object is absent.
+    iou_pred, object_score: the mean of both views.
     """
 
     cut: CutOut
@@ -88,10 +91,12 @@ class Zoomed:
 
 
 def cut_around(prompt: ObjectPrompt, size_hw: tuple[int, int], zoom: float) -> CutOut | None:
-    """Return the square around a box, moved into the frame.
+    """Return the square around a box, moved into the frame, or cut off where the frame is smaller.
 
-    zoom: its side, in longer sides of the box. None where there is no box, where a point lies
-    outside the square, or where the square is no smaller than the frame.
+    zoom: the square's side, in longer sides of the box; 0 for no cut-out.
+
+    None where there is no box, where a mask is given, where a point lies outside the square, and
+    where the square holds the whole frame.
     """
     if zoom == 0 or prompt.mask is not None or tuple(prompt.labels[:2]) != _CORNERS:
         return None
@@ -114,9 +119,9 @@ def zoom_in(
     prompt: ObjectPrompt,
     before: Zoomed | None = None,
 ) -> Zoomed | None:
-    """Answer a box, and points beside it, on a cut-out of the frame; None where that gains nothing.
+    """Answer a box, and points beside it, on a cut-out of the frame; None where there is none.
 
-    before: the answer that more points correct.
+    before: what the prompt without its newest points gave. On the same cut-out, they correct it.
     """
     cut = cut_around(prompt, (image.shape[0], image.shape[1]), engine.model.box_zoom)
     if cut is None:
@@ -127,16 +132,19 @@ def zoom_in(
         views, previous = before.views, before.raw_logits
     else:
         views, previous = _encode(engine, cut.crop(image)), (None, None)
-    given = to_model_prompt(cut.move(prompt), (cut.height, cut.width), engine.model)
+    moved = cut.move(prompt)
+    given = to_model_prompt(moved, (cut.height, cut.width), engine.model)
     found = [
         _decode(engine, view, prompt.object_id, replace(one, previous=earlier))
         for view, one, earlier in zip(
             views, (given, _mirror(given, engine.model.image_size)), previous, strict=True
         )
     ]
+    # The decoder's single mask, and its last alternative where that fills the box better. A mask
+    # that is being corrected was chosen before: the single mask follows it and the points.
     candidates = [0] if previous[0] is not None else [0, -1]
     joined = {i: _agree([one.all_logits[:, i, None] for one in found]) for i in candidates}
-    corners = torch.from_numpy(cut.move(prompt).points_xy_px[:2]).flatten()
+    corners = torch.from_numpy(moved.points_xy_px[:2]).flatten()
     box = corners / torch.tensor(2 * [cut.width, cut.height]) * joined[0].shape[-1]
     chosen = max(candidates, key=lambda i: _fit(joined[i][0] > 0, box))
     score = (found[0].object_score + found[1].object_score) / 2
@@ -171,12 +179,16 @@ def _encode(engine: Engine, crop: UInt8[np.ndarray, "h w 3"]) -> tuple[EncodedFr
 
 
 def _decode(engine: Engine, view: EncodedFrame, object_id: int, given: ModelPrompt) -> Decoded:
+    """Decode an object of one view, which has no memories."""
     one = find_memories(engine, view.at, object_id, MemoryBank(), given)
     return decode_group(engine, view, [one])[0]
 
 
 def _mirror(prompt: ModelPrompt, size: int) -> ModelPrompt:
-    """Return a box and points as they lie in the mirrored image; corners stay in their order."""
+    """Return a box and points as they lie in the mirrored image, the upper left corner first.
+
+    The prompt's segments are left out: refiners alone read them, and none is at work here.
+    """
     assert prompt.points_xy is not None
     x, y = prompt.points_xy.unbind(-1)
     x = size - 1 - x
@@ -187,7 +199,7 @@ def _mirror(prompt: ModelPrompt, size: int) -> ModelPrompt:
 
 
 def _agree(views: Sequence[Float[Tensor, "1 1 r r"]]) -> Float[Tensor, "1 1 r r"]:
-    """Return the mean of an image's logits and its mirror image's, none of them beyond doubt."""
+    """Return the mean of both views' logits, each cut off at `_SURE`, as the first view lies."""
     image, mirrored = (logits.float().clamp(-_SURE, _SURE) for logits in views)
     return (image + mirrored.flip(-1)) / 2
 
@@ -206,7 +218,7 @@ def _fit(mask: Bool[Tensor, "1 s s"], box: Float[Tensor, 4]) -> float:
 
 
 def _put_into_frame(logits: Float[Tensor, "1 1 r r"], cut: CutOut) -> Float[Tensor, "1 1 q q"]:
-    """Return a cut-out's logits on the whole frame, sampled as finely; nothing is outside it."""
+    """Return a cut-out's logits on the whole frame, sampled as finely. Outside is no object."""
     height, width = cut.size_hw
     finer = max(height / cut.height, width / cut.width)
     side = min(_LARGEST_PX, round(logits.shape[-1] * finer))

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from vos.model.sam2 import MASK_PROMPT_LOGIT
+from vos.model.mask_prompt import MASK_PROMPT_LOGIT
 from vos.model.types import Decoded, ModelPrompt
 from vos.train.prompts import boxes_from_masks, sample_box, sample_correction, sample_points
 
