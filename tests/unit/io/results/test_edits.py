@@ -59,12 +59,6 @@ def undo(result: Path, number: int, manifest: str) -> None:
         store.undo(number, manifest.encode())
 
 
-@pytest.fixture
-def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A killed process loses nothing that it has handed to the system: syncing only costs time."""
-    monkeypatch.setattr(os, "fsync", lambda _file: None)
-
-
 def kill_everywhere(
     tmp_path: Path,
     prepare: Callable[[Path], None],
@@ -93,13 +87,13 @@ def kill_everywhere(
     assert found[-1] is True
 
 
-def test_a_change_killed_at_any_step(no_waiting, tmp_path):
+def test_a_change_killed_at_any_step(tmp_path):
     kill_everywhere(
         tmp_path, lambda _result: None, lambda result: change(result, 1, OLD, NEW), OLD, NEW
     )
 
 
-def test_an_undo_killed_at_any_step(no_waiting, tmp_path):
+def test_an_undo_killed_at_any_step(tmp_path):
     undone = OLD | {"manifest.json": "undone"}
     kill_everywhere(
         tmp_path,
@@ -113,13 +107,13 @@ def test_an_undo_killed_at_any_step(no_waiting, tmp_path):
 MORE = NEW | {"mattes/3/1.png": "m", "mattes/3/2.png": "n"}
 
 
-def test_a_change_that_adds_files_killed_at_any_step(no_waiting, tmp_path):
+def test_a_change_that_adds_files_killed_at_any_step(tmp_path):
     kill_everywhere(
         tmp_path, lambda _result: None, lambda result: change(result, 1, OLD, MORE), OLD, MORE
     )
 
 
-def test_an_undo_that_drops_added_files_killed_at_any_step(no_waiting, tmp_path):
+def test_an_undo_that_drops_added_files_killed_at_any_step(tmp_path):
     kill_everywhere(
         tmp_path,
         lambda result: change(result, 1, OLD, MORE),

@@ -56,7 +56,7 @@ def test_objects_over_a_colour(make_result, background, colour):
 
 
 def test_the_place_is_called_as_the_background(make_result):
-    result = make_result(LARGE_HW)
+    result = make_result()
     places = [
         export_result(result, "green", background=one, objects=("1",))[0].name
         for one in (None, "blur", "checker", "#00FF80", "Red")
