@@ -354,18 +354,16 @@ class StudioSession:
             self.in_files = Document((), now.objects)
             self._keep()
 
-    def preview(self, frame_idx: int) -> tuple[int, Preview, bool]:
-        """Predict the masks of what is drawn on a frame.
-
-        Returns the document's version, the masks, and whether they know of the frames before.
+    def preview(self, frame_idx: int) -> tuple[int, Preview]:
+        """Predict the masks that what is drawn gives on a frame; return the document's version
+        too.
         """
         history = self.history
         if self.so_far is not None and self.fixes is None:
             found = self.so_far.masks(frame_idx, history.now.prompts)
             if found is not None:
-                return history.version, found, True
-        masks = self.previewer.masks(frame_idx, history.now.prompts)
-        return history.version, masks, self.fixes is not None
+                return history.version, found
+        return history.version, self.previewer.masks(frame_idx, history.now.prompts)
 
     def encode(self, frame_idx: int) -> None:
         """Prepare a frame, so that prompts on it are quick."""

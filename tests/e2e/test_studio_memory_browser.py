@@ -1,0 +1,132 @@
+"""Previews on later frames from the memory of the prompted ones, in Chromium."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from e2e.studio_here import served
+from e2e.studio_page import INSIDE, Tab, middle, video, wait_for_model
+
+pytest.importorskip("fastapi", reason="the extra `studio` is not installed")
+
+MODEL = ("--model", "nano", "--device", "cpu")
+LABEL = "Preview from the prompted frames"
+
+
+def go(tab: Tab, frame_idx: int) -> None:
+    """Go to a frame with the mouse and the keyboard; returns once it is seen."""
+    tab.page.mouse.click(*middle(tab, "#frame-number"), click_count=3)
+    tab.page.keyboard.type(str(frame_idx))
+    tab.page.keyboard.press("Enter")
+    tab.page.wait_for_selector(f'#canvas[data-frame="{frame_idx}"]')
+
+
+def seen(tab: Tab, objects: str) -> None:
+    """Wait until the previews of these objects are on the screen."""
+    tab.page.wait_for_selector(f'#canvas[data-preview="{objects}"]')
+    tab.page.wait_for_timeout(100)
+
+
+def reds(tab: Tab, left: int, right: int, row: int = 90) -> list[tuple[int, ...]]:
+    """Every colour along a row of the frame."""
+    return [tab.pixel(x, row) for x in range(left, right, 3)]
+
+
+def label(tab: Tab) -> str:
+    return tab.page.inner_text("#preview") if tab.page.locator("#preview").is_visible() else ""
+
+
+def test_a_later_frame_shows_what_the_prompted_ones_give(monkeypatch, window: Any, tmp_path: Path):
+    clip, file = video(tmp_path / "clip.mp4"), tmp_path / "drawn.json"
+    with served(monkeypatch, "pick", clip, "-o", file, *MODEL) as here:
+        tab = Tab(window.new_page(), here.link)
+        wait_for_model(tab)
+        go(tab, 8)
+        plain = reds(tab, 100, 150)
+        go(tab, 0)
+        tab.drag((78, 58), (142, 122))
+        tab.wait_for_version(1)
+        assert label(tab) == ""  # that is what tracking gives
+        solid = len(set(reds(tab, 90, 130)))
+
+        go(tab, 8)
+        seen(tab, "1")
+        assert LABEL in label(tab)
+        assert "not found" not in label(tab)
+        masked = reds(tab, 100, 150)
+        assert all(one != other for one, other in zip(plain, masked, strict=True))
+        assert len(set(masked)) > solid  # stripes
+        assert tab.pixel(290, 20)[0] < 120
+        tab.shot("preview")
+
+        tab.tool("neg")
+        tab.click(125.5, 90.5)
+        tab.wait_for_version(2)
+        seen(tab, "1")
+        assert reds(tab, 100, 150) != masked
+        tab.shot("preview-clicked")
+        tab.page.keyboard.press("Control+z")
+        tab.wait_for_version(3)
+        seen(tab, "1")
+        assert reds(tab, 100, 150) == masked
+        assert LABEL in label(tab)
+
+        # Two objects: the second one begins here, as it will be tracked.
+        tab.page.keyboard.press("a")
+        tab.tool("polygon")
+        tab.outline((230, 20), (300, 20), (300, 60), (230, 60))
+        tab.page.wait_for_timeout(300)
+        seen(tab, "1")
+        assert len(set(reds(tab, 240, 290, row=40))) < 6
+        go(tab, 10)
+        seen(tab, "1,2")
+        go(tab, 4)
+        seen(tab, "1")
+
+        # Said to be absent from here on: nothing is seen, and nothing promised.
+        tab.page.mouse.click(*middle(tab, "#objects [data-object='1'] .pick"))
+        tab.page.keyboard.press("x")
+        tab.page.click("#absent-on")
+        tab.page.wait_for_selector('#canvas[data-preview=""]')
+        tab.page.wait_for_timeout(400)
+        assert label(tab) == ""
+        go(tab, 6)
+        tab.page.wait_for_timeout(600)
+        assert (label(tab), tab.page.get_attribute("#canvas", "data-preview")) == ("", "")
+        go(tab, 2)
+        seen(tab, "1")
+        go(tab, 10)
+        seen(tab, "2")
+        tab.shot("preview-absent")
+
+        saved = tab.prompts()
+        tab.page.mouse.click(*middle(tab, "#go"))
+        tab.page.wait_for_selector("#over:not([hidden])")
+        assert here.finished() == 0
+        assert tab.errors == []
+    assert [one["type"] for one in saved] == ["box", "polygon", "absent"]  # no preview is kept
+
+
+def test_tracked_masks_take_its_place(monkeypatch, window: Any, tmp_path: Path):
+    clip, out = video(tmp_path / "clip.mp4", frames=8), tmp_path / "out"
+    command = ("track", clip, "--box", "-o", out, *MODEL, "--size", "128", "--end", "5f")
+    with served(monkeypatch, *command) as here:
+        tab = Tab(window.new_page(), here.link)
+        wait_for_model(tab)
+        tab.drag((78, 58), (142, 122))
+        tab.wait_for_version(1)
+        go(tab, 4)
+        seen(tab, "1")
+        go(tab, 6)  # after the Out point nothing will be tracked
+        tab.page.wait_for_timeout(600)
+        assert label(tab) == ""
+        tab.page.keyboard.press("Control+Enter")
+        tab.page.wait_for_selector('#run-title:text-is("Tracked")')
+        go(tab, 4)
+        tab.page.wait_for_timeout(400)
+        assert label(tab) == ""
+        assert len(set(reds(tab, *(INSIDE[0] - 10, INSIDE[0] + 20)))) < 6
+        assert tab.errors == []
