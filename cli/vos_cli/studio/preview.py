@@ -160,9 +160,7 @@ class Previewer:
         if known is None:
             image = self._frames.read(frame_idx)
             segmenter = tracker.image(image)
-            frame = Frame(
-                image, Fraction(0), frame_idx, str(frame_idx), encoded=segmenter.features
-            )
+            frame = Frame(image, Fraction(0), frame_idx, str(frame_idx), encoded=segmenter.features)
             known = self._encoded[frame_idx] = _Encoded(frame, segmenter)
             while len(self._encoded) > _FRAMES_KEPT:
                 self._encoded.popitem(last=False)

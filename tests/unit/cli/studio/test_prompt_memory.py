@@ -65,12 +65,11 @@ def expect(tracker: Tracker, prompts: Sequence[Prompt], frame_idx: int) -> Frame
     ends = Absences.of(prompts).end_frames(prompts[0].object_id)
     frames = {one.frame_idx for one in prompts} | ends | {frame_idx}
     session = tracker.session(prompts)
-    results = [
-        session.track(Frame(clips.picture(idx), Fraction(idx, 24), idx, str(idx)))
-        for idx in sorted(frames)
-        if idx <= frame_idx
-    ]
-    return results[-1]
+    return [session.track(picture(idx)) for idx in sorted(frames) if idx <= frame_idx][-1]
+
+
+def picture(frame_idx: int) -> Frame:
+    return Frame(clips.picture(frame_idx), Fraction(frame_idx, 24), frame_idx, str(frame_idx))
 
 
 @pytest.mark.parametrize(
@@ -116,10 +115,10 @@ def test_objects_do_not_change_each_other_s_memory(previewer: Previewer, tracker
     logits: dict[int, Any] = {}
     for own in ([BOX, CLICK], [LATER]):
         session = tracker.session(own)
-        for idx in (*(one.frame_idx for one in own), 9):
-            found = session.decode(Frame(clips.picture(idx), Fraction(0), idx, str(idx)))
-        logits |= found
-    expected = compose(Frame(clips.picture(9), Fraction(0), 9, "9"), logits)
+        for one in own:
+            session.decode(picture(one.frame_idx))
+        logits |= session.decode(picture(9))
+    expected = compose(picture(9), logits)
     assert np.array_equal(both.label_map, expected.label_map)
     on_first = previewer.masks(6, [BOX, LATER, CLICK])
     assert on_first.from_prompts == (1,)
