@@ -23,8 +23,8 @@ export class Memory {
 
   // Where the preview of a frame on which nothing is drawn comes from, null where there is none.
   path(frame) {
-    const { store, run, fixing, inOut, isModelReady, isOver, player } = this.page;
-    const isOpen = !fixing && (!run || OPEN.includes(run.state)) && !inOut.refusal(frame);
+    const { store, run, fixing, inOut, clip, isModelReady, isOver, player } = this.page;
+    const isOpen = !fixing && !clip.is_backward && (!run || OPEN.includes(run.state)) && !inOut.refusal(frame);
     if (!isOpen || !isModelReady || isOver || player.isPlaying) return null;
     const isKnown = store.document.prompts.some(
       (one) => one.type !== "absent" && one.frame_idx < frame && !isAbsent(store.document, one.object_id, frame),

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,9 @@ pytest.importorskip("fastapi", reason="the extra `studio` is not installed")
 pytest.importorskip("httpx2", reason="Starlette's test client needs it")
 
 from vos_cli.studio import prompt_memory
+from vos_cli.studio.document import History, make_document
 from vos_cli.studio.preview import Previewer
+from vos_cli.studio.session import StudioSession
 
 BOX = Box(1, (20, 16, 52, 48), 0)
 CLICK = Points(1, ((30.5, 30.5),), (1,), 4)
@@ -33,7 +36,7 @@ AWAY = Points(1, ((60.5, 12.5),), (0,), 9)
 LATER = Box(2, (60, 5, 90, 30), 6)
 
 
-class Clip:
+class Footage:
     """The frames of a clip of any length, which says which were read."""
 
     def __init__(self) -> None:
@@ -51,13 +54,13 @@ def tracker(tiny_model: Any) -> Tracker:
 
 
 @pytest.fixture
-def clip() -> Clip:
-    return Clip()
+def footage() -> Footage:
+    return Footage()
 
 
 @pytest.fixture
-def previewer(tracker: Tracker, clip: Clip) -> Previewer:
-    return Previewer(lambda: tracker, clip)  # pyright: ignore[reportArgumentType]
+def previewer(tracker: Tracker, footage: Footage) -> Previewer:
+    return Previewer(lambda: tracker, footage)  # pyright: ignore[reportArgumentType]
 
 
 def expect(tracker: Tracker, prompts: Sequence[Prompt], frame_idx: int) -> FrameResult:
@@ -126,7 +129,7 @@ def test_objects_do_not_change_each_other_s_memory(previewer: Previewer, tracker
 
 
 def test_a_click_costs_one_object_and_no_image(
-    previewer: Previewer, tracker: Tracker, clip: Clip, monkeypatch: pytest.MonkeyPatch
+    previewer: Previewer, tracker: Tracker, footage: Footage, monkeypatch: pytest.MonkeyPatch
 ):
     encoded: list[None] = []
     kind = type(tracker.model)
@@ -143,16 +146,16 @@ def test_a_click_costs_one_object_and_no_image(
 
     monkeypatch.setattr(prompt_memory.PromptMemory, "predict", counted)
     before = previewer.masks(9, [BOX, LATER])
-    assert (clip.was_read, len(encoded), decoded) == ([0, 9, 6], 3, [1, 2])
+    assert (footage.was_read, len(encoded), decoded) == ([0, 9, 6], 3, [1, 2])
     clicked = previewer.masks(9, [BOX, LATER, AWAY])
-    assert (len(clip.was_read), len(encoded), decoded) == (3, 3, [1, 2, 1])
+    assert (len(footage.was_read), len(encoded), decoded) == (3, 3, [1, 2, 1])
     assert not np.array_equal(clicked.label_map == 1, before.label_map == 1)
     undone = previewer.masks(9, [BOX, LATER])
     assert np.array_equal(undone.label_map, before.label_map)
     previewer.masks(9, [BOX, LATER])
     assert len(decoded) == 4, "the same again is at hand"
     previewer.masks(20, [BOX, LATER, AWAY])
-    assert (clip.was_read, len(encoded)) == ([0, 9, 6, 20], 4), "frame 9 is remembered"
+    assert (footage.was_read, len(encoded)) == ([0, 9, 6, 20], 4), "frame 9 is remembered"
 
 
 def test_an_edited_prompt_is_another_memory(previewer: Previewer, tracker: Tracker):
@@ -197,3 +200,19 @@ def test_requests_at_once_get_their_own_masks(previewer: Previewer):
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+def test_tracking_backward_promises_nothing_of_earlier_prompts(
+    session: StudioSession, tracker: Tracker
+):
+    session.previewer = Previewer(lambda: tracker, session.frames)
+    session.history = History(make_document([BOX, Points(1, ((40.5, 30.5),), (1,), 2)], {}))
+    _, forward = session.preview(3)
+    assert forward.from_prompts == (1,)
+    session.runs = SimpleNamespace(is_backward=True)  # pyright: ignore[reportAttributeAccessIssue]
+    assert session.is_backward
+    _, later = session.preview(3)
+    assert (later.label_map.any(), later.from_prompts) == (False, ())
+    _, drawn = session.preview(2)
+    alone = session.previewer.masks(2, [Points(1, ((40.5, 30.5),), (1,), 2)])
+    assert np.array_equal(drawn.label_map, alone.label_map)
