@@ -62,21 +62,21 @@ class PromptMemory:
         marked = sorted(
             {one.frame_idx for one in prompts} | Absences.of(prompts).end_frames(object_id)
         )
-        before = [idx for idx in marked if idx < frame_idx]
-        keys = [(idx, select_until(prompts, idx)) for idx in before]
-        done = max((at for at, key in enumerate(keys, 1) if key in self._banks), default=0)
+        keys = [(idx, select_until(prompts, idx)) for idx in marked if idx < frame_idx]
+        # From the latest on, as a key is costly to look up where masks were painted.
+        done = next((at for at in range(len(keys), 0, -1) if keys[at - 1] in self._banks), 0)
         session = tracker.session(prompts)
         if done:
             from vos.track.snapshot import SessionState
 
-            waiting = tuple((idx, object_id) for idx in marked if idx > keys[done - 1][0])
-            state = SessionState(self._banks[keys[done - 1]], waiting)
+            known = keys[done - 1]
+            self._banks.move_to_end(known)
+            waiting = tuple((idx, object_id) for idx in marked if idx > known[0])
+            state = SessionState(self._banks[known], waiting)
             session = session.resume(state, read(frame_idx).size_hw)
         for key in keys[done:]:
             session.decode(read(key[0]))
             self._keep(key, session.banks)
-        if done:
-            self._banks.move_to_end(keys[done - 1])
         found = session.decode(read(frame_idx))[object_id]
         if frame_idx in marked:
             self._keep((frame_idx, select_until(prompts, frame_idx)), session.banks)

@@ -15,9 +15,13 @@ export function hint(page) {
   return after(page, own) ?? HINTS[page.tool];
 }
 
-// What comes after a box: another one would take its place.
-function after({ tool, clip, fixing }, own) {
-  if (tool !== "box" || !own.some((one) => one.type === "box")) return null;
+// What comes after a box, where another one would take its place, and where a preview is seen.
+function after({ tool, clip, fixing, screen, object }, own) {
+  if (tool !== "box") return null;
   const main = { pick: "Save and close", track: "Track", fix: "Fix" }[fixing ? "fix" : clip.mode];
-  return `Clicks correct the mask (P: on the object, N: not) · another box replaces this one · ${main}: Ctrl+Enter`;
+  if (own.some((one) => one.type === "box")) {
+    return `Clicks correct the mask (P: on the object, N: not) · another box replaces this one · ${main}: Ctrl+Enter`;
+  }
+  const isPreview = screen.map && screen.about.from_prompts?.includes(object);
+  return isPreview ? `Clicks correct the preview (P: on the object, N: not) · ${main}: Ctrl+Enter` : null;
 }

@@ -180,6 +180,10 @@ def test_memory_is_bounded(previewer: Previewer, monkeypatch: pytest.MonkeyPatch
     assert len(previewer._memory._banks) == 3
     assert len(previewer._encoded) == 6
     assert np.array_equal(first.label_map, previewer.masks(20, prompts).label_map)
+    for idx in (1, 2, 3):  # then what is at hand is far behind
+        previewer.masks(idx, prompts)
+    expected = expect(previewer.tracker(), prompts, 21).label_map
+    assert np.array_equal(previewer.masks(21, prompts).label_map, expected)
     expected = expect(previewer.tracker(), prompts[:4], 5).label_map
     assert np.array_equal(previewer.masks(5, prompts[:4]).label_map, expected)
 
