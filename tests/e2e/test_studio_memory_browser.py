@@ -22,12 +22,20 @@ def go(tab: Tab, frame_idx: int) -> None:
     tab.page.keyboard.type(str(frame_idx))
     tab.page.keyboard.press("Enter")
     tab.page.wait_for_selector(f'#canvas[data-frame="{frame_idx}"]')
+    painted(tab)
 
 
 def seen(tab: Tab, objects: str) -> None:
     """Wait until the previews of these objects are on the screen."""
     tab.page.wait_for_selector(f'#canvas[data-preview="{objects}"]')
-    tab.page.wait_for_timeout(100)
+    painted(tab)
+
+
+def painted(tab: Tab) -> None:
+    """Wait until what was there by now is painted."""
+    tab.page.evaluate(
+        "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+    )
 
 
 def row(tab: Tab, left: int, right: int, y: int = 90) -> list[list[int]]:
