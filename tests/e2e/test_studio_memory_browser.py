@@ -63,8 +63,8 @@ def label(tab: Tab) -> str:
 
 
 def test_a_later_frame_shows_what_the_prompted_ones_give(monkeypatch, window: Any, tmp_path: Path):
-    clip, file = video(tmp_path / "clip.mp4"), tmp_path / "drawn.json"
-    with served(monkeypatch, "pick", clip, "-o", file, *MODEL) as here:
+    clip = video(tmp_path / "clip.mp4")
+    with served(monkeypatch, "pick", clip, *MODEL) as here:
         tab = Tab(window.new_page(), here.link)
         wait_for_model(tab)
         go(tab, 8)
@@ -97,8 +97,21 @@ def test_a_later_frame_shows_what_the_prompted_ones_give(monkeypatch, window: An
         seen(tab, "1")
         assert row(tab, 100, 150) == masked
         assert LABEL in label(tab)
+        assert [one["type"] for one in tab.prompts()] == ["box"]
+        assert tab.errors == []
 
-        # Two objects: the second one begins here, as it will be tracked.
+
+@pytest.mark.slow
+def test_each_object_has_its_own_and_none_where_it_is_not(monkeypatch, window: Any, tmp_path: Path):
+    clip, file = video(tmp_path / "clip.mp4"), tmp_path / "drawn.json"
+    with served(monkeypatch, "pick", clip, "-o", file, *MODEL) as here:
+        tab = Tab(window.new_page(), here.link)
+        wait_for_model(tab)
+        tab.drag((78, 58), (142, 122))
+        tab.wait_for_version(1)
+        go(tab, 8)
+        seen(tab, "1")
+        # The second one begins here, as it will be tracked.
         tab.page.keyboard.press("a")
         tab.tool("polygon")
         tab.outline((230, 20), (300, 20), (300, 60), (230, 60))
