@@ -44,7 +44,7 @@ class Fake:
     def masks(self, frame_idx: int, prompts: Any) -> Preview:
         labels = np.zeros((clips.HEIGHT, clips.WIDTH), np.uint8)
         labels[4:9, 2:7] = frame_idx
-        return Preview(labels, {1: SimpleNamespace(iou_pred=0.5)}, {2: "no"})  # pyright: ignore
+        return Preview(labels, {1: SimpleNamespace(iou_pred=0.5)}, {2: "no"}, (2,))  # pyright: ignore
 
 
 @pytest.fixture(scope="module")

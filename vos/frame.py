@@ -33,6 +33,8 @@ class Frame:
         of time.
     uploaded: the image on its way to the model's device (`vos.model.gpu.transfer.Uploaded`), where
         it was sent ahead of time.
+    encoded: what the model's encoder made of the image (`vos.model.types.FrameFeatures`), where the
+        frame was encoded before.
 
     Raises FrameError, an InputError and a ValueError, for another type or shape than these.
     """
@@ -44,6 +46,7 @@ class Frame:
     is_corrupt: bool = False
     resized: np.ndarray | None = None
     uploaded: Any = field(default=None, compare=False)
+    encoded: Any = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         # Every decoded frame passes here, so a good one costs microseconds at most.

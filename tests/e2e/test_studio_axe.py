@@ -35,6 +35,8 @@ def test_the_page_is_open_to_all(monkeypatch, window: Any, tmp_path: Path):
         tab = Tab(window.new_page(), here.link)
         tab.drag((78, 58), (142, 122))
         tab.wait_for_server(1)
+        tab.page.keyboard.press("ArrowRight")
+        tab.page.wait_for_selector("#canvas[data-preview='1']")
         look(tab, "drawn", wrong)
         tab.page.keyboard.press("?")
         tab.page.wait_for_selector("#keys[open]")

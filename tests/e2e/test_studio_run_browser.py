@@ -129,7 +129,7 @@ def test_stop_correct_and_go_on(monkeypatch, window: Any, tmp_path: Path):
         tab.page.wait_for_timeout(300)
         tab.shot("stopped-corrected")
         script = "fetch('api/masks/4.png').then((found) => found.headers.get('X-Vos-Mask'))"
-        assert json.loads(tab.page.evaluate(script))["knows_before"]  # the masks so far
+        assert json.loads(tab.page.evaluate(script))["from_prompts"] == []  # of those so far
         assert tab.page.inner_text("#go") == "Continue"
 
         # Nothing of it is lost with the command.

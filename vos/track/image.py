@@ -16,7 +16,7 @@ import torch
 from vos.errors import InputError, PromptError
 from vos.frame import Frame, FrameResult
 from vos.model.sam2 import Sam2Model
-from vos.model.types import Decoded
+from vos.model.types import Decoded, FrameFeatures
 from vos.prompts.collect import check_prompts, collect
 from vos.prompts.kinds import ObjectPrompt, Prompt
 from vos.refine.base import NoRefiner, Refiner
@@ -80,6 +80,11 @@ class ImageSegmenter:
     def size_hw(self) -> tuple[int, int]:
         """Return height and width of the image in pixels."""
         return self.image.shape[0], self.image.shape[1]
+
+    @property
+    def features(self) -> FrameFeatures:
+        """Return the encoded image, for a stream that has it too."""
+        return self._frame.features
 
     def segment(self, prompts: Sequence[Prompt]) -> FrameResult:
         """Return masks at the image's size and scores, of these objects and of those before.

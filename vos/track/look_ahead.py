@@ -32,11 +32,13 @@ class GroupEncoder:
     def encode(
         self, model: Sam2Model, frame: Frame, following: Sequence[Frame] | None, size: int
     ) -> FrameFeatures:
-        """Return the features of `frame`, batch 1.
+        """Return the features of `frame`, batch 1; those that it carries, if it was encoded before.
 
         following: what comes after it in its group, as far as the stream goes; None for a stream
         that does not know. size: frames of a group; 1 encodes this one alone.
         """
+        if isinstance(frame.encoded, FrameFeatures):
+            return frame.encoded
         if size == 1 or following is None:
             self._kept = {}
             return model.encode_pixels(_pixels(frame, model))

@@ -170,10 +170,10 @@ def make_app(session: StudioSession) -> FastAPI:
 
     @app.get("/api/masks/{frame_idx:int}.png")
     def mask(frame_idx: int) -> Response:
-        version, preview, knows_before = session.preview(frame_idx)
+        version, preview = session.preview(frame_idx)
         about = {
             "version": version,
-            "knows_before": knows_before,
+            "from_prompts": preview.from_prompts,
             "scores": {
                 i: round(score.iou_pred, 3)
                 for i, score in preview.scores.items()

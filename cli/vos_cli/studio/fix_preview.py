@@ -54,6 +54,7 @@ class FixPreviewer(Previewer):
         if frame_idx in result.frames:
             with self._using_model:
                 self._remember(tracker, result, frame_idx)
+                self._frame(tracker, frame_idx)
 
     def masks(self, frame_idx: int, prompts: Sequence[Prompt]) -> Preview:
         result = self._result()
@@ -101,7 +102,7 @@ class FixPreviewer(Previewer):
         ]
         banks = self._remember(tracker, result, frame_idx)
         session = tracker.session(here, banks={i: banks[i] for i in banks if i in objects})
-        frame = self._frame_at(frame_idx)
+        frame = self._frame(tracker, frame_idx).frame
         decoded = session.decode(frame)
         new = label_map({i: one.logits for i, one in decoded.items()}, frame.size_hw)
         new = with_exact(new, exact_masks(here, frame_idx, decoded, frame.size_hw))

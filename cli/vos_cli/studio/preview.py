@@ -1,33 +1,37 @@
-"""Masks for what is drawn on one frame, at once: the frame is encoded only once.
+"""Masks of one frame for what is drawn, at once: the frame is encoded only once.
 
-They are what tracking gives on an object's first prompted frame: the tracker's memory of other
-frames plays no part here.
+On an object's first prompted frame they are what tracking gives there; on later ones they come from
+the memory of its prompted frames, without those between.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vos.errors import PromptError
-from vos.frame import ObjectResult
+from vos.frame import Frame, ObjectResult
 from vos.io.read.random_access import RandomAccess
 from vos.prompts import Absent, Prompt
+from vos.prompts.absence import Absences
 from vos_cli.console.errors import message
+from vos_cli.studio.prompt_memory import PromptMemory, is_known_before, select_until
 
 if TYPE_CHECKING:
     from vos.api import Tracker
+    from vos.track.compose import ObjectLogits
     from vos.track.image import ImageSegmenter
 
 _FRAMES_KEPT = 6  # features of SAM 2.1 take some 16 MB a frame
 
-Drawn = dict[int, tuple[Prompt, ...]]
+ByObject = dict[int, tuple[Prompt, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,23 +41,30 @@ class Preview:
     label_map: uint8 H x W of object ids.
     scores: by object id.
     notes: why an object has no mask, by its id.
+    from_prompts: ids of the objects whose masks come from the memory of their prompted frames
+        alone; tracking will remember the frames between them too.
     """
 
     label_map: np.ndarray
     scores: dict[int, ObjectResult]
     notes: dict[int, str]
+    from_prompts: tuple[int, ...] = ()
 
 
 @dataclass(slots=True)
 class _Encoded:
     """A frame that the model has encoded.
 
-    segmenter: keeps the features and the masks.
-    masked: the prompts that its masks are of, by object id.
+    frame: carries the features.
+    segmenter: keeps the masks of objects that are first prompted here.
+    masked: the prompts that these masks are of, by object id.
+    remembered: the masks of objects that are known before, by id, with the prompts they are of.
     """
 
+    frame: Frame
     segmenter: ImageSegmenter
-    masked: Drawn = field(default_factory=dict)
+    masked: ByObject = field(default_factory=dict)
+    remembered: dict[int, tuple[tuple[Prompt, ...], ObjectLogits]] = field(default_factory=dict)
 
 
 class Previewer:
@@ -71,6 +82,7 @@ class Previewer:
         self._loaded = threading.Event()
         self._using_model = threading.Lock()
         self._encoded: OrderedDict[int, _Encoded] = OrderedDict()
+        self._memory = PromptMemory()
         self.error: BaseException | None = None
         threading.Thread(target=self._fetch, name="model", daemon=True).start()
 
@@ -96,29 +108,60 @@ class Previewer:
             self._frame(tracker, frame_idx)
 
     def masks(self, frame_idx: int, prompts: Sequence[Prompt]) -> Preview:
-        """Predict the masks of the prompts that lie on this frame.
+        """Predict the masks that the prompts on this frame and on earlier ones give here.
 
         Raises UsageError if there is no such frame, or what loading the model raised.
         """
+        by_object = _group(prompts)
+        known = {i: own for i, own in by_object.items() if is_known_before(own, frame_idx)}
         drawn = {
-            object_id: tuple(replace(prompt, frame_idx=0) for prompt in group)
-            for object_id, group in groupby(
-                sorted((p for p in prompts if _is_drawn_on(p, frame_idx)), key=_object_id),
-                key=_object_id,
-            )
+            i: tuple(replace(one, frame_idx=0) for one in own if _is_drawn_on(one, frame_idx))
+            for i, own in by_object.items()
+            if i not in known
         }
         tracker = self.tracker()
+        from vos.track.compose import compose
+
         with self._using_model:
-            frame = self._frame(tracker, frame_idx)
-            notes = _bring_up_to_date(frame, drawn)
-            result = frame.segmenter.segment([])
-        return Preview(result.label_map, dict(result.objects), notes)
+            remembered, notes = self._from_memory(tracker, frame_idx, known)
+            encoded = self._frame(tracker, frame_idx)
+            notes |= _bring_up_to_date(encoded, {i: own for i, own in drawn.items() if own})
+            result = compose(encoded.frame, encoded.segmenter.decode([]) | remembered)
+        absences = Absences.of(prompts)
+        guessed = tuple(i for i in remembered if not absences.hold(i, frame_idx))
+        return Preview(result.label_map, dict(result.objects), notes, guessed)
+
+    def _from_memory(
+        self, tracker: Tracker, frame_idx: int, known: Mapping[int, tuple[Prompt, ...]]
+    ) -> tuple[dict[int, ObjectLogits], dict[int, str]]:
+        """Return the masks of objects that are known before, and why one has none."""
+        masks: dict[int, ObjectLogits] = {}
+        notes: dict[int, str] = {}
+
+        def read(idx: int) -> Frame:
+            return self._frame(tracker, idx).frame
+
+        for object_id, own in known.items():
+            key = select_until(own, frame_idx)
+            encoded = self._encoded.get(frame_idx)
+            kept = None if encoded is None else encoded.remembered.get(object_id)
+            if kept is None or kept[0] != key:
+                try:
+                    kept = key, self._memory.predict(tracker, own, frame_idx, read)
+                except PromptError as error:
+                    notes[object_id] = message(error)
+                    continue
+                self._frame(tracker, frame_idx).remembered[object_id] = kept
+            masks[object_id] = kept[1]
+        return masks, notes
 
     def _frame(self, tracker: Tracker, frame_idx: int) -> _Encoded:
         known = self._encoded.get(frame_idx)
         if known is None:
-            known = _Encoded(tracker.image(self._frames.read(frame_idx)))
-            self._encoded[frame_idx] = known
+            image = self._frames.read(frame_idx)
+            segmenter = tracker.image(image)
+            frame = Frame(image, Fraction(0), frame_idx, str(frame_idx), encoded=segmenter.features)
+            known = self._encoded[frame_idx] = _Encoded(frame, segmenter)
             while len(self._encoded) > _FRAMES_KEPT:
                 self._encoded.popitem(last=False)
         self._encoded.move_to_end(frame_idx)
@@ -133,7 +176,7 @@ class Previewer:
             self._loaded.set()
 
 
-def _bring_up_to_date(frame: _Encoded, drawn: Drawn) -> dict[int, str]:
+def _bring_up_to_date(frame: _Encoded, drawn: ByObject) -> dict[int, str]:
     """Predict each object anew whose prompts changed; return why an object has no mask."""
     notes: dict[int, str] = {}
     for object_id in {*frame.masked, *drawn}:
@@ -150,6 +193,11 @@ def _bring_up_to_date(frame: _Encoded, drawn: Drawn) -> dict[int, str]:
         except PromptError as error:
             notes[object_id] = message(error)
     return notes
+
+
+def _group(prompts: Sequence[Prompt]) -> ByObject:
+    in_order = sorted(prompts, key=_object_id)
+    return {i: tuple(own) for i, own in groupby(in_order, key=_object_id)}
 
 
 def _is_drawn_on(prompt: Prompt, frame_idx: int) -> bool:

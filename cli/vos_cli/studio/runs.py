@@ -72,6 +72,11 @@ class Runs(Background):
         return self._job.output
 
     @property
+    def is_backward(self) -> bool:
+        """Tell whether frames are tracked towards the clip's beginning only."""
+        return self._job.direction == "backward"
+
+    @property
     def left(self) -> tuple[str, int] | None:
         """Return what names the masks that a run has left; None where there are none yet."""
         is_there = self.state == "stopped" or (self.state == "done" and self.outcome is not None)

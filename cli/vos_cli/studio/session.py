@@ -107,6 +107,7 @@ class StudioSession:
             "tool": self.tool,
             "notes": [*self.notes, *self.settings.notes],
             "mode": self._mode(),
+            "is_backward": self.is_backward,
             "save_to": None if self.save_to is None else str(self.save_to.absolute()),
             "colours": colours(),
             "timecode": describe_timecode(self.info),
@@ -143,6 +144,11 @@ class StudioSession:
         if self.fixes is not None or self.runs is None:
             return history.version != self.saved_version
         return self.runs.version != history.version
+
+    @property
+    def is_backward(self) -> bool:
+        """Tell whether what is drawn will be tracked towards the clip's beginning only."""
+        return self.fixes is None and self.runs is not None and self.runs.is_backward
 
     @property
     def active(self) -> Runs | Fixes | None:
@@ -354,18 +360,19 @@ class StudioSession:
             self.in_files = Document((), now.objects)
             self._keep()
 
-    def preview(self, frame_idx: int) -> tuple[int, Preview, bool]:
-        """Predict the masks of what is drawn on a frame.
-
-        Returns the document's version, the masks, and whether they know of the frames before.
+    def preview(self, frame_idx: int) -> tuple[int, Preview]:
+        """Predict the masks that what is drawn gives on a frame; return the document's version
+        too.
         """
         history = self.history
+        prompts = history.now.prompts
         if self.so_far is not None and self.fixes is None:
-            found = self.so_far.masks(frame_idx, history.now.prompts)
+            found = self.so_far.masks(frame_idx, prompts)
             if found is not None:
-                return history.version, found, True
-        masks = self.previewer.masks(frame_idx, history.now.prompts)
-        return history.version, masks, self.fixes is not None
+                return history.version, found
+        if self.is_backward:  # then an earlier frame's prompts say nothing of this one
+            prompts = tuple(one for one in prompts if one.frame_idx == frame_idx)
+        return history.version, self.previewer.masks(frame_idx, prompts)
 
     def encode(self, frame_idx: int) -> None:
         """Prepare a frame, so that prompts on it are quick."""

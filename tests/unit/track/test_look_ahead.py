@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -195,3 +196,16 @@ def test_a_frame_comes_with_the_rest_of_its_group_and_nothing_is_read_beyond(
         assert [f.frame_idx for f in following] == group[group.index(frame.frame_idx) + 1 :]
         assert read[-1] == group[-1]
     assert seen == indices
+
+
+def test_a_frame_that_carries_its_features_is_not_encoded_again(tracker, make_frames, ahead):
+    batches = ahead(1)
+    frames, prompts = make_frames(4), [vos.Box(1, BOX)]
+    plain = tracker.session(prompts)
+    expected = [plain.decode(frame)[1].logits for frame in frames]
+    encoded = [replace(one, encoded=tracker.image(one.image).features) for one in frames]
+    batches.clear()
+    session = tracker.session(prompts)
+    for frame, logits in zip(encoded, expected, strict=True):
+        assert torch.equal(session.decode(frame)[1].logits, logits)
+    assert batches == []

@@ -32,9 +32,11 @@ export class NotHere {
     byId("absent-frame").textContent = page.clip.is_still ? "Not in this image" : `Only on this frame (${frame})`;
     for (const id of ["absent-on", "absent-range"]) byId(id).hidden = page.clip.is_still;
     byId("absent-back").hidden = !isAbsent(store.document, object, frame);
-    const range = inOut.isSet ? [inOut.from, inOut.to] : [frame, Math.min(frame + 10, count - 1)];
-    ["absent-first", "absent-last"].forEach((id, index) => {
-      Object.assign(byId(id), { max: count - 1, valueAsNumber: range[index] });
+    // A point that is not set is no reason to go back to the clip's beginning, where the object is.
+    const first = inOut.first ?? Math.min(frame, inOut.last ?? frame);
+    const last = inOut.last ?? Math.min(Math.max(first, frame) + 10, count - 1);
+    [["absent-first", first], ["absent-last", last]].forEach(([id, valueAsNumber]) => {
+      Object.assign(byId(id), { max: count - 1, valueAsNumber });
       byId(id).setCustomValidity("");
     });
     byId("absent").showModal();

@@ -1,6 +1,7 @@
 // Everything on the canvas: the frame, the mask over it, the prompts over both.
 
 import { corners } from "./handles.js";
+import { striped } from "./memory.js";
 
 const RING = [[1, 0], [-1, 0], [0, 1], [0, -1], [0.7, 0.7], [-0.7, 0.7], [0.7, -0.7], [-0.7, -0.7]];
 const SHARP_FROM = 3; // device pixels per frame pixel from which pixels are shown as squares
@@ -8,8 +9,9 @@ const spare = document.createElement("canvas");
 const HANDLE = 3.5; // CSS pixels, half a side
 const CHECKER = 10; // CSS pixels
 
-// scene: {view, image, mask, opacity, hasEdges, backdrop, outlines, oldPrompts, prompts, object, colours, draft, handles,
-// ring}; masks are in colours. backdrop: what is behind cut-out objects, "matte" for their masks in white.
+// scene: {view, image, mask, preview, opacity, hasEdges, backdrop, outlines, oldPrompts, prompts, object, colours,
+// draft, handles, ring}; masks are in colours. preview: what of the mask nobody has tracked. backdrop: what is behind
+// cut-out objects, "matte" for their masks in white.
 export function paint(canvas, scene) {
   const ratio = window.devicePixelRatio;
   const width = Math.round(canvas.clientWidth * ratio);
@@ -41,7 +43,8 @@ export function paint(canvas, scene) {
   }
   if (scene.mask && scene.opacity > 0 && !scene.backdrop) {
     context.globalAlpha = scene.opacity;
-    context.drawImage(scene.mask, ...place);
+    if (scene.preview) context.drawImage(striped(scene, place, context, ratio), 0, 0);
+    else context.drawImage(scene.mask, ...place);
     if (scene.hasEdges) {
       context.globalAlpha = Math.min(1, scene.opacity * 2);
       context.drawImage(edge(scene.mask, place, context, ratio), 0, 0);

@@ -92,7 +92,7 @@ export class Review {
 
   #left() {
     const { length } = this.open;
-    return length ? `${length} left` : "all looked at";
+    return length ? `${length} left` : "none left";
   }
 
   #make() {

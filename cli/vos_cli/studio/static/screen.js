@@ -4,6 +4,7 @@ import { picture, send } from "./api.js";
 import { absentOn } from "./absences.js";
 import { promptsOn } from "./edits.js";
 import { Tint, packed } from "./labels.js";
+import { Memory, maskPath } from "./memory.js";
 import { paint } from "./paint.js";
 import { Pictures } from "./pictures.js";
 
@@ -35,6 +36,7 @@ export class Screen {
     this.canvas = canvas;
     this.page = page;
     this.pictures = new Pictures(page.clip.width, page.clip.height);
+    this.memory = new Memory(page);
   }
 
   // Resolves once the frame is there, to false where another one was wanted meanwhile. Rejects where there is none.
@@ -53,14 +55,21 @@ export class Screen {
     this.#painted = turn;
     this.frame = frame;
     this.#image = image.bitmap;
-    this.#mask = mask?.map ?? null;
     this.#around = around;
     if (this.#held && (this.#held.isReleased || this.#held.frame !== frame)) this.#held = null;
-    this.about = mask?.about ?? {};
     canvas.dataset.frame = frame;
-    canvas.dataset.version = this.about.version ?? "";
-    this.redraw();
+    this.#take(mask);
     return true;
+  }
+
+  // mask: what is shown over the frame from now on, null for nothing.
+  #take(mask) {
+    const { canvas } = this;
+    this.#mask = mask?.map ?? null;
+    this.about = mask?.about ?? {};
+    canvas.dataset.version = this.about.version ?? "";
+    canvas.dataset.preview = this.about.from_prompts ?? "";
+    this.redraw();
   }
 
   // The mask that is seen, null where there is none.
@@ -106,6 +115,7 @@ export class Screen {
     paint(canvas, {
       view, image: this.#image, object, draft: tools.draft, colours: page.clip.colours,
       mask: this.#tint.of(this.map, this.#table), opacity: looks.isMaskShown ? looks.opacity : 0,
+      preview: this.memory.tint(this.map, this.about, this.#absent),
       hasEdges: isStill, backdrop, ring: tools.brush.ring, handles: tools.isChanging,
       outlines: this.#around.map(({ map, way }, index) => {
         this.#outlines[index] ??= new Tint();
@@ -114,6 +124,7 @@ export class Screen {
       oldPrompts: isStill ? (page.fixing?.promptsOn(this.frame) ?? []) : [],
       prompts: isStill ? promptsOn(page.store.document, this.frame) : [],
     });
+    this.memory.describe(this.map, this.about);
     canvas.style.cursor = CURSORS[page.tool] ?? "crosshair";
     canvas.dataset.view = [view.scale, view.x, view.y].join();
     document.getElementById("zoom").textContent = `${Math.round(view.scale * 100)} %`;
@@ -152,13 +163,17 @@ export class Screen {
     if (hasResult && (!isDrawn || run.version === store.version)) {
       return `/api/results/${frame}.png?run=${run.id}`;
     }
-    return isDrawn && isModelReady ? `/api/masks/${frame}.png?v=${store.version}&run=${run?.id}${run?.state}` : null;
+    return isDrawn && isModelReady ? maskPath(this.page, frame) : null;
   }
 
   // Colours of what is there on this frame.
   get #table() {
-    const { looks, store, views } = this.page;
-    return looks.table(absentOn(store.document, this.frame), views.now.backdrop === "matte" ? WHITE : null);
+    const { looks, views } = this.page;
+    return looks.table(this.#absent, views.now.backdrop === "matte" ? WHITE : null);
+  }
+
+  get #absent() {
+    return absentOn(this.page.store.document, this.frame);
   }
 
   // What was before what is drawn here, or else before the last correction.
@@ -179,9 +194,11 @@ export class Screen {
     return (await Promise.all(found)).filter(Boolean);
   }
 
-  #maskOn(frame) {
-    const isBefore = this.page.views.now.name === "before";
-    return this.#fetchMask(isBefore ? this.#pathBefore(frame) : this.#maskPath(frame));
+  async #maskOn(frame) {
+    if (this.page.views.now.name === "before") return this.#fetchMask(this.#pathBefore(frame));
+    const isSeen = frame === this.frame; // then what is there is not taken away for a while
+    const mask = await this.#fetchMask(this.#maskPath(frame));
+    return mask ?? (isSeen ? this.#fetchMask(this.memory.path(frame)) : null);
   }
 
   async #fetchMask(path) {
@@ -209,6 +226,14 @@ export class Screen {
       if (exact && this.#image !== exact.bitmap) {
         this.#image = exact.bitmap;
         this.redraw();
+      }
+    }
+    if (!this.map) {
+      const mask = await this.memory.ask(frame, (path) => this.pictures.get(path));
+      if (turn !== this.#shown) return this.#restLater();
+      if (mask) {
+        this.#take(mask);
+        page.updateHint();
       }
     }
     if (this.map) {

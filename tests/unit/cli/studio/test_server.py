@@ -70,7 +70,7 @@ def test_a_mask_is_a_picture_of_object_ids(page: TestClient):
     about = json.loads(answer.headers["x-vos-mask"])
     assert about == {
         "version": 0,
-        "knows_before": False,
+        "from_prompts": [2],
         "scores": {"1": 0.5},
         "notes": {"2": "no"},
     }
