@@ -66,7 +66,7 @@ def find_address(text: str) -> LiveAddress | None:
     """Read the address of a live source: a stream's URL, a device, or `-` for the standard input.
 
     Return None for anything else; what exists under a name is that file or folder. Raises
-    InputError for an address without a host.
+    InputError for an address without a host or port.
     """
     if "\0" in text:
         return None
@@ -84,26 +84,33 @@ def find_address(text: str) -> LiveAddress | None:
     if protocols is None:
         return None
     shown = _without_secrets(text)
-    if not _has_host(text):
-        raise InputError(f"{shown}: an address without a host; write it as in tcp://HOST:PORT")
+    if not _has_place(text):
+        raise InputError(
+            f"{shown}: an address without a host, or without a port that can be; write it as in "
+            "tcp://HOST:PORT"
+        )
     return LiveAddress(text, shown, protocols)
 
 
-def _has_host(text: str) -> bool:
-    """Tell whether an address names a host and, where it names a port, one that can be."""
+def _has_place(text: str) -> bool:
+    """Tell whether an address names a host, and a port where its scheme has no usual one."""
     try:
         parts = urlsplit(text)
-        is_listening = parts.scheme == "udp" and parts.port is not None
-        return bool(parts.hostname) or is_listening
+        host, port = parts.hostname, parts.port
     except ValueError:  # of a port that is no number, or brackets that do not close
         return False
+    if parts.scheme == "udp":
+        return port is not None  # alone, it listens
+    return bool(host) and (port is not None or parts.scheme not in ("tcp", "srt"))
 
 
 def _without_secrets(text: str) -> str:
-    """Return an address without user, password and the values after its question mark."""
+    """Return an address without user, password and the values after its question mark.
+
+    A password may hold any character, so that all before the last @ counts as one.
+    """
     scheme, _, rest = text.partition("://")
+    secret, at, rest = rest.rpartition("@")
     place, question, _ = rest.partition("?")
-    host, slash, path = place.partition("/")
-    user, at, host_alone = host.rpartition("@")
-    shown = f"***@{host_alone}" if user else f"{at}{host_alone}"
-    return display_name(f"{scheme}://{shown}{slash}{path}{'?...' if question else ''}")
+    shown = f"***@{place}" if secret else f"{at}{place}"
+    return display_name(f"{scheme}://{shown}{'?...' if question else ''}")

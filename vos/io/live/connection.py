@@ -27,6 +27,8 @@ from vos.io.read.source import SourceInfo
 NEWEST = 2
 """Frames that wait where older ones are dropped."""
 
+ENDED = "the source ended"
+
 _ALL = 8
 _JOIN_TIMEOUT_S = 1.0
 _MICROSECOND = Fraction(1, 1_000_000)
@@ -82,12 +84,14 @@ class Connection(Closing):
             with open_stream(address, self._lost_after_s) as (container, stream):
                 self.is_reached = True
                 self._receive(container, stream)
-            why = "the source ended"
+            why = ENDED
         except VosError as error:
             why = self._explain(error)
         except Exception as error:
             self.error, why = error, "an internal error"
-        self.buffer.end(why.replace(address.text, address.shown))
+        if address.device_format is None:
+            why = why.replace(address.text, address.shown)  # FFmpeg names passwords
+        self.buffer.end(why)
 
     def _receive(self, container: InputContainer, stream: VideoStream) -> None:
         clock = Clock(stream) if has_own_times(container) else None

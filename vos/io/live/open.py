@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import av
 from av.container import InputContainer
-from av.error import FFmpegError, ProtocolNotFoundError
+from av.error import ExitError, FFmpegError, ProtocolNotFoundError
 from av.video.stream import VideoStream
 
 from vos.errors import InputError
@@ -30,7 +30,7 @@ def open_stream(
 
     Raises InputError where there is no live video.
     """
-    options = {"analyzeduration": "2000000"}
+    options = {"analyzeduration": "1000000"}
     if address.protocols:
         options |= {"protocol_whitelist": address.protocols, "format_whitelist": _formats(address)}
         options["rtsp_flags"] = "prefer_tcp"  # nothing is lost on the way then
@@ -83,7 +83,7 @@ def _explain(address: LiveAddress, error: Exception, timeout_s: float | None) ->
         return f"this FFmpeg does not speak it; let another one receive it: {piped}"
     if code == errno.ECONNREFUSED:
         return "nothing answers there (connection refused); check the port, and that it runs"
-    if isinstance(error, av.error.ExitError):
+    if isinstance(error, ExitError):
         return f"nothing came in {timeout_s:g} s; check the address, and that it sends"
     if code in (errno.EACCES, errno.EPERM):
         step = "join the group that may, for example `sudo usermod -aG video $USER`"

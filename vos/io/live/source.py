@@ -13,7 +13,7 @@ from vos.errors import InputError, Parameter, UsageError
 from vos.frame import Frame, video_frame_name
 from vos.io.closing import Closing
 from vos.io.live.address import LiveAddress, find_address
-from vos.io.live.connection import Connection, Received
+from vos.io.live.connection import ENDED, Connection, Received
 from vos.io.live.waits import Waits
 from vos.io.paths import display_name
 from vos.io.read.decode import Converter
@@ -63,7 +63,7 @@ class LiveSource(Closing):
 
     address: how it is called in messages, without passwords.
     info: what it sends.
-    dropped: how many frames were dropped since the first one that was taken.
+    dropped: how many frames were dropped, those before the first that was taken included.
     losses: when it was lost.
     warnings: one line each: why it ended where that was not asked for.
 
@@ -101,7 +101,7 @@ class LiveSource(Closing):
         except BaseException:
             self._connection.close()
             raise
-        self._first, _ = first
+        self._first = first
         self._converter = Converter(self.info)
 
     def stop(self) -> None:
@@ -116,10 +116,11 @@ class LiveSource(Closing):
         return self._frames()
 
     def _frames(self) -> Iterator[LiveFrame]:
-        found = self._first, 0
+        found = self._first
         if not self._keeps_all:  # what has come since it was opened is newer
             newer = self._connection.buffer.take(0)
-            found = found if newer is None or isinstance(newer, str) else (newer[0], 0)
+            if newer is not None and not isinstance(newer, str):
+                found = newer[0], found[1] + newer[1] + 1
         del self._first
         zero, begun_s, base = found[0].pts, found[0].clock_s, Fraction(0)
         last: Fraction | None = None
@@ -203,7 +204,7 @@ class LiveSource(Closing):
                 self._on_event(f"{self.address}: back after {lost_s:.1f} s")
                 return taken
             why = taken.removeprefix(f"{self.address}: ")
-        if self._is_stopped:
+        if self._is_stopped or (first_why == ENDED and not waits.tries):
             return None
         lost_s = time.monotonic() - lost_at
         self.losses.append(Loss(None, round(lost_s, 3), first_why))
