@@ -232,8 +232,10 @@ def test_logits_alternatives_and_masks_that_overlap(tracker, images):
 
 def test_a_live_source_is_tracked_as_its_frames_are(tracker, tmp_path):
     path = tmp_path / "clip.ts"
-    with LiveServer([transport_stream(path, 3)]) as server:
-        with vos.open_live(server.address, drop="none", reconnect_s=0) as source:
-            results = list(tracker.track(source, [BOX]))
+    with (
+        LiveServer([transport_stream(path, 3)]) as server,
+        vos.open_live(server.address, drop="none", reconnect_s=0) as source,
+    ):
+        results = list(tracker.track(source, [BOX]))
     with open_source(path) as file:
         same(results, list(tracker.session([BOX]).run(file.frames())))

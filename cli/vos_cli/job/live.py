@@ -214,9 +214,11 @@ class _Run:
                 if is_cut and self.cuts.action == "reset":
                     self._session.forget_recent()
                 result = replace(self._session.track(frame), is_scene_cut=is_cut)
+                self._count(frame)
                 for queue in queues:
                     queue.put((frame, result))
-                self._count(frame, progress)
+                progress.dropped = self._source.dropped
+                progress.advance()
                 del frame, result  # not held while the next one is awaited
                 if self.frames == end:
                     break
@@ -228,15 +230,13 @@ class _Run:
             return "nothing was tracked"
         return f"what was written of {self.frames} frames is in {self._folder.part}"
 
-    def _count(self, frame: Frame, progress: Counter) -> None:
+    def _count(self, frame: Frame) -> None:
         if not self.frames:
             assert isinstance(frame, LiveFrame)
             came = datetime.fromtimestamp(frame.received_s, UTC)
             self.started_at = came.isoformat(timespec="milliseconds")
             self._folder.save({"values": {}}, {})  # so that the part folder outlives a crash
         self.frames += 1
-        progress.dropped = self._source.dropped
-        progress.advance()
 
     def _open_sinks(self) -> Iterator[Sink]:
         """Open the sinks that `--save` names, each of which deletes what is too old."""
