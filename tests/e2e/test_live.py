@@ -203,11 +203,10 @@ def test_info_says_what_comes(data, capsys):
     assert (told["path"], told["kind"], told["width"]) == (server.address, "live", 96)
 
 
-def _start(environ: dict[str, str], *words: str, **options: Any) -> subprocess.Popen[bytes]:
+def _start(environ: dict[str, str], *words: str, stdin: int) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "vos_cli", "track", *words, *NULL]
-    return subprocess.Popen(
-        command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options
-    )
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, env=environ, stdin=stdin, stdout=pipe, stderr=pipe)
 
 
 def _wait_for_masks(folder: Path) -> None:
