@@ -235,7 +235,7 @@ def test_logits_alternatives_and_masks_that_overlap(tracker, images):
 def test_a_live_source_is_tracked_as_its_frames_are(tracker, tmp_path):
     path = tmp_path / "clip.ts"
     with (
-        LiveServer([transport_stream(path, 3)]) as server,
+        LiveServer([transport_stream(path, 8)]) as server,
         vos.open_live(server.address, drop="none", reconnect_s=0) as source,
     ):
         results = list(tracker.track(source, [BOX]))
@@ -247,7 +247,7 @@ def test_the_example_of_the_page_on_live_sources_runs(tracker, tmp_path, monkeyp
     page = Path(__file__).parents[2] / "docs/use/live.md"
     (block,) = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
     monkeypatch.setattr("vos.loading.load", lambda _name: tracker)
-    play = transport_stream(tmp_path / "clip.ts", 3)
+    play = transport_stream(tmp_path / "clip.ts", 8)
     with LiveServer([play]) as server:
         assert '"rtsp://camera/1", reconnect_s=600' in block
         exec(block.replace("rtsp://camera/1", server.address).replace("600", "0"), {})
