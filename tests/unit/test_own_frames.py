@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import re
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -241,14 +239,3 @@ def test_a_live_source_is_tracked_as_its_frames_are(tracker, tmp_path):
         results = list(tracker.track(source, [BOX]))
     with open_source(path) as file:
         same(results, list(tracker.session([BOX]).run(file.frames())))
-
-
-def test_the_example_of_the_page_on_live_sources_runs(tracker, tmp_path, monkeypatch, capsys):
-    page = Path(__file__).parents[2] / "docs/use/live.md"
-    (block,) = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
-    monkeypatch.setattr("vos.loading.load", lambda _name: tracker)
-    play = transport_stream(tmp_path / "clip.ts", 8)
-    with LiveServer([play]) as server:
-        assert '"rtsp://camera/1", reconnect_s=600' in block
-        exec(block.replace("rtsp://camera/1", server.address).replace("600", "0"), {})
-    assert capsys.readouterr().out.startswith("0 0.0 ")
