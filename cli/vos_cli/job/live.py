@@ -127,7 +127,7 @@ def run_live(
             run = _Run(replace(live, job=job), source, tracker, folder)
             begun = time.monotonic()
             try:
-                with _ends_on_signals(source.stop), progress:
+                with ends_on_signals(source.stop), progress:
                     run.run(progress)
             except KeyboardInterrupt:
                 raise Interrupted(f"stopped at once; {run.left_behind()}") from None
@@ -295,7 +295,7 @@ def _known_by(shown: str, started: str) -> InputFingerprint:
 
 
 @contextmanager
-def _ends_on_signals(stop: Callable[[], None]) -> Iterator[None]:
+def ends_on_signals(stop: Callable[[], None]) -> Iterator[None]:
     """Let Ctrl-C and SIGTERM end the frames; a second Ctrl-C ends the program as usual."""
     if threading.current_thread() is not threading.main_thread():
         yield
