@@ -38,7 +38,7 @@ from vos_cli.console.errors import Interrupted
 from vos_cli.console.progress import Counter, Mode, open_progress
 from vos_cli.job.check import find_policy_notes, list_parameters
 from vos_cli.job.job import Job, LiveCounts, Outcome, Say
-from vos_cli.job.resumable import WRITTEN_BEHIND
+from vos_cli.job.resumable import LIVE, WRITTEN_BEHIND
 from vos_cli.job.run import describe_model, list_entries, load_tracker
 
 if TYPE_CHECKING:
@@ -235,7 +235,9 @@ class _Run:
             assert isinstance(frame, LiveFrame)
             came = datetime.fromtimestamp(frame.received_s, UTC)
             self.started_at = came.isoformat(timespec="milliseconds")
-            self._folder.save({"values": {}}, {})  # so that the part folder outlives a crash
+            self._folder.save(
+                {"values": {LIVE: True}}, {}
+            )  # so that the part folder outlives a crash
         self.frames += 1
 
     def _open_sinks(self) -> Iterator[Sink]:

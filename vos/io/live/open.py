@@ -52,7 +52,8 @@ def open_stream(
                 f"example `ffmpeg -i '{address.shown}' -c copy clip.mkv`"
             )
         stream = container.streams.best("video")
-        if not isinstance(stream, VideoStream) or stream.codec_context is None:  # pyright: ignore[reportUnnecessaryComparison]
+        is_text = container.format.name == "tty"  # whose characters FFmpeg would draw
+        if not isinstance(stream, VideoStream) or is_text or stream.codec_context is None:  # pyright: ignore[reportUnnecessaryComparison]
             raise InputError(f"{address.shown}: sends no video that can be decoded")
         context = stream.codec_context
         size = (context.height, context.width)
