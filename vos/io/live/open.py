@@ -49,7 +49,7 @@ def open_stream(
         if address.may_be_finite and (container.duration or container.size > 0):
             raise InputError(
                 f"{address.shown}: a file with an end and no live source; save it first, for "
-                f"example `ffmpeg -i '{address.shown}' -c copy clip.mkv`"
+                "example `ffmpeg -i ADDRESS -c copy clip.mkv`"
             )
         stream = container.streams.best("video")
         is_text = container.format.name == "tty"  # whose characters FFmpeg would draw
