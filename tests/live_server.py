@@ -6,6 +6,7 @@ import contextlib
 import socket
 import threading
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -64,18 +65,29 @@ class LiveServer:
 
 
 def transport_stream(
-    path: Path, frames: int = 12, *, size_wh: tuple[int, int] = (96, 64), first: int = 0
+    path: Path,
+    frames: int = 12,
+    *,
+    size_wh: tuple[int, int] = (96, 64),
+    leap: tuple[int, int] = (0, 0),
 ) -> bytes:
-    """Make an MPEG transport stream, as cameras send it, of a square that moves; 24 frames/s."""
+    """Make an MPEG transport stream, as cameras send it, of a square that moves; 24 frames/s.
+
+    leap: from which frame on times are later, and by how many seconds.
+    """
     with av.open(str(path), "w", format="mpegts") as container:
         options = {"g": "4", "bf": "0", "tune": "zerolatency"}
         stream = container.add_stream("libx264", rate=24, options=options)
         stream.width, stream.height = size_wh
         stream.pix_fmt = "yuv420p"
-        for index in range(first, first + frames):
+        for index in range(frames):
             image = np.full((size_wh[1], size_wh[0], 3), (40, 60, 40), np.uint8)
             image[16:48, 20 + index % 40 : 52 + index % 40] = (230, 120, 60)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
+            frame = av.VideoFrame.from_ndarray(image, "rgb24")
+            frame.pts, frame.time_base = index, Fraction(1, 24)
+            if leap[0] <= index:
+                frame.pts += 24 * leap[1]
+            container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return path.read_bytes()
 

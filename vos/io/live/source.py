@@ -31,6 +31,9 @@ _LOOK_S = 0.1
 
 _LEAST_STEP = Fraction(1, 1000)
 
+_JUMP_S = 10
+"""So far ahead, and not in as much time, no frame is: the source's clock was set."""
+
 
 @dataclass(frozen=True, slots=True)
 class LiveFrame(Frame):
@@ -68,7 +71,8 @@ class LiveSource(Closing):
     warnings: one line each: why it ended where that was not asked for.
 
     A frame's `pts` counts from the first one taken. It follows the source's clock, and ours where
-    the source has none and across a loss; it grows by a millisecond at least.
+    the source has none, across a loss, and where the source's leaps by more than 10 s; it grows by
+    a millisecond at least.
     """
 
     def __init__(
@@ -145,6 +149,7 @@ class LiveSource(Closing):
                 received_s=received.received_s,
                 dropped_before=dropped,
             )
+            before = received.pts, received.clock_s
             del image, received  # not held while the next one is awaited
             frame_idx += 1
             taken = self._take()
@@ -155,7 +160,26 @@ class LiveSource(Closing):
                 taken = again
                 zero = taken[0].pts
                 base = Fraction(round((taken[0].clock_s - begun_s) * 1000), 1000)
+            else:
+                base -= self._find_leap(frame_idx, before, taken[0])
             found = taken
+
+    def _find_leap(
+        self, frame_idx: int, before: tuple[Fraction, float], received: Received
+    ) -> Fraction:
+        """Return by how much the source's clock leapt since the frame before; 0 where it did not.
+
+        before: that frame's time by the source's clock, and by ours.
+        """
+        gap = received.pts - before[0]
+        passed = Fraction(round((received.clock_s - before[1]) * 1000), 1000)
+        if gap <= max(_JUMP_S, 2 * passed):
+            return Fraction(0)
+        rate = self.info.average_rate
+        leap = gap - max(passed, 1 / rate if rate else _LEAST_STEP)
+        text = f"{self.address}: its clock leapt ahead by {float(leap):.0f} s"
+        self.warnings.append(f"{text} at frame {frame_idx}; times go on without that")
+        return leap
 
     def _connect(self) -> Connection:
         return Connection(self._address, keeps_all=self._keeps_all, lost_after_s=self._lost_after_s)

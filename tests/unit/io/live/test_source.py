@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import itertools
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -84,6 +85,19 @@ def test_it_goes_on_after_a_loss_with_the_next_number_and_later_times(data):
         f"lost after {FRAMES} frames", "back after", f"lost after {2 * FRAMES} frames",
     ]  # fmt: skip
     assert "connection refused" in source.warnings[0]
+
+
+def test_a_clock_that_leaps_ahead_does_not_take_the_times_along(tmp_path):
+    """Else all that `--keep` keeps would be too old at once."""
+    data = transport_stream(tmp_path / "leap.ts", 24, leap=(12, 86_400))
+    with opened([data], drop="none", reconnect_s=0) as source:
+        frames = list(source)
+    assert [frame.frame_idx for frame in frames] == list(range(24))
+    gaps = [second.pts - first.pts for first, second in itertools.pairwise(frames)]
+    assert gaps.pop(11) < 5
+    assert set(gaps) == {Fraction(1, 24)}
+    (warning,) = source.warnings
+    assert re.search(r"its clock leapt ahead by 86\d{3} s at frame 12; ", warning)
 
 
 def test_a_source_that_falls_silent_counts_as_lost(data):
