@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         VosWarning,
     )
     from vos.frame import Frame, FrameResult, ObjectResult
+    from vos.io.live.source import LiveFrame, LiveSource, open_live
     from vos.io.read.open import open_source
     from vos.io.read.source import Source, SourceInfo
     from vos.io.results.checkpoints import SavedState
@@ -65,6 +66,9 @@ _HOME = {
     "Frame": "vos.frame",
     "FrameResult": "vos.frame",
     "ObjectResult": "vos.frame",
+    "LiveFrame": "vos.io.live.source",
+    "LiveSource": "vos.io.live.source",
+    "open_live": "vos.io.live.source",
     "open_source": "vos.io.read.open",
     "Source": "vos.io.read.source",
     "SourceInfo": "vos.io.read.source",
@@ -103,6 +107,8 @@ __all__ = [
     "FrameResult",
     "ImageSegmenter",
     "InputError",
+    "LiveFrame",
+    "LiveSource",
     "MaskPrompt",
     "MemoryBank",
     "MemoryPolicy",
@@ -129,6 +135,7 @@ __all__ = [
     "__version__",
     "load",
     "load_prompts",
+    "open_live",
     "open_source",
     "save_prompts",
     "segment_image",

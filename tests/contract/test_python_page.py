@@ -11,6 +11,8 @@ import pytest
 from PIL import Image
 
 from e2e import clips
+from e2e.results import small_tracker
+from live_server import LiveServer, transport_stream
 from vos import loading
 from vos.model.load import ModelInfo
 
@@ -42,3 +44,13 @@ def test_examples_run(page: str, tmp_path: Path, tiny_model, monkeypatch, capsys
     assert blocks
     for block in blocks:
         exec(compile(block, f"{page}: {block.splitlines()[0]}", "exec"), known)
+
+
+def test_the_example_on_live_sources_runs(tmp_path: Path, tiny_model, monkeypatch, capsys):
+    """With the address of a server here in a camera's place."""
+    (block,) = _BLOCK.findall((ROOT / "docs/use/live.md").read_text())
+    assert '"rtsp://camera/1", reconnect_s=600' in block
+    monkeypatch.setattr(loading, "load", lambda _name: small_tracker(tiny_model))
+    with LiveServer([transport_stream(tmp_path / "clip.ts", 8)]) as server:
+        exec(block.replace("rtsp://camera/1", server.address).replace("600", "0"), {})
+    assert capsys.readouterr().out.startswith("0 0.")

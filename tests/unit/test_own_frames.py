@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 import vos
+from live_server import LiveServer, transport_stream
 from vos.api import Tracker
 from vos.errors import FrameError, InputError, PromptError, UsageError, VosWarning
 from vos.io.read.open import open_source
@@ -227,3 +228,14 @@ def test_logits_alternatives_and_masks_that_overlap(tracker, images):
     with pytest.raises(UsageError, match="soft=True"):
         _ = hard.own_masks
     assert dataclasses.replace(hard, objects={}).own_masks == {}
+
+
+def test_a_live_source_is_tracked_as_its_frames_are(tracker, tmp_path):
+    path = tmp_path / "clip.ts"
+    with (
+        LiveServer([transport_stream(path, 8)]) as server,
+        vos.open_live(server.address, drop="none", reconnect_s=0) as source,
+    ):
+        results = list(tracker.track(source, [BOX]))
+    with open_source(path) as file:
+        same(results, list(tracker.session([BOX]).run(file.frames())))

@@ -69,7 +69,8 @@ def require_readable_file(path: Path) -> None:
             if path.is_fifo() or path.is_char_device():
                 raise InputError(
                     f"{name}: not a regular file but a pipe or device; vos reads files, there and "
-                    f"back: save it first, for example `ffmpeg -i {name} -c copy clip.mkv`"
+                    f"back: save it first, for example `ffmpeg -i {name} -c copy clip.mkv`; "
+                    f"`vos track - < {name}` takes it as it comes"
                 )
             raise InputError(f"{name}: not a regular file; vos reads files, folders and globs")
         with path.open("rb") as file:

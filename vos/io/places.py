@@ -17,14 +17,14 @@ def refuse_place(text: str) -> None:
     name = display_name(text)
     if text == "-":
         raise InputError(
-            "-: the standard input; vos reads files, forward and backward: save it first, for "
-            "example `cat > clip.ts`"
+            "-: the standard input, which only `vos track` and `vos info` take; files are read "
+            "forward and backward: save it first, for example `cat > clip.ts`"
         )
     if text.isdecimal():
         raise InputError(
-            f"{name}: no such file; if it is a camera's number, vos reads files: record it first, "
-            f"for example `ffmpeg -f v4l2 -i /dev/video{name} clip.mkv`, or bring frames yourself "
-            "to Tracker.track in Python"
+            f"{name}: no such file; if it is a camera's number, give /dev/video{name} to `vos "
+            "track`, or to vos.open_live in Python; elsewhere vos reads files: record it first, "
+            f"for example `ffmpeg -f v4l2 -i /dev/video{name} clip.mkv`"
         )
     if text.lower().startswith("file:"):
         path = unquote(urlsplit(text).path)
@@ -35,5 +35,6 @@ def refuse_place(text: str) -> None:
         shown = name.replace("'", "%27")
         raise InputError(
             f"{name}: a URL or stream; vos reads local files: save it first, for example "
-            f"`ffmpeg -i '{shown}' -c copy clip.mkv`"
+            f"`ffmpeg -i '{shown}' -c copy clip.mkv`; what is live goes to `vos track`, or to "
+            "vos.open_live in Python"
         )

@@ -10,6 +10,8 @@ from vos.errors import UsageError
 
 _FRAMES = re.compile(r"(\d+)f", re.ASCII)
 _SECONDS = re.compile(r"(\d+(?:\.\d*)?|\.\d+)s", re.ASCII)
+_SPAN = re.compile(r"(\d{1,9}(?:\.\d*)?)(s|m|h|d)", re.ASCII)
+_SPAN_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _CLOCK = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{1,2}(?:\.\d*)?)", re.ASCII)
 _RATE = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(?:/(\d+))?", re.ASCII)
 _LONGEST_RATE = 40
@@ -36,6 +38,19 @@ def parse_time(text: str) -> int | Fraction:
             raise UsageError(f"time {text!r}: minutes and seconds stay below 60; {_FORMS}")
         return hours * 3600 + minutes * 60 + seconds
     raise UsageError(f"time {text!r} is not understood; {_FORMS}")
+
+
+def parse_span(text: str) -> Fraction:
+    """Read how long something lasts, in exact seconds: `90s`, `10m`, `1.5h`, `2d`, `00:10:00`.
+
+    Raises UsageError for anything else, a bare number included.
+    """
+    stripped = text.strip()
+    if match := _SPAN.fullmatch(stripped):
+        return Fraction(match[1]) * _SPAN_SECONDS[match[2]]
+    if _CLOCK.fullmatch(stripped):
+        return Fraction(parse_time(stripped))
+    raise UsageError(f"{text!r}: not a span of time; write 90s, 10m, 1.5h, 2d or 00:10:00")
 
 
 def parse_rate(value: object) -> Fraction:

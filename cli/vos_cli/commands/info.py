@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from vos.io.live.address import find_address
+from vos.io.live.source import LiveSource
 from vos.io.paths import display_name
 from vos.io.read.container import ContainerSource
 from vos.io.read.open import open_source
@@ -20,7 +22,10 @@ from vos_cli.console.tables import print_table
 
 def info(
     path: Annotated[
-        str, typer.Argument(metavar="INPUT", help="A video, a folder or a glob of images.")
+        str,
+        typer.Argument(
+            metavar="INPUT", help="A video, a folder or a glob of images, or a live source."
+        ),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
@@ -28,6 +33,13 @@ def info(
 
     Every packet is read, none is decoded: truncation shows here, a damaged picture does not.
     """
+    if address := find_address(path):
+        with LiveSource(address, reconnect_s=0) as live:
+            if as_json:
+                print(json.dumps({**_as_json(live.info, None, live), "path": live.address}))
+            else:
+                print_table(_live_rows(live), {})
+        return
     with open_source(path) as source:
         seen, scan = _survey(source)
         if as_json:
@@ -46,7 +58,23 @@ def _survey(source: Source) -> tuple[SourceInfo, VideoScan | None]:
     return dataclasses.replace(source.info, frame_count=scan.frame_count, is_vfr=scan.is_vfr), scan
 
 
-def _as_json(seen: SourceInfo, scan: VideoScan | None, source: Source) -> dict[str, Any]:
+def _live_rows(source: LiveSource) -> list[tuple[str, str]]:
+    """Say what a live source sends, as far as its first frames tell."""
+    seen = source.info
+    height, width = seen.size_hw
+    return [
+        ("source", source.address),
+        ("kind", seen.kind),
+        ("size", f"{width} x {height}{_shape_notes(seen)}"),
+        ("rate", "unknown" if seen.average_rate is None else f"{_rate(seen, None)}, as it says"),
+        ("codec", f"{seen.codec} in {seen.container}"),
+        ("pixels", f"{seen.pixel_format}, {seen.color_space}"),
+    ]
+
+
+def _as_json(
+    seen: SourceInfo, scan: VideoScan | None, source: Source | LiveSource
+) -> dict[str, Any]:
     height, width = seen.size_hw
     return {
         "schema": 1,
@@ -79,7 +107,7 @@ def _as_json(seen: SourceInfo, scan: VideoScan | None, source: Source) -> dict[s
         "first_name": seen.names[0] if seen.names else None,
         "last_name": seen.names[-1] if seen.names else None,
         "warnings": source.warnings,
-        "notices": list(source.notices),
+        "notices": list(source.notices) if isinstance(source, Source) else [],
     }
 
 
@@ -141,11 +169,11 @@ def _colour(seen: SourceInfo) -> str:
     )
 
 
-def _rate(seen: SourceInfo, scan: VideoScan) -> str:
+def _rate(seen: SourceInfo, scan: VideoScan | None) -> str:
     if seen.average_rate is None:
         return "unknown"
     text = f"{float(seen.average_rate):.3f} frames/s ({_ratio(seen.average_rate)})"
-    if not scan.is_vfr or scan.shortest is None or scan.longest is None:
+    if scan is None or not scan.is_vfr or scan.shortest is None or scan.longest is None:
         return text
     shortest_ms, longest_ms = float(scan.shortest) * 1000, float(scan.longest) * 1000
     return f"{text} on average, variable: {shortest_ms:.1f} to {longest_ms:.1f} ms apart"

@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from vos.errors import UsageError
+from vos.errors import PromptError, UsageError
+from vos.io.live.address import LiveAddress, find_address
 from vos_cli.console.notices import notify, stay_silent, warn
 from vos_cli.console.progress import open_progress
 from vos_cli.job.deliver import Delivered, deliver
 from vos_cli.job.everything import find_prompts
 from vos_cli.job.job import Job, Outcome, Say, default_output
 from vos_cli.job.run import load_tracker, run
+from vos_cli.options import live as live_options
 from vos_cli.options import track as options
 from vos_cli.options.bare import TOOLS, take_bare
 from vos_cli.options.takes import takes
@@ -47,6 +50,9 @@ def track(
             rich_help_panel=options.PROMPTS_PANEL,
         ),
     ] = False,
+    drop: live_options.Drop = None,
+    reconnect: live_options.Reconnect = None,
+    keep: live_options.Keep = None,
     host: options.Host = None,
     as_json: options.Json = False,
     progress: options.ProgressForm = None,
@@ -58,9 +64,17 @@ def track(
     """
     values, tool = take_bare({name: getattr(flags, name) for name in TOOLS.values()})
     flags = replace(flags, **values)
-    folder = default_output(source) if output is None else output
     form = form_of_progress(progress, quiet=quiet)
     on_notice = stay_silent if quiet else notify
+    live = live_options.LiveFlags(drop, reconnect, keep)
+    if address := find_address(source):
+        live_options.check_together(everything=everything, tool=tool, host=host)
+        outcome = _track_live(address, live, flags, output, form, on_notice)
+        on_notice(outcome.summary())
+        print_outcome(outcome, as_json=as_json)
+        return
+    live.refuse_for_a_file()
+    folder = default_output(source) if output is None else output
     if everything:
         if tool is not None or any(getattr(flags, name) for name in options.PROMPT_OPTIONS):
             raise UsageError("--everything and prompts contradict each other; give one of them")
@@ -85,6 +99,33 @@ def track(
     on_notice(outcome.summary())
     delivered = _deliver(outcome, flags, form, on_notice)
     print_outcome(outcome, delivered, as_json=as_json)
+
+
+def _track_live(
+    address: LiveAddress,
+    live: live_options.LiveFlags,
+    flags: TrackFlags,
+    output: Path | None,
+    form: str | None,
+    say: Say,
+) -> Outcome:
+    from vos_cli.job.live import (  # FFmpeg loads slowly
+        check_live_job,
+        default_live_output,
+        run_live,
+    )
+
+    folder = default_live_output(datetime.now()) if output is None else output
+    job = flags.job_without_prompts(address.shown, folder, progress=form)
+    check_live_job(job, address.shown)
+    if not any(getattr(flags, name) for name in options.PROMPT_OPTIONS):
+        raise PromptError(live_options.NO_PROMPT)
+    return run_live(
+        live.job(address, job),
+        lambda size_hw: flags.all_prompts(lambda: size_hw),
+        say=say,
+        warn=warn,
+    )
 
 
 def _track_everything(job: Job, say: Say) -> Outcome:

@@ -42,7 +42,7 @@ class Progress(Protocol):
         ...
 
 
-def open_progress(mode: Mode, total: int | None) -> Progress:
+def open_progress(mode: Mode, total: int | None) -> Counter:
     """Open the progress report of that form.
 
     mode: "auto" is a Rich bar on a terminal and plain lines elsewhere.
@@ -93,16 +93,22 @@ def _memory_text() -> str:
     return "" if memory is None else f"{memory} MB"
 
 
+def _dropped_text(progress: Counter) -> str:
+    return f"{progress.dropped} dropped" if progress.dropped else ""
+
+
 class Counter:
     """A counter that prints nothing; the other forms build on it.
 
     total: as in `open_progress`.
     done: how many frames are done so far.
+    dropped: how many frames of a live source were not; None where there are none such.
     """
 
     def __init__(self, total: int | None):
         self.total = total
         self.done = 0
+        self.dropped: int | None = None
         self._skipped = 0
         self._started = time.monotonic()
 
@@ -163,7 +169,7 @@ class _Lines(_Periodic):
         left = self.remaining_s()
         ends = "" if left is None else f", {clock(left)} left"
         text = f"vos: {self.done}{of} frames, {self.rate():.1f} frames/s{ends}"
-        return ", ".join(part for part in (text, _memory_text()) if part)
+        return ", ".join(part for part in (text, _dropped_text(self), _memory_text()) if part)
 
 
 class _JsonLines(_Periodic):
@@ -177,6 +183,7 @@ class _JsonLines(_Periodic):
                 "frames_per_s": round(self.rate(), 2),
                 "remaining_s": None if left is None else round(left, 1),
                 "memory_mb": memory_mb(),
+                **({} if self.dropped is None else {"dropped": self.dropped}),
             }
         )
 
@@ -193,11 +200,14 @@ class _Bar(Counter):
             MofNCompleteColumn(),
             TextColumn("{task.fields[rate]:.1f} frames/s"),
             TimeRemainingColumn(),
+            TextColumn("{task.fields[dropped]}"),
             TextColumn("{task.fields[memory]}"),
             console=Console(file=stream),
             transient=True,
         )
-        self._task = self._bar.add_task("", total=total, rate=0.0, memory=_memory_text())
+        self._task = self._bar.add_task(
+            "", total=total, rate=0.0, dropped="", memory=_memory_text()
+        )
 
     def __enter__(self) -> Self:
         super().__enter__()
@@ -216,7 +226,12 @@ class _Bar(Counter):
         super().advance()
         total = None if self.total is None else max(self.total, self.done)
         self._bar.update(
-            self._task, completed=self.done, total=total, rate=self.rate(), memory=_memory_text()
+            self._task,
+            completed=self.done,
+            total=total,
+            rate=self.rate(),
+            dropped=_dropped_text(self),
+            memory=_memory_text(),
         )
 
 

@@ -85,17 +85,17 @@ def check(job: Job) -> Prepared:
         source = stack.enter_context(_open(job))
         check_prompts(job, source.info)
         source.warnings += find_notes(job.prompts, source.info.size_hw)
-        source.notices += (*job.notes, *_find_policy_notes(job, model))
+        source.notices += (*job.notes, *find_policy_notes(job, model))
         sha256 = weight_file.check_sha256(model)
         refiner = resolve_refiner(job.settings.refiner, model.name, sha256)
-        parameters = _parameters(job, source.info, refiner)
+        parameters = list_parameters(job, source.info, refiner)
         stamp = stamp_input(source.info.path)
         fingerprint = Fingerprint(fingerprint_input(source.info.path), parameters, sha256)
         stack.pop_all()
     return Prepared(job, source, model, sha256, refiner, fingerprint, stamp)
 
 
-def _find_policy_notes(job: Job, model: ResolvedModel) -> tuple[str, ...]:
+def find_policy_notes(job: Job, model: ResolvedModel) -> tuple[str, ...]:
     """Return a line for what the memory policy makes of these prompts, where that is not plain."""
     if job.settings.policy == "long":
         if model.name == registry.EMBEDDED:
@@ -181,7 +181,7 @@ def _end_idx(job: Job, info: SourceInfo) -> int | None:
     return math.ceil(job.end * info.average_rate)
 
 
-def _parameters(job: Job, info: SourceInfo, refiner: RefinerInfo | None) -> dict[str, Any]:
+def list_parameters(job: Job, info: SourceInfo, refiner: RefinerInfo | None) -> dict[str, Any]:
     """Return what decides the output besides input and weights."""
     settings = job.settings
     return {

@@ -97,6 +97,44 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class LiveCounts:
+    """What happened between a live source and its track.
+
+    address: of the source, without passwords.
+    started_at: when its first frame came, in UTC as ISO 8601.
+    drop: "old" or "none", as it was asked for.
+    keep_s: seconds of masks and overlay that stay, None for all.
+    dropped: frames that came and were not tracked.
+    losses: when the source was lost: `frame_idx` of the first frame after it, null where none came,
+        `lost_s` and `why`.
+    """
+
+    address: str
+    started_at: str
+    drop: str
+    keep_s: float | None
+    dropped: int
+    losses: tuple[Mapping[str, Any], ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as manifests and `--json` have it."""
+        return {
+            "address": self.address,
+            "started_at": self.started_at,
+            "drop": self.drop,
+            "keep_s": self.keep_s,
+            "dropped": self.dropped,
+            "losses": [dict(one) for one in self.losses],
+        }
+
+    def summary(self) -> str:
+        """Return what is to be said of it, after a comma; nothing where all went well."""
+        dropped = f", {self.dropped} dropped" if self.dropped else ""
+        count = len(self.losses)
+        return dropped + (f", lost {count} time{'s' if count > 1 else ''}" if count else "")
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What a job left behind.
 
@@ -112,6 +150,7 @@ class Outcome:
     scene_cuts: first frame index of each scene but the first, None where nobody looked.
     ended_at_cut: index of the cut that ended the output, else None.
     corrections: how many were made since with `vos fix`.
+    live: what happened with a live source; None for any other.
     """
 
     output: Path
@@ -127,6 +166,7 @@ class Outcome:
     scene_cuts: tuple[int, ...] | None = None
     ended_at_cut: int | None = None
     corrections: int = 0
+    live: LiveCounts | None = None
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -142,6 +182,7 @@ class Outcome:
             "resumed_at": self.resumed_at,
             "scene_cuts": None if self.scene_cuts is None else list(self.scene_cuts),
             "ended_at_cut": self.ended_at_cut,
+            **({} if self.live is None else {"live": self.live.as_json()}),
         }
 
     def summary(self) -> str:
@@ -158,7 +199,9 @@ class Outcome:
         resumed = "" if self.resumed_at is None else f", continued at frame {self.resumed_at}"
         speed = f"{self.frames_per_s:.1f} frames/s"
         fixed = f", {_counted(self.corrections)} made since" if self.corrections else ""
-        return f"{self.frames} frames, {speed}, model {self.model}{resumed}{self._cuts()}{fixed}"
+        live = "" if self.live is None else self.live.summary()
+        model = f"model {self.model}"
+        return f"{self.frames} frames{live}, {speed}, {model}{resumed}{self._cuts()}{fixed}"
 
     def _cuts(self) -> str:
         count = len(self.scene_cuts or ())

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,20 @@ from vos.io.results.checkpoints import SavedState, as_count
 from vos.prompts import Prompt
 
 _ABSENT = ObjectResult(iou_pred=0.0, object_score=-1.0)
+
+
+class NullSession:
+    """In the place of `vos.track.session.Session`: holds every object absent."""
+
+    def __init__(self, prompts: Sequence[Prompt]) -> None:
+        self._objects = {prompt.object_id: _ABSENT for prompt in prompts}
+
+    def track(self, frame: Frame) -> FrameResult:
+        """As of `Session`."""
+        return _nothing_on(frame, self._objects)
+
+    def forget_recent(self) -> None:
+        """Nothing is remembered."""
 
 
 class NullStream:
@@ -75,21 +90,14 @@ class NullStream:
                     break
                 self.next_idx = frame.frame_idx + 1
                 self.frames += 1
-                yield frame, self._result(frame, is_cut)
+                yield frame, replace(_nothing_on(frame, self._objects), is_scene_cut=is_cut)
                 del frame  # not held while the next one is read
-
-    def _result(self, frame: Frame, is_scene_cut: bool) -> FrameResult:
-        empty = np.zeros(frame.size_hw, np.uint8)
-        return FrameResult(
-            frame.frame_idx,
-            frame.pts,
-            frame.name,
-            empty,
-            self._objects,
-            frame.is_corrupt,
-            is_scene_cut,
-        )
 
     def checkpoint(self) -> SavedState:
         """Where this stream is. Call it between two frames."""
         return SavedState({"done": [self.next_idx, self.frames], "cuts": self.cuts.as_json()})
+
+
+def _nothing_on(frame: Frame, objects: Mapping[int, ObjectResult]) -> FrameResult:
+    empty = np.zeros(frame.size_hw, np.uint8)
+    return FrameResult(frame.frame_idx, frame.pts, frame.name, empty, objects, frame.is_corrupt)

@@ -34,6 +34,9 @@ Written = tuple[Frame, FrameResult]
 WRITTEN_BEHIND = 4
 """Frames that wait for a sink, at most; each sink has a thread of its own."""
 
+LIVE = "live"
+"""Says of a saved state that it is of a live source, which no run continues."""
+
 _STREAM = "stream"
 _MOST_OF_THE_TIME = 0.02
 
@@ -58,6 +61,11 @@ def reached(state: Mapping[str, Any]) -> Reached | None:
     """
     with saved_by_another():
         values = state["values"]
+        if LIVE in values:
+            raise ResumeError(
+                "a live source was tracked here and the run was killed, so that nothing can go on; "
+                "what it wrote is in the hidden folder .NAME.part beside"
+            )
         stream, stats = values[_STREAM], values.get("stats")
         if "done" in stream:  # of `NullStream`
             next_idx, count = map(as_count, stream["done"])

@@ -20,6 +20,7 @@ from vos.io.results.layout import PROMPTS_NAME
 from vos.io.results.manifest import CHANGED, edits_in_force, read_manifest
 from vos.model import registry
 from vos.model.options import ModelOptions
+from vos.model.registry import ResolvedModel
 from vos.prompts import save_prompts
 from vos.settings import Settings
 from vos_cli.console.errors import Interrupted
@@ -32,6 +33,7 @@ from vos_cli.job.resumable import resume_or_start
 
 if TYPE_CHECKING:
     from vos.api import Tracker
+    from vos.refine.resolve import RefinerInfo
 
 
 def load_tracker(options: ModelOptions) -> Tracker | None:
@@ -83,7 +85,7 @@ def run(
             return _skipped(prepared)
         for text in prepared.source.notices:
             say(text)
-        say(_model_line(prepared))
+        say(describe_model(prepared.model, prepared.model_sha256, prepared.refiner, job.settings))
         progress = show(job.settings.progress, frames_to_come(job, prepared.source.info))
         try:
             outcome = _track(prepared, folder, load, progress, say=say, warn=warn)
@@ -142,7 +144,7 @@ def _track(
     )
     return Outcome(
         output=job.output,
-        files=_entries(job.output),
+        files=list_entries(job.output),
         frames=frames,
         frames_per_s=(frames - begun) / seconds,
         resumed_at=run.resumed_at,
@@ -199,13 +201,14 @@ def _as_index(when: TimePoint | None, info: SourceInfo) -> int | None:
     return when
 
 
-def _model_line(prepared: Prepared) -> str:
+def describe_model(
+    model: ResolvedModel, sha256: str, refiner: RefinerInfo | None, settings: Settings
+) -> str:
     """Say what is used, and how to get a better model where "auto" found less than the best."""
-    model, refiner = prepared.model, prepared.refiner
     line = f"model {model.name}"
     refined = "" if refiner is None else f", refiner {refiner.name}"
-    is_published = registry.find_published(prepared.model_sha256) is not None
-    if model.named_px is not None and not is_published and prepared.job.settings.size is None:
+    is_published = registry.find_published(sha256) is not None
+    if model.named_px is not None and not is_published and settings.size is None:
         line += f" at {model.named_px} px, as its name says (--size for another)"
     if not model.is_automatic or model.name == registry.BEST:
         return line + refined
@@ -233,7 +236,7 @@ def find_outcome(output: Path) -> Outcome:
     published = registry.find_published(sha256)
     return Outcome(
         output=output,
-        files=_entries(output),
+        files=list_entries(output),
         frames=manifest.get("frame_count", 0),
         frames_per_s=None,
         model="unknown" if published is None else published.name,
@@ -247,5 +250,6 @@ def find_outcome(output: Path) -> Outcome:
     )
 
 
-def _entries(output: Path) -> tuple[str, ...]:
+def list_entries(output: Path) -> tuple[str, ...]:
+    """List what is in an output folder, folders with a slash."""
     return tuple(sorted(f"{p.name}/" if p.is_dir() else p.name for p in output.iterdir()))

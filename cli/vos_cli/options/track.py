@@ -50,7 +50,8 @@ def _option(*names: str, text: str, panel: str, metavar: str, choices: tuple[str
 Source = Annotated[
     str,
     typer.Argument(
-        metavar="INPUT", help="A video, a folder of images, or a quoted glob of images."
+        metavar="INPUT",
+        help="A video, a folder of images, a quoted glob of images, or a live source.",
     ),
 ]
 

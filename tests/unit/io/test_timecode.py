@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vos.errors import UsageError
-from vos.io.timecode import format_time, parse_time
+from vos.io.timecode import format_time, parse_span, parse_time
 
 
 @pytest.mark.parametrize(
@@ -62,3 +62,22 @@ def test_frames_survive_formatting(frame_idx: int) -> None:
 def test_format_of_negative_and_rounded_times() -> None:
     assert format_time(Fraction(-3, 2)) == "-00:00:01.500"
     assert format_time(Fraction(59_9996, 10_000)) == "00:01:00.000"
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        *(("90s", 90), ("10m", 600), ("1.5h", 5400), (" 2d ", 172_800), ("0s", 0)),
+        *(("00:10:00", 600), ("1:30.5", Fraction(181, 2)), ("0.1s", Fraction(1, 10))),
+    ],
+)
+def test_spans_of_time(text, seconds):
+    assert parse_span(text) == seconds
+
+
+@pytest.mark.parametrize(
+    "text", ["", "10", "10 m", "-5s", "300f", "1w", "s", "1e3s", "9999999999s"]
+)
+def test_what_is_no_span_is_refused(text):
+    with pytest.raises(UsageError, match="not a span of time; write 90s, 10m"):
+        parse_span(text)

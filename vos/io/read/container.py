@@ -136,7 +136,7 @@ class ContainerSource(Source):
                     f"{_codec_name(stream)}); the file is damaged or ends before its first frame"
                 )
             orientation = read_display_matrix(first.frame).orientation()
-            self.info = _describe(path, container, stream, first.frame, orientation)
+            self.info = describe_video(path, container, stream, first.frame, orientation)
             self._has_own_duration = (
                 _own_duration(stream) is not None or len(container.streams) == 1
             )
@@ -222,13 +222,14 @@ class ContainerSource(Source):
             )
 
 
-def _describe(
+def describe_video(
     path: Path,
     container: InputContainer,
     stream: VideoStream,
     first: VideoFrame,
     orientation: Orientation | None,
 ) -> SourceInfo:
+    """Gather what a container and its first frame say of the footage."""
     shown = orientation or Orientation()
     height, width = first.height, first.width
     duration = _own_duration(stream)

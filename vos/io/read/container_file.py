@@ -37,9 +37,12 @@ _REFUSED_FORMATS = frozenset(
         *("dvdvideo", "image2", "image2pipe", "lavfi", "svg_pipe", "vobsub"),
     )
 )
+SAFE_FORMATS = av.formats_available - _REFUSED_FORMATS
+"""FFmpeg's names of the formats that name no other file or host."""
+
 _OPTIONS = {
     "protocol_whitelist": "file",
-    "format_whitelist": ",".join(sorted(av.formats_available - _REFUSED_FORMATS)),
+    "format_whitelist": ",".join(sorted(SAFE_FORMATS)),
 }
 
 T = TypeVar("T")

@@ -21,7 +21,7 @@ _MOST_PIXELS_WAITING = 2**24
 _MENTIONED_BYTES = 10**9
 
 
-def check_video_size(path: Path, size_hw: tuple[int, int]) -> None:
+def check_video_size(path: Path | str, size_hw: tuple[int, int]) -> None:
     """Raise InputError for a video whose frames are larger than the limit."""
     _check(path, size_hw, MOST_VIDEO_PIXELS, "video")
 
@@ -44,7 +44,7 @@ def memory_note(size_hw: tuple[int, int], frame_count: int | None) -> str | None
     return f"frames of {width} x {height}: tracking takes about {expected / 1e9:.1f} GB for them"
 
 
-def _check(path: Path, size_hw: tuple[int, int], limit: int, kind: str) -> None:
+def _check(path: Path | str, size_hw: tuple[int, int], limit: int, kind: str) -> None:
     height, width = size_hw
     if height * width > limit:
         raise InputError(

@@ -31,8 +31,8 @@ TimePoint = int | Fraction
 class SourceInfo:
     """What is known of a source after opening it.
 
-    path: absolute; for a glob, the pattern.
-    kind: "video", "images" (folder or glob) or "image" (one still).
+    path: absolute; for a glob, the pattern; for a live source, its address.
+    kind: "video", "images" (folder or glob), "image" (one still) or "live".
     size_hw: height, width in stored pixels after turning and mirroring (EXIF orientation of
         stills); not stretched to a pixel aspect. Coordinates count these.
     frame_count: exact for images; for video an estimate (duration x average rate), never the
@@ -63,7 +63,7 @@ class SourceInfo:
     """
 
     path: Path
-    kind: Literal["video", "images", "image"]
+    kind: Literal["video", "images", "image", "live"]
     size_hw: tuple[int, int]
     frame_count: int | None
     average_rate: Fraction | None

@@ -21,6 +21,11 @@ def find_input(path: Path, manifest: Mapping[str, Any], given: str | None) -> st
     Raises InputError where it is not there or is another one.
     """
     wanted = manifest["input"]
+    if isinstance(manifest.get("live"), Mapping):
+        raise InputError(
+            f"{display_name(wanted['name'])}: the input of this result was a live source, whose "
+            "frames are gone"
+        )
     beside = path.parent / wanted["name"]
     recorded = manifest.get("source")
     candidates = [os.path.normpath(path / recorded)] if recorded is not None else []

@@ -82,7 +82,7 @@ class PngSink(Sink):
         self._check(frame, result)
         while self._encoding and (self._encoding[0][1].done() or self._is_busy()):
             self._note_first()
-        files = [(self._folder / name, pixels) for name, pixels in self._files(frame, result)]
+        files = self._places(frame, result)
         for path, _ in files:
             with output_errors(path):
                 try:
@@ -96,6 +96,14 @@ class PngSink(Sink):
                     ) from None
         encoded = self._pool.submit(_write_all, files, self._encode)
         self._encoding.append(([path for path, _ in files], encoded))
+
+    def files(self, frame: Frame, result: FrameResult) -> list[Path]:
+        """Return the files of a frame, written or to come."""
+        return [path for path, _ in self._places(frame, result)]
+
+    def settle(self) -> None:
+        """Wait until the files of every frame so far are written."""
+        self._drain()
 
     def checkpoint(self) -> SavedState:
         if self._written is None:
@@ -115,6 +123,9 @@ class PngSink(Sink):
                 f"{self.name} of {self._frames} frames are saved, not of {count} up to frame "
                 f"{last_frame}"
             )
+
+    def _places(self, frame: Frame, result: FrameResult) -> list[tuple[Path, np.ndarray]]:
+        return [(self._folder / name, pixels) for name, pixels in self._files(frame, result)]
 
     def _keep_only_written(self) -> None:
         assert self._written is not None
