@@ -22,6 +22,7 @@ from torchvision.ops import batched_nms
 from vos.errors import Parameter, UsageError
 from vos.model.decoding import resize_logits
 from vos.model.preprocess import image_to_input
+from vos.model.registry import EMBEDDED
 from vos.model.sam2 import Sam2Model
 from vos.model.types import ModelPrompt
 
@@ -63,6 +64,14 @@ class Everything:
             value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise UsageError(Parameter(name, value), ": it lies between 0 and 1")
+
+
+def suit_model(name: str) -> Everything:
+    """Return SAM 2's own values, or lower ones for the embedded model, whose masks are softer.
+
+    name: of the model, as the registry has it.
+    """
+    return Everything(min_iou=0.6, min_stability=0.7) if name == EMBEDDED else Everything()
 
 
 @dataclass(frozen=True, slots=True)
