@@ -79,7 +79,7 @@ class Tracker:
         rate: frames per second of arrays, such as 30 or "30000/1001"; None for 24.
         lookout: how new objects are found without a prompt; None to look for none.
         """
-        if lookout is not None and lookout.wanted is None:
+        if lookout is not None and lookout.find is None and lookout.wanted is None:
             lookout = replace(lookout, wanted=suit_model(self.model_info.name))
         return Session(
             self.model,

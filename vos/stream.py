@@ -113,7 +113,7 @@ class Stream:
                 f"direction {direction!r}: not one of {', '.join(get_args(Direction))}"
             )
         if lookout is not None and direction != "forward":
-            raise UsageError(f"direction {direction!r}: a lookout goes forward; leave one of them out")
+            raise UsageError(f"direction {direction!r}: a lookout goes forward; leave out one")
         self._source, self._start, self._end = source, start, end
         # Only a folder's length is certain, and only clips under 16 frames depend on it.
         count = source.info.frame_count if source.info.kind != "video" else None
@@ -130,9 +130,7 @@ class Stream:
         last_prompt = None
         if direction != "backward":
             last_prompt = max((prompt.frame_idx for prompt in prompts), default=0)
-            self._forward = tracker.session(
-                prompts, frame_count=count, soft=soft, lookout=lookout
-            )
+            self._forward = tracker.session(prompts, frame_count=count, soft=soft, lookout=lookout)
         self.cuts = CutWatch(scene_cuts, last_prompt)
         self._soft = soft
         self._model, self._device = tracker.model, tracker.model.device

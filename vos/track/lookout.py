@@ -6,6 +6,7 @@ outside all masks of that frame, and that part must be large enough to be no edg
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -122,7 +123,7 @@ class Seen:
 
     @classmethod
     def from_plain(cls, saved: Mapping[str, Any]) -> Seen:
-        """Read what `as_plain` gave. Raises ValueError, TypeError or LookupError for what is none."""
+        """Read what `as_plain` gave. Raises ValueError, TypeError or LookupError for the rest."""
         newcomers = tuple(
             Newcomer(_count(who), _count(idx), str(png)) for who, idx, png in saved["newcomers"]
         )
@@ -155,7 +156,7 @@ def look(
     the frame, best first.
     """
     is_first = seen.next_look is None and not in_use
-    least_px = 1 if is_first else max(1, round(covered.size * _LEAST_SHARE))
+    least_px = 1 if is_first else math.ceil(covered.size * _LEAST_SHARE)
     ids = (i for i in range(1, MAX_OBJECT_ID + 1) if i not in in_use)
     room = lookout.most - len(in_use)
     prompts: list[MaskPrompt] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import torch
@@ -30,7 +30,7 @@ class SessionState:
 
     banks: Mapping[int, MemoryBank]
     waiting: tuple[tuple[int, int], ...] | None = None
-    seen: Seen = Seen()
+    seen: Seen = field(default_factory=Seen)
 
 
 def to_bytes(state: SessionState) -> bytes:
@@ -72,7 +72,7 @@ def _pack(value: Any, packed: dict[int, Tensor]) -> Any:
     if isinstance(value, tuple):
         return [_pack(item, packed) for item in value]
     if type(value).__name__ in _kinds():
-        items = {field.name: _pack(getattr(value, field.name), packed) for field in fields(value)}
+        items = {one.name: _pack(getattr(value, one.name), packed) for one in fields(value)}
         return {_KIND: type(value).__name__, **items}
     if value is None or isinstance(value, (bool, int, float, str)):
         return value

@@ -59,7 +59,6 @@ def _stream(
             resume=resume,
         )
     from vos.stream import Stream
-
     from vos.track.lookout import Lookout
 
     stream = Stream(

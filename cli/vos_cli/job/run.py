@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
 
 _NOTHING_FOUND = (
-    "nothing was found on any frame that was looked at, so that all masks are empty: give a prompt, "
-    "look more often, or give a better model with --model"
+    "nothing was found on any frame that was looked at, so that all masks are empty: give a "
+    "prompt, look more often, or give a better model with --model"
 )
 
 
