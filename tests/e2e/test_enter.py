@@ -155,7 +155,7 @@ def test_the_command_finds_what_enters_with_the_embedded_model(vos, tmp_path):
     """The blue square is not there on the first frame."""
     source = clip(tmp_path / "clip", FRAMES)
     words = ("--everything", "--every", ENTERS, "--model", "nano", "--refiner", "none", "--json")
-    ran = vos("track", source, *words)
+    ran = vos("track", source, *words, timeout_s=900)
     assert ran.code == 0, ran.err
     told = json.loads(ran.out)["found"]
     assert {one["frame_idx"] for one in told} <= {0, 4}
