@@ -29,7 +29,7 @@ from vos.track.compose import Composing, Draw, ObjectLogits, begin_to_compose
 from vos.track.lag import Waiting
 from vos.track.logit_spool import LogitSpool
 from vos.track.look_ahead import prepare, with_following
-from vos.track.lookout import Lookout, Seen
+from vos.track.lookout import Lookout, Newcomer, Seen
 from vos.track.mattes import matte_pixels
 from vos.track.session import Session
 from vos.track.snapshot import SessionState, from_bytes, to_bytes
@@ -153,6 +153,11 @@ class Stream:
         if self.frame_idx is None:
             return 0 if self._backward is None else self._top
         return self.frame_idx + 1 if self._backward is None else max(self.frame_idx - 1, 0)
+
+    @property
+    def found(self) -> tuple[Newcomer, ...]:
+        """Return the objects that were found without a prompt on the frames done so far."""
+        return self.seen.newcomers
 
     @property
     def seen(self) -> Seen:
@@ -347,6 +352,7 @@ class Stream:
             self._backward = self._backward.resume(from_bytes(saved.blob, self._device), size_hw)
         elif self._forward is not None:
             state = from_bytes(saved.blob, self._device)
+            state.seen.check(size_hw)
             if state.waiting is not None:  # of the prompts of now: those of later may be others
                 state = replace(state, waiting=self._prompted_from(self.next_idx))
             self._forward = self._forward.resume(state, size_hw)

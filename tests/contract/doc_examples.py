@@ -15,7 +15,7 @@ from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZE_WH = (720, 400)
-FRAMES = 46
+FRAMES = 13
 """As many as the examples name frames."""
 
 _FENCE = re.compile(
@@ -72,13 +72,15 @@ def read_blocks(page: str) -> list[Block]:
     return list(find_blocks(page, (ROOT / page).read_text()))
 
 
-def draw_video(path: Path, frames: int) -> None:
+def draw_video(path: Path, frames: int, size_wh: tuple[int, int] = SIZE_WH) -> None:
     """Write a film of two squares, so that boxes, points and frames of the examples lie in it."""
+    width, height = size_wh
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=24, options={"preset": "ultrafast"})
-        stream.width, stream.height, stream.pix_fmt = *SIZE_WH, "yuv420p"
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         for index in range(frames):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(_picture(index), "rgb24")))
+            image = np.ascontiguousarray(_picture(index)[:height, :width])
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
         container.mux(stream.encode())
 
 
@@ -114,7 +116,7 @@ def make_files(folder: Path) -> None:
         image.save(folder / name)
     found = [{"frame_idx": 0, "bbox": [100, 50, 300, 250], "track_id": 1}]
     (folder / "detections.json").write_text(json.dumps(found))
-    (folder / "det/det.txt").write_text("1,1,100,50,300,250,0.9,-1,-1,-1\n")
+    (folder / "det/det.txt").write_text("1,1,101,50,300,250,0.9,-1,-1,-1\n")
     (folder / "labels/video_0.txt").write_text("0 0.35 0.44 0.42 0.62\n")
     of_tracks = folder / "runs/detect/track/labels"
     of_tracks.mkdir(parents=True)

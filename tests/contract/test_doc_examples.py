@@ -151,8 +151,8 @@ def test_commands_run_with_a_model(page: str, place: Path, tiny_model, monkeypat
     monkeypatch.setenv("VOS_REFINER", "none")
     draw_video(place / "video.mp4", 3)
     if page == "docs/use/fix.md":
-        draw_video(place / "film.mp4", 21)
-        assert run(["track", "film.mp4", "--box", "1:100,50,400,300", "--point", "2:600,200"]) == 0
+        draw_video(place / "film.mp4", 21, (432, 320))
+        assert run(["track", "film.mp4", "--box", "1:100,50,400,300", "--point", "2:50,20"]) == 0
         (place / "prompts.json").rename(place / "corrections.json")
     run_all(page, capsys)
 

@@ -6,7 +6,9 @@ outside all masks of that frame, and that part must be large enough to be no edg
 
 from __future__ import annotations
 
+import base64
 import math
+import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,9 +20,7 @@ from jaxtyping import Bool
 from vos.errors import Parameter, UsageError
 from vos.frame import Frame
 from vos.model.sam2 import Sam2Model
-from vos.prompts import MaskPrompt
-from vos.prompts.kinds import MAX_OBJECT_ID
-from vos.prompts.masks import mask_from_base64, mask_to_base64
+from vos.prompts.kinds import MAX_OBJECT_ID, MaskPrompt
 from vos.track.everything import Everything, find_everything
 
 MOST_FOLLOWED = 64
@@ -80,16 +80,34 @@ class Newcomer:
 
     object_id: the one that it has from then on.
     frame_idx: where it was found.
-    png_base64: its mask there, packed, as there may be many of them.
+    size_hw: of that frame.
+    packed: its mask there, small, as there may be many of them; `prompt` has it whole.
     """
 
     object_id: int
     frame_idx: int
-    png_base64: str
+    size_hw: tuple[int, int]
+    packed: str
+
+    @classmethod
+    def of(cls, prompt: MaskPrompt) -> Newcomer:
+        """Return the newcomer that a prompt shows."""
+        height, width = prompt.mask.shape
+        packed = base64.b64encode(zlib.compress(np.packbits(prompt.mask).tobytes(), 1))
+        return cls(prompt.object_id, prompt.frame_idx, (height, width), packed.decode("ascii"))
 
     def prompt(self) -> MaskPrompt:
-        """Return the prompt that the object was tracked from."""
-        return MaskPrompt(self.object_id, mask_from_base64(self.png_base64), self.frame_idx)
+        """Return the prompt that the object was tracked from. Raises ValueError if damaged."""
+        pixels = math.prod(self.size_hw)
+        size = math.ceil(pixels / 8)
+        try:
+            bits = zlib.decompressobj().decompress(base64.b64decode(self.packed), size)
+        except zlib.error as error:
+            raise ValueError(f"a saved mask is damaged: {error}") from error
+        if len(bits) != size or not any(bits):
+            raise ValueError("a saved mask is of another size, or empty")
+        mask = np.unpackbits(np.frombuffer(bits, np.uint8), count=pixels)
+        return MaskPrompt(self.object_id, mask.reshape(self.size_hw), self.frame_idx)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +131,7 @@ class Seen:
 
     def as_plain(self) -> dict[str, Any]:
         """Return plain values for a checkpoint."""
-        found = [[one.object_id, one.frame_idx, one.png_base64] for one in self.newcomers]
+        found = [[one.object_id, one.frame_idx, *one.size_hw, one.packed] for one in self.newcomers]
         return {
             "next_look": self.next_look,
             "newcomers": found,
@@ -125,12 +143,20 @@ class Seen:
     def from_plain(cls, saved: Mapping[str, Any]) -> Seen:
         """Read what `as_plain` gave. Raises ValueError, TypeError or LookupError for the rest."""
         newcomers = tuple(
-            Newcomer(_count(who), _count(idx), str(png)) for who, idx, png in saved["newcomers"]
+            Newcomer(_count(who), _count(idx), (_count(height), _count(width)), str(packed))
+            for who, idx, height, width, packed in saved["newcomers"]
         )
         next_look, full_at = (
             None if saved[key] is None else _count(saved[key]) for key in ("next_look", "full_at")
         )
         return cls(next_look, newcomers, full_at, _count(saved["left_out"]))
+
+    def check(self, size_hw: tuple[int, int]) -> None:
+        """Raise ValueError unless all that was found are masks of this size."""
+        for one in self.newcomers:
+            if one.size_hw != size_hw:
+                raise ValueError("a saved mask is of another size")
+            one.prompt()
 
     def full_text(self) -> str:
         """Say that there is no room for more objects."""
@@ -166,7 +192,7 @@ def look(
             left_out += 1
         else:
             prompts.append(MaskPrompt(next(ids), mask, frame.frame_idx))
-    found = (Newcomer(p.object_id, p.frame_idx, mask_to_base64(p.mask)) for p in prompts)
+    found = map(Newcomer.of, prompts)
     after = replace(
         seen,
         next_look=frame.frame_idx + lookout.every,

@@ -134,7 +134,7 @@ def _track(
     frames = run.stream.frames
     found = None
     if job.every is not None:
-        newcomers = run.stream.seen.newcomers
+        newcomers = run.stream.found
         save((*job.prompts, *(one.prompt() for one in newcomers)))
         found = tuple((one.object_id, one.frame_idx) for one in newcomers)
     sink_warnings = [text for sink in run.sinks for text in sink.warnings]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import zlib
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -22,7 +24,7 @@ from vos.model.load import ModelInfo
 from vos.refine.base import NoRefiner
 from vos.stream import Stream
 from vos.track.everything import Everything, suit_model
-from vos.track.lookout import Lookout, Seen, look, take_new
+from vos.track.lookout import Lookout, Newcomer, Seen, look, take_new
 from vos.track.policy import Fifo
 from vos.track.session import Session
 from vos.track.snapshot import SessionState, from_bytes, to_bytes
@@ -162,12 +164,23 @@ def test_it_goes_on_after_any_frame_as_if_it_had_not_stopped(tiny_model, tmp_pat
             assert ours.objects == theirs.objects
 
 
+def _empty(one: Newcomer) -> Newcomer:
+    return replace(one, packed=base64.b64encode(zlib.compress(bytes(8))).decode())
+
+
 def test_a_saved_state_holds_what_was_found_and_older_ones_hold_nothing():
     frame = count_frame(np.zeros((8, 8, 3), np.uint8), 5, Fraction(24))
     seen, _ = look(Lookout(2), Seen(), frame, np.zeros((8, 8), bool), (), [np.eye(8, dtype=bool)])
     cpu = torch.device("cpu")
     assert from_bytes(to_bytes(SessionState({}, (), seen)), cpu).seen == seen
     assert from_bytes(to_bytes(SessionState({}, ())), cpu).seen == Seen()
+    seen.check((8, 8))
+    (one,) = seen.newcomers
+    for broken in (replace(one, packed="AAAA"), replace(one, size_hw=(90, 80)), _empty(one)):
+        with pytest.raises(ValueError, match="a saved mask is"):
+            replace(seen, newcomers=(broken,)).check(broken.size_hw)
+    with pytest.raises(ValueError, match="of another size"):
+        seen.check((8, 9))
     for wrong in ({}, {**seen.as_plain(), "next_look": "7"}, {**seen.as_plain(), "left_out": -1}):
         with pytest.raises((TypeError, LookupError)):
             Seen.from_plain(wrong)
