@@ -19,6 +19,7 @@ from typing import Any, get_args
 import numpy as np
 import torch
 
+from vos.bounded import brief
 from vos.errors import InputError, PromptError, UsageError, VosWarning
 from vos.frame import IMAGE_RATE, Frame, FrameResult
 from vos.io.read.open import open_source, read_image
@@ -34,7 +35,7 @@ from vos.refine.resolve import RefinerInfo
 from vos.stream import Stream
 from vos.track.everything import suit_model
 from vos.track.image import ImageSegmenter
-from vos.track.lookout import Lookout
+from vos.track.lookout import Lookout, check_lookout
 from vos.track.memory_bank import MemoryBank
 from vos.track.policy import MemoryPolicy
 from vos.track.session import Session
@@ -79,6 +80,7 @@ class Tracker:
         rate: frames per second of arrays, such as 30 or "30000/1001"; None for 24.
         lookout: how new objects are found without a prompt; None to look for none.
         """
+        check_lookout(lookout)
         if lookout is not None and lookout.find is None and lookout.wanted is None:
             lookout = replace(lookout, wanted=suit_model(self.model_info.name))
         return Session(
@@ -247,8 +249,9 @@ def _check_arguments(
     check_range(start, end)
     choices = {"direction": (direction, Direction), "scene_cuts": (scene_cuts, SceneCuts)}
     for name, (value, literal) in choices.items():
-        if value not in get_args(literal):
-            raise UsageError(f"{name} {value!r}: not one of {', '.join(get_args(literal))}")
+        if not isinstance(value, str) or value not in get_args(literal):
+            raise UsageError(f"{name} {brief(value)}: not one of {', '.join(get_args(literal))}")
+    check_lookout(lookout)
     if lookout is not None and direction != "forward":
         raise UsageError(f"direction {direction!r}: a lookout goes forward; leave one of them out")
     return prompts

@@ -74,6 +74,15 @@ class Lookout:
             yield one.mask(frame.size_hw)
 
 
+def check_lookout(value: Any) -> None:
+    """Raise UsageError for what is neither a lookout nor None."""
+    if value is not None and not isinstance(value, Lookout):
+        raise UsageError(
+            Parameter("lookout"),
+            f": {type(value).__name__} is no vos.Lookout; give one, such as vos.Lookout(every=24)",
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Newcomer:
     """An object that was found without a prompt.

@@ -230,6 +230,17 @@ def test_a_lookout_goes_forward(tiny_model, direction):
         _tracker(tiny_model).track("a.mp4", lookout=Lookout(1), direction=direction)
 
 
+@pytest.mark.parametrize("value", [24, True, "24", Lookout, np.zeros(3)])
+def test_what_is_no_lookout_is_refused(tiny_model, value):
+    tracker = _tracker(tiny_model)
+    for call in (
+        lambda: tracker.track("a.mp4", lookout=value),
+        lambda: tracker.session(lookout=value),
+    ):
+        with pytest.raises(UsageError, match=r"is no vos\.Lookout; give one"):
+            call()
+
+
 def test_without_prompts_there_must_be_a_lookout(tiny_model):
     with pytest.raises(PromptError, match="or a Lookout"):
         _tracker(tiny_model).track("a.mp4")
