@@ -49,7 +49,9 @@ if TYPE_CHECKING:
     )
     from vos.refine.base import NoRefiner, Refiner
     from vos.track.compose import ObjectLogits
+    from vos.track.everything import Everything
     from vos.track.image import ImageSegmenter
+    from vos.track.lookout import Lookout, Newcomer
     from vos.track.memory_bank import MemoryBank
     from vos.track.policy import Fifo, MemoryPolicy
     from vos.track.session import Session
@@ -90,7 +92,10 @@ _HOME = {
     "NoRefiner": "vos.refine.base",
     "Refiner": "vos.refine.base",
     "ObjectLogits": "vos.track.compose",
+    "Everything": "vos.track.everything",
     "ImageSegmenter": "vos.track.image",
+    "Lookout": "vos.track.lookout",
+    "Newcomer": "vos.track.lookout",
     "MemoryBank": "vos.track.memory_bank",
     "Fifo": "vos.track.policy",
     "MemoryPolicy": "vos.track.policy",
@@ -100,6 +105,7 @@ _HOME = {
 __all__ = [
     "Absent",
     "Box",
+    "Everything",
     "Fifo",
     "Footage",
     "Frame",
@@ -109,11 +115,13 @@ __all__ = [
     "InputError",
     "LiveFrame",
     "LiveSource",
+    "Lookout",
     "MaskPrompt",
     "MemoryBank",
     "MemoryPolicy",
     "ModelError",
     "ModelOptions",
+    "Newcomer",
     "NoRefiner",
     "ObjectLogits",
     "ObjectResult",

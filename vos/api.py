@@ -12,13 +12,14 @@ import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, get_args
 
 import numpy as np
 import torch
 
+from vos.bounded import brief
 from vos.errors import InputError, PromptError, UsageError, VosWarning
 from vos.frame import IMAGE_RATE, Frame, FrameResult
 from vos.io.read.open import open_source, read_image
@@ -32,7 +33,9 @@ from vos.prompts import Direction, Prompt, check_prompts, find_notes
 from vos.refine.base import Refiner
 from vos.refine.resolve import RefinerInfo
 from vos.stream import Stream
+from vos.track.everything import suit_model
 from vos.track.image import ImageSegmenter
+from vos.track.lookout import Lookout, check_lookout
 from vos.track.memory_bank import MemoryBank
 from vos.track.policy import MemoryPolicy
 from vos.track.session import Session
@@ -67,6 +70,7 @@ class Tracker:
         banks: Mapping[int, MemoryBank] | None = None,
         soft: bool = False,
         rate: Fraction | float | str | None = None,
+        lookout: Lookout | None = None,
     ) -> Session:
         """Begin a stream, for frames you bring yourself (a camera, another decoder).
 
@@ -74,7 +78,11 @@ class Tracker:
         reverse, frame_count, soft: see `Session`.
         banks: what is remembered of objects that are tracked already; None for none.
         rate: frames per second of arrays, such as 30 or "30000/1001"; None for 24.
+        lookout: how new objects are found without a prompt; None to look for none.
         """
+        check_lookout(lookout)
+        if lookout is not None and lookout.find is None and lookout.wanted is None:
+            lookout = replace(lookout, wanted=suit_model(self.model_info.name))
         return Session(
             self.model,
             prompts,
@@ -86,6 +94,7 @@ class Tracker:
             banks=banks or {},
             soft=soft,
             rate=IMAGE_RATE if rate is None else parse_rate(rate),
+            lookout=lookout,
         )
 
     @property
@@ -109,7 +118,7 @@ class Tracker:
     def track(
         self,
         footage: Footage,
-        prompts: Sequence[Prompt],
+        prompts: Sequence[Prompt] = (),
         *,
         start: TimePoint | None = None,
         end: TimePoint | None = None,
@@ -118,13 +127,14 @@ class Tracker:
         rate: Fraction | float | str | None = None,
         scene_cuts: SceneCuts = "off",
         soft: bool = False,
+        lookout: Lookout | None = None,
     ) -> Iterator[FrameResult]:
         """Yield one result per frame of a video, images, or frames of your own, in order.
 
         footage: path of a video file, image folder, glob or image; an open `Source`, which stays
             open; or any iterable of uint8 H x W x 3 RGB arrays, which are counted from 0, or of
             Frames. Of an iterable no frame is taken before the last one's result has been given.
-        prompts: at least one.
+        prompts: at least one, or none with a lookout.
         start (inclusive), end (exclusive): frame index, or seconds as a Fraction.
         direction: "forward" from each object's first prompt; "backward" from its last one towards
             the start; "both" covers every frame.
@@ -133,15 +143,18 @@ class Tracker:
         scene_cuts: "mark" them (`is_scene_cut` of a result is true there), "stop" there, or
             "reset" the memory to prompted frames.
         soft: whether results have `mattes`, soft edges of each object by itself.
+        lookout: how new objects are found without a prompt, going forward; None to look for none.
 
         Raises: InputError if the input cannot be read, PromptError if a prompt does not fit it,
         UsageError for a direction, range, rate or decoder that it cannot have.
         """
-        prompts = _check_arguments(prompts, start, end, direction, scene_cuts)
+        prompts = _check_arguments(prompts, start, end, direction, scene_cuts, lookout)
         if is_own_frames(footage):
             check_own_frames(footage, start, end, direction, decoder)
             count = len(footage) if isinstance(footage, Sized) else None
-            session = self.session(prompts, frame_count=count, soft=soft, rate=rate)
+            session = self.session(
+                prompts, frame_count=count, soft=soft, rate=rate, lookout=lookout
+            )
             return track_own_frames(session, footage, scene_cuts, _warn)
         if isinstance(footage, Source) and (rate is not None or decoder != "pyav"):
             raise UsageError("an open source has its rate and decoder: give them to open_source")
@@ -156,6 +169,7 @@ class Tracker:
                     direction=direction,
                     scene_cuts=scene_cuts,
                     soft=soft,
+                    lookout=lookout,
                 )
                 said = (*source.notices, *source.warnings)
                 _warn((*said, *find_notes(prompts, source.info.size_hw)))
@@ -168,20 +182,21 @@ class Tracker:
     def stream(
         self,
         source: Source,
-        prompts: Sequence[Prompt],
+        prompts: Sequence[Prompt] = (),
         *,
         start: TimePoint | None = None,
         end: TimePoint | None = None,
         direction: Direction = "forward",
         scene_cuts: SceneCuts = "off",
         soft: bool = False,
+        lookout: Lookout | None = None,
         on_backward: Callable[[], None] = lambda: None,
     ) -> Iterator[tuple[Frame, FrameResult]]:
         """Yield results as `track`, over an open source, each with its frame for sinks that draw.
 
         on_backward: called after each frame of the backward pass, which comes before any result.
         """
-        prompts = _check_arguments(prompts, start, end, direction, scene_cuts)
+        prompts = _check_arguments(prompts, start, end, direction, scene_cuts, lookout)
         if not isinstance(source, Source):
             raise InputError(
                 f"{type(source).__name__} is no open source; give one of open_source(path), or the "
@@ -198,6 +213,7 @@ class Tracker:
                 direction=direction,
                 scene_cuts=scene_cuts,
                 soft=soft,
+                lookout=lookout,
             ) as stream:
                 for _ in stream.backward():
                     on_backward()
@@ -222,16 +238,22 @@ def _check_arguments(
     end: TimePoint | None,
     direction: Direction,
     scene_cuts: SceneCuts,
+    lookout: Lookout | None,
 ) -> tuple[Prompt, ...]:
     """Refuse at the call, not at the first result. Returns the prompts as a tuple."""
     prompts = check_prompts(prompts)
-    if not prompts:
-        raise PromptError("no prompt: nothing to track; give a box, point, polygon or mask")
+    if not prompts and lookout is None:
+        raise PromptError(
+            "no prompt: nothing to track; give a box, point, polygon or mask, or a Lookout"
+        )
     check_range(start, end)
     choices = {"direction": (direction, Direction), "scene_cuts": (scene_cuts, SceneCuts)}
     for name, (value, literal) in choices.items():
-        if value not in get_args(literal):
-            raise UsageError(f"{name} {value!r}: not one of {', '.join(get_args(literal))}")
+        if not isinstance(value, str) or value not in get_args(literal):
+            raise UsageError(f"{name} {brief(value)}: not one of {', '.join(get_args(literal))}")
+    check_lookout(lookout)
+    if lookout is not None and direction != "forward":
+        raise UsageError(f"direction {direction!r}: a lookout goes forward; leave one of them out")
     return prompts
 
 

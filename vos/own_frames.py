@@ -68,9 +68,10 @@ def track_own_frames(
 ) -> Iterator[FrameResult]:
     """Yield one result per frame; no frame is taken before the last result was given.
 
-    on_notes: is told how prompts were read, with the first frame.
+    on_notes: is told how prompts were read, with the first frame, and where there is no room for
+        more objects.
     """
-    cuts = CutWatch(scene_cuts, max(prompt.frame_idx for prompt in session.prompts))
+    cuts = CutWatch(scene_cuts, max((prompt.frame_idx for prompt in session.prompts), default=0))
     prompts = session.prompts
     for frame, seen in cuts.look(map(session.next_frame, iter(frames))):
         is_cut = cuts.take(frame, seen)
@@ -82,5 +83,8 @@ def track_own_frames(
         if prompts:
             on_notes(find_notes(prompts, frame.size_hw))
             prompts = ()
+        seen = session.snapshot().seen
+        if seen.full_at == frame.frame_idx:
+            on_notes([seen.full_text()])
         yield replace(result, is_scene_cut=is_cut)
     session.check_all_used()

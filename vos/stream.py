@@ -29,6 +29,7 @@ from vos.track.compose import Composing, Draw, ObjectLogits, begin_to_compose
 from vos.track.lag import Waiting
 from vos.track.logit_spool import LogitSpool
 from vos.track.look_ahead import prepare, with_following
+from vos.track.lookout import Lookout, Newcomer, Seen
 from vos.track.mattes import matte_pixels
 from vos.track.session import Session
 from vos.track.snapshot import SessionState, from_bytes, to_bytes
@@ -52,6 +53,7 @@ class SessionMaker(Protocol):
         reverse: bool = False,
         frame_count: int | None = None,
         soft: bool = False,
+        lookout: Lookout | None = None,
     ) -> Session: ...
 
 
@@ -66,7 +68,7 @@ class _Reached:
 class Stream:
     """The results of one video: first the backward pass, where wanted, then the frames in order.
 
-    prompts: at least one.
+    prompts: at least one, or none with a lookout.
     start (inclusive), end (exclusive): frame index, or seconds as a Fraction.
     direction: "forward", "backward" or "both".
     scene_cuts: whether to look for them and what to do there: "mark" only notes them, "stop" ends
@@ -74,6 +76,7 @@ class Stream:
     spool: file for what the backward pass leaves; None for a temporary one.
     draws_overlay: whether results carry their overlay where frames are on a GPU anyway.
     soft: whether results have mattes.
+    lookout: how new objects are found without a prompt, going forward; None to look for none.
     resume: what `checkpoint` returned in a run with the same tracker, source and arguments, and the
         same `spool`; the results are those of that run from the checkpoint on, to the last bit.
         Prompts on frames after it may be others.
@@ -83,8 +86,8 @@ class Stream:
     steps: how many frames are done in both passes, those before `resume` included.
     frames: how many results are given, those before `resume` included.
 
-    Raises: PromptError without prompts, UsageError for another direction, ResumeError if the spool
-    is not the one that `resume` was saved with.
+    Raises: PromptError without prompts, UsageError for another direction, or a lookout in one that
+    is not forward, ResumeError if the spool is not the one that `resume` was saved with.
     """
 
     def __init__(
@@ -100,14 +103,17 @@ class Stream:
         spool: Path | None = None,
         draws_overlay: bool = False,
         soft: bool = False,
+        lookout: Lookout | None = None,
         resume: SavedState | None = None,
     ) -> None:
-        if all(isinstance(prompt, Absent) for prompt in prompts):
+        if lookout is None and all(isinstance(prompt, Absent) for prompt in prompts):
             raise PromptError("no prompt: nothing to track; give a box, point, polygon or mask")
         if direction not in get_args(Direction):
             raise UsageError(
                 f"direction {direction!r}: not one of {', '.join(get_args(Direction))}"
             )
+        if lookout is not None and direction != "forward":
+            raise UsageError(f"direction {direction!r}: a lookout goes forward; leave out one")
         self._source, self._start, self._end = source, start, end
         # Only a folder's length is certain, and only clips under 16 frames depend on it.
         count = source.info.frame_count if source.info.kind != "video" else None
@@ -123,8 +129,8 @@ class Stream:
             self._backward = tracker.session(used, reverse=True, frame_count=count)
         last_prompt = None
         if direction != "backward":
-            last_prompt = max(prompt.frame_idx for prompt in prompts)
-            self._forward = tracker.session(prompts, frame_count=count, soft=soft)
+            last_prompt = max((prompt.frame_idx for prompt in prompts), default=0)
+            self._forward = tracker.session(prompts, frame_count=count, soft=soft, lookout=lookout)
         self.cuts = CutWatch(scene_cuts, last_prompt)
         self._soft = soft
         self._model, self._device = tracker.model, tracker.model.device
@@ -147,6 +153,19 @@ class Stream:
         if self.frame_idx is None:
             return 0 if self._backward is None else self._top
         return self.frame_idx + 1 if self._backward is None else max(self.frame_idx - 1, 0)
+
+    @property
+    def found(self) -> tuple[Newcomer, ...]:
+        """Return the objects that were found without a prompt on the frames done so far."""
+        return self.seen.newcomers
+
+    @property
+    def seen(self) -> Seen:
+        """Return what the lookout has found on the frames done so far."""
+        session = self._forward
+        if self._reached is not None and self._reached.state is not None:
+            return self._reached.state.seen
+        return Seen() if session is None else session.snapshot().seen
 
     def machine(self) -> dict[str, Any]:
         """Return what decides the last bits of a result besides tracker, source and arguments."""
@@ -203,6 +222,8 @@ class Stream:
                 result = replace(composing.wait(), is_scene_cut=is_cut)
                 self._reach(result.frame_idx, state)
                 self.frames += 1
+                if self.seen.full_at == result.frame_idx:
+                    self._source.warnings.append(self.seen.full_text())
                 yield composing.frame, result
                 del composing, result  # not held while the next ones are made
         if self._forward is not None:
@@ -277,6 +298,8 @@ class Stream:
         """Return the index of the first frame of the results that meets the model, or None."""
         if self._forward is None:
             return None
+        if self._forward.lookout is not None:
+            return self.next_idx
         shown = (one for one in self._forward.prompts if not isinstance(one, Absent))
         return max(self.next_idx, min(prompt.frame_idx for prompt in shown))
 
@@ -329,6 +352,7 @@ class Stream:
             self._backward = self._backward.resume(from_bytes(saved.blob, self._device), size_hw)
         elif self._forward is not None:
             state = from_bytes(saved.blob, self._device)
+            state.seen.check(size_hw)
             if state.waiting is not None:  # of the prompts of now: those of later may be others
                 state = replace(state, waiting=self._prompted_from(self.next_idx))
             self._forward = self._forward.resume(state, size_hw)

@@ -122,6 +122,7 @@ def test_calls_are_refused_before_anything_is_iterated(tracker, folder):
         (lambda: tracker.track(folder, [(1, 2, 3, 4)]), "is no prompt"),
         (lambda: tracker.track(folder, [BOX], direction="up"), "direction 'up'"),
         (lambda: tracker.track(folder, [BOX], scene_cuts="yes"), "scene_cuts 'yes'"),
+        (lambda: tracker.track(folder, [BOX], scene_cuts=np.zeros(2)), "scene_cuts array"),
         (lambda: tracker.track(folder, [BOX], start=0.5), "exact seconds"),
         (lambda: tracker.stream([IMAGE], [BOX]), "list is no open source"),
         (lambda: tracker.session(BOX), "not a list"),

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from vos.bounded import parse_json
 from vos.config import from_mapping
-from vos.errors import CheckpointError, ConfigError, Parameter, UsageError
+from vos.errors import CheckpointError, ConfigError, ModelError, Parameter, UsageError
 from vos.model import registry
 from vos.model.build import build_nano, build_published
 from vos.model.compiling import compile_model
@@ -92,6 +92,11 @@ def load_model(
     """
     _check_options(image_size_px, exact=exact, compiled=compiled, pool_memory=pool_memory)
     resolved = registry.resolve(spec)
+    if resolved.name == registry.NULL.name:
+        raise ModelError(
+            f"{spec}: is no network but a stand-in for one, with which `vos track` and `vos batch` "
+            "measure all that surrounds it; name a model of `vos models list`"
+        )
     sha256 = check_sha256(resolved)
     state = load_state_dict(resolved.path)
     architecture = infer_architecture(state, resolved.path)

@@ -357,6 +357,8 @@ def resolve(spec: str) -> ResolvedModel:
         return ResolvedModel(Path(os.devnull), NULL)
     if spec in REGISTRY:
         return ResolvedModel(_require(REGISTRY[spec]), REGISTRY[spec])
+    if not spec:
+        raise ModelError("no model is named; give auto, or a name of `vos models list`")
     path = expand_user(spec)
     try:
         is_file, is_folder = path.is_file(), path.is_dir()

@@ -17,11 +17,11 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
-from torchvision.ops import batched_nms
 
 from vos.errors import Parameter, UsageError
 from vos.model.decoding import resize_logits
 from vos.model.preprocess import image_to_input
+from vos.model.registry import EMBEDDED
 from vos.model.sam2 import Sam2Model
 from vos.model.types import ModelPrompt
 
@@ -63,6 +63,14 @@ class Everything:
             value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise UsageError(Parameter(name, value), ": it lies between 0 and 1")
+
+
+def suit_model(name: str) -> Everything:
+    """Return SAM 2's own values, or lower ones for the embedded model, whose masks are softer.
+
+    name: of the model, as the registry has it.
+    """
+    return Everything(min_iou=0.6, min_stability=0.7) if name == EMBEDDED else Everything()
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +167,7 @@ def find_everything(
         return found
     boxes = torch.tensor([one.box_xyxy_px for one in found], dtype=torch.float32)
     areas = torch.tensor([math.prod(one.crop.size_hw) for one in found], dtype=torch.float32)
-    kept = batched_nms(boxes, 1 / areas, torch.zeros(len(found)), wanted.max_overlap)
+    kept = _choose_apart(boxes, 1 / areas, wanted.max_overlap)
     return [found[i] for i in kept.tolist()]
 
 
@@ -183,12 +191,7 @@ def _look_at_crop(
     size_hw = (image.shape[0], image.shape[1])
     part = np.ascontiguousarray(image[crop.top : crop.bottom, crop.left : crop.right])
     candidates = _Candidates.join(list(_candidates(model, part, crop, size_hw, wanted)))
-    kept = batched_nms(
-        candidates.boxes.float(),
-        candidates.iou_pred,
-        torch.zeros_like(candidates.iou_pred),
-        wanted.max_overlap,
-    )
+    kept = _choose_apart(candidates.boxes.float(), candidates.iou_pred, wanted.max_overlap)
     best = candidates.keep(kept)
     boxes = best.boxes.cpu() + torch.tensor([crop.left, crop.top, crop.left, crop.top])
     points = best.points.cpu() + torch.tensor([crop.left, crop.top])
@@ -203,6 +206,15 @@ def _look_at_crop(
         )
         for row in range(len(best.iou_pred))
     ]
+
+
+def _choose_apart(
+    boxes: Float[Tensor, "n 4"], scores: Float[Tensor, " n"], max_overlap: float
+) -> Int[Tensor, " m"]:
+    """Return which boxes to keep, best first: of those that overlap more, the best one."""
+    from torchvision.ops import batched_nms  # takes a second to load, which few need
+
+    return batched_nms(boxes, scores, torch.zeros_like(scores), max_overlap)
 
 
 def _candidates(

@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 import torch
 
-from vos.errors import FrameError, Parameter, PromptError
+from vos.errors import FrameError, Parameter, PromptError, UsageError
 from vos.frame import IMAGE_RATE, Frame, FrameResult, check_frame, count_frame
 from vos.model.sam2 import Sam2Model
 from vos.model.types import Decoded, ModelPrompt
@@ -25,10 +25,12 @@ from vos.track.compose import (
     ObjectLogits,
     begin_to_compose,
     detach_results,
+    label_map,
     label_pixels,
 )
 from vos.track.inputs import to_double_input, to_model_prompt
 from vos.track.look_ahead import GroupEncoder
+from vos.track.lookout import Lookout, Newcomer, Seen, look
 from vos.track.mattes import matte_pixels
 from vos.track.memory_bank import MemoryBank
 from vos.track.policy import Fifo, MemoryPolicy, StreamPosition
@@ -54,9 +56,10 @@ class Session:
     banks: what is remembered of objects that are tracked already.
     soft: whether results have mattes, which costs memory and time.
     rate: frames per second of arrays, which have no time of their own.
+    lookout: how new objects are found without a prompt; None to look for none.
 
     Raises PromptError for prompts that are none, or that show an object where one says it is
-    absent.
+    absent, UsageError for a lookout in a session that goes backward.
     """
 
     model: Sam2Model
@@ -70,6 +73,8 @@ class Session:
     banks: Mapping[int, MemoryBank] = field(default_factory=dict)
     soft: bool = False
     rate: Fraction = IMAGE_RATE
+    lookout: Lookout | None = None
+    _seen: Seen = field(default_factory=Seen)
     _by_frame: dict[int, dict[int, ObjectPrompt]] | None = None
     _absences: Absences = field(default_factory=Absences)
     _size_hw: tuple[int, int] | None = None
@@ -80,6 +85,12 @@ class Session:
     def __post_init__(self) -> None:
         self.prompts = check_prompts(self.prompts)
         self._absences = Absences.of(self.prompts)
+        if self.lookout is not None and self.reverse:
+            raise UsageError(
+                Parameter("lookout"),
+                ": new objects are looked for forward only; leave out ",
+                Parameter("reverse"),
+            )
 
     @property
     def engine(self) -> Engine:
@@ -172,6 +183,15 @@ class Session:
         Raises as `track`.
         """
         self._check_next(frame)
+        objects = self._decode_known(frame, following)
+        if self.lookout is not None:
+            objects |= self._look(self.lookout, frame, following, objects)
+        return dict(sorted(objects.items()))
+
+    def _decode_known(
+        self, frame: Frame, following: Sequence[Frame] | None
+    ) -> dict[int, ObjectLogits]:
+        """Decode the objects that are tracked already, and those that are prompted here."""
         by_object = self._take_prompts(frame)
         if not self.banks and all(prompt.is_absent for prompt in by_object.values()):
             return {}
@@ -207,8 +227,34 @@ class Session:
                 work, objects=len({*self.banks, *drawn}), frame_idx=frame.frame_idx
             )
         self.banks = dict(sorted(room.place(remembered).items()))
-        objects = detach_results(decoded) | {i: absent_logits(self.model) for i in gone}
-        return dict(sorted(objects.items()))
+        return detach_results(decoded) | {i: absent_logits(self.model) for i in gone}
+
+    def _look(
+        self,
+        lookout: Lookout,
+        frame: Frame,
+        following: Sequence[Frame] | None,
+        known: Mapping[int, ObjectLogits],
+    ) -> dict[int, ObjectLogits]:
+        """Decode the objects that are new on this frame, and remember them from now on."""
+        if frame.is_corrupt or not self._seen.is_due(frame.frame_idx):
+            return {}
+        covered = label_map({i: one.logits for i, one in known.items()}, frame.size_hw) != 0
+        in_use = {*self.banks, *(one.object_id for one in (*self.prompts, *self.found))}
+        masks = lookout.find_masks(self.model, frame, self.dtype)
+        self._seen, prompts = look(lookout, self._seen, frame, covered, in_use, masks)
+        if not prompts:
+            return {}
+        # Prompted objects go through the model alone, so that nothing of the others changes.
+        alone = replace(self.resume(SessionState({}), frame.size_hw), prompts=prompts, lookout=None)
+        objects = alone.decode(frame, following)
+        self.banks = dict(sorted({**self.banks, **alone.banks}.items()))
+        return objects
+
+    @property
+    def found(self) -> tuple[Newcomer, ...]:
+        """Return the objects that were found without a prompt so far, with frame and mask."""
+        return self._seen.newcomers
 
     @property
     def lag(self) -> int:
@@ -290,7 +336,7 @@ class Session:
                 for idx, by_object in self._by_frame.items()
                 for object_id in by_object
             )
-        return SessionState(dict(self.banks), waiting)
+        return SessionState(dict(self.banks), waiting, self._seen)
 
     def resume(self, state: SessionState, size_hw: tuple[int, int]) -> Session:
         """Return a session that goes on where `snapshot` was taken, with this one's model, settings
@@ -301,6 +347,7 @@ class Session:
         resumed = replace(
             self,
             banks=dict(state.banks),
+            _seen=state.seen,
             _by_frame=None,
             _last_idx=None,
             _last_pts=None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from vos.model.torch_file import load_torch_file
 from vos.model.types import MemoryEntry, ModelPrompt
+from vos.track.lookout import Seen
 from vos.track.memory_bank import MemoryBank, PolicyState
 
 _KIND = "kind"
@@ -24,10 +25,12 @@ class SessionState:
     banks: per object id.
     waiting: (frame index, object id) of the prompts whose frame has not come yet; None before the
         first frame.
+    seen: what was found without a prompt.
     """
 
     banks: Mapping[int, MemoryBank]
     waiting: tuple[tuple[int, int], ...] | None = None
+    seen: Seen = field(default_factory=Seen)
 
 
 def to_bytes(state: SessionState) -> bytes:
@@ -38,6 +41,7 @@ def to_bytes(state: SessionState) -> bytes:
         {
             "banks": {object_id: _pack(bank, packed) for object_id, bank in state.banks.items()},
             "waiting": None if state.waiting is None else [list(pair) for pair in state.waiting],
+            "seen": state.seen.as_plain(),
         },
         buffer,
     )
@@ -50,10 +54,11 @@ def from_bytes(data: bytes, device: torch.device) -> SessionState:
     Raises ValueError, TypeError or LookupError for what is none.
     """
     content = load_torch_file(data, device)
-    waiting = content["waiting"]
+    waiting, seen = content["waiting"], content.get("seen")  # older ones have none
     return SessionState(
         banks={object_id: _unpack(bank) for object_id, bank in content["banks"].items()},
         waiting=None if waiting is None else tuple((idx, who) for idx, who in waiting),
+        seen=Seen() if seen is None else Seen.from_plain(seen),
     )
 
 
@@ -67,7 +72,7 @@ def _pack(value: Any, packed: dict[int, Tensor]) -> Any:
     if isinstance(value, tuple):
         return [_pack(item, packed) for item in value]
     if type(value).__name__ in _kinds():
-        items = {field.name: _pack(getattr(value, field.name), packed) for field in fields(value)}
+        items = {one.name: _pack(getattr(value, one.name), packed) for one in fields(value)}
         return {_KIND: type(value).__name__, **items}
     if value is None or isinstance(value, (bool, int, float, str)):
         return value

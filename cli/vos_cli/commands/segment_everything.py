@@ -9,13 +9,13 @@ from typing import Annotated
 import typer
 
 from vos.errors import UsageError
+from vos.model import registry
 from vos_cli.console.notices import notify, stay_silent, warn
 from vos_cli.console.progress import open_progress
 from vos_cli.job.everything import (
     MOST_OBJECTS,
     list_stills,
     segment_everything,
-    usual_thresholds,
 )
 from vos_cli.options import track as options
 from vos_cli.options.takes import takes
@@ -95,9 +95,10 @@ def everything(
     chosen = flags.settings(form_of_progress(progress, quiet=quiet))
     say = stay_silent if quiet else notify
     stills = list_stills(images, say)
-    usual = usual_thresholds(chosen.model)
-    from vos.track.everything import Everything
+    model = registry.resolve(chosen.model)
+    from vos.track.everything import Everything, suit_model
 
+    usual = suit_model(model.name)
     wanted = Everything(
         points,
         usual.min_iou if min_iou is None else min_iou,

@@ -13,6 +13,7 @@ import typer
 
 from vos.errors import PromptError, UsageError
 from vos.io.live.address import LiveAddress, find_address
+from vos.model import registry
 from vos_cli.console.notices import notify, stay_silent, warn
 from vos_cli.console.progress import open_progress
 from vos_cli.job.deliver import Delivered, deliver
@@ -50,6 +51,16 @@ def track(
             rich_help_panel=options.PROMPTS_PANEL,
         ),
     ] = False,
+    every: Annotated[
+        int | None,
+        typer.Option(
+            "--every",
+            help="With --everything: look again on every N-th frame, and track what is new there.",
+            rich_help_panel=options.PROMPTS_PANEL,
+            metavar="N",
+            show_default=False,
+        ),
+    ] = None,
     drop: live_options.Drop = None,
     reconnect: live_options.Reconnect = None,
     keep: live_options.Keep = None,
@@ -66,6 +77,8 @@ def track(
     flags = replace(flags, **values)
     form = form_of_progress(progress, quiet=quiet)
     on_notice = stay_silent if quiet else notify
+    if every is not None and not everything:
+        raise UsageError(f"--every {every} says when --everything looks again; give both")
     live = live_options.LiveFlags(drop, reconnect, keep)
     if address := find_address(source):
         live_options.check_together(everything=everything, tool=tool, host=host)
@@ -80,9 +93,8 @@ def track(
             raise UsageError("--everything and prompts contradict each other; give one of them")
         if host is not None:
             raise UsageError("--host is for the page: leave it out, or give --box without a value")
-        outcome = _track_everything(
-            flags.job_without_prompts(source, folder, progress=form), on_notice
-        )
+        job = flags.job_without_prompts(source, folder, progress=form)
+        outcome = _track_everything(job, every, on_notice)
     elif tool is None:
         if host is not None:
             raise UsageError("--host is for the page: give --box without a value, or no --host")
@@ -96,6 +108,8 @@ def track(
         for text in drawn.notes:
             on_notice(text)
         outcome = pick_and_track(source, job, drawn, tool=tool, host=host, notify=notify)
+    for text in outcome.found_lines():
+        on_notice(text)
     on_notice(outcome.summary())
     delivered = _deliver(outcome, flags, form, on_notice)
     print_outcome(outcome, delivered, as_json=as_json)
@@ -128,13 +142,22 @@ def _track_live(
     )
 
 
-def _track_everything(job: Job, say: Say) -> Outcome:
-    """Find the objects, then track them with the model that found them."""
+def _track_everything(job: Job, every: int | None, say: Say) -> Outcome:
+    """Find the objects, then track them with the model that found them.
+
+    every: frames from one look to the next, None for the first frame alone.
+    """
     if job.direction != "forward":
         raise UsageError(
-            f"--everything looks at the first frame, where --direction {job.direction} has nothing "
-            "to do; leave it out"
+            f"--everything begins at the first frame and goes forward, where --direction "
+            f"{job.direction} has nothing to do; leave it out"
         )
+    if every is not None:
+        if every < 1:
+            raise UsageError(f"--every {every}: it is a number of frames, 1 or more")
+        if registry.resolve(job.settings.model).name == registry.NULL.name:
+            raise UsageError("--everything needs a model that finds something: name another")
+        return run(replace(job, every=every), say=say, warn=warn)
     tracker = load_tracker(job.settings)
     if tracker is None:
         raise UsageError("--everything needs a model that finds something: name another")

@@ -15,7 +15,13 @@ from vos.io.disk import output_errors
 from vos.io.paths import display_name
 from vos.io.results.edits import EditStore
 from vos.io.results.layout import OVERLAY_NAME, PROMPTS_NAME
-from vos.io.results.manifest import MANIFEST_NAME, as_text, edits_in_force, read_manifest
+from vos.io.results.manifest import (
+    MANIFEST_NAME,
+    as_text,
+    edits_in_force,
+    find_found,
+    read_manifest,
+)
 from vos.prompts import Prompt, collect, save_prompts
 from vos.prompts.file import prompts_to_json
 from vos.version import __version__
@@ -283,7 +289,7 @@ def _manifest_text(
 def _tracked_from(result: Result, new: Sequence[Prompt]) -> dict[int, set[int]]:
     """By object id, the frames with the prompts that it was tracked from, before any correction."""
     made = (edit["prompts"] for edit in result.corrections())
-    tracked_from: dict[int, set[int]] = {}
+    tracked_from = prompted_frames(find_found(result.manifest) or ())
     for prompts in (result.manifest["parameters"]["prompts"], *made, prompts_to_json(new)):
         shown = (one for one in prompts if one.get("type") != "absent")
         asked = ((one["object_id"], one["frame_idx"]) for one in shown)

@@ -42,4 +42,5 @@ def rest_of(result: Result, used: Settings) -> Job:
         settings=replace(used, save=tuple(was["save"]), scene_cuts=was["scene_cuts"]),
         overwrite=False,
         names=result.names,
+        every=was.get("every"),
     )

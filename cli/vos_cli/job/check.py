@@ -150,7 +150,7 @@ def check_prompts(job: Job, info: SourceInfo) -> None:
     for name in job.settings.deliver:
         check_format(get_format(name), info.size_hw)
     collect(job.prompts, info.size_hw, direction=job.direction)
-    last = max(map(last_frame, job.prompts))
+    last = max(map(last_frame, job.prompts), default=0)
     if info.kind != "video":
         assert info.frame_count is not None
         check_frame_range(job.prompts, info.frame_count)
@@ -197,4 +197,5 @@ def list_parameters(job: Job, info: SourceInfo, refiner: RefinerInfo | None) -> 
         "scene_cuts": settings.scene_cuts,
         # Left out where it is what older results were made with.
         **({} if settings.rate in (None, IMAGE_RATE) else {"rate": str(settings.rate)}),
+        **({} if job.every is None else {"every": job.every}),
     }

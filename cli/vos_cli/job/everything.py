@@ -28,17 +28,6 @@ if TYPE_CHECKING:
 
 Say = Callable[[str], None]
 MOST_OBJECTS = 255
-MOST_TRACKED = 64
-"""Objects of a video that are found without a prompt: each costs time on every frame."""
-_MOST_COVERED = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Thresholds:
-    """How good masks must be: their predicted IoU and their stability."""
-
-    min_iou: float = 0.8
-    min_stability: float = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +37,6 @@ class Looked:
     image: str
     objects: int
     files: tuple[str, ...]
-
-
-def usual_thresholds(model: str) -> Thresholds:
-    """Return SAM 2's own thresholds, or lower ones for the embedded model, whose masks are softer.
-
-    Raises ModelError for a model that is not there.
-    """
-    is_embedded = registry.resolve(model).name == registry.EMBEDDED
-    return Thresholds(0.6, 0.7) if is_embedded else Thresholds()
 
 
 def list_stills(inputs: Sequence[Path], say: Say) -> list[Path]:
@@ -182,10 +162,10 @@ def find_prompts(job: Job, tracker: Tracker, warn: Say) -> tuple[MaskPrompt, ...
 
     Raises InputError for the source, PromptError where nothing is found.
     """
-    from vos.track.everything import Everything, find_everything
+    from vos.track.everything import suit_model
+    from vos.track.lookout import MOST_FOLLOWED, Lookout, take_new
 
-    usual = usual_thresholds(job.settings.model)
-    wanted = Everything(min_iou=usual.min_iou, min_stability=usual.min_stability)
+    lookout = Lookout(1, wanted=suit_model(registry.resolve(job.settings.model).name))
     decoder, rate = job.settings.decoder, job.settings.rate
     with open_source(job.source, decoder=decoder, rate=rate) as source:
         frame = next(source.frames(job.start, job.end), None)
@@ -193,19 +173,14 @@ def find_prompts(job: Job, tracker: Tracker, warn: Say) -> tuple[MaskPrompt, ...
         raise InputError(
             f"{display_name(job.source)}: no frame to look at; change --start or --end"
         )
-    found = find_everything(tracker.model, frame.image, wanted, tracker.dtype)
-    covered = np.zeros(frame.size_hw, dtype=bool)
+    masks = lookout.find_masks(tracker.model, frame, tracker.dtype)
     prompts: list[MaskPrompt] = []
     left = 0
-    for one in sorted(found, key=lambda one: -one.iou_pred):
-        mask = one.mask(frame.size_hw)
-        if not mask.any() or (mask & covered).sum() > _MOST_COVERED * mask.sum():
-            continue
-        if len(prompts) < MOST_TRACKED:
-            prompts.append(MaskPrompt(len(prompts) + 1, mask & ~covered, frame.frame_idx))
+    for mask in take_new(masks, np.zeros(frame.size_hw, dtype=bool), least_px=1):
+        if len(prompts) < MOST_FOLLOWED:
+            prompts.append(MaskPrompt(len(prompts) + 1, mask, frame.frame_idx))
         else:
             left += 1
-        covered |= mask
     if left:
         warn(
             f"--everything: {len(prompts) + left} objects on frame {frame.frame_idx}, of which the "

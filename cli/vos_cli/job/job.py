@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, get_args
@@ -40,6 +40,7 @@ class Job:
     drawn_on: size_hw in pixels that the prompt file names, else None.
     goes_on: whether an interrupted run with other prompts is continued from where they differ.
     notes: how files of prompts were read, one line each.
+    every: frames from one look for objects without a prompt to the next; None to look for none.
     """
 
     source: str
@@ -54,6 +55,7 @@ class Job:
     drawn_on: tuple[int, int] | None = None
     goes_on: bool = False
     notes: tuple[str, ...] = ()
+    every: int | None = None
 
     @classmethod
     def checked(
@@ -151,6 +153,7 @@ class Outcome:
     ended_at_cut: index of the cut that ended the output, else None.
     corrections: how many were made since with `vos fix`.
     live: what happened with a live source; None for any other.
+    found: object id and frame index of what was found without a prompt, None where nobody looked.
     """
 
     output: Path
@@ -167,6 +170,7 @@ class Outcome:
     ended_at_cut: int | None = None
     corrections: int = 0
     live: LiveCounts | None = None
+    found: tuple[tuple[int, int], ...] | None = None
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -183,7 +187,18 @@ class Outcome:
             "scene_cuts": None if self.scene_cuts is None else list(self.scene_cuts),
             "ended_at_cut": self.ended_at_cut,
             **({} if self.live is None else {"live": self.live.as_json()}),
+            "found": None if self.found is None else found_json(self.found),
         }
+
+    def found_lines(self) -> list[str]:
+        """Lines for people: which objects were found on which frame."""
+        by_frame: dict[int, list[str]] = {}
+        for object_id, frame_idx in self.found or ():
+            by_frame.setdefault(frame_idx, []).append(str(object_id))
+        return [
+            f"found on frame {frame_idx}: object{'s' if len(ids) > 1 else ''} {', '.join(ids)}"
+            for frame_idx, ids in by_frame.items()
+        ]
 
     def summary(self) -> str:
         """One line for people."""
@@ -209,6 +224,11 @@ class Outcome:
         if self.ended_at_cut is None:
             return marked
         return f"{marked}, ended before the scene cut at frame {self.ended_at_cut}"
+
+
+def found_json(found: Iterable[tuple[int, int]]) -> list[dict[str, int]]:
+    """Objects and their frames as the manifest and `--json` have them."""
+    return [{"object_id": object_id, "frame_idx": frame_idx} for object_id, frame_idx in found]
 
 
 def _counted(corrections: int) -> str:

@@ -38,8 +38,10 @@ class NullStream:
     start (inclusive), end (exclusive): frame index, or seconds as a Fraction. resume: what
     `checkpoint` returned in a run with the same arguments.
 
-    steps, frames: results given, before `resume` too. cuts: as of `Stream`.
+    steps, frames: results given, before `resume` too. cuts, found: as of `Stream`.
     """
+
+    found = ()
 
     def __init__(
         self,

@@ -59,6 +59,7 @@ def _stream(
             resume=resume,
         )
     from vos.stream import Stream
+    from vos.track.lookout import Lookout
 
     stream = Stream(
         tracker,
@@ -71,6 +72,7 @@ def _stream(
         spool=folder.work / "spool",
         draws_overlay="overlay" in job.settings.save,
         soft=MATTES_NAME in job.settings.save,
+        lookout=None if job.every is None else Lookout(job.every),
         resume=resume,
     )
     return stack.enter_context(stream)

@@ -17,7 +17,7 @@ from vos.io.read.source import SourceInfo, TimePoint
 from vos.io.results.fingerprint import fingerprint_input, stamp_input
 from vos.io.results.folder import OutputFolder
 from vos.io.results.layout import PROMPTS_NAME
-from vos.io.results.manifest import CHANGED, edits_in_force, read_manifest
+from vos.io.results.manifest import CHANGED, edits_in_force, find_found, read_manifest
 from vos.model import registry
 from vos.model.options import ModelOptions
 from vos.model.registry import ResolvedModel
@@ -27,13 +27,19 @@ from vos_cli.console.errors import Interrupted
 from vos_cli.console.progress import Mode, Progress, open_progress
 from vos_cli.job.check import Prepared, check
 from vos_cli.job.go_on import GOING_ON_S, find_droppable, fits_on
-from vos_cli.job.job import Job, Outcome, Say
+from vos_cli.job.job import Job, Outcome, Say, found_json
 from vos_cli.job.pipeline import open_pipeline
 from vos_cli.job.resumable import resume_or_start
 
 if TYPE_CHECKING:
     from vos.api import Tracker
     from vos.refine.resolve import RefinerInfo
+
+
+_NOTHING_FOUND = (
+    "nothing was found on any frame that was looked at, so that all masks are empty: give a "
+    "prompt, look more often, or give a better model with --model"
+)
 
 
 def load_tracker(options: ModelOptions) -> Tracker | None:
@@ -119,17 +125,24 @@ def _track(
     )
     if run.resumed_at is not None:
         say(f"continued at frame {run.resumed_at}")
-    save_prompts(
-        folder.part / PROMPTS_NAME, job.prompts, size_hw=source.info.size_hw, names=job.names
+    save = partial(
+        save_prompts, folder.part / PROMPTS_NAME, size_hw=source.info.size_hw, names=job.names
     )
+    save(job.prompts)
     begun, started = run.stream.frames, time.monotonic()
     with run, progress:
         run.run(progress)
     seconds = max(time.monotonic() - started, 1e-9)
     frames = run.stream.frames
+    found = None
+    if job.every is not None:
+        newcomers = run.stream.found
+        save((*job.prompts, *(one.prompt() for one in newcomers)))
+        found = tuple((one.object_id, one.frame_idx) for one in newcomers)
     sink_warnings = [text for sink in run.sinks for text in sink.warnings]
     changed = _input_warnings(prepared)
-    warnings = (*source.warnings, *sink_warnings, *run.notes, *changed)
+    nothing = [_NOTHING_FOUND] if found == () and not job.prompts else []
+    warnings = (*source.warnings, *sink_warnings, *run.notes, *changed, *nothing)
     known = prepared.fingerprint.input.as_json()
     cuts = None if job.settings.scene_cuts == "off" else tuple(run.stream.cuts.found)
     ended_at = run.stream.cuts.ended_at
@@ -140,6 +153,7 @@ def _track(
             **({"input": {**known, CHANGED: True}} if changed else {}),
             "scene_cuts": cuts,
             "ended_at_cut": ended_at,
+            **({} if found is None else {"found": found_json(found)}),
         },
     )
     return Outcome(
@@ -155,6 +169,7 @@ def _track(
         refiner=prepared.refiner,
         warnings=warnings,
         is_skipped=False,
+        found=found,
     )
 
 
@@ -247,6 +262,7 @@ def find_outcome(output: Path) -> Outcome:
         scene_cuts=None if cuts is None else tuple(cuts),
         ended_at_cut=manifest.get("ended_at_cut"),
         corrections=len(edits_in_force(manifest)),
+        found=find_found(manifest),
     )
 
 

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from vos.errors import OutOfMemoryError, VosError
+from vos.io.paths import display_name
 from vos.prompts.file import prompts_from_json
 from vos.version import __version__
 from vos_cli.console.errors import message, one_line
@@ -133,17 +134,30 @@ def _code(error: Exception) -> int:
     return 503 if isinstance(error, FullError | OutOfMemoryError) else 422
 
 
-def _refuse_malformed(_request: Request, error: Exception) -> Response:
+def _refuse_malformed(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     if first["type"] == "json_invalid":
         return refuse(400, "the body is no JSON; correct it")
+    if tuple(first["loc"]) == ("body",):
+        kind = request.headers.get("content-type", "none")
+        if "json" not in kind:  # the body was not even looked at
+            return refuse(
+                415,
+                one_line(
+                    f"Content-Type {display_name(kind[:60])!r}: send the header "
+                    "'Content-Type: application/json' with a JSON object"
+                ),
+            )
+        return refuse(422, "the body is no JSON object; send one, see /openapi.json")
     place = ".".join(str(one) for one in first["loc"])
     return refuse(422, one_line(f"{place}: {first['msg']}; see /openapi.json"))
 
 
 def _refuse_unknown(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if error.status_code == 400:  # FastAPI's only one: JSON too deep, or a number too long
+        return refuse(400, "the body cannot be read as JSON; correct it")
     return refuse(error.status_code, f"{error.detail}; see /openapi.json for what there is")
 
 

@@ -26,6 +26,7 @@ from vos_cli.studio.address import Address
 from vos_cli.studio.neighbours import is_stranger
 
 MAX_BODY_BYTES = 16 * 2**20
+_MOST_BYTES = f"a request may have {MAX_BODY_BYTES:,}: send less"
 COOKIE = "vos"
 
 _MAX_HOST = 300
@@ -142,11 +143,11 @@ class Guard:
         length = headers.get("content-length", "")
         is_known = length.isascii() and length.isdigit()
         if is_known and len(length) > _MAX_DIGITS:
-            return self.refuse(413, f"more than {MAX_BODY_BYTES} bytes are not taken")
+            return self.refuse(413, f"{length[:_MAX_DIGITS]}... bytes are too many; {_MOST_BYTES}")
         if not is_known or "transfer-encoding" in headers:  # chunks would go over any length
             return self.refuse(411, "the length of the request must be given")
         if int(length) > MAX_BODY_BYTES:
-            return self.refuse(413, f"more than {MAX_BODY_BYTES} bytes are not taken")
+            return self.refuse(413, f"{int(length):,} bytes are too many; {_MOST_BYTES}")
         return None
 
     def refuse(self, code: int, why: str) -> Response:

@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 from vos.errors import CheckpointError, ModelError
 from vos.model import registry
 from vos.model import weights as checkpoint
+from vos.model.load import load_model
 
 
 def _build(config: str) -> dict[str, torch.Tensor]:
@@ -213,11 +214,17 @@ def test_named_model_never_falls_back(empty_machine: Path):
         ("nothing.pt", "no such weight file"),
         ("x" * 300 + ".pt", "no such weight file"),
         ("a/b", "no such weight file"),
+        ("", "no model is named"),
     ],
 )
 def test_unknown_model(spec: str, words: str, empty_machine: Path):
     with pytest.raises(ModelError, match=words):
         registry.resolve(spec)
+
+
+def test_the_null_model_is_no_network():
+    with pytest.raises(ModelError, match="null: is no network but a stand-in for one"):
+        load_model("null", device=torch.device("cpu"))
 
 
 def test_path_is_taken_as_it_is(tmp_path: Path):

@@ -154,6 +154,7 @@ def _is_manifest(found: Any) -> bool:
         and type(found.get("frame_count", 0)) is int
         and _is_list(found.get("warnings", []), str)
         and isinstance(found.get("ended_at_cut"), int | None)
+        and are_placed(found.get("found", []))
         and _is_list(found.get("history", []), dict)
         and all(map(_is_history_entry, found.get("history", [])))
         and _is_table(found.get("stale", {}), list)
@@ -194,6 +195,16 @@ def are_placed(prompts: Any) -> bool:
     return _is_list(prompts, dict) and all(
         type(one.get("object_id")) is int and type(one.get("frame_idx")) is int for one in prompts
     )
+
+
+def find_found(manifest: Mapping[str, Any]) -> tuple[tuple[int, int], ...] | None:
+    """Return object id and frame index of what was found without a prompt.
+
+    None where nobody looked.
+    """
+    if "found" not in manifest:
+        return None
+    return tuple((one["object_id"], one["frame_idx"]) for one in manifest["found"])
 
 
 def _is_span(span: Any) -> bool:

@@ -13,9 +13,10 @@ from PIL import Image
 from e2e import clips
 from vos.errors import PromptError
 from vos.io.write.everything import run_lengths
-from vos.track import everything
+from vos.track import everything, lookout
 from vos.track.everything import Crop, FoundObject
-from vos_cli.job.everything import MOST_TRACKED, find_prompts
+from vos.track.lookout import MOST_FOLLOWED
+from vos_cli.job.everything import find_prompts
 from vos_cli.main import run
 from vos_cli.options.track import TrackFlags
 
@@ -38,7 +39,8 @@ def finds(tmp_path, monkeypatch):
     monkeypatch.setattr("vos.loading.load", lambda _options: tracker)
 
     def finds(*objects: FoundObject):
-        monkeypatch.setattr(everything, "find_everything", lambda *_: list(objects))
+        for module in (everything, lookout):
+            monkeypatch.setattr(module, "find_everything", lambda *_: list(objects))
         return tracker
 
     return finds
@@ -141,7 +143,7 @@ def test_there_are_64_objects_at_most_and_that_is_said(finds, tmp_path):
             for i in range(70)]  # fmt: skip
     said: list[str] = []
     prompts = find_prompts(_job(tmp_path), finds(*many), said.append)
-    assert len(prompts) == MOST_TRACKED
+    assert len(prompts) == MOST_FOLLOWED
     assert said == [
         "--everything: 70 objects on frame 0, of which the 64 best are tracked; for others give "
         "--box or --mask"

@@ -180,7 +180,11 @@ def test_a_bad_frame_changes_nothing(client: TestClient, data: bytes, words: str
     [
         (b"{", 400, "no JSON"),
         (b"[" * 100_000, 400, ""),
-        (b"[]", 422, "body"),
+        (b"[]", 422, "the body is no JSON object; send one"),
+        (b"null", 422, "the body is no JSON object; send one"),
+        (b"", 422, "the body is no JSON object; send one"),
+        (b'{"size": ' + b"9" * 5000 + b"}", 400, "cannot be read as JSON"),
+        (b'{"model": "null"}', 422, "not one of"),
         (b'{"prompts": 1}', 422, "prompts"),
         (b'{"promts": []}', 422, "promts"),
         (b'{"prompts": [{"type": "bx"}]}', 422, "box"),
@@ -200,6 +204,13 @@ def test_a_bad_session_is_refused(client: TestClient, body: bytes, code: int, wo
     assert answer.status_code == code, answer.text
     assert words in answer.json()["error"]
     assert client.get("/v1/status").json()["sessions"] == 0
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "image/png", "", "x" * 500])
+def test_json_needs_its_content_type(client: TestClient, kind: str):
+    answer = client.post("/v1/sessions", content=b"{}", headers={"Content-Type": kind})
+    assert answer.status_code == 415
+    assert "'Content-Type: application/json'" in answer.json()["error"]
 
 
 @pytest.mark.parametrize(

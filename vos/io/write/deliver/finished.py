@@ -24,7 +24,7 @@ from vos.io.read.source import Source
 from vos.io.results.edits import EditStore
 from vos.io.results.find_input import find_input
 from vos.io.results.layout import MASKS_NAME, MATTES_NAME, PROMPTS_NAME, STATS_NAME
-from vos.io.results.manifest import MANIFEST_NAME, are_placed, read_manifest
+from vos.io.results.manifest import MANIFEST_NAME, are_placed, find_found, read_manifest
 from vos.io.timecode import parse_rate
 from vos.io.write.mask_png import open_mask, read_label_png
 from vos.io.write.mattes import matte_name, read_matte
@@ -278,6 +278,7 @@ def _object_ids(manifest: Mapping[str, Any], stats: StatsFile | None) -> set[int
             f"its {MANIFEST_NAME} is damaged (prompts are not placed): track again to export it"
         )
     ids = {one["object_id"] for some in (prompts, *lists) for one in some}
+    ids |= {object_id for object_id, _ in find_found(manifest) or ()}
     ids |= set() if stats is None else set(stats.series())
     return {one for one in ids if 0 < one < 256}
 
