@@ -50,6 +50,10 @@ export function blob(path, body) {
   return ask(path, (response) => response.blob(), { method: "POST", headers, body: JSON.stringify(body) });
 }
 
+export function bytes(path) {
+  return ask(path, (response) => response.arrayBuffer());
+}
+
 // A picture, ready to be drawn, with what the server says about it; null where there is none.
 export async function picture(path) {
   const found = await ask(path, async (response) => {

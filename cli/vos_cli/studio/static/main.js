@@ -19,6 +19,7 @@ import { Player } from "./player.js";
 import { RunPanel } from "./run.js";
 import { Screen } from "./screen.js";
 import { shortcuts } from "./shortcuts.js";
+import { Sound } from "./sound.js";
 import { Store } from "./store.js";
 import { Tools } from "./tools.js";
 import { View } from "./view.js";
@@ -61,6 +62,7 @@ class Page {
     this.tools = new Tools(canvas, this);
     this.crosshair = new Crosshair(canvas, this);
     this.panel = new Panel(this);
+    this.sound = new Sound(this);
     this.player = new Player(this);
     this.inOut = new InOut(this);
     this.offers = new Offers(this);
