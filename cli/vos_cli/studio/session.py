@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,7 @@ class StudioSession:
     settings: what the user has set for the page.
     exports: what was exported on the page.
     sound: the clip's.
+    numbers: of the states that were asked for, so that the page knows the newest.
     changing: held while the document or what computes masks is replaced.
     """
 
@@ -87,6 +89,7 @@ class StudioSession:
     settings: PageSettings = field(default_factory=read_page_settings)
     exports: Exports = field(default_factory=Exports)
     sound: Sound = field(init=False)
+    numbers: Iterator[int] = field(default_factory=count)
 
     def __post_init__(self) -> None:
         self.in_files = self.history.now
@@ -120,8 +123,9 @@ class StudioSession:
 
     def status(self) -> dict[str, Any]:
         """Return what changes by itself and is polled, as JSON values."""
-        error = self.previewer.error
+        number, error = next(self.numbers), self.previewer.error
         return {
+            "number": number,
             "session": self.page_id,
             "version": self.history.version,
             "saved_version": self.saved_version,
