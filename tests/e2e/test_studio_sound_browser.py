@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,8 @@ from vos.errors import InputError
 
 pytest.importorskip("fastapi", reason="the extra `studio` is not installed")
 
-MODEL = ("--model", "nano", "--device", "cpu")
-CLOSE_S = 0.12  # half of what people notice, with room for a busy machine
+MODEL = ("--model", "null")  # nothing is drawn here
+CLOSE_S = 0.1  # less than what people notice
 
 LISTEN = """
 const nodes = [];
@@ -83,10 +84,17 @@ def go_to(tab: Tab, frame: int) -> None:
 
 
 def distance(seen: list[tuple[int, float | None, float]]) -> float:
-    """How far the frames are behind the sound, the median in seconds."""
-    return statistics.median(
-        second - (frame + 0.5) / RATE for frame, second, _ in seen if second is not None
-    )
+    """How far the sound is from a frame that appears, the median in seconds.
+
+    A busy machine shows some of them late, but not most.
+    """
+    appeared = [
+        (frame, second)
+        for (before, *_), (frame, second, _) in pairwise(seen)
+        if frame > before and second is not None
+    ]
+    assert len(appeared) > 2
+    return statistics.median(abs(second - frame / RATE) for frame, second in appeared)
 
 
 def test_sound_and_frames_are_in_step(monkeypatch, window: Any, tmp_path: Path):
@@ -98,7 +106,7 @@ def test_sound_and_frames_are_in_step(monkeypatch, window: Any, tmp_path: Path):
         tab.page.wait_for_selector("#canvas[data-frame='9']")
         tab.page.keyboard.press("Space")
         seen = tab.page.evaluate("seen")
-        assert abs(distance(seen)) < CLOSE_S
+        assert distance(seen) < CLOSE_S
         loud = [second for _, second, loudness in seen if loudness > 0.1]
         assert min(loud) > BEEP_FRAME / RATE - 0.02
         assert max(loud) < BEEP_FRAME / RATE + 0.52
@@ -165,5 +173,5 @@ def test_sound_switched_on_while_playing_is_in_step(monkeypatch, window: Any, tm
         tab.page.keyboard.press("j")
         tab.page.wait_for_selector("#play[aria-label=Play]")
         seen = tab.page.evaluate("seen")
-        assert abs(distance(seen)) < CLOSE_S
+        assert distance(seen) < CLOSE_S
         assert any(loudness > 0.1 for *_, loudness in seen)
