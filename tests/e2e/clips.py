@@ -7,6 +7,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.audio.stream import AudioStream
 from PIL import Image
 
 WIDTH, HEIGHT = 96, 64
@@ -42,6 +43,7 @@ def video_with_beep(
         pictures = container.add_stream("libx264", rate=RATE, options={"g": "10", "bf": "0"})
         pictures.width, pictures.height, pictures.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         sound = container.add_stream(codec, rate=SOUND_RATE)
+        assert isinstance(sound, AudioStream)
         sound.layout = "mono"
         seconds = np.arange(frames * SOUND_RATE // RATE) / SOUND_RATE
         since = seconds - beep_frame / RATE

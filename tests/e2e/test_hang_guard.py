@@ -20,9 +20,14 @@ from e2e.hang_guard import hang_guard
 def test_a_page_that_hangs_is_ended_and_says_where(window: Any, script: str):
     page = window.new_page()
     page.goto("data:text/html,<title>x</title>")
-    with pytest.raises(Exception, match="crashed") as failed, hang_guard(page, 1):
-        page.evaluate(script)
-        page.wait_for_timeout(300)
-        page.evaluate("new Promise(() => {})")
+
+    def hang() -> None:
+        with hang_guard(page, 1):
+            page.evaluate(script)
+            page.wait_for_timeout(300)
+            page.evaluate("new Promise(() => {})")
+
+    with pytest.raises(Exception, match="crashed") as failed:
+        hang()
     assert "turning" in failed.value.__notes__[0]
     assert "MainThread" in failed.value.__notes__[0]

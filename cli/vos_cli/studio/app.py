@@ -148,9 +148,7 @@ def make_app(session: StudioSession) -> FastAPI:
 
     @app.get("/api/frames/{frame_idx:int}.jpg")
     def frame(frame_idx: int) -> Response:
-        return Response(
-            jpeg(session.frames.read(frame_idx)), media_type="image/jpeg", headers=KEEP
-        )
+        return Response(jpeg(session.frames.read(frame_idx)), media_type="image/jpeg", headers=KEEP)
 
     @app.get("/api/frames/{frame_idx:int}.png")
     def exact_frame(frame_idx: int) -> Response:

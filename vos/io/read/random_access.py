@@ -62,7 +62,7 @@ class RandomAccess(Closing):
         return self._is_complete
 
     def seconds(self) -> np.ndarray | None:
-        """Return the times of the frames known so far; None where the source has none of its own."""
+        """Return the frames' times, as far as known; None where the source has none of its own."""
         return None if self._index is None else self._index.seconds()
 
     def read(self, frame_idx: int) -> np.ndarray:

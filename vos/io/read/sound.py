@@ -71,7 +71,8 @@ class SoundReader(Closing):
         """Return samples from index `first` on, int16 of count x channels.
 
         Sample `i` belongs to frame time `i / rate`. There is silence where the file has nothing,
-        also before its beginning and after its end, and where it is damaged.
+        also before its beginning and after its end, and where it is damaged. Raises InputError
+        where the file lets nobody go to a place in it.
         """
         samples = np.zeros((count, self.channels), np.int16)
         with self._reading:
@@ -108,8 +109,8 @@ class SoundReader(Closing):
         begin = self._start_time + Fraction(first, self.rate) - _BEFORE_S
         try:
             self._container.seek(max(0, int(begin * av.time_base)), backward=True)
-        except FFmpegError:
-            return
+        except FFmpegError as error:
+            raise self._unreadable(reason(error)) from error
         layout = "mono" if self.channels == 1 else "stereo"
         resampler = av.AudioResampler("s16", layout, self.rate)
         at: int | None = None

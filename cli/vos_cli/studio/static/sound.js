@@ -7,6 +7,7 @@ const READY_S = 6; // fetched before it is heard
 const PARTS = 8; // kept
 const BEGIN_S = 0.05; // until the first sample
 const PATIENCE_MS = 600; // then the frames play, and it joins them
+const BLOCKED_MS = 4000; // a browser without a way to be heard says nothing itself
 const LARGEST = 32768;
 
 export class Sound {
@@ -110,12 +111,12 @@ export class Sound {
   async #prepare(frame) {
     if (!this.#about?.is_complete) this.#about = await get("/api/sound");
     if (!this.#context) {
-      this.#context = new AudioContext({ sampleRate: this.#about.rate });
+      this.#context = contextOf(this.#about.rate);
       this.#gain = this.#context.createGain();
       this.#gain.connect(this.#context.destination);
       this.#update();
     }
-    await this.#context.resume();
+    await Promise.race([this.#context.resume(), blocked()]);
     await this.#part(this.#partAt(this.timeOf(frame)));
   }
 
@@ -200,4 +201,17 @@ export class Sound {
     if (use.getAttribute("href") !== href) use.setAttribute("href", href);
     byId("volume").value = Math.round(100 * looks.volume);
   }
+}
+
+function contextOf(sampleRate) {
+  try {
+    return new AudioContext({ sampleRate });
+  } catch {
+    throw new Error("This browser cannot play sound");
+  }
+}
+
+async function blocked() {
+  await new Promise((wake) => setTimeout(wake, BLOCKED_MS));
+  throw new Error("This browser does not let the page be heard");
 }
