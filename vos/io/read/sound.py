@@ -78,19 +78,20 @@ class SoundReader(Closing):
         with self._reading:
             if first != self._next:
                 self._blocks, self._left = self._blocks_from(first), None
-            self._next = first + count
+            end, self._next = first + count, -1  # an error leaves no place to go on from
             while (block := self._left or next(self._blocks, None)) is not None:
                 self._left = None
                 at, heard = block
-                if at >= self._next:
+                if at >= end:
                     self._left = block
                     break
-                low, top = max(at, first), min(at + len(heard), self._next)
+                low, top = max(at, first), min(at + len(heard), end)
                 if low < top:
                     samples[low - first : top - first] = heard[low - at : top - at]
-                if at + len(heard) > self._next:
+                if at + len(heard) > end:
                     self._left = block
                     break
+            self._next = end
         return samples
 
     def _find_stream(self, container: InputContainer) -> AudioStream:
