@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from e2e.studio_here import served
-from e2e.studio_page import Tab, video, wait_for_model
+from e2e.studio_page import Tab, video
 
 pytest.importorskip("fastapi", reason="the extra `studio` is not installed")
 
-MODEL = ("--model", "nano", "--device", "cpu", "--size", "128")
+MODEL = ("--model", "null")  # quick, and nothing is drawn here that needs one
 IDLE_MS = 3000
 COUNT_FRAMES = """
 window.drawn = 0;
@@ -34,8 +34,9 @@ def test_an_idle_page_asks_and_draws_little(monkeypatch, window: Any, tmp_path: 
         page = window.new_page()
         page.add_init_script(COUNT_FRAMES)
         tab = Tab(page, here.link)
-        wait_for_model(tab)
-        page.wait_for_timeout(1000)  # what follows the model has come
+        page.wait_for_selector("#canvas[data-frame='0']")
+        page.wait_for_selector("#model.failed")
+        page.wait_for_timeout(1000)  # what follows has come
         asked: list[str] = []
         page.on("request", lambda request: asked.append(request.url))
         page.evaluate("drawn = 0")
@@ -60,7 +61,7 @@ def test_an_answer_that_was_overtaken_changes_nothing(monkeypatch, window: Any, 
     with served(monkeypatch, "pick", clip, *MODEL) as here:
         page = window.new_page()
         tab = Tab(page, here.link)
-        wait_for_model(tab)
+        page.wait_for_selector("#canvas[data-frame='0']")
         held: list[Any] = []
 
         def hold(route: Any) -> None:
@@ -78,4 +79,37 @@ def test_an_answer_that_was_overtaken_changes_nothing(monkeypatch, window: Any, 
         page.wait_for_timeout(300)
         assert page.evaluate("document.querySelector('#point-first.set') !== null")
         assert not page.evaluate("wasUnset")
+        assert tab.errors == []
+
+
+def test_a_page_that_only_loads_may_be_left(monkeypatch, window: Any, tmp_path: Path):
+    clip = video(tmp_path / "clip.mp4", frames=4)
+    with served(monkeypatch, "pick", clip, *MODEL) as here:
+        page = window.new_page()
+        tab = Tab(page, here.link)
+        page.wait_for_selector("#canvas[data-frame='0']")
+        asks = """() => {
+            const event = new Event("beforeunload", { cancelable: true });
+            window.dispatchEvent(event);
+            return event.defaultPrevented;
+        }"""
+        sent = '{ version: 0, prompts: [], objects: { 1: "elsewhere" } }'
+        page.evaluate(
+            f"""fetch("api/document", {{ method: "PUT", body: JSON.stringify({sent}),
+            headers: {{ "Content-Type": "application/json" }} }})"""
+        )
+        held: list[Any] = []
+
+        def hold(route: Any) -> None:
+            held.append(route)
+
+        page.route("**/api/document", hold, times=1)
+        while not held:  # the other tab's name is on its way
+            page.wait_for_timeout(50)
+        assert not page.evaluate(asks)
+        page.keyboard.press("a")  # drawn here, and waiting behind it
+        assert page.evaluate(asks)
+        held[0].continue_()
+        tab.wait_for_server(2)
+        assert tab.document()["objects"] == {"1": "elsewhere", "2": ""}
         assert tab.errors == []
