@@ -87,11 +87,10 @@ def test_pictures_that_fail_are_asked_for_now_and_then(monkeypatch, window: Any,
         page.route("**/api/review/**", refuse)
         tab = Tab(page, here.link)
         page.wait_for_selector("#timeline-canvas[data-id='0']")
-        page.wait_for_timeout(7000)
+        page.wait_for_timeout(12_000)
         rows = page.locator("#review li img").count()
-        assert (
-            2 * rows < len(asked) <= 5 * rows
-        )  # each every two seconds, however often it is looked at
+        # Each every two seconds, however often the list is filled anew meanwhile.
+        assert 4 < len(asked) <= 8 * rows
         assert tab.errors == []
 
 
