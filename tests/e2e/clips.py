@@ -7,10 +7,13 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.audio.stream import AudioStream
 from PIL import Image
 
 WIDTH, HEIGHT = 96, 64
 BOX = "20,16,52,48"  # around the square on frame 0
+RATE, SOUND_RATE = 24, 48_000
+BEEP_FRAME = 24
 
 
 def picture(index: int) -> np.ndarray:
@@ -29,6 +32,33 @@ def video(path: Path, frames: int = 12, *, faststart: bool = False) -> Path:
         for index in range(frames):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture(index), "rgb24")))
         container.mux(stream.encode())
+    return path
+
+
+def video_with_beep(
+    path: Path, frames: int = 40, beep_frame: int = BEEP_FRAME, codec: str = "aac"
+) -> Path:
+    """A silent clip with 0.5 s of a tone that begin with the first white frame."""
+    with av.open(str(path), "w") as container:
+        pictures = container.add_stream("libx264", rate=RATE, options={"g": "10", "bf": "0"})
+        pictures.width, pictures.height, pictures.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        sound = container.add_stream(codec, rate=SOUND_RATE)
+        assert isinstance(sound, AudioStream)
+        sound.layout = "mono"
+        seconds = np.arange(frames * SOUND_RATE // RATE) / SOUND_RATE
+        since = seconds - beep_frame / RATE
+        tone = np.where((since >= 0) & (since < 0.5), 0.5 * np.sin(2 * np.pi * 1000 * since), 0)
+        for begin in range(0, len(tone), 960):
+            part = av.AudioFrame.from_ndarray(
+                tone[None, begin : begin + 960].astype(np.float32), "fltp", "mono"
+            )
+            part.sample_rate, part.pts = SOUND_RATE, begin
+            container.mux(sound.encode(part))
+        container.mux(sound.encode())
+        for index in range(frames):
+            image = np.full((HEIGHT, WIDTH, 3), 255 if index >= beep_frame else 0, np.uint8)
+            container.mux(pictures.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
+        container.mux(pictures.encode())
     return path
 
 

@@ -114,7 +114,7 @@ def wait_for_model(tab: Tab) -> None:
         """() => {
             const canvas = document.getElementById("canvas");
             const {width, height} = canvas;
-            const data = canvas.getContext("2d").getImageData(0, 0, width, height).data;
+            const data = canvas.getContext("2d").getImageData(0, height >> 1, width, 1).data;
             return data.some((value, at) => at % 4 < 3 && value > 0);
         }"""
     )

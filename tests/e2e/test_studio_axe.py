@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from e2e.clips import video_with_beep
 from e2e.studio_here import served
 from e2e.studio_page import Tab, middle, video, wait_for_model
 
@@ -29,7 +30,7 @@ def look(tab: Tab, state: str, wrong: list[str]) -> None:
 
 
 def test_the_page_is_open_to_all(monkeypatch, window: Any, tmp_path: Path):
-    clip = video(tmp_path / "clip.mp4", frames=4)
+    clip = video_with_beep(tmp_path / "clip.mp4", frames=4)
     wrong: list[str] = []
     with served(monkeypatch, "pick", clip, *MODEL) as here:
         tab = Tab(window.new_page(), here.link)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from e2e.hang_guard import hang_guard
 from e2e.studio_here import served
 from e2e.studio_page import INSIDE, OUTSIDE, Tab, video, wait_for_model
 from vos_cli.main import run as run_command
@@ -18,6 +19,7 @@ from vos_cli.main import run as run_command
 pytest.importorskip("fastapi", reason="the extra `studio` is not installed")
 
 MODEL = ("--model", "nano", "--device", "cpu")
+HANGS_S = 180  # once one did, while the page asked without a pause
 
 
 def test_a_box_gets_its_mask_and_its_file(monkeypatch, capsys, window: Any, tmp_path: Path):
@@ -39,15 +41,15 @@ def test_a_box_gets_its_mask_and_its_file(monkeypatch, capsys, window: Any, tmp_
     assert json.loads(file.read_text())["prompts"][0]["box_xyxy_px"] == [78, 58, 142, 122]
 
 
-@pytest.mark.slow  # in one of three runs of the suite its browser hung, for a reason not found yet
 def test_a_span_is_fixed_and_the_fix_undone(monkeypatch, capsys, window: Any, tmp_path: Path):
     clip, out = video(tmp_path / "clip.mp4", frames=6), tmp_path / "out"
     wrong = ("--box", "240,10,310,60", *MODEL, "--size", "128")
     assert run_command(["track", str(clip), "-o", str(out), *wrong, "-q"]) == 0
     capsys.readouterr()
     before = contents(out)
-    with served(monkeypatch, "fix", out) as command:
-        tab = Tab(window.new_page(), command.link)
+    page = window.new_page()
+    with served(monkeypatch, "fix", out) as command, hang_guard(page, HANGS_S):
+        tab = Tab(page, command.link)
         tab.page.wait_for_selector("#timeline-canvas[data-id='0']")
         wait_for_model(tab)
         show(tab, 3)

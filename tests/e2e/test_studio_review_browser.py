@@ -75,6 +75,25 @@ def test_what_is_fine_is_remembered_and_passed_over(monkeypatch, window: Any, ou
         assert tab.errors == []
 
 
+def test_pictures_that_fail_are_asked_for_now_and_then(monkeypatch, window: Any, out: Path):
+    with served(monkeypatch, "fix", out, "--device", "cpu") as here:
+        asked: list[str] = []
+
+        def refuse(route: Any) -> None:
+            asked.append(route.request.url)
+            route.abort()
+
+        page = window.new_page()
+        page.route("**/api/review/**", refuse)
+        tab = Tab(page, here.link)
+        page.wait_for_selector("#timeline-canvas[data-id='0']")
+        page.wait_for_timeout(12_000)
+        rows = page.locator("#review li img").count()
+        # Each every two seconds, however often the list is filled anew meanwhile.
+        assert 4 < len(asked) <= 8 * rows
+        assert tab.errors == []
+
+
 def test_around_an_incident_it_plays_again_and_again(monkeypatch, window: Any, out: Path):
     with served(monkeypatch, "fix", out, "--device", "cpu") as here:
         tab = Tab(window.new_page(), here.link)

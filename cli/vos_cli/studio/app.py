@@ -21,13 +21,13 @@ from vos_cli.studio.export_routes import add_exports
 from vos_cli.studio.in_out import InOut
 from vos_cli.studio.models_here import describe_models
 from vos_cli.studio.offers import Choice
-from vos_cli.studio.pictures import jpeg, mask_png, png
+from vos_cli.studio.pictures import KEEP, jpeg, mask_png, png
 from vos_cli.studio.review_routes import add_review
 from vos_cli.studio.session import StudioSession
+from vos_cli.studio.sound_routes import add_sound
 
 _STATIC = Path(__file__).parent / "static"
 _NO_TEXT = "no_text"
-_KEEP = {"Cache-Control": "private, max-age=86400, immutable"}
 
 
 class Change(BaseModel):
@@ -148,20 +148,18 @@ def make_app(session: StudioSession) -> FastAPI:
 
     @app.get("/api/frames/{frame_idx:int}.jpg")
     def frame(frame_idx: int) -> Response:
-        return Response(
-            jpeg(session.frames.read(frame_idx)), media_type="image/jpeg", headers=_KEEP
-        )
+        return Response(jpeg(session.frames.read(frame_idx)), media_type="image/jpeg", headers=KEEP)
 
     @app.get("/api/frames/{frame_idx:int}.png")
     def exact_frame(frame_idx: int) -> Response:
-        return Response(png(session.frames.read(frame_idx)), media_type="image/png", headers=_KEEP)
+        return Response(png(session.frames.read(frame_idx)), media_type="image/png", headers=KEEP)
 
     @app.get("/api/thumbnails/{frame_idx:int}.jpg")
     def thumbnail(frame_idx: int) -> Response:
         small = session.thumbnails.get(frame_idx)
         if small is None:
             return Response(status_code=204)
-        return Response(small, media_type="image/jpeg", headers=_KEEP)
+        return Response(small, media_type="image/jpeg", headers=KEEP)
 
     @app.post("/api/encode/{frame_idx:int}")
     def encode(frame_idx: int) -> dict[str, Any]:
@@ -256,6 +254,7 @@ def make_app(session: StudioSession) -> FastAPI:
 
     add_review(app, session)
     add_exports(app, session)
+    add_sound(app, session.sound)
 
     @app.post("/api/finish")
     def finish(sent: Finish) -> dict[str, Any]:

@@ -7,6 +7,9 @@ import io
 import numpy as np
 from PIL import Image
 
+KEEP = {"Cache-Control": "private, max-age=86400, immutable"}
+"""Headers of what stays as it is while the page is open."""
+
 _JPEG_QUALITY = 90
 _THUMBNAIL_QUALITY = 60
 _THUMBNAIL_SIDES_PX = (1280, 640, 320, 192)

@@ -155,6 +155,7 @@ def serve(
                 session.active.stop()
                 session.active.wait()
             session.exports.close()
+            session.sound.close()
             if session.is_drawing_unused and not session.is_dropped:
                 warn(_left_over(session))
             return session

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from vos_cli.studio.pictures import Thumbnails
 from vos_cli.studio.preview import Preview, Previewer
 from vos_cli.studio.runs import Runs
 from vos_cli.studio.so_far import SoFar
+from vos_cli.studio.sound import Sound
 from vos_cli.studio.timecodes import describe_timecode
 
 
@@ -59,6 +61,8 @@ class StudioSession:
     page_id: tells this page's frames from another's in a browser's cache.
     settings: what the user has set for the page.
     exports: what was exported on the page.
+    sound: the clip's.
+    numbers: of the states that were asked for, so that the page knows the newest.
     changing: held while the document or what computes masks is replaced.
     """
 
@@ -84,9 +88,12 @@ class StudioSession:
     changing: threading.Lock = field(default_factory=threading.Lock)
     settings: PageSettings = field(default_factory=read_page_settings)
     exports: Exports = field(default_factory=Exports)
+    sound: Sound = field(init=False)
+    numbers: Iterator[int] = field(default_factory=count)
 
     def __post_init__(self) -> None:
         self.in_files = self.history.now
+        self.sound = Sound(self.info, self.frames)
         if self.runs is not None:
             self.in_out = self.runs.preset
             self.runs.on_tracked = self._on_tracked
@@ -104,6 +111,7 @@ class StudioSession:
             "rate": 24.0 if rate is None else float(rate),
             "is_rate_assumed": self.info.kind != "video",
             "is_still": self.info.kind == "image",
+            "has_sound": self.sound.is_there,
             "tool": self.tool,
             "notes": [*self.notes, *self.settings.notes],
             "mode": self._mode(),
@@ -116,8 +124,9 @@ class StudioSession:
 
     def status(self) -> dict[str, Any]:
         """Return what changes by itself and is polled, as JSON values."""
-        error = self.previewer.error
+        number, error = next(self.numbers), self.previewer.error
         return {
+            "number": number,
             "session": self.page_id,
             "version": self.history.version,
             "saved_version": self.saved_version,

@@ -61,6 +61,10 @@ class RandomAccess(Closing):
         """Tell whether the whole footage was looked through."""
         return self._is_complete
 
+    def seconds(self) -> np.ndarray | None:
+        """Return the frames' times, as far as known; None where the source has none of its own."""
+        return None if self._index is None else self._index.seconds()
+
     def read(self, frame_idx: int) -> np.ndarray:
         """Return a frame's image, uint8 H x W x 3 RGB, read-only; wait until it is indexed.
 

@@ -88,6 +88,11 @@ class VideoIndex:
         """Return a frame's exact seconds."""
         return Fraction(self._times[2 * frame_idx], self._times[2 * frame_idx + 1])
 
+    def seconds(self) -> np.ndarray:
+        """Return the seconds of the frames indexed so far, float64."""
+        parts = np.array(self._times[: 2 * self._count], np.int64).reshape(-1, 2)
+        return parts[:, 0] / parts[:, 1]
+
     def read(self, low: int, top: int) -> list[np.ndarray]:
         """Return frames `low` to `top`, both inclusive, ascending."""
         count = top - low + 1

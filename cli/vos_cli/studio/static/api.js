@@ -50,13 +50,18 @@ export function blob(path, body) {
   return ask(path, (response) => response.blob(), { method: "POST", headers, body: JSON.stringify(body) });
 }
 
+export function bytes(path) {
+  return ask(path, (response) => response.arrayBuffer());
+}
+
 // A picture, ready to be drawn, with what the server says about it; null where there is none.
 export async function picture(path) {
   const found = await ask(path, async (response) => {
     if (response.status === 204) return null;
-    return { blob: await response.blob(), about: JSON.parse(response.headers.get("X-Vos-Mask") ?? "{}") };
+    return { blob: await response.blob(), text: response.headers.get("X-Vos-Mask") ?? "{}" };
   });
   if (!found) return null;
+  const about = JSON.parse(found.text); // not where it is read: what cannot be understood has not been lost
   const bitmap = await createImageBitmap(found.blob, { colorSpaceConversion: "none" });
-  return { bitmap, about: found.about };
+  return { bitmap, about };
 }

@@ -5,6 +5,7 @@ import { Lost } from "./api.js";
 const BUSY_MS = 300;
 const IDLE_MS = 1500;
 const MOST_MS = 3000; // between two tries while it does not answer
+const REST_MS = 1000; // after it has healed: what fails again by then waits for the next look
 
 const LOST = "Connection lost, retrying … What you draw is kept here until it is back.";
 const ENDED = " If the command has ended, start it again: what was drawn before is kept.";
@@ -12,6 +13,7 @@ const ENDED = " If the command has ended, start it again: what was drawn before 
 export class Connection {
   #notice = document.getElementById("lost");
   #failures = 0;
+  #healed = -REST_MS;
   #wake = () => {};
   #waiting = [];
 
@@ -28,7 +30,7 @@ export class Connection {
   // Resolves once it answers again: to be called after a request that has failed.
   back() {
     this.#failed();
-    this.#wake();
+    if (performance.now() - this.#healed > REST_MS) this.#wake();
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
@@ -51,6 +53,7 @@ export class Connection {
     this.#notice.hidden = true;
     if (!this.isLost) return;
     this.#failures = 0;
+    this.#healed = performance.now();
     for (const resolve of this.#waiting.splice(0)) resolve();
     this.healed();
   }

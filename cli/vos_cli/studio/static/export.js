@@ -78,14 +78,16 @@ export class ExportDialog {
 
   #changed() {
     const { page } = this;
-    const { name, has_edges: hasEdges, has_bits, has_background, can_invert } = this.#format;
+    const { name, summary, has_edges: hasEdges, has_bits, has_background, can_invert } = this.#format;
     part("edges").disabled = !hasEdges;
     part("bits-row").hidden = !has_bits;
     part("background-row").hidden = !has_background;
     part("invert-row").hidden = !can_invert;
     part("span-row").hidden = !page.inOut.isSet;
-    const soft = hasEdges ? (this.#offers.is_soft ? "Soft mattes." : "Hard mattes: soft ones come with --save mattes.") : "Objects, no mattes: edges stay.";
-    part("about").textContent = `${soft} Into ${this.#offers.place}-${name}`;
+    const hard = "Edges are hard: a track made with --save mattes has soft ones.";
+    const soft = hasEdges ? (this.#offers.is_soft ? "Edges are soft." : hard) : "Edges stay as they are.";
+    // The list of formats has no room for a whole line.
+    part("about").textContent = `${summary[0].toUpperCase()}${summary.slice(1)}. ${soft}\nWritten to ${this.#offers.place}-${name}`;
     sessionStorage.setItem(KEPT, JSON.stringify({ format: name, edges: edges() }));
     part("go").disabled = !chosenObjects().length || this.#state.state === "running";
     clearTimeout(this.#resting);

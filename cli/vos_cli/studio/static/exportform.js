@@ -11,7 +11,7 @@ export const EDGES = [
   { name: "grow", text: "Grow", most: 30, title: "Move the edge out" },
   { name: "shrink", text: "Shrink", most: 30, title: "Move the edge in" },
   { name: "smooth", text: "Smooth", most: 30, title: "Round off what is smaller" },
-  { name: "temporal", text: "Temporal", most: 5, title: "Median over frames before and after, against flicker" },
+  { name: "temporal", text: "Over frames", most: 5, title: "Median over that many frames before and after, against flicker" },
   { name: "feather", text: "Feather", most: 30, title: "Let the edge fade to either side" },
 ];
 const OPPOSITE = { grow: "shrink", shrink: "grow" };

@@ -1,5 +1,5 @@
-// How objects are shown: colours, which are hidden, alone or locked, the view, the opacity. It is
-// of this tab, and there again after a reload.
+// How the clip is shown: objects' colours, which are hidden, alone or locked, the view, the opacity,
+// and how loud it is. It is of this tab, and there again after a reload.
 
 import { packed } from "./labels.js";
 import { VIEWS } from "./views.js";
@@ -13,6 +13,8 @@ export class Looks extends EventTarget {
   time = "seconds"; // or "timecode"
   theme = null; // as set in the file
   brush = 12; // radius in frame pixels
+  isMuted = false;
+  volume = 1;
   solo = null; // the only object that is shown
   hidden = [];
   locked = [];
@@ -79,7 +81,7 @@ export class Looks extends EventTarget {
   }
 
   #values() {
-    const { opacity, isMaskShown, view, time, theme, brush, solo, hidden, locked, painted } = this;
-    return { opacity, isMaskShown, view, time, theme, brush, solo, hidden, locked, painted };
+    const { opacity, isMaskShown, view, time, theme, brush, isMuted, volume, solo, hidden, locked, painted } = this;
+    return { opacity, isMaskShown, view, time, theme, brush, isMuted, volume, solo, hidden, locked, painted };
   }
 }

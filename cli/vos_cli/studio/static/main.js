@@ -19,6 +19,7 @@ import { Player } from "./player.js";
 import { RunPanel } from "./run.js";
 import { Screen } from "./screen.js";
 import { shortcuts } from "./shortcuts.js";
+import { Sound } from "./sound.js";
 import { Store } from "./store.js";
 import { Tools } from "./tools.js";
 import { View } from "./view.js";
@@ -47,6 +48,7 @@ class Page {
   isOver = false;
   isBusy = false;
   status = null; // the server's, as it was last
+  #number = -1; // of that status
   #toasting = 0;
 
   async open() {
@@ -61,6 +63,7 @@ class Page {
     this.tools = new Tools(canvas, this);
     this.crosshair = new Crosshair(canvas, this);
     this.panel = new Panel(this);
+    this.sound = new Sound(this);
     this.player = new Player(this);
     this.inOut = new InOut(this);
     this.offers = new Offers(this);
@@ -280,6 +283,8 @@ class Page {
       this.#turn(status.session);
       return;
     }
+    if (status.number < this.#number) return; // on its way while something newer came
+    this.#number = status.number;
     const { state: before, id: masksBefore } = this.run ?? {};
     const { draft_error: lostBefore } = this.status ?? {};
     this.status = status;
@@ -308,7 +313,10 @@ class Page {
   }
 
   #masksChanged() {
-    this.fixing.load().catch((error) => this.say(error.message, true));
+    this.fixing.load().catch((error) => {
+      if (error instanceof Lost) this.connection.back(); // loaded again once it answers
+      else this.say(error.message, true);
+    });
     this.store.load();
     if (canvas.dataset.frame !== undefined) this.show(this.frame);
   }

@@ -1,23 +1,27 @@
 // Frame by frame: slider, number field, playback.
 
+import { Pace } from "./pace.js";
 import { timecode } from "./timecode.js";
 
 const AHEAD = 8;
 const MOST_LEFT_OUT = 5;
+const MOST_LEAD_MS = 250;
 
 export class Player {
   isPlaying = false;
   isLooping = false;
   #around = null; // [first, last], played again and again
+  #turn = 0; // of playing, which a stop ends
   #slider = document.getElementById("slider");
   #number = document.getElementById("frame-number");
   #marks = document.getElementById("marks");
   #play = document.getElementById("play");
 
-  // page: {clip, looks, store, screen, frame, count, inOut, go(frame), show(frame), redraw()}; show waits
-  // for the picture.
+  // page: {clip, looks, store, screen, sound, frame, count, inOut, go(frame), show(frame), redraw()}; show
+  // waits for the picture.
   constructor(page) {
     this.page = page;
+    this.pace = new Pace(page.sound);
     this.#slider.addEventListener("input", () => page.go(Number(this.#slider.value)));
     this.#number.addEventListener("change", () => page.go(Number(this.#number.value)));
     this.#number.addEventListener("keydown", (event) => {
@@ -55,34 +59,46 @@ export class Player {
     this.#around = null;
     if (!this.isPlaying) return;
     this.isPlaying = false;
+    this.#turn += 1;
+    this.page.sound.stop();
     this.#show();
     this.page.redraw();
   }
 
   async #run() {
-    const { page } = this;
+    const { page, pace } = this;
+    const turn = (this.#turn += 1);
+    const isOn = () => turn === this.#turn;
     this.isPlaying = true;
     this.#show();
     const around = this.#around;
     const [from, to] = around ?? [page.inOut.from, page.inOut.to];
     const isInside = () => from <= page.frame && page.frame < to;
     if (!isInside()) await page.show(from);
-    let step = 1;
-    while (this.isPlaying && this.#around === around && isInside()) {
+    if (isOn()) await pace.start(page.frame, to);
+    let [step, lead] = [1, 0];
+    while (isOn() && isInside()) {
+      if (page.sound.isWaiting) await pace.start(page.frame, to);
+      const { frame } = page;
+      const next = pace.next(Math.min(frame + step, to), to);
+      for (let ahead = 0; ahead <= AHEAD; ahead += 1) page.screen.expect(next + ahead * step);
+      await pace.until(next, lead, isOn);
+      if (!isOn() || page.frame !== frame) break; // somebody went elsewhere
       const begun = performance.now();
-      const next = Math.min(page.frame + step, to);
-      for (let ahead = 1; ahead <= AHEAD; ahead += 1) page.screen.expect(next + ahead * step);
       await page.show(next);
+      if (!isOn() || page.frame !== next) break;
       const [took, room] = [performance.now() - begun, (1000 * step) / page.clip.rate];
-      await new Promise((resolve) => setTimeout(resolve, Math.max(0, room - took)));
-      if (page.frame !== next) break; // somebody went elsewhere
+      lead = Math.min(MOST_LEAD_MS, (3 * lead + took) / 4);
       // A machine that is too slow for every frame shows fewer, at the right speed.
       if (took > room) step = Math.min(step + 1, MOST_LEFT_OUT);
       else if (took < room / 2) step = Math.max(step - 1, 1);
-      const isAgain = this.isLooping || around;
-      if (isAgain && this.isPlaying && next === to) await page.show(from);
+      if (next < to) continue;
+      await pace.until(to + 1, 0, isOn);
+      if (!(this.isLooping || around) || !isOn()) break;
+      await page.show(from);
+      if (isOn()) await pace.start(from, to);
     }
-    if (this.#around === around) this.stop();
+    if (isOn()) this.stop();
   }
 
   update() {

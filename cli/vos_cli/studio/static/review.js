@@ -102,8 +102,9 @@ export class Review {
     const image = element("img", { alt: "", loading: "lazy" });
     image.addEventListener("load", () => image.classList.add("there"));
     image.addEventListener("error", () => {
-      const again = image.src;
-      setTimeout(() => image.isConnected && !page.isOver && image.setAttribute("src", again), AGAIN_MS);
+      const path = image.getAttribute("src");
+      const isWanted = () => image.isConnected && !page.isOver && image.getAttribute("src") === path;
+      setTimeout(() => isWanted() && image.setAttribute("src", path), AGAIN_MS);
     });
     const words = element("span", { className: "words" });
     words.append(element("span", { className: "who" }), element("span", { className: "what" }));

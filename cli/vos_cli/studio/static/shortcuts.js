@@ -56,6 +56,7 @@ export function shortcuts(page) {
     [["Shift+ArrowRight"], "Ten frames on", by(10)],
     [["i"], "In point here; again: none", () => page.inOut.mark("first")],
     [["o"], "Out point here; again: none", () => page.inOut.mark("last")],
+    [["j"], "Sound on, off", () => page.sound.toggle()],
     [["l"], "Loop", () => page.player.loop()],
     [["Home"], "First frame", () => page.go(0)],
     [["End"], "Last frame", () => page.go(page.count - 1)],

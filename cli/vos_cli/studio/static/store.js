@@ -22,7 +22,7 @@ export class Store extends EventTarget {
 
   // Whether something that is shown has not reached the server.
   get isPending() {
-    return this.#pending > 0;
+    return this.#changes.length > 0;
   }
 
   load() {

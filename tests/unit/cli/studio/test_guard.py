@@ -21,7 +21,10 @@ from vos_cli.studio.guard import MAX_BODY_BYTES, Guard
 from vos_cli.studio.session import StudioSession
 
 
-@pytest.mark.parametrize("path", ["/", "/api/clip", "/api/frames/0.jpg", "/static/main.js"])
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/api/clip", "/api/frames/0.jpg", "/api/sound", "/api/sound/0.pcm", "/static/main.js"],
+)
 def test_nothing_without_the_token(visitor: TestClient, path: str):
     assert visitor.get(path).status_code == 403
     assert visitor.get(path, params={"token": "guess"}).status_code == 403
@@ -53,7 +56,8 @@ def test_a_token_opens_one_browser(guard: Guard, visitor: TestClient):
     "host", ["evil.example:4321", "127.0.0.1.evil.example:4321", "127.0.0.1", "", "10.0.0.1:4321"]
 )
 def test_other_hosts_are_refused(page: TestClient, host: str):
-    assert page.get("/api/clip", headers={"Host": host}).status_code == 421
+    for path in ("/api/clip", "/api/sound/0.pcm"):
+        assert page.get(path, headers={"Host": host}).status_code == 421
 
 
 def test_localhost_and_tunnels_are_this_machine(guard: Guard, visitor: TestClient):
@@ -108,6 +112,8 @@ def test_every_answer_has_the_headers(page: TestClient, visitor: TestClient):
         "/api/frames/0.jpg/../../../x",
         "/api/frames/1e3.jpg",
         "/api/results/..%2f0.png",
+        "/api/sound/..%2f..%2fclip.mp4",
+        "/api/sound/0.pcm/../../../x",
         "/docs",
         "/openapi.json",
     ],
@@ -145,7 +151,14 @@ def test_half_an_emoji_inside_a_prompt_is_refused(page: TestClient, key: str):
 
 @pytest.mark.parametrize("digits", [41, 5000])
 @pytest.mark.parametrize(
-    "path", ["/api/frames/{}.jpg", "/api/frames/{}.png", "/api/masks/{}.png", "/api/results/{}.png"]
+    "path",
+    [
+        "/api/frames/{}.jpg",
+        "/api/frames/{}.png",
+        "/api/masks/{}.png",
+        "/api/results/{}.png",
+        "/api/sound/{}.pcm",
+    ],
 )
 def test_a_number_of_many_digits_in_a_path(page: TestClient, path: str, digits: int):
     assert page.get(path.format("9" * digits)).status_code == 400
