@@ -332,16 +332,11 @@ class StudioSession:
     def save(self) -> None:
         """Write the prompt file. Raises OutputError."""
         assert self.save_to is not None
-        history = self.history
-        save_prompts(
-            self.save_to,
-            history.now.prompts,
-            size_hw=self.info.size_hw,
-            names=history.now.names,
-        )
-        self.saved_version = history.version
+        version, now = self.history.version, self.history.now
+        save_prompts(self.save_to, now.prompts, size_hw=self.info.size_hw, names=now.names)
+        self.saved_version = version
         with self.changing:
-            self.in_files = history.now
+            self.in_files = now
             self._keep()
 
     def _on_tracked(self, document: Document) -> None:
@@ -370,9 +365,7 @@ class StudioSession:
             self._keep()
 
     def preview(self, frame_idx: int) -> tuple[int, Preview]:
-        """Predict the masks that what is drawn gives on a frame; return the document's version
-        too.
-        """
+        """Predict the masks of what is drawn on a frame; return them after the document's version."""
         history = self.history
         prompts = history.now.prompts
         if self.so_far is not None and self.fixes is None:
