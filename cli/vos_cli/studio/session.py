@@ -332,9 +332,10 @@ class StudioSession:
     def save(self) -> None:
         """Write the prompt file. Raises OutputError."""
         assert self.save_to is not None
-        version, now = self.history.version, self.history.now
+        history = self.history
+        now = history.now
         save_prompts(self.save_to, now.prompts, size_hw=self.info.size_hw, names=now.names)
-        self.saved_version = version
+        self.saved_version = history.version
         with self.changing:
             self.in_files = now
             self._keep()
@@ -365,7 +366,7 @@ class StudioSession:
             self._keep()
 
     def preview(self, frame_idx: int) -> tuple[int, Preview]:
-        """Predict the masks of what is drawn on a frame; return them after the document's version."""
+        """Predict the masks of what is drawn; return the document's version with them."""
         history = self.history
         prompts = history.now.prompts
         if self.so_far is not None and self.fixes is None:
