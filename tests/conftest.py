@@ -62,6 +62,20 @@ def _no_waiting_for_the_disk() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def _precedence_stays() -> Iterator[None]:
+    """Fail a test that leaves this thread more precedence than it had (`tests/av1.py`)."""
+    if not hasattr(os, "sched_getscheduler"):
+        yield
+        return
+    before, priority = os.sched_getscheduler(0), os.sched_getparam(0)
+    yield
+    after = os.sched_getscheduler(0)
+    if after != before:
+        os.sched_setscheduler(0, before, priority)
+    assert after == before, "encode AV1 in a thread of its own"
+
+
 @pytest.fixture(scope="session")
 def tiny_model() -> Sam2Model:
     """A nano-shaped model with random weights, small enough for unit tests."""

@@ -12,6 +12,7 @@ import av
 import numpy as np
 import pytest
 
+from av1 import in_its_own_thread
 from e2e.clips import HEIGHT, WIDTH, images, picture, video
 from vos.errors import UsageError
 from vos.io.read import random_access, video_index
@@ -69,7 +70,7 @@ def test_seeking_is_trusted_in_every_common_format(
 ):
     if codec not in av.codecs_available:
         pytest.skip(f"this FFmpeg has no {codec}")
-    clip = far_keys_clip(tmp_path / "clip.mkv", codec)
+    clip = in_its_own_thread(lambda: far_keys_clip(tmp_path / "clip.mkv", codec))
     expected = forward(clip)
     with open_source(clip) as source, RandomAccess(source) as frames:
         frames.read(59)

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from av1 import in_its_own_thread
 from vos.errors import InputError
 from vos.io.read import still_codes
 from vos.io.read.open import open_source
@@ -180,7 +181,7 @@ def write_avif(path: Path, transfer: int) -> Path:
 @pytest.mark.skipif("libsvtav1" not in av.codecs_available, reason="writes AV1")
 @pytest.mark.parametrize(("transfer", "name"), [(16, "pq"), (18, "hlg"), (1, None)])
 def test_hdr_avifs_are_tone_mapped(transfer: int, name: str | None, tmp_path: Path) -> None:
-    path = write_avif(tmp_path / "a.avif", transfer)
+    path = in_its_own_thread(lambda: write_avif(tmp_path / "a.avif", transfer))
     with Image.open(path) as opened:
         codes = np.array(opened)
     with open_source(path) as source:
