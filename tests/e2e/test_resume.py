@@ -375,7 +375,7 @@ def test_a_power_cut_leaves_what_a_checkpoint_counts_on(
     ("kills", "frames", "direction", "more"),
     [
         pytest.param(3, 30, "forward", (), marks=pytest.mark.slow),
-        (3, 30, "both", ("--soft",)),
+        (2, 20, "both", ("--soft",)),
         pytest.param(20, 200, "forward", ("--soft",), marks=pytest.mark.slow),
         pytest.param(20, 200, "both", (), marks=pytest.mark.slow),
     ],

@@ -28,6 +28,7 @@ new MutationObserver(() => {
 """
 
 
+@pytest.mark.slow
 def test_an_idle_page_asks_and_draws_little(monkeypatch, window: Any, tmp_path: Path):
     clip = video(tmp_path / "clip.mp4", frames=12)
     with served(monkeypatch, "pick", clip, *MODEL) as here:

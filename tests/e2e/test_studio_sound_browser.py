@@ -97,6 +97,7 @@ def distance(seen: list[tuple[int, float | None, float]]) -> float:
     return statistics.median(abs(second - frame / RATE) for frame, second in appeared)
 
 
+@pytest.mark.slow
 def test_sound_and_frames_are_in_step(monkeypatch, window: Any, tmp_path: Path):
     clip = video_with_beep(tmp_path / "clip.mp4", frames=48)
     with opened(monkeypatch, window, clip) as tab:

@@ -222,6 +222,7 @@ def test_no_suspicious_span_is_skipped(chromium: Any, frame: int, chosen: int, w
     assert found == (stop and {"first": stop[0], "object_id": stop[1]})
 
 
+@pytest.mark.slow
 def test_what_is_drawn_while_it_tracks_stays(monkeypatch, window: Any, tmp_path: Path):
     out = tmp_path / "out"
     clip = video(tmp_path / "clip.mp4", frames=120)  # it has to track for longer than one draws
