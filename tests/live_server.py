@@ -4,49 +4,29 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import threading
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import av
 import numpy as np
+
+from loopback import LoopbackServer
 
 Play = Sequence[bytes | float]
 """What one connection gets: bytes that are sent, and seconds of silence."""
 
 
-class LiveServer:
+class LiveServer(LoopbackServer):
     """A context manager that gives each connection the next of its plays, and closes it then.
 
     Once all are played nobody listens any more.
     """
 
     def __init__(self, *plays: Play) -> None:
+        super().__init__()
         self._plays = plays
-        self._over = threading.Event()
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._socket.getsockname()[1]
         self.address = f"tcp://127.0.0.1:{self.port}"
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._over.set()
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
-        self._thread.join(5)
 
     def _serve(self) -> None:
         with contextlib.suppress(OSError):

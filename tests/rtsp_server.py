@@ -5,10 +5,8 @@ from __future__ import annotations
 import contextlib
 import socket
 import struct
-import threading
-import time
-from types import TracebackType
-from typing import Self
+
+from loopback import LoopbackServer
 
 _SDP = (
     "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=camera\r\nt=0 0\r\n"
@@ -18,33 +16,16 @@ _TS_PACKETS = 7  # that an RTP packet holds
 _PAUSE_S = 0.002
 
 
-class RtspCamera:
+class RtspCamera(LoopbackServer):
     """A context manager that plays a stream to whoever asks, one after the other.
 
     requests: first lines of what was asked, in order.
     """
 
     def __init__(self, data: bytes) -> None:
+        super().__init__()
         self._data = data
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._socket.getsockname()[1]
         self.requests: list[str] = []
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
-        self._thread.join(5)
 
     def _serve(self) -> None:
         with contextlib.suppress(OSError):
@@ -80,4 +61,5 @@ class RtspCamera:
             header = struct.pack(">BBHII", 0x80, 33, number, number * 900, 1)
             packet = header + self._data[at : at + step]
             connection.sendall(struct.pack(">cBH", b"$", 0, len(packet)) + packet)
-            time.sleep(_PAUSE_S)
+            if self._over.wait(_PAUSE_S):
+                return

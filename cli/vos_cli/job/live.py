@@ -235,9 +235,8 @@ class _Run:
             assert isinstance(frame, LiveFrame)
             came = datetime.fromtimestamp(frame.received_s, UTC)
             self.started_at = came.isoformat(timespec="milliseconds")
-            self._folder.save(
-                {"values": {LIVE: True}}, {}
-            )  # so that the part folder outlives a crash
+            # So that the part folder outlives a crash.
+            self._folder.save({"values": {LIVE: True}}, {})
         self.frames += 1
 
     def _open_sinks(self) -> Iterator[Sink]:
