@@ -217,6 +217,12 @@ class Tab:
         })()"""
         return tuple(self.page.evaluate(script.replace("X", f"{x}").replace("Y", f"{y}")))
 
+    def close_and_keep(self) -> None:
+        """Close the page, and keep what is drawn for the next time."""
+        self.page.mouse.click(*middle(self, "#close"))
+        self.page.click("#ask button >> text=Close, go on next time")
+        self.page.wait_for_selector("#over:not([hidden])")
+
     def shot(self, name: str) -> None:
         """A screenshot into the folder VOS_SCREENSHOTS, where it is named."""
         folder = os.environ.get("VOS_SCREENSHOTS")

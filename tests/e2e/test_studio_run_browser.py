@@ -133,9 +133,7 @@ def test_stop_correct_and_go_on(monkeypatch, window: Any, tmp_path: Path):
         assert tab.page.inner_text("#go") == "Continue"
 
         # Nothing of it is lost with the command.
-        tab.page.mouse.click(*middle(tab, "#close"))
-        tab.page.click("#ask button >> text=Close, go on next time")
-        tab.page.wait_for_selector("#over:not([hidden])")
+        tab.close_and_keep()
         assert here.finished() == 130
         assert tab.errors == []
     with served(monkeypatch, "track", clip, "--box", "-o", out, *MODEL) as here:

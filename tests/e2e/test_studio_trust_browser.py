@@ -253,9 +253,7 @@ def test_what_is_drawn_while_it_tracks_stays(monkeypatch, window: Any, tmp_path:
         tab.page.wait_for_selector("#ask[open]")
         tab.page.keyboard.press("Escape")
         assert tab.page.locator("#over").is_hidden()
-        tab.page.mouse.click(*middle(tab, "#close"))
-        tab.page.click("#ask button >> text=Close, go on next time")
-        tab.page.wait_for_selector("#over:not([hidden])")
+        tab.close_and_keep()
         assert here.finished() == 0
         assert tab.errors == []
     with served(monkeypatch, "track", clip, "--box", "-o", out, *MODEL) as here:

@@ -233,8 +233,7 @@ class _Run:
     def _count(self, frame: Frame) -> None:
         if not self.frames:
             assert isinstance(frame, LiveFrame)
-            came = datetime.fromtimestamp(frame.received_s, UTC)
-            self.started_at = came.isoformat(timespec="milliseconds")
+            self.started_at = frame.received_at
             # So that the part folder outlives a crash.
             self._folder.save({"values": {LIVE: True}}, {})
         self.frames += 1

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Literal, get_args
 
@@ -45,6 +46,11 @@ class LiveFrame(Frame):
 
     received_s: float = 0.0
     dropped_before: int = 0
+
+    @property
+    def received_at(self) -> str:
+        """Return `received_s` in UTC, as ISO 8601 to a millisecond."""
+        return datetime.fromtimestamp(self.received_s, UTC).isoformat(timespec="milliseconds")
 
 
 @dataclass(frozen=True, slots=True)

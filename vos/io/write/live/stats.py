@@ -6,7 +6,6 @@ import contextlib
 import os
 import shutil
 from collections import deque
-from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -92,6 +91,5 @@ def _live_rows(frame: Frame, result: FrameResult) -> list[dict[str, Any]]:
     rows = make_rows(result)
     if not isinstance(frame, LiveFrame):
         return rows
-    came = datetime.fromtimestamp(frame.received_s, UTC).isoformat(timespec="milliseconds")
-    more = {"received_at": came, "dropped_before": frame.dropped_before}
+    more = {"received_at": frame.received_at, "dropped_before": frame.dropped_before}
     return [{**row, **more} for row in rows]
