@@ -30,15 +30,15 @@ from vos_cli.batch.run import Limits, run_batch
 from vos_cli.batch.watch import Round, watch_folder
 from vos_cli.console.errors import Interrupted
 from vos_cli.console.notices import notify, stay_silent, warn
-from vos_cli.options import track as options
+from vos_cli.options.shared import OUTPUT_PANEL, ProgressForm, Quiet, form_of_progress, parse_shard
 from vos_cli.options.takes import takes
-from vos_cli.options.track import TrackFlags, form_of_progress, parse_shard
+from vos_cli.options.track import TrackFlags
 
 ENGINES = ("local", "ray")
 _BATCH = "Batch"
 
 
-@takes(TrackFlags, verbose_panel=options.OUTPUT_PANEL)
+@takes(TrackFlags, verbose_panel=OUTPUT_PANEL)
 def batch(
     *,
     source: Annotated[
@@ -186,11 +186,11 @@ def batch(
     ] = False,
     as_json: Annotated[
         bool,
-        typer.Option("--json", help="report.json on stdout.", rich_help_panel=options.OUTPUT_PANEL),
+        typer.Option("--json", help="report.json on stdout.", rich_help_panel=OUTPUT_PANEL),
     ] = False,
     flags: TrackFlags,
-    progress: options.ProgressForm = None,
-    quiet: options.Quiet = False,
+    progress: ProgressForm = None,
+    quiet: Quiet = False,
 ) -> None:
     """Track many clips into one folder, each on its own; a report says how each went.
 

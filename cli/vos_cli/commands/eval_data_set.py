@@ -27,7 +27,8 @@ from vos_cli.evaluate.output import hold
 from vos_cli.evaluate.predict import check_videos, track_videos
 from vos_cli.evaluate.rounds import ROUNDS, round_folder
 from vos_cli.evaluate.submission import write_submission
-from vos_cli.options.track import MODEL_OPTIONS, TrackFlags, parse_shard
+from vos_cli.options.shared import parse_shard
+from vos_cli.options.track import MODEL_OPTIONS, TrackFlags
 from vos_eval.data_sets.base import DataSet, Scoring
 from vos_eval.data_sets.check import check_data_set
 from vos_eval.errors import EvalError
