@@ -15,13 +15,14 @@ from e2e import clips
 from stand_in import StandIn
 from vos.api import Tracker
 from vos.io import queues
+from vos.io.queues import one_ahead
 from vos.io.read.open import open_source
 from vos.io.write.overlay.encode import draw_yuv
 from vos.model.gpu.record_model import record_model
 from vos.model.load import ModelInfo
 from vos.model.sam2 import Sam2Model
 from vos.refine.base import NoRefiner
-from vos.stream import Stream, one_ahead
+from vos.stream import Stream
 from vos.track import look_ahead
 from vos.track.compose import compose
 from vos.track.policy import Fifo
