@@ -42,8 +42,8 @@ from vos.bench.stages import SIZE_HW, make_clip
 from vos.io.queues import one_ahead
 from vos.io.results.folder import OutputFolder
 from vos.model import registry
-from vos.model.build import build_sam2
 from vos.model.gpu.transfer import Uploader
+from vos.model.networks.published import build_sam2
 from vos.prompts import Box
 from vos.settings import Settings
 from vos.track.look_ahead import prepare, with_following

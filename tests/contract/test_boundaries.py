@@ -36,8 +36,8 @@ from vos.io.results.manifest import (
 )
 from vos.io.write.mask_png import encode_label_png
 from vos.io.write.stats_file import StatsFile
-from vos.model.load import NANO_CONFIG_KEY, nano_config
-from vos.model.weights import load_state_dict
+from vos.model.files.weights import load_state_dict
+from vos.model.networks.nano.file import NANO_CONFIG_KEY, nano_config
 from vos.prompts import parse_mask
 from vos.prompts.detections.first_boxes import take_first_boxes
 from vos.prompts.detections.read import read_detections

@@ -16,8 +16,9 @@ from torch import Tensor, nn
 
 from vos.config import preset_names
 from vos.frame import Frame
-from vos.model.build import build_nano, build_sam2
-from vos.model.nano_config import NanoConfig
+from vos.model.networks.nano.build import build_nano
+from vos.model.networks.nano.config import NanoConfig
+from vos.model.networks.published import build_sam2
 from vos.model.sam2 import Sam2Model
 from vos.model.types import Decoded, FrameFeatures, MemoryEntry, MemoryInput, ModelPrompt
 from vos.prompts import Box, MaskPrompt, Points

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from vos import config, settings
 from vos.errors import ConfigError, OutputError, Parameter, UsageError
 from vos.model import registry
-from vos.model.load import nano_config
-from vos.model.nano_config import NanoConfig
+from vos.model.networks.nano.config import NanoConfig
+from vos.model.networks.nano.file import nano_config
 from vos.model.options import ModelOptions
 from vos.settings import Settings
 from vos_cli.console.errors import message

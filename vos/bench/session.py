@@ -24,9 +24,10 @@ from vos.frame import Frame
 from vos.io.queues import one_ahead
 from vos.loading import find_policy
 from vos.model import registry
-from vos.model.build import build_published
+from vos.model.device import pick_device, pick_dtype
 from vos.model.gpu.transfer import Uploader
-from vos.model.load import load_model, make_ready, pick_device, pick_dtype
+from vos.model.load import load_model, make_ready
+from vos.model.networks.published import build_published
 from vos.model.options import ModelOptions
 from vos.model.sam2 import Sam2Model
 from vos.prompts import Box

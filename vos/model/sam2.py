@@ -31,9 +31,9 @@ from vos.model.decoding import (
     resize_logits,
     run_mask_decoder,
 )
-from vos.model.edgetam.attention import TokenMemoryAttention, find_perceiver
 from vos.model.layout import to_image, to_tokens, with_token_strides
 from vos.model.mask_prompt import enlarge_mask, show_found, take_mask
+from vos.model.networks.edgetam.attention import TokenMemoryAttention, find_perceiver
 from vos.model.parts import FastPath, Parts, Refine
 from vos.model.preprocess import to_network
 from vos.model.remembering import encode_memory

@@ -7,7 +7,7 @@ import torch
 
 from vos.errors import UsageError
 from vos.loading import load
-from vos.model.load import pick_device
+from vos.model.device import pick_device
 
 NO_DRIVER = (
     "Found no NVIDIA driver on your system. Please check that you have an NVIDIA GPU and installed "

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from tests.small_nano import small_nano
 from vos.errors import CheckpointError
 from vos.frame import Frame
-from vos.model.load import nano_config, save_nano
-from vos.model.nano_config import NanoConfig
+from vos.model.networks.nano.config import NanoConfig
+from vos.model.networks.nano.file import nano_config, save_nano
 from vos.model.sam2 import Sam2Model
 from vos.prompts.collect import collect
 from vos.prompts.kinds import Box, MaskPrompt, ObjectPrompt, Points

@@ -29,7 +29,7 @@ from vos.model.attention.cached import (
 from vos.model.attention.pointers import pointer_places
 from vos.model.host_memory import to_device
 from vos.model.layout import to_image, to_tokens
-from vos.model.propagation import Propagation, read_keys
+from vos.model.networks.nano.propagation import Propagation, read_keys
 from vos.model.tensor_fields import TensorFields
 from vos.model.types import Decoded, FrameFeatures, MemoryEntry, MemoryInput, PromptTokens, Recall
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 
 from vos.config import load_preset
-from vos.model.load import nano_config
-from vos.model.nano_config import NanoConfig
+from vos.model.networks.nano.config import NanoConfig
+from vos.model.networks.nano.file import nano_config
 from vos.synth.pasted import PastedConfig, has_images
 from vos.train.nano.stages import make_stages
 from vos.train.nano.trainer import TrainConfig, Trainer, export

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from vos.model.efficientnet import EfficientNetLite0, SameConv
+from vos.model.networks.nano.efficientnet import EfficientNetLite0, SameConv
 from vos.model.preprocess import MEAN_RGB, STD_RGB
 from vos.train.nano.imagenet_trunk import fold_norms
 

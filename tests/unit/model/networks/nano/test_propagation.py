@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from tests.small_nano import SIDE, small_nano
-from vos.model.propagation import KeyEncoder, Propagation, _collect, _split, read_keys
+from vos.model.networks.nano.propagation import KeyEncoder, Propagation, _collect, _split, read_keys
 from vos.model.types import MemoryEntry, ModelPrompt, Recall
 from vos.refine.base import NoRefiner
 from vos.track.memory_bank import MemoryBank

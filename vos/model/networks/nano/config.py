@@ -26,7 +26,8 @@ class NanoConfig:
     decoder_mlp_dim: width of the mask decoder's feed-forward nets.
     decoder_heads: attention heads of the mask decoder.
     trunk: a Hiera of three stages (strides 4, 8, 16), or EfficientNet-Lite0.
-    key_dim: width of the keys by which masks are propagated (`vos.model.propagation`); 0 for none.
+    key_dim: width of the keys by which masks are propagated (`propagation.py` beside this file); 0
+        for none.
     box_zoom: side of the cut-out that answers a box (`vos.track.zoom`), in longer sides of the
         box; 0 for the whole frame.
     """

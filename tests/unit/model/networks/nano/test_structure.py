@@ -9,9 +9,10 @@ import torch
 from safetensors.torch import save_file
 
 from vos.errors import CheckpointError
-from vos.model.build import build_nano
-from vos.model.load import NANO_CONFIG_KEY, load_model, nano_config, save_nano
-from vos.model.nano_config import NanoConfig
+from vos.model.load import load_model
+from vos.model.networks.nano.build import build_nano
+from vos.model.networks.nano.config import NanoConfig
+from vos.model.networks.nano.file import NANO_CONFIG_KEY, nano_config, save_nano
 from vos.model.types import MemoryEntry
 from vos.track.memory_bank import MemoryBank
 from vos.track.snapshot import SessionState, from_bytes, to_bytes

@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 
 from vos.errors import CheckpointError, ModelError
 from vos.model import registry
-from vos.model import weights as checkpoint
+from vos.model.files import weights as checkpoint
 from vos.model.load import load_model
 
 
@@ -256,7 +256,7 @@ def test_the_list_says_what_each_model_is():
 
 
 def test_a_file_is_hashed_once_until_it_changes(tmp_path, monkeypatch):
-    from vos.model import weights as weight_file
+    from vos.model.files import weights as weight_file
 
     path = tmp_path / "weights"
     path.write_bytes(b"one")

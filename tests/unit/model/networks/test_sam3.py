@@ -14,11 +14,11 @@ from torch import Tensor
 from tests.unit.track.official import write_clip
 from vos.errors import CheckpointError, ModelError, UsageError
 from vos.model import registry
-from vos.model.identify import identify
+from vos.model.files.identify import identify
 from vos.model.load import load_model, make_ready
+from vos.model.networks.sam3 import Sam3Sizes, build_sam3, to_sam2_names
 from vos.model.preprocess import MEAN_RGB, STD_RGB
 from vos.model.sam2 import Sam2Model
-from vos.model.sam3 import Sam3Sizes, build_sam3, to_sam2_names
 from vos.model.types import MemoryInput
 from vos.prompts import Box, MaskPrompt
 from vos.track.policies.long import Long

@@ -14,10 +14,10 @@ from typer.testing import CliRunner
 from small_nano import small_nano
 from vos.errors import CheckpointError, ModelError
 from vos.model import registry
-from vos.model.build import build_published, published_shapes
-from vos.model.families import FAMILIES
-from vos.model.identify import REFINER_KEY, FileInfo, identify
+from vos.model.files.families import FAMILIES
+from vos.model.files.identify import REFINER_KEY, FileInfo, identify
 from vos.model.load import load_model
+from vos.model.networks.published import build_published, published_shapes
 from vos.refine.resolve import HEADER_KEY
 from vos_cli.commands.models import app
 
@@ -162,7 +162,7 @@ def test_a_model_whose_package_is_missing(tmp_path: Path, monkeypatch: pytest.Mo
     def absent(_architecture: str):
         raise ModelError("edgetam: needs the package timm; pip install 'vos[edgetam]'")
 
-    monkeypatch.setattr("vos.model.build.published_shapes", absent)
+    monkeypatch.setattr("vos.model.networks.published.published_shapes", absent)
     names = ("spatial_perceiver.latents", "image_encoder.trunk.body.stem.conv1.c.weight")
     info = _save({name: torch.zeros(2) for name in names}, tmp_path / "edgetam.pt")
     assert (info.architecture, info.is_usable) == ("edgetam", False)

@@ -11,9 +11,9 @@ from sam2.modeling.sam2_base import SAM2Base
 from torch import Tensor, nn
 
 from vos.errors import ModelError
-from vos.model.edgetam.attention import TokenRopeAttention
-from vos.model.edgetam.perceiver import Perceiver
-from vos.model.sam20 import (
+from vos.model.networks.edgetam.attention import TokenRopeAttention
+from vos.model.networks.edgetam.perceiver import Perceiver
+from vos.model.networks.sam20 import (
     CHOICES,
     D_MODEL,
     build_memory_attention,

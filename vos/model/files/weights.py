@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 
 from vos.bounded import UnfitError
 from vos.errors import CheckpointError
-from vos.model.families import find_family
+from vos.model.files.families import find_family
 from vos.model.registry import ModelEntry, ResolvedModel, find_by_file_name
 
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ def _is_safetensors(head: bytes) -> bool:
 
 
 def _load_torch(path: Path) -> WeightFile:
-    from vos.model.torch_file import ForeignError, load_torch_file  # checksums need no torch
+    from vos.model.files.torch_file import ForeignError, load_torch_file  # checksums need no torch
 
     try:
         payload = load_torch_file(path, "cpu")

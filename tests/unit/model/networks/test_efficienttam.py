@@ -15,11 +15,11 @@ from stand_in import StandIn
 from tests.unit.track.official import write_clip
 from vos.errors import CheckpointError, ModelError, UsageError
 from vos.model import registry
-from vos.model.efficienttam import build_efficienttam
+from vos.model.files.weights import compute_sha256, infer_architecture
 from vos.model.gpu.record_model import record_model
 from vos.model.load import load_model, make_ready
+from vos.model.networks.efficienttam import build_efficienttam
 from vos.model.sam2 import Sam2Model
-from vos.model.weights import compute_sha256, infer_architecture
 from vos.prompts import Box
 from vos.refine.registry import build_refiner, load_refiner_config
 from vos.track.compose import resize_to_video

@@ -24,8 +24,8 @@ from sam2.modeling.sam.transformer import RoPEAttention
 from sam2.modeling.sam2_base import SAM2Base
 from torch import Tensor, nn
 
+from vos.model.networks.sam20 import CHOICES, D_MODEL, MEM_DIM, build_memory_attention
 from vos.model.preprocess import MEAN_RGB, STD_RGB
-from vos.model.sam20 import CHOICES, D_MODEL, MEM_DIM, build_memory_attention
 
 STRIDE = 14
 TRAINED_PX = 1008

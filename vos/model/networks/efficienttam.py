@@ -19,7 +19,7 @@ from sam2.modeling.sam2_base import SAM2Base
 from sam2.modeling.sam2_utils import MLP, LayerNorm2d
 from torch import Tensor, nn
 
-from vos.model.sam20 import CHOICES, D_MODEL, build_memory_attention, build_memory_encoder
+from vos.model.networks.sam20 import CHOICES, D_MODEL, build_memory_attention, build_memory_encoder
 
 STRIDE = 16
 HEAD_WIDTH = 64

@@ -16,9 +16,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from tests.unit.track.official import write_clip
 from vos.errors import ModelError, UsageError
-from vos.model.edgetam import build
-from vos.model.edgetam.perceiver import TOKENS, Perceiver
 from vos.model.load import load_model, make_ready
+from vos.model.networks.edgetam import build
+from vos.model.networks.edgetam.perceiver import TOKENS, Perceiver
 from vos.model.sam2 import Sam2Model
 from vos.model.types import MemoryEntry, Recall
 from vos.prompts import Box

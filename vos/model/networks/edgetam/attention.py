@@ -11,8 +11,8 @@ from sam2.modeling.sam2_base import SAM2Base
 from torch import Tensor
 
 from vos.model.attention.weighing import stack_weights, weigh
-from vos.model.edgetam.perceiver import GLOBAL_TOKENS, SIDE, TOKENS, Perceiver
 from vos.model.kept_encodings import MemoryRopeAttention, rotate
+from vos.model.networks.edgetam.perceiver import GLOBAL_TOKENS, SIDE, TOKENS, Perceiver
 from vos.model.types import Recall
 
 

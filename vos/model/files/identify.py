@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 from vos.errors import CheckpointError, ModelError
 from vos.model import registry
-from vos.model.families import (
+from vos.model.files.families import (
     SAM3_LICENCE,
     SAM3_NOTES,
     SAM3_SOURCE,
     Family,
     find_family,
 )
-from vos.model.weights import (
+from vos.model.files.weights import (
     SAM3,
     WeightFile,
     compute_sha256,
@@ -153,7 +153,7 @@ def _as_family(info: FileInfo, family: Family) -> FileInfo:
 
 
 def _as_sam3(info: FileInfo, state: Mapping[str, Tensor]) -> FileInfo:
-    from vos.model.sam3 import PUBLISHED_SHA256, Sam3Sizes, sam3_shapes, to_sam2_names
+    from vos.model.networks.sam3 import PUBLISHED_SHA256, Sam3Sizes, sam3_shapes, to_sam2_names
 
     info = replace(
         info,
@@ -219,7 +219,7 @@ def _as_unknown(info: FileInfo, error: CheckpointError) -> FileInfo:
 
 
 def _as_nano(info: FileInfo, resolved: registry.ResolvedModel) -> FileInfo:
-    from vos.model.load import nano_config
+    from vos.model.networks.nano.file import nano_config
 
     info = replace(info, input_px=nano_config(info.path).image_size)
     entry = resolved.entry
@@ -290,8 +290,9 @@ def _differ(
 
 
 def _wanted_shapes(architecture: str, path: Path) -> Mapping[str, Size]:
-    from vos.model.build import build_nano, published_shapes
-    from vos.model.load import nano_config
+    from vos.model.networks.nano.build import build_nano
+    from vos.model.networks.nano.file import nano_config
+    from vos.model.networks.published import published_shapes
 
     if architecture != registry.EMBEDDED:
         return published_shapes(architecture)
