@@ -45,9 +45,9 @@ from vos.prompts.file import load_named_prompts
 from vos.refine.registry import RefinerSpec
 from vos.refine.resolve import HEADER_KEY, read_info
 from vos.settings import resolve
+from vos_cli.batch.clips.rows import read_rows
 from vos_cli.batch.folder import BatchFolder
-from vos_cli.batch.highlights import low_score_spans
-from vos_cli.batch.rows import read_rows
+from vos_cli.batch.report.highlights import low_score_spans
 from vos_cli.job.null_model import NullStream
 from vos_cli.job.resumable import reached
 from vos_eval.errors import EvalError

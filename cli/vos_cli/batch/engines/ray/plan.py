@@ -14,10 +14,10 @@ from typing import Any
 
 from vos.errors import UsageError
 from vos.model.registry import home
-from vos_cli.batch.engines import CORES_PER_JOB, core_count, threads_each
-from vos_cli.batch.events import Event
-from vos_cli.batch.ray.engine import Share, run_ray
-from vos_cli.batch.worker import Task
+from vos_cli.batch.engines.events import Event
+from vos_cli.batch.engines.plan import CORES_PER_JOB, core_count, threads_each
+from vos_cli.batch.engines.ray.engine import Share, run_ray
+from vos_cli.batch.engines.worker import Task
 
 _KNOCK_S = 10.0
 _STORE_BYTES = 80 * 2**20

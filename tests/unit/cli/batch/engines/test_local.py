@@ -11,10 +11,10 @@ import pytest
 
 from unit.cli.batch import fakes
 from vos.errors import ConfigError, UsageError
-from vos_cli.batch import engines as plan
-from vos_cli.batch.engines import LocalPlan, local_plan, parse_devices, threads_each
-from vos_cli.batch.events import Progressed, Started, Stopping
-from vos_cli.batch.local import run_local
+from vos_cli.batch.engines import plan as plan
+from vos_cli.batch.engines.events import Progressed, Started, Stopping
+from vos_cli.batch.engines.local import run_local
+from vos_cli.batch.engines.plan import LocalPlan, local_plan, parse_devices, threads_each
 
 
 def test_a_worker_stopped_by_others_is_replaced(tmp_path: Path):

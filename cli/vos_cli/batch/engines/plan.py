@@ -9,10 +9,10 @@ from typing import Protocol
 
 from vos.config import as_device
 from vos.errors import UsageError
-from vos_cli.batch.clips import Clip
-from vos_cli.batch.events import Event
-from vos_cli.batch.local import run_local
-from vos_cli.batch.worker import Task
+from vos_cli.batch.clips.clip import Clip
+from vos_cli.batch.engines.events import Event
+from vos_cli.batch.engines.local import run_local
+from vos_cli.batch.engines.worker import Task
 
 CORES_PER_JOB = 4
 

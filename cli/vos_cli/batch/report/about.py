@@ -13,8 +13,8 @@ from typing import Any
 
 from vos.io.results.manifest import versions
 from vos.settings import Settings
-from vos_cli.batch.engines import core_count
-from vos_cli.batch.report import About
+from vos_cli.batch.engines.plan import core_count
+from vos_cli.batch.report.report import About
 
 
 def describe_run(arguments: Sequence[str], settings: Settings) -> About:

@@ -11,11 +11,11 @@ import numpy as np
 from PIL import Image
 
 from vos.io.write.mask_png import encode_label_png
-from vos_cli.batch.clips import Clip
+from vos_cli.batch.clips.clip import Clip
 from vos_cli.batch.folder import BatchFolder, ClipResult
-from vos_cli.batch.highlights import low_score_spans, thumbnail_strip
 from vos_cli.batch.preflight import Probe
-from vos_cli.batch.report import Entry, Run, write_reports
+from vos_cli.batch.report.highlights import low_score_spans, thumbnail_strip
+from vos_cli.batch.report.report import Entry, Run, write_reports
 from vos_cli.options.track import TrackFlags
 
 

@@ -17,7 +17,7 @@ from urllib.parse import quote
 from vos.io.disk import write_atomic
 from vos.io.results.layout import OVERLAY_NAME
 from vos.version import __version__
-from vos_cli.batch.clips import strip_name
+from vos_cli.batch.clips.clip import strip_name
 from vos_cli.batch.folder import BatchFolder, ClipResult
 from vos_cli.batch.preflight import Probe
 from vos_cli.console.progress import clock
@@ -162,7 +162,7 @@ def _warnings(entry: Entry, result: ClipResult) -> list[str]:
 
 
 def _page(content: dict[str, Any], folder: BatchFolder) -> str:
-    style = files("vos_cli.batch").joinpath("report.css").read_text("utf-8")
+    style = files("vos_cli.batch.report").joinpath("report.css").read_text("utf-8")
     title = os.path.basename(content["output"]) or content["output"]  # noqa: PTH119
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8">

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from vos_cli.commands.eval_data_set import EVAL_OPTIONS, EvalFlags, track_and_finish
+from vos_cli.commands.eval.data_set import EVAL_OPTIONS, EvalFlags, track_and_finish
 from vos_cli.options.takes import takes
 from vos_eval.data_sets.davis import open_davis
 from vos_eval.data_sets.lvos import open_lvos

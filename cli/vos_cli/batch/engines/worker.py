@@ -21,9 +21,9 @@ from vos.io.results.part import discard_part
 from vos.io.write.deliver.order import place_beside
 from vos.model.options import ModelOptions
 from vos.settings import Settings
-from vos_cli.batch.clips import strip_name
+from vos_cli.batch.clips.clip import strip_name
 from vos_cli.batch.folder import CLIPS_NAME, BatchFolder, ClipResult
-from vos_cli.batch.highlights import low_score_spans, thumbnail_strip
+from vos_cli.batch.report.highlights import low_score_spans, thumbnail_strip
 from vos_cli.console.errors import Interrupted, one_line, report
 from vos_cli.console.progress import Counter
 from vos_cli.job import run as tracking

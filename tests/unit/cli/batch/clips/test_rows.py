@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from vos.errors import InputError, UsageError, VosError
 from vos.io.patterns import expand
-from vos_cli.batch.rows import read_rows
+from vos_cli.batch.clips.rows import read_rows
 from vos_cli.commands.batch import batch
 from vos_cli.options.track import TrackFlags
 

@@ -16,9 +16,9 @@ from typing import IO
 from vos.errors import InputError, OutputError, UsageError, VosError
 from vos.io.paths import display_name
 from vos.version import __version__
-from vos_cli.batch.events import Progressed
+from vos_cli.batch.engines.events import Progressed
+from vos_cli.batch.engines.worker import PROGRESS_PERIOD_S, Task, Work
 from vos_cli.batch.folder import ClipResult, hold_shared
-from vos_cli.batch.worker import PROGRESS_PERIOD_S, Task, Work
 
 
 class NodeWorker:

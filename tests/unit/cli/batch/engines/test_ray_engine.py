@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from unit.cli.batch import fakes
-from unit.cli.batch.fake_ray import FakeRay
+from unit.cli.batch.engines.fake_ray import FakeRay
 from vos.errors import InputError, OutputError, UsageError, VosError
 from vos.version import __version__
+from vos_cli.batch.engines.ray.engine import _find_folder, _why, run_ray
+from vos_cli.batch.engines.ray.plan import Share, deal, ray_plan
+from vos_cli.batch.engines.ray.worker import NodeWorker
 from vos_cli.batch.folder import ClipResult
-from vos_cli.batch.ray.engine import _find_folder, _why, run_ray
-from vos_cli.batch.ray.plan import Share, deal, ray_plan
-from vos_cli.batch.ray.worker import NodeWorker
 from vos_cli.main import run
 
 

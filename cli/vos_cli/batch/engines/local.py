@@ -16,9 +16,9 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from vos_cli.batch.events import Event, Finished, Progressed, Started, Stopping
+from vos_cli.batch.engines.events import Event, Finished, Progressed, Started, Stopping
+from vos_cli.batch.engines.worker import Task, Work, give_up, run_task
 from vos_cli.batch.folder import ATTEMPTS, hold_shared
-from vos_cli.batch.worker import Task, Work, give_up, run_task
 from vos_cli.console.errors import Interrupted
 
 _STOP_S = 60.0

@@ -11,7 +11,7 @@ from vos.errors import InputError
 from vos.io.paths import absolute, display_name, unreadable
 from vos.io.read.formats import FOREIGN_SUFFIXES, STILL_SUFFIXES, VIDEO_SUFFIXES
 from vos.io.results.manifest import read_manifest
-from vos_cli.batch.rows import Row
+from vos_cli.batch.clips.rows import Row
 
 PROMPTS_SUFFIX = ".prompts.json"
 """The ending of a prompt file beside its clip, which no pattern takes for a clip."""

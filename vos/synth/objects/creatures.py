@@ -8,8 +8,8 @@ from __future__ import annotations
 import math
 from random import Random
 
-from vos.synth.outlines import any_outline, ellipse, polygon, rectangle
-from vos.synth.parts import DOWN, LEFT, UP, Part, Shape, any_swing
+from vos.synth.objects.outlines import any_outline, ellipse, polygon, rectangle
+from vos.synth.objects.parts import DOWN, LEFT, UP, Part, Shape, any_swing
 
 
 def person(rng: Random) -> Shape:

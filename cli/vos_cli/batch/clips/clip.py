@@ -12,9 +12,9 @@ from pathlib import Path
 
 from vos.errors import UsageError
 from vos.io.paths import display_name, is_there
-from vos_cli.batch.find_clips import PROMPTS_SUFFIX
-from vos_cli.batch.name_template import fill_template
-from vos_cli.batch.rows import Row
+from vos_cli.batch.clips.find_clips import PROMPTS_SUFFIX
+from vos_cli.batch.clips.name_template import fill_template
+from vos_cli.batch.clips.rows import Row
 from vos_cli.options.track import PROMPT_OPTIONS, TrackFlags
 
 SIDECAR = "sidecar"

@@ -12,8 +12,8 @@ from PIL import Image
 from unit.cli.batch import fakes
 from vos.io.results.manifest import read_manifest
 from vos.settings import Settings
-from vos_cli.batch.clips import strip_name
-from vos_cli.batch.worker import Task, run_task
+from vos_cli.batch.clips.clip import strip_name
+from vos_cli.batch.engines.worker import Task, run_task
 
 
 def on_progress(frames: int, total: int | None, skipped: int = 0) -> None:

@@ -12,7 +12,7 @@ import typer
 
 from vos.prompts import Box, Points, Prompt
 from vos.settings import Settings
-from vos_cli.commands.eval_data_set import Form
+from vos_cli.commands.eval.data_set import Form
 from vos_cli.console.errors import one_line
 from vos_cli.console.notices import complain, warn
 from vos_cli.console.progress import open_progress

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from vos_cli.commands.eval_images import images
-from vos_cli.commands.eval_score import score
-from vos_cli.commands.eval_track import davis, lvos, mose, sav, track, vost, ytvos
+from vos_cli.commands.eval.images import images
+from vos_cli.commands.eval.score import score
+from vos_cli.commands.eval.track import davis, lvos, mose, sav, track, vost, ytvos
 
 app = typer.Typer(
     no_args_is_help=True,

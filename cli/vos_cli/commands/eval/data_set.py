@@ -12,7 +12,7 @@ import typer
 
 from vos.errors import UsageError
 from vos.settings import refuse_unknown_variables
-from vos_cli.commands.eval_score import Csv, Html, Jobs, Json, default_jobs, fail, score_and_print
+from vos_cli.commands.eval.score import Csv, Html, Jobs, Json, default_jobs, fail, score_and_print
 from vos_cli.console.notices import notify, warn
 from vos_cli.console.tables import print_table
 from vos_cli.evaluate.job import (

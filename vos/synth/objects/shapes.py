@@ -9,9 +9,9 @@ import math
 from collections.abc import Callable
 from random import Random
 
-from vos.synth.creatures import animal, cycle, person, vehicle
-from vos.synth.outlines import any_outline, harmonic, polygon
-from vos.synth.parts import DOWN, UP, Part, Shape, any_swing, mirror
+from vos.synth.objects.creatures import animal, cycle, person, vehicle
+from vos.synth.objects.outlines import any_outline, harmonic, polygon
+from vos.synth.objects.parts import DOWN, UP, Part, Shape, any_swing, mirror
 
 
 def blob(rng: Random) -> Shape:

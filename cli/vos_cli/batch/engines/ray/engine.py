@@ -19,10 +19,10 @@ from vos.errors import UsageError, VosError
 from vos.io.disk import write_atomic
 from vos.model import registry
 from vos.version import __version__
-from vos_cli.batch.events import Event, Finished, Progressed, Started
+from vos_cli.batch.engines.events import Event, Finished, Progressed, Started
+from vos_cli.batch.engines.ray.worker import NodeWorker
+from vos_cli.batch.engines.worker import Task, Work, give_up, run_task
 from vos_cli.batch.folder import ATTEMPTS
-from vos_cli.batch.ray.worker import NodeWorker
-from vos_cli.batch.worker import Task, Work, give_up, run_task
 from vos_cli.console.notices import warn
 
 _PATIENCE_S = 60.0

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from vos.errors import InputError, UsageError
-from vos_cli.batch.clips import make_clips
-from vos_cli.batch.find_clips import find_left_out, find_rows
-from vos_cli.batch.rows import Row
+from vos_cli.batch.clips.clip import make_clips
+from vos_cli.batch.clips.find_clips import find_left_out, find_rows
+from vos_cli.batch.clips.rows import Row
 from vos_cli.options.track import TrackFlags
 
 

@@ -14,7 +14,7 @@ from random import Random
 
 import numpy as np
 
-from vos.synth.outlines import Outline, flip
+from vos.synth.objects.outlines import Outline, flip
 
 UP, DOWN, RIGHT, LEFT = -math.pi / 2, math.pi / 2, 0.0, math.pi
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from vos.errors import UsageError
-from vos_cli.batch.clips import make_clips
-from vos_cli.batch.name_template import check_template
-from vos_cli.batch.rows import Row
+from vos_cli.batch.clips.clip import make_clips
+from vos_cli.batch.clips.name_template import check_template
+from vos_cli.batch.clips.rows import Row
 from vos_cli.options.track import TrackFlags
 
 
