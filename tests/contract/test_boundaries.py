@@ -37,7 +37,7 @@ from vos.io.results.manifest import (
 from vos.io.write.mask_png import encode_label_png
 from vos.io.write.stats_file import StatsFile
 from vos.model.files.weights import load_state_dict
-from vos.model.networks.nano.file import NANO_CONFIG_KEY, nano_config
+from vos.model.networks.nano.file import NANO_CONFIG_KEY, read_nano_config
 from vos.prompts import parse_mask
 from vos.prompts.detections.first_boxes import take_first_boxes
 from vos.prompts.detections.read import read_detections
@@ -238,7 +238,7 @@ BINARY_KINDS = [
     Kind("checkpoint", _checkpoint, _checkpoint_bytes(SAVED), "checkpoint-00000001"),
     Kind("weights", load_state_dict, _torch_file()),
     Kind("safetensors", load_state_dict, _safetensors({})),
-    Kind("nano", nano_config, _safetensors({NANO_CONFIG_KEY: json.dumps(NANO)})),
+    Kind("nano", read_nano_config, _safetensors({NANO_CONFIG_KEY: json.dumps(NANO)})),
     Kind("refiner", read_info, _safetensors({HEADER_KEY: json.dumps(REFINER)})),
     Kind("mask", lambda p: parse_mask(str(p)), MASK),
     Kind("labels", read_labels, MASK),

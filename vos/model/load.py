@@ -24,7 +24,7 @@ from vos.model.gpu.record_model import record_model
 from vos.model.host_memory import keep_freed_memory
 from vos.model.networks.edgetam.attention import find_perceiver
 from vos.model.networks.edgetam.perceiver import SIDE
-from vos.model.networks.nano.file import build_nano_for_weights, nano_config
+from vos.model.networks.nano.file import build_nano_for_weights, read_nano_config
 from vos.model.networks.published import build_published
 from vos.model.networks.sam3 import SIZE_STEP_PX, TRAINED_PX, Sam3Sizes, build_sam3, to_sam2_names
 from vos.model.prepare import prepare_network
@@ -85,7 +85,8 @@ def load_model(
             f"get it again with `vos models pull {resolved.name}`"
         )
     if architecture == registry.EMBEDDED:
-        net: SAM2Base = build_nano_for_weights(nano_config(resolved.path), state, resolved.path)
+        config = read_nano_config(resolved.path)
+        net: SAM2Base = build_nano_for_weights(config, state, resolved.path)
     elif architecture == SAM3:
         net, state = _build_sam3(state, resolved.path), to_sam2_names(state)
     else:
@@ -122,7 +123,7 @@ def make_ready(
     compiled: bool = False,
     pool_memory: int = 1,
 ) -> Sam2Model:
-    """Make a model to run of a network with its weights.
+    """Make a model of a network that has its weights.
 
     image_size_px: input side; None is the model's own (1024 for SAM 2, as trained for nano). exact,
     pool_memory: see `Sam2Model`. compiled: see `compile_model`.

@@ -79,7 +79,7 @@ class ResolvedModel:
 
     @property
     def named_px(self) -> int | None:
-        """Return the input side that the name of an unregistered file tells; None for none.
+        """Return the input side in the name of an unregistered file; None if there is none.
 
         No tensor depends on it. MedSAM2's files are fine-tuned at 512 px, and those of EfficientTAM
         for 512 px have this in their names.
@@ -303,7 +303,7 @@ def find_published(sha256: str) -> ModelEntry | None:
 
 
 def find_by_file_name(name: str) -> ModelEntry | None:
-    """Find the registered model whose file is called so."""
+    """Find the registered model whose file has this name."""
     return next((entry for entry in _ENTRIES if entry.file_name == name), None)
 
 

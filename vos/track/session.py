@@ -176,7 +176,7 @@ class Session:
     def decode(
         self, frame: Frame, following: Sequence[Frame] | None = None
     ) -> dict[int, ObjectLogits]:
-        """Return logits and scores per object; nothing before the first prompted frame, at no cost.
+        """Return logits and scores per object; frames before the first prompt cost nothing.
 
         following: the frames that come next, as `with_following` gives them; None if unknown.
 
@@ -258,14 +258,14 @@ class Session:
 
     @property
     def lag(self) -> int:
-        """Return for how many frames it pays to wait before `revise` is asked for a frame."""
+        """Return how many frames to wait before `revise` is asked about a frame."""
         hypotheses = self.policy.hypotheses
         return 0 if hypotheses is None else hypotheses.lag
 
     def revise(
         self, frame_idx: int, objects: Mapping[int, ObjectLogits]
     ) -> dict[int, ObjectLogits]:
-        """Return an earlier frame's objects as those hypotheses have them that are the best by now.
+        """Return an earlier frame's objects as the hypotheses that are best by now have them.
 
         objects: what `decode` returned on that frame, at most `lag` frames ago.
         """

@@ -178,7 +178,7 @@ def _as_sam3(info: FileInfo, state: Mapping[str, Tensor]) -> FileInfo:
 
 
 def _as_model(info: FileInfo, file: WeightFile, resolved: registry.ResolvedModel) -> FileInfo:
-    """Complete the info of a file in which `infer_architecture` finds something, or nothing."""
+    """Complete the info of a file by what `infer_architecture` makes of it."""
     try:
         architecture = infer_architecture(file.state)
     except CheckpointError as error:
@@ -219,9 +219,9 @@ def _as_unknown(info: FileInfo, error: CheckpointError) -> FileInfo:
 
 
 def _as_nano(info: FileInfo, resolved: registry.ResolvedModel) -> FileInfo:
-    from vos.model.networks.nano.file import nano_config
+    from vos.model.networks.nano.file import read_nano_config
 
-    info = replace(info, input_px=nano_config(info.path).image_size)
+    info = replace(info, input_px=read_nano_config(info.path).image_size)
     entry = resolved.entry
     if entry is None:
         return replace(info, what="a nano, trained with vos", licence=_SOURCE_SAYS)
@@ -291,12 +291,12 @@ def _differ(
 
 def _wanted_shapes(architecture: str, path: Path) -> Mapping[str, Size]:
     from vos.model.networks.nano.build import build_nano
-    from vos.model.networks.nano.file import nano_config
+    from vos.model.networks.nano.file import read_nano_config
     from vos.model.networks.published import published_shapes
 
     if architecture != registry.EMBEDDED:
         return published_shapes(architecture)
-    return {n: t.shape for n, t in build_nano(nano_config(path)).state_dict().items()}
+    return {n: t.shape for n, t in build_nano(read_nano_config(path)).state_dict().items()}
 
 
 def _group(names: Sequence[str]) -> str:

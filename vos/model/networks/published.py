@@ -71,7 +71,7 @@ class _RealSequences(TorchFunctionMode):
 
 
 def build_sam2(packaged_config: str, *, image_size: int = 1024) -> SAM2Base:
-    """SAM 2 with random weights from a config of the sam2 package.
+    """Build SAM 2 with random weights from a config of the sam2 package, in eval mode.
 
     packaged_config: e.g. "configs/sam2.1/sam2.1_hiera_t.yaml". image_size: input side in pixels, a
     multiple of 32; everything but 1024 changes results and is meant for tests and low-cost presets.

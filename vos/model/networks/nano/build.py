@@ -87,9 +87,7 @@ class NanoSAM2(SAM2Base):
 
 
 def build_nano(config: NanoConfig) -> SAM2Base:
-    """The small architecture with random weights (specs of sam2's own classes, three-stage
-    trunk).
-    """
+    """Build the embedded model's architecture with random weights, in eval mode."""
     d, m, side = config.d_model, config.mem_dim, config.image_size // 16
     encoder = _build_encoder(config)
 

@@ -38,7 +38,7 @@ _LARGEST_NANO = {
 }
 
 
-def nano_config(path: Path) -> NanoConfig:
+def read_nano_config(path: Path) -> NanoConfig:
     """Read the architecture that a nano weight file was written with."""
     text = load_metadata(path).get(NANO_CONFIG_KEY)
     if text is None:

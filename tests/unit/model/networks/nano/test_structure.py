@@ -12,7 +12,7 @@ from vos.errors import CheckpointError
 from vos.model.load import load_model
 from vos.model.networks.nano.build import build_nano
 from vos.model.networks.nano.config import NanoConfig
-from vos.model.networks.nano.file import NANO_CONFIG_KEY, nano_config, save_nano
+from vos.model.networks.nano.file import NANO_CONFIG_KEY, read_nano_config, save_nano
 from vos.model.types import MemoryEntry
 from vos.track.memory_bank import MemoryBank
 from vos.track.snapshot import SessionState, from_bytes, to_bytes
@@ -23,7 +23,7 @@ SECOND = NanoConfig(trunk="efficientnet-lite0", key_dim=64)
 def test_a_header_without_trunk_and_keys_means_the_first_structure(tmp_path):
     path = tmp_path / "first.safetensors"
     save_file({"weight": torch.zeros(1)}, path, {NANO_CONFIG_KEY: '{"image_size": 256}'})
-    assert nano_config(path) == NanoConfig()
+    assert read_nano_config(path) == NanoConfig()
 
 
 @pytest.mark.parametrize("named", [SECOND, NanoConfig(key_dim=64)])
