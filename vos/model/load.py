@@ -223,6 +223,6 @@ def _fill(net: SAM2Base, state: Mapping[str, Tensor], path: Path) -> None:
         name = wrong[0]
         raise CheckpointError(
             f"{path}: {name} has shape {tuple(state[name].shape)}, this model needs "
-            f"{tuple(wanted[name].shape)}; is it a checkpoint of another size?"
+            f"{tuple(wanted[name].shape)}; are these weights of another size?"
         )
     net.load_state_dict({name: tensor.to(wanted[name].dtype) for name, tensor in state.items()})

@@ -341,8 +341,8 @@ def is_whole(entry: ModelEntry, path: Path) -> bool:
 def resolve(spec: str) -> ResolvedModel:
     """Turn `--model` into a file: "auto", a registered name, "null", or a path.
 
-    "auto" is the best whole SAM 2.1 checkpoint here, else the embedded model. Anything else never
-    falls back.
+    "auto" is the best whole weight file of SAM 2.1 here, else the embedded model. Anything else
+    never falls back.
 
     Raises:
         ModelError: no such name or file, or the model is not on this machine.

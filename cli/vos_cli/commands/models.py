@@ -207,9 +207,7 @@ def _print_verified(entry: ModelEntry, found: Path) -> None:
 def _verify(entry: ModelEntry, found: Path) -> str:
     digest = weight_file.verify(entry, found)
     if entry.sha256 is None:  # nothing published to compare with, so see that it can be read
-        from vos.model.files import weights as checkpoint
-
-        checkpoint.load_state_dict(found)
+        weight_file.load_state_dict(found)
     return digest
 
 

@@ -111,7 +111,7 @@ def _explain_foreign(head: bytes) -> str:
         return "a web page, not the weights; the download wanted a login or another address"
     return (
         "neither a PyTorch nor a safetensors file; "
-        "give a SAM 2 checkpoint (.pt) or a .safetensors file"
+        "give SAM 2's weights as a .pt or a .safetensors file"
     )
 
 
@@ -154,7 +154,7 @@ def infer_architecture(state: Mapping[str, Tensor], path: Path | None = None) ->
         first = next(iter(state), "none")
         raise CheckpointError(
             f"{where}no SAM 2 image encoder and mask decoder among {len(state)} tensors "
-            f"(first: {first!r}); give a SAM 2 or SAM 2.1 checkpoint"
+            f"(first: {first!r}); give weights of SAM 2 or SAM 2.1"
         )
     if embed.shape[1] != _SAM2_EMBED_DIM:
         return "nano"
@@ -164,7 +164,7 @@ def infer_architecture(state: Mapping[str, Tensor], path: Path | None = None) ->
     if size is None:
         raise CheckpointError(
             f"{where}an image encoder of width {stem.shape[0]} with {len(blocks)} blocks is none "
-            f"of {', '.join(sizes.values())}; give an official checkpoint of one of these"
+            f"of {', '.join(sizes.values())}; give official weights of one of these"
         )
     if sizes is _EFFICIENTTAM:
         return size
@@ -206,7 +206,7 @@ def _load_torch(path: Path) -> WeightFile:
     except ForeignError as error:
         raise CheckpointError(
             f"{path}: holds more than tensors, which is not loaded for safety; "
-            "give a plain SAM 2 checkpoint or a safetensors file"
+            "give weights alone, as SAM 2 publishes them, or a safetensors file"
         ) from error
     except OSError as error:
         raise _truncation_error(path) from error
@@ -236,7 +236,7 @@ def _is_state(state: object) -> bool:
 def _without_tensors(path: Path) -> CheckpointError:
     return CheckpointError(
         f"{path}: a PyTorch file without a table of tensors under 'model'; "
-        f"is this a SAM 2 checkpoint? `{info_command(path)}` says what it is"
+        f"are these weights of SAM 2? `{info_command(path)}` says what it is"
     )
 
 

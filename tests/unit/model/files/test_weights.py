@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 
 from vos.errors import CheckpointError, ModelError
 from vos.model import registry
-from vos.model.files import weights as checkpoint
+from vos.model.files import weights as weight_file
 from vos.model.load import load_model
 
 
@@ -59,42 +59,42 @@ SAM2_NAMES = [name for name in PUBLISHED if registry.get(name).config is not Non
 
 @pytest.mark.parametrize("name", SAM2_NAMES)
 def test_every_packaged_config_is_recognised_by_its_tensors(name: str):
-    assert checkpoint.infer_architecture(_build(_config(name))) == name
+    assert weight_file.infer_architecture(_build(_config(name))) == name
 
 
 def test_official_file_round_trip(tiny_file: Path, tiny_state: dict[str, torch.Tensor]):
-    loaded = checkpoint.load_state_dict(tiny_file)
+    loaded = weight_file.load_state_dict(tiny_file)
     assert loaded.keys() == tiny_state.keys()
-    assert checkpoint.infer_architecture(loaded) == "sam2.1-tiny"
-    assert checkpoint.load_metadata(tiny_file) == {}
+    assert weight_file.infer_architecture(loaded) == "sam2.1-tiny"
+    assert weight_file.load_metadata(tiny_file) == {}
 
 
 def test_safetensors_by_content_not_by_name(tmp_path: Path):
     path = tmp_path / "weights.bin"
     save_file({"a": torch.arange(3.0)}, path, metadata={"config": "{}"})
-    assert torch.equal(checkpoint.load_state_dict(path)["a"], torch.arange(3.0))
-    assert checkpoint.load_metadata(path) == {"config": "{}"}
+    assert torch.equal(weight_file.load_state_dict(path)["a"], torch.arange(3.0))
+    assert weight_file.load_metadata(path) == {"config": "{}"}
 
 
 def test_bare_state_dict_is_accepted(tmp_path: Path):
     path = tmp_path / "bare.pt"
     torch.save({"w": torch.ones(2)}, path)
-    assert torch.equal(checkpoint.load_state_dict(path)["w"], torch.ones(2))
+    assert torch.equal(weight_file.load_state_dict(path)["w"], torch.ones(2))
 
 
 def test_sizes_that_differ_only_by_version_marks(tiny_state: dict[str, torch.Tensor]):
     marks = {"no_obj_embed_spatial", "obj_ptr_tpos_proj.weight", "obj_ptr_tpos_proj.bias"}
     old = {key: value for key, value in tiny_state.items() if key not in marks}
-    assert checkpoint.infer_architecture(old) == "sam2-tiny"
+    assert weight_file.infer_architecture(old) == "sam2-tiny"
     half = {key: value for key, value in tiny_state.items() if key != "no_obj_embed_spatial"}
     with pytest.raises(CheckpointError, match="only one of"):
-        checkpoint.infer_architecture(half)
+        weight_file.infer_architecture(half)
 
 
 def test_unregistered_size(tiny_state: dict[str, torch.Tensor]):
     cut = {k: v for k, v in tiny_state.items() if "blocks.11." not in k}
     with pytest.raises(CheckpointError, match=r"x\.pt: .*width 96 with 11 blocks"):
-        checkpoint.infer_architecture(cut, Path("x.pt"))
+        weight_file.infer_architecture(cut, Path("x.pt"))
 
 
 def _truncated_pt(path: Path) -> None:
@@ -142,7 +142,7 @@ def test_wrong_file_is_one_clear_line(kind: str, tmp_path: Path):
     path = tmp_path / "weights.pt"
     make(path)
     with pytest.raises(CheckpointError, match=words) as caught:
-        checkpoint.load_state_dict(path)
+        weight_file.load_state_dict(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
     assert caught.value.exit_code == 6
@@ -151,20 +151,20 @@ def test_wrong_file_is_one_clear_line(kind: str, tmp_path: Path):
 
 def test_other_network_is_refused():
     with pytest.raises(CheckpointError, match=r"2 tensors \(first: 'conv1.weight'\)"):
-        checkpoint.infer_architecture({"conv1.weight": torch.ones(1), "fc": torch.ones(1)})
+        weight_file.infer_architecture({"conv1.weight": torch.ones(1), "fc": torch.ones(1)})
 
 
 def test_sha256_and_verify(tmp_path: Path):
     path = tmp_path / "abc"
     path.write_bytes(b"abc")
     digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    assert checkpoint.compute_sha256(path) == digest
+    assert weight_file.compute_sha256(path) == digest
     good = registry.ModelEntry("m", "nano", "c", "r", "abc", 3, digest)
-    assert checkpoint.verify(good, path) == digest
+    assert weight_file.verify(good, path) == digest
     with pytest.raises(CheckpointError, match="3 bytes, m has 4"):
-        checkpoint.verify(registry.ModelEntry("m", "nano", "c", "r", "abc", 4, digest), path)
+        weight_file.verify(registry.ModelEntry("m", "nano", "c", "r", "abc", 4, digest), path)
     with pytest.raises(CheckpointError, match=r"SHA-256 ba7816bf8f01\.\.\., m has 000000000000"):
-        checkpoint.verify(registry.ModelEntry("m", "nano", "c", "r", "abc", 3, "0" * 64), path)
+        weight_file.verify(registry.ModelEntry("m", "nano", "c", "r", "abc", 3, "0" * 64), path)
 
 
 @pytest.fixture
@@ -256,7 +256,6 @@ def test_the_list_says_what_each_model_is():
 
 
 def test_a_file_is_hashed_once_until_it_changes(tmp_path, monkeypatch):
-    from vos.model.files import weights as weight_file
 
     path = tmp_path / "weights"
     path.write_bytes(b"one")
