@@ -100,7 +100,7 @@ def test_a_published_file_knows_its_side_whatever_its_name(
     weights: Path, monkeypatch: pytest.MonkeyPatch
 ):
     small = replace(registry.get("efficienttam-ti-512"), sha256=compute_sha256(weights))
-    monkeypatch.setattr(registry, "_ENTRIES", (small,))
+    monkeypatch.setattr(registry, "REGISTRY", {small.name: small})
     assert load_model(str(weights), device=CPU)[0].image_size == 512
 
 
