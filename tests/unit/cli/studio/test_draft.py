@@ -112,7 +112,7 @@ def test_the_newest_steps_are_kept_and_masks_once(tmp_path: Path):
     assert draft.path.read_text().count("png_base64") == 2
 
 
-@pytest.mark.parametrize(("limit", "count"), [(700_000, 10), (200_000, 2), (30_000, 0)])
+@pytest.mark.parametrize(("limit", "count"), [(620_000, 10), (200_000, 2), (30_000, 0)])
 def test_masks_that_are_large_leave_room_for_fewer_steps(
     monkeypatch: pytest.MonkeyPatch, limit: int, count: int
 ):
