@@ -15,9 +15,12 @@ export function hint(page) {
   return after(page, own) ?? HINTS[page.tool];
 }
 
-// What comes after a box, where another one would take its place, and where a preview is seen.
-function after({ tool, clip, fixing, screen, object }, own) {
+// What comes after a box, where another one would take its place, and where a mask or a preview is seen.
+function after({ tool, clip, fixing, screen, object, run }, own) {
   if (tool !== "box") return null;
+  if (run?.state === "stopped" && !fixing && screen.map && !own.length && !screen.about.from_prompts?.length) {
+    return "What is wrong here: clicks correct it (P: on the object, N: not), D paints, X: not here · Continue: Ctrl+Enter";
+  }
   const main = { pick: "Save and close", track: "Track", fix: "Fix" }[fixing ? "fix" : clip.mode];
   if (own.some((one) => one.type === "box")) {
     return `Clicks correct the mask (P: on the object, N: not) · another box replaces this one · ${main}: Ctrl+Enter`;

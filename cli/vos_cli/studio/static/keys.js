@@ -21,7 +21,9 @@ export class Keys {
       term.append(shown);
       const meaning = document.createElement("dd");
       meaning.textContent = text;
-      list.append(term, meaning);
+      const pair = document.createElement("div");
+      pair.append(term, meaning);
+      list.append(pair);
     });
     window.addEventListener("keydown", (event) => this.#press(event));
     window.addEventListener("click", letGo);
