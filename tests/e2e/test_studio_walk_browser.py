@@ -1,4 +1,4 @@
-"""An editor's way through the page, in Chromium: what is there after each step, and what is next."""
+"""An editor's way through the page, in Chromium: what is seen after each step, and what next."""
 
 from __future__ import annotations
 
@@ -60,8 +60,19 @@ def test_an_editor_finds_the_next_step(monkeypatch, window: Any, tmp_path: Path)
         tab.wait_for_version(1)
         tab.page.mouse.click(*middle(tab, "#add-object"))
         tab.outline((250, 20), (290, 20), (290, 50), (250, 50))
-        tab.page.keyboard.press("x")
-        tab.page.keyboard.press("Escape")
+        # Whoever gets the number of one that was removed is another.
+        tab.page.keyboard.press("a")
+        tab.outline((10, 20), (50, 20), (50, 50), (10, 50))
+        tab.page.wait_for_selector("#objects li:nth-child(3) .thumb canvas")
+        tab.page.mouse.move(*middle(tab, "#objects li:nth-child(3)"))
+        tab.page.mouse.click(*middle(tab, "#objects li:nth-child(3) .remove"))
+        tab.page.wait_for_selector("#objects li:nth-child(3)", state="detached")
+        tab.page.keyboard.press("a")
+        tab.page.wait_for_selector("#objects li:nth-child(3)")
+        assert tab.page.locator("#objects li:nth-child(3) .thumb canvas").count() == 0
+        tab.page.keyboard.press("Control+z")
+        tab.page.wait_for_selector("#objects li:nth-child(3)", state="detached")
+        tab.page.keyboard.press("2")
         go(tab, 9)
         tab.page.keyboard.press("x")
         tab.page.mouse.click(*middle(tab, "#absent-on"))

@@ -24,7 +24,7 @@ class Steps:
         self._made: dict[int, tuple[Document, list[tuple[str, Any]]]] = {}  # by id()
 
     def as_json(self, history: History) -> dict[str, Any]:
-        """Return the document, with the newest earlier states and the first that were taken back."""
+        """Return the document with its newest earlier states and the first that were undone."""
         near = (*history.past[-_MOST:], history.now, *history.future[:_MOST])
         self._made = {id(one): self._made.get(id(one)) or _make(one) for one in near}
         for count in _COUNTS:

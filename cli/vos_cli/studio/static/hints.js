@@ -16,8 +16,11 @@ export function hint(page) {
 }
 
 // What comes after a box, where another one would take its place, and where a mask or a preview is seen.
-function after({ tool, clip, fixing, screen, object, run }, own) {
+function after({ tool, clip, fixing, screen, object, run, store }, own) {
   if (tool !== "box") return null;
+  if (run?.state === "done" && run.version === store.version && run.has_masks && !fixing) {
+    return "Space plays the result · Correct it, at the side, lists what looks wrong · Export: Ctrl+E";
+  }
   if (run?.state === "stopped" && !fixing && screen.map && !own.length && !screen.about.from_prompts?.length) {
     return "What is wrong here: clicks correct it (P: on the object, N: not), D paints, X: not here · Continue: Ctrl+Enter";
   }

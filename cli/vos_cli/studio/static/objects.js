@@ -72,6 +72,11 @@ export class Objects {
     if (picture && thumb.firstChild !== picture) thumb.replaceChildren(picture);
   }
 
+  // Whoever gets the number of one that was removed is another.
+  forgetOthers(ids) {
+    for (const id of this.#thumbs.keys()) if (!ids.includes(id)) this.#thumbs.delete(id);
+  }
+
   // A frame was looked at: objects on it get their thumbnails. map: of its masks.
   seen(map, image) {
     let isNew = false;
