@@ -50,6 +50,12 @@ def test_an_object_is_named_with_mouse_and_keys(monkeypatch, window: Any, clip: 
         tab.page.focus("#objects .colour")  # where it is once a colour was chosen
         tab.page.keyboard.press("p")
         tab.page.wait_for_selector("[data-tool=point][aria-pressed=true]")
+        tab.page.mouse.click(*middle(tab, "#frame-number"))
+        tab.page.keyboard.type("7")
+        tab.page.keyboard.press("Escape")  # stays where it was, and leaves the field
+        tab.page.keyboard.press("b")
+        tab.page.wait_for_selector("[data-tool=box][aria-pressed=true]")
+        assert tab.page.input_value("#frame-number") == "0"
         tab.page.mouse.click(*middle(tab, "#next"))
         tab.page.keyboard.press("ArrowLeft")
         tab.page.keyboard.press("Space")  # plays, and does not press the button again

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.slow
 pytest.importorskip("fastapi", reason="the extra `studio` is not installed")
 
 MODEL = ("--model", "nano", "--device", "cpu", "--size", "128")
+AREA = "Number(document.querySelector('#objects .thumb canvas').dataset.area)"
 THUMBNAILS = "[...document.querySelectorAll('#objects .thumb canvas')].map((one) => one.width)"
 
 
@@ -48,6 +49,8 @@ def test_an_editor_finds_the_next_step(monkeypatch, window: Any, tmp_path: Path)
         tab.page.set_viewport_size({"width": 900, "height": 700})
         assert is_whole(tab, "#model-name")
         assert is_whole(tab, "#clip-name")
+        slider = tab.page.locator(".track").bounding_box()
+        assert slider["width"] > 500  # the timeline is as wide
         tab.page.keyboard.press("?")
         tab.page.wait_for_selector("#keys[open]")
         tab.page.wait_for_timeout(200)
@@ -58,6 +61,12 @@ def test_an_editor_finds_the_next_step(monkeypatch, window: Any, tmp_path: Path)
         # Two objects, of which one is not on the frame where it goes on.
         tab.drag((78, 58), (142, 122))
         tab.wait_for_version(1)
+        tab.page.wait_for_function(f"() => {AREA} < 12000")
+        tab.page.keyboard.press("d")
+        tab.drag((220, 40), (280, 40))
+        tab.page.wait_for_function(f"() => {AREA} > 15000")  # the picture is of what is painted
+        tab.page.keyboard.press("Control+z")
+        tab.page.wait_for_function(f"() => {AREA} < 12000")
         tab.page.mouse.click(*middle(tab, "#add-object"))
         tab.outline((250, 20), (290, 20), (290, 50), (250, 50))
         # Whoever gets the number of one that was removed is another.
@@ -82,10 +91,12 @@ def test_an_editor_finds_the_next_step(monkeypatch, window: Any, tmp_path: Path)
         tab.page.wait_for_selector("#objects li:nth-child(2) .thumb canvas")
         tab.page.mouse.click(*middle(tab, "#go"))
         tab.page.wait_for_selector('#run-title:text-is("Tracked")')
+        tab.page.keyboard.press("b")
+        assert "Correct it" in tab.page.inner_text("#hint")
         go(tab, 9)
         tab.page.mouse.click(*middle(tab, "#run-correct"))
         tab.page.wait_for_selector("body.fix #timeline-canvas[data-id='0']")
-        tab.page.wait_for_function(f"{THUMBNAILS}.length === 2")
+        tab.page.wait_for_function(f"() => {THUMBNAILS}.length === 2")
 
         # The timeline is as wide as what was tracked, and follows In and Out.
         assert tab.page.inner_text("#span-text") == "Frames 0 to 9"

@@ -138,10 +138,11 @@ export class ExportDialog {
     };
   }
 
-  #start(overwrite) {
+  async #start(overwrite) {
     const form = this.#form;
-    this.#asked = JSON.stringify(form);
-    return this.#ask(() => send("POST", "/api/export", { ...form, overwrite })).then(() => this.#follow());
+    this.#asked = ""; // until the state is that of this one
+    if (await this.#ask(() => send("POST", "/api/export", { ...form, overwrite }))) this.#asked = JSON.stringify(form);
+    await this.#follow();
   }
 
   // Once it is written as it was asked for, nothing is left to do here.
@@ -155,12 +156,15 @@ export class ExportDialog {
     part("leave").classList.toggle("primary", isDone);
   }
 
+  // Resolves to whether it was answered.
   async #ask(request) {
     try {
       this.#state = await request();
       this.#show();
+      return true;
     } catch (error) {
       this.#fail(error);
+      return false;
     }
   }
 

@@ -16,7 +16,7 @@ export function hint(page) {
 }
 
 // What comes after a box, where another one would take its place, and where a mask or a preview is seen.
-function after({ tool, clip, fixing, screen, object, run, store }, own) {
+function after({ tool, fixing, screen, object, run, store }, own) {
   if (tool !== "box") return null;
   if (run?.state === "done" && run.version === store.version && run.has_masks && !fixing) {
     return "Space plays the result · Correct it, at the side, lists what looks wrong · Export: Ctrl+E";
@@ -24,10 +24,10 @@ function after({ tool, clip, fixing, screen, object, run, store }, own) {
   if (run?.state === "stopped" && !fixing && screen.map && !own.length && !screen.about.from_prompts?.length) {
     return "What is wrong here: clicks correct it (P: on the object, N: not), D paints, X: not here · Continue: Ctrl+Enter";
   }
-  const main = { pick: "Save and close", track: "Track", fix: "Fix" }[fixing ? "fix" : clip.mode];
+  const next = run?.state === "running" ? "" : ` · ${document.getElementById("go").textContent}: Ctrl+Enter`;
   if (own.some((one) => one.type === "box")) {
-    return `Clicks correct the mask (P: on the object, N: not) · another box replaces this one · ${main}: Ctrl+Enter`;
+    return `Clicks correct the mask (P: on the object, N: not) · another box replaces this one${next}`;
   }
   const isPreview = screen.map && screen.about.from_prompts?.includes(object);
-  return isPreview ? `Clicks correct the preview (P: on the object, N: not) · ${main}: Ctrl+Enter` : null;
+  return isPreview ? `Clicks correct the preview (P: on the object, N: not)${next}` : null;
 }

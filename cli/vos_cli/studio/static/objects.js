@@ -22,20 +22,20 @@ export class Objects {
   async #restore() {
     const { path, thumbs } = JSON.parse(sessionStorage.getItem(KEPT) ?? "{}");
     if (path !== location.pathname) return; // another clip's
-    for (const [id, { area, url }] of Object.entries(thumbs)) {
+    for (const [id, { area, frame, url }] of Object.entries(thumbs)) {
       const bytes = Uint8Array.from(atob(url.split(",")[1]), (char) => char.charCodeAt(0));
       const image = await createImageBitmap(new Blob([bytes]));
       if (this.#thumbs.has(Number(id))) continue; // it was seen meanwhile
       const canvas = element("canvas", { width: image.width, height: image.height });
       canvas.getContext("2d").drawImage(image, 0, 0);
-      canvas.dataset.area = area;
+      Object.assign(canvas.dataset, { area, frame });
       this.#thumbs.set(Number(id), canvas);
     }
     this.page.panel?.update();
   }
 
   #keep() {
-    const thumbs = Object.fromEntries([...this.#thumbs].map(([id, canvas]) => [id, { area: canvas.dataset.area, url: canvas.toDataURL("image/jpeg") }]));
+    const thumbs = Object.fromEntries([...this.#thumbs].map(([id, canvas]) => [id, { ...canvas.dataset, url: canvas.toDataURL("image/jpeg") }]));
     sessionStorage.setItem(KEPT, JSON.stringify({ path: location.pathname, thumbs }));
   }
 
@@ -83,12 +83,13 @@ export class Objects {
     for (const [id, box] of boxes(map)) {
       if (this.page.store.document.objects[id] === undefined) continue;
       const known = this.#thumbs.get(id);
-      // The largest view of an object is the most telling one.
+      // The largest view of an object is the most telling one; a mask that was corrected is a better one.
       const area = (box.right - box.left) * (box.bottom - box.top);
-      if (known && Number(known.dataset.area) >= area) continue;
+      const isSame = Number(known?.dataset.frame) === this.page.frame;
+      if (known && (isSame ? Number(known.dataset.area) === area : Number(known.dataset.area) >= area)) continue;
       const canvas = known ?? document.createElement("canvas");
       draw(canvas, box, image, image.width / map.width);
-      canvas.dataset.area = area;
+      Object.assign(canvas.dataset, { area, frame: this.page.frame });
       this.#thumbs.set(id, canvas);
       isNew = true;
     }
