@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import threading
 import zipfile
 from pathlib import Path
@@ -87,6 +88,24 @@ def test_another_export_is_replaced_only_when_asked(exports: Exports, result: Pa
     exports.start(result, Order("png-matte", is_inverted=True), overwrite=True)
     exports.wait()
     assert exports.as_json()["state"] == "done"
+
+
+def test_what_was_made_is_told_until_its_masks_change(exports: Exports, result: Path):
+    for name in ("csv", "png-matte", "csv"):
+        exports.start(result, Order(name), overwrite=True)
+        exports.wait()
+    places = [str(result.with_name(f"out-{name}")) for name in ("csv", "png-matte")]
+    told = exports.as_json()["made"]
+    assert told == [{"output": place, "is_current": True} for place in places]
+    manifest = result / "manifest.json"
+    again = manifest.with_name("again")  # as a correction writes it
+    again.write_bytes(manifest.read_bytes())
+    again.replace(manifest)
+    assert [one["is_current"] for one in exports.as_json()["made"]] == [False, False]
+    exports.start(result, Order("png-matte", is_inverted=True), overwrite=True)
+    exports.wait()
+    shutil.rmtree(places[0])
+    assert exports.as_json()["made"] == [{"output": places[1], "is_current": True}]
 
 
 def test_a_cancelled_export_leaves_nothing_in_its_place(

@@ -12,6 +12,7 @@ import pytest
 from e2e.studio_here import served
 from e2e.studio_page import Tab, middle, wait_for_model
 from e2e.test_fix_browser import film
+from e2e.test_studio_run_browser import go
 from vos_cli.main import run as run_command
 
 pytestmark = pytest.mark.slow
@@ -72,6 +73,26 @@ def test_what_is_fine_is_remembered_and_passed_over(monkeypatch, window: Any, ou
         tab.page.mouse.click(*middle(tab, "#review li.isfine .fine"))
         tab.page.wait_for_selector("#review li.isfine", state="detached")
         assert json.loads((out / "reviewed.json").read_text())["fine"] == []
+        assert tab.errors == []
+
+
+def test_not_here_offers_the_frames_where_it_was_lost(monkeypatch, window: Any, out: Path):
+    lost = {"object_id": 1, "kind": "lost", "first": 10, "last": 20, "worst": 15, "amount": 1.0}
+
+    def add(route: Any) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, json={**answer.json(), "suspicious": [lost]})
+
+    with served(monkeypatch, "fix", out, "--device", "cpu") as here:
+        page = window.new_page()
+        page.route("**/api/timeline", add)
+        tab = Tab(page, here.link)
+        tab.page.wait_for_selector("#timeline-canvas[data-id='0']")
+        go(tab, 17)
+        tab.page.keyboard.press("x")
+        tab.page.wait_for_selector("#absent[open]")
+        values = [tab.page.input_value(f"#absent-{name}") for name in ("first", "last")]
+        assert values == ["10", "20"]
         assert tab.errors == []
 
 

@@ -42,12 +42,26 @@ def test_an_object_is_named_with_mouse_and_keys(monkeypatch, window: Any, clip: 
         tab.page.keyboard.press("Tab")
         tab.wait_for_server(3)
         assert tab.document()["objects"] == {"1": "boxes", "2": "pan"}
+        tab.page.mouse.click(*middle(tab, "#objects [data-object='2'] input"))
+        tab.page.keyboard.type("!")
+        tab.page.keyboard.press("Escape")  # as it was
+        assert tab.page.input_value("[aria-label='Name of object 2']") == "pan"
         assert tab.page.locator("[data-tool=box][aria-pressed=true]").count() == 1
+        tab.page.focus("#objects .colour")  # where it is once a colour was chosen
+        tab.page.keyboard.press("p")
+        tab.page.wait_for_selector("[data-tool=point][aria-pressed=true]")
+        tab.page.mouse.click(*middle(tab, "#frame-number"))
+        tab.page.keyboard.type("7")
+        tab.page.keyboard.press("Escape")  # stays where it was, and leaves the field
+        tab.page.keyboard.press("b")
+        tab.page.wait_for_selector("[data-tool=box][aria-pressed=true]")
+        assert tab.page.input_value("#frame-number") == "0"
         tab.page.mouse.click(*middle(tab, "#next"))
         tab.page.keyboard.press("ArrowLeft")
         tab.page.keyboard.press("Space")  # plays, and does not press the button again
         tab.page.wait_for_selector('#canvas[data-frame="23"]')
         assert tab.prompts() == []
+        assert tab.version() == 3
         assert tab.errors == []
 
 

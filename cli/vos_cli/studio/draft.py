@@ -16,8 +16,9 @@ from vos.errors import InputError, OutputError, VosError
 from vos.io.disk import output_errors, write_atomic
 from vos.io.paths import display_name
 from vos_cli.console.errors import message
-from vos_cli.studio.document import Document, read_document
+from vos_cli.studio.document import Document, History, read_document
 from vos_cli.studio.in_out import InOut
+from vos_cli.studio.steps import Steps, read_steps
 
 SCHEMA = 1
 
@@ -29,11 +30,21 @@ class Kept:
     document: the prompts and objects.
     in_out: the frames that were to be tracked.
     when: the time of the last change, ISO 8601 in UTC.
+    past: the states before, oldest first.
+    future: states that were taken back, the next one first.
     """
 
     document: Document
     in_out: InOut
     when: str
+    past: tuple[Document, ...] = ()
+    future: tuple[Document, ...] = ()
+
+    def onto(self, history: History) -> History:
+        """Return the history with this as its newest state, which its own steps lead to."""
+        if not self.past and not self.future:
+            return history.edit(self.document)
+        return History(self.document, self.past, self.future, history.version + 1)
 
     def as_json(self) -> dict[str, Any]:
         prompts = self.document.prompts
@@ -56,15 +67,16 @@ class Draft:
         self.path = path
         self.size_hw = size_hw
         self.error: str | None = None
+        self._steps = Steps()
 
-    def keep(self, document: Document, in_out: InOut) -> None:
+    def keep(self, history: History, in_out: InOut) -> None:
         """Write it in one move; a disk that is full is no reason to stop drawing."""
         content = {
             "schema": SCHEMA,
             "size_hw": self.size_hw,
             "when": now(),
             "in_out": in_out.as_json(),
-            **document.as_json(),
+            **self._steps.as_json(history),
         }
         try:
             write_atomic(self.path, json.dumps(content).encode())
@@ -101,11 +113,12 @@ class Draft:
                 raise ValueError("it was drawn on frames of another size")
             document = read_document(root["prompts"], root["objects"], self.size_hw)
             in_out, when = InOut.from_json(root["in_out"]), str(root["when"])
+            steps = read_steps(root["steps"], self.size_hw) if "steps" in root else ((), ())
         except VosError as error:
             raise self._unfit(message(error)) from error
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise self._unfit(str(error)) from error
-        return Kept(document, in_out, when)
+        return Kept(document, in_out, when, *steps)
 
     def _sweep(self) -> None:
         """Remove what commands have left that were killed while they wrote."""

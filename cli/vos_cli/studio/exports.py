@@ -46,11 +46,13 @@ class Exports(Background):
     """One export after the other, each into a folder beside the result.
 
     delivered: what the last one left behind; None before that.
+    made: what the masks were, by the folder that they were exported into, the newest last.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.delivered: Delivered | None = None
+        self.made: dict[Path, tuple[Path, object]] = {}
         self._place: Path | None = None
         self._notices: list[str] = []
         self._starting = threading.Lock()
@@ -77,7 +79,7 @@ class Exports(Background):
             self._begin("export", partial(self._export, result, order, overwrite=overwrite))
 
     def _export(self, result: Path, order: Order, *, overwrite: bool) -> None:
-        opened = open_finished(result)
+        stamp, opened = _stamp(result), open_finished(result)
         try:
             self.delivered = export_one(
                 opened,
@@ -88,6 +90,9 @@ class Exports(Background):
             )
         finally:
             opened.close()
+        if self._place is not None:
+            self.made.pop(self._place, None)
+            self.made[self._place] = (result, stamp)
 
     def _show(self, total: int) -> Counter:
         self._progress = _Watched(total, self._stop)
@@ -124,6 +129,11 @@ class Exports(Background):
             "files": len(files),
             "bytes": sum(path.stat().st_size for path in files),
             "file_name": files[0].name if len(files) == 1 else None,
+            "made": [
+                {"output": str(place), "is_current": stamp == _stamp(source)}
+                for place, (source, stamp) in reversed(self.made.items())
+                if place.exists()
+            ],
         }
 
     def offers(self, result: Path) -> dict[str, Any]:
@@ -241,6 +251,15 @@ class _Pieces(io.RawIOBase):
         piece = bytes(self._held)
         self._held.clear()
         return piece
+
+
+def _stamp(result: Path) -> object:
+    """Return what changes with the masks of a result: a correction writes the manifest anew."""
+    try:
+        found = (result / MANIFEST_NAME).stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
 
 
 def _describe(name: str) -> dict[str, Any]:

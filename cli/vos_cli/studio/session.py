@@ -269,7 +269,7 @@ class StudioSession:
                     )
                 if self.frames.is_complete:
                     check_frame_range(offer.drawn.document.prompts, self.frames.count)
-                self.history = self.history.edit(offer.drawn.document)
+                self.history = offer.drawn.onto(self.history)
                 self.in_out = offer.drawn.in_out
                 if self.runs is not None and self.runs.state == "stopped":
                     self.runs.version = self.history.version
@@ -353,7 +353,7 @@ class StudioSession:
         if self.history.now == self.in_files:
             self.draft.forget()
         else:
-            self.draft.keep(self.history.now, self.in_out)
+            self.draft.keep(self.history, self.in_out)
 
     def _on_fixed(self, prompts: Sequence[Prompt]) -> None:
         """Remove prompts that are part of the result now; what was drawn meanwhile stays."""

@@ -1,5 +1,7 @@
 // The bar: what its buttons say and when they can be pressed, the clip, the model.
 
+const BESIDE_NAME = 28; // CSS pixels of the model's button
+
 const byId = (id) => document.getElementById(id);
 
 // page: {store, run, fixing, clip}
@@ -27,9 +29,16 @@ function word(run, fixing, clip) {
 export function updateFacts(clip, { model, frames }) {
   const chip = byId("model");
   chip.className = `quiet chip ${model.error ? "failed" : model.is_ready ? "ready" : ""}`;
-  chip.textContent = model.is_ready ? (model.note ?? model.name) : (model.error ? "no model" : "loading the model");
+  // What is for trying out says so first; what to get instead follows where there is room for it.
+  const [first, ...more] = (model.is_ready ? (model.note ?? model.name) : (model.error ? "no model" : "loading the model")).split("; ");
+  const name = byId("model-name");
+  if (name.textContent !== first) {
+    name.textContent = first;
+    chip.style.minWidth = `${name.offsetWidth + BESIDE_NAME}px`;
+  }
+  byId("model-more").textContent = more.length ? `; ${more.join("; ")}` : "";
   chip.title = `${model.error ?? model.note ?? model.name ?? ""}\nShows the models on this machine`.trim();
-  byId("clip-facts").textContent = facts(clip, frames).join(" · ");
+  byId("clip-facts").textContent = byId("clip-facts").title = facts(clip, frames).join(" · ");
 }
 
 function facts(clip, { count, is_complete: isComplete }) {

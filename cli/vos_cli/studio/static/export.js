@@ -3,6 +3,7 @@
 import { Lost, blob, get, send } from "./api.js";
 import { copy } from "./copying.js";
 import { EDGES, chosenObjects, edges, fillObjects, makeEdges, sizeOf } from "./exportform.js";
+import { Delivered } from "./delivered.js";
 import { element } from "./rows.js";
 
 const POLL_MS = 300;
@@ -17,10 +18,12 @@ export class ExportDialog {
   #resting = 0;
   #isFollowing = false;
   #state = { state: "none" };
+  #asked = ""; // the form as it was exported last
 
   // page: {frame, clip, inOut, run, say(text, isBad), store, isOver}
   constructor(page) {
     this.page = page;
+    this.delivered = new Delivered(page);
     byId("export").addEventListener("click", () => this.open());
     makeEdges(part("edges"));
     part("form").addEventListener("input", () => this.#changed());
@@ -58,6 +61,20 @@ export class ExportDialog {
     this.#follow();
   }
 
+  // What was exported so far, and whether it is of the masks that there are now.
+  async refresh() {
+    const state = await get("/api/export");
+    if (!this.#isFollowing) this.#state = state;
+    this.#show();
+    if (state.state === "running") this.#follow();
+  }
+
+  // What was exported and is of the masks that there are now; for the last words of the page.
+  get words() {
+    const places = (this.#state.made ?? []).filter((one) => one.is_current).map((one) => one.output);
+    return places.length ? ` Exported into ${places.join(", ")}.` : "";
+  }
+
   // Whether an export is still being written, which is shown then.
   async isBusy() {
     const { state } = await get("/api/export");
@@ -89,7 +106,7 @@ export class ExportDialog {
     // The list of formats has no room for a whole line.
     part("about").textContent = `${summary[0].toUpperCase()}${summary.slice(1)}. ${soft}\nWritten to ${this.#offers.place}-${name}`;
     sessionStorage.setItem(KEPT, JSON.stringify({ format: name, edges: edges() }));
-    part("go").disabled = !chosenObjects().length || this.#state.state === "running";
+    this.#showNext();
     clearTimeout(this.#resting);
     this.#resting = setTimeout(() => this.#preview(), REST_MS);
   }
@@ -113,21 +130,41 @@ export class ExportDialog {
     }
   }
 
-  #start(overwrite) {
-    const sent = {
-      format: part("format").value, objects: chosenObjects(), edges: edges(), overwrite,
+  get #form() {
+    return {
+      format: part("format").value, objects: chosenObjects(), edges: edges(),
       bits: Number(part("bits").value), background: part("background").value.trim() || null,
       is_inverted: part("invert").checked, is_in_out: part("span").checked && this.page.inOut.isSet,
     };
-    return this.#ask(() => send("POST", "/api/export", sent)).then(() => this.#follow());
   }
 
+  async #start(overwrite) {
+    const form = this.#form;
+    this.#asked = ""; // until the state is that of this one
+    if (await this.#ask(() => send("POST", "/api/export", { ...form, overwrite }))) this.#asked = JSON.stringify(form);
+    await this.#follow();
+  }
+
+  // Once it is written as it was asked for, nothing is left to do here.
+  #showNext() {
+    const { state, output, made } = this.#state;
+    const isCurrent = made?.some((one) => one.output === output && one.is_current);
+    const isDone = state === "done" && isCurrent && JSON.stringify(this.#form) === this.#asked;
+    part("go").hidden = state === "running" || isDone;
+    part("go").disabled = !chosenObjects().length;
+    part("leave").textContent = isDone ? "Done" : "Close";
+    part("leave").classList.toggle("primary", isDone);
+  }
+
+  // Resolves to whether it was answered.
   async #ask(request) {
     try {
       this.#state = await request();
       this.#show();
+      return true;
     } catch (error) {
       this.#fail(error);
+      return false;
     }
   }
 
@@ -183,8 +220,8 @@ export class ExportDialog {
     part("get").textContent = files === 1 ? "Download" : "Download as zip";
     part("get").download = "";
     part("stop").hidden = !isRunning;
-    part("go").hidden = isRunning;
-    part("go").disabled = !chosenObjects().length;
+    this.#showNext();
+    this.delivered.show(this.#state.made ?? []);
     part("replace").hidden = !canReplace;
     byId("export-dialog").dataset.state = state;
   }

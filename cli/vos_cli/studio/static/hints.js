@@ -15,13 +15,19 @@ export function hint(page) {
   return after(page, own) ?? HINTS[page.tool];
 }
 
-// What comes after a box, where another one would take its place, and where a preview is seen.
-function after({ tool, clip, fixing, screen, object }, own) {
+// What comes after a box, where another one would take its place, and where a mask or a preview is seen.
+function after({ tool, fixing, screen, object, run, store }, own) {
   if (tool !== "box") return null;
-  const main = { pick: "Save and close", track: "Track", fix: "Fix" }[fixing ? "fix" : clip.mode];
+  if (run?.state === "done" && run.version === store.version && run.has_masks && !fixing) {
+    return "Space plays the result · Correct it, at the side, lists what looks wrong · Export: Ctrl+E";
+  }
+  if (run?.state === "stopped" && !fixing && screen.map && !own.length && !screen.about.from_prompts?.length) {
+    return "What is wrong here: clicks correct it (P: on the object, N: not), D paints, X: not here · Continue: Ctrl+Enter";
+  }
+  const next = run?.state === "running" ? "" : ` · ${document.getElementById("go").textContent}: Ctrl+Enter`;
   if (own.some((one) => one.type === "box")) {
-    return `Clicks correct the mask (P: on the object, N: not) · another box replaces this one · ${main}: Ctrl+Enter`;
+    return `Clicks correct the mask (P: on the object, N: not) · another box replaces this one${next}`;
   }
   const isPreview = screen.map && screen.about.from_prompts?.includes(object);
-  return isPreview ? `Clicks correct the preview (P: on the object, N: not) · ${main}: Ctrl+Enter` : null;
+  return isPreview ? `Clicks correct the preview (P: on the object, N: not)${next}` : null;
 }

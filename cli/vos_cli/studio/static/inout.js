@@ -62,7 +62,9 @@ export class InOut {
       handle.setAttribute("aria-valuemax", count - 1);
     }
     byId("points").hidden = count < 2;
-    byId("before-in").style.width = share(this.from);
+    byId("before-in").hidden = this.first === null;
+    byId("after-out").hidden = this.last === null;
+    byId("before-in").style.width = `calc(${share(this.from)} + 8px)`;
     byId("after-out").style.left = share(this.to);
   }
 

@@ -1,5 +1,6 @@
 // Keyboard shortcuts, and the list of them that `?` shows.
 
+const NOT_TEXT = ["range", "color", "checkbox"];
 const MOVES = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End"];
 
 export class Keys {
@@ -21,7 +22,9 @@ export class Keys {
       term.append(shown);
       const meaning = document.createElement("dd");
       meaning.textContent = text;
-      list.append(term, meaning);
+      const pair = document.createElement("div");
+      pair.append(term, meaning);
+      list.append(pair);
     });
     window.addEventListener("keydown", (event) => this.#press(event));
     window.addEventListener("click", letGo);
@@ -29,12 +32,12 @@ export class Keys {
 
   #press(event) {
     const { target } = event;
-    if (target instanceof HTMLInputElement && target.type !== "range") return;
+    if (target instanceof HTMLInputElement && !NOT_TEXT.includes(target.type)) return;
     if (document.querySelector("dialog[open]")) return;
     // Whoever came to a button with Tab presses it with these.
     const isCommand = event.ctrlKey || event.metaKey;
     const isPress = ["Enter", " "].includes(event.key) && !isCommand;
-    if (isPress && target.matches("button:focus-visible, a:focus-visible")) return;
+    if (isPress && target.matches("button:focus-visible, a:focus-visible, input[type=color]")) return;
     // A slider other than that of the frames is moved with the arrows itself.
     if (MOVES.includes(event.key) && target.matches("input[type=range]:not(#slider), [role=slider]")) return;
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;

@@ -224,7 +224,7 @@ class Page {
     if (!answer) return;
     const isHalfDone = this.isInterrupted || !this.run?.has_result;
     if (isHalfDone) await this.finish("Closed", "The track is still to be continued.", answer);
-    else await this.finish("Done", `The result is in ${this.run.output}.`, answer);
+    else await this.finish("Done", `The result is in ${this.run.output}.${this.exporting.words}`, answer);
   }
 
   async finish(title, text, { drop = false } = {}) {
@@ -304,6 +304,7 @@ class Page {
     updateButtons(this);
     this.fixing?.update();
     if (this.fixing && this.run.id !== masksBefore) this.#masksChanged();
+    if (this.run?.has_result && (this.run.id !== masksBefore || before === "running")) this.exporting.refresh().catch(() => {});
     if (!wasReady && model.is_ready) this.show(this.frame);
     if (this.run && !this.fixing && this.run.state !== before) this.#runChanged(before);
     this.isBusy = this.run?.state === "running" || !frames.is_complete || !(model.is_ready || model.error);
@@ -326,7 +327,7 @@ class Page {
       if (before === "running") this.say("Tracked. Space plays the result.");
       this.show(before === "running" && this.runPanel.isFollowing ? this.inOut.from : this.frame);
     } else if (before === "running") {
-      this.show(this.frame);
+      this.show(this.runPanel.isFollowing ? (this.run.newest ?? this.frame) : this.frame);
     }
   }
 

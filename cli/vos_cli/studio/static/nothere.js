@@ -33,14 +33,24 @@ export class NotHere {
     for (const id of ["absent-on", "absent-range"]) byId(id).hidden = page.clip.is_still;
     byId("absent-back").hidden = !isAbsent(store.document, object, frame);
     // A point that is not set is no reason to go back to the clip's beginning, where the object is.
-    const first = inOut.first ?? Math.min(frame, inOut.last ?? frame);
-    const last = inOut.last ?? Math.min(Math.max(first, frame) + 10, count - 1);
+    const lost = this.#lost();
+    const first = inOut.first ?? lost?.first ?? Math.min(frame, inOut.last ?? frame);
+    const last = inOut.last ?? lost?.last ?? Math.min(Math.max(first, frame) + 10, count - 1);
     [["absent-first", first], ["absent-last", last]].forEach(([id, valueAsNumber]) => {
       Object.assign(byId(id), { max: count - 1, valueAsNumber });
       byId(id).setCustomValidity("");
     });
     byId("absent").showModal();
     byId("absent-frame").focus();
+  }
+
+  // The frames around this one on which the object was lost, where In and Out say nothing else.
+  #lost() {
+    const { fixing, inOut, object, frame } = this.page;
+    if (inOut.isSet) return undefined;
+    return fixing?.data.suspicious.find(
+      (one) => one.kind === "lost" && one.object_id === object && one.first <= frame && frame <= one.last,
+    );
   }
 
   #set(first, last) {

@@ -6,14 +6,37 @@ import { element } from "./rows.js";
 const SIDE = 34; // CSS pixels
 const MARGIN = 0.12; // of the object's size, around it
 
+const KEPT = "vos thumbnails";
 const SVG = "http://www.w3.org/2000/svg";
 
 export class Objects {
   #thumbs = new Map();
 
-  // page: {looks, object, store, screen, clip, frame}
+  // page: {looks, object, store, screen, clip, frame, panel}
   constructor(page) {
     this.page = page;
+    this.#restore();
+  }
+
+  // A page that is opened again, or has turned into one that corrects, has them from the first.
+  async #restore() {
+    const { path, thumbs } = JSON.parse(sessionStorage.getItem(KEPT) ?? "{}");
+    if (path !== location.pathname) return; // another clip's
+    for (const [id, { area, frame, url }] of Object.entries(thumbs)) {
+      const bytes = Uint8Array.from(atob(url.split(",")[1]), (char) => char.charCodeAt(0));
+      const image = await createImageBitmap(new Blob([bytes]));
+      if (this.#thumbs.has(Number(id))) continue; // it was seen meanwhile
+      const canvas = element("canvas", { width: image.width, height: image.height });
+      canvas.getContext("2d").drawImage(image, 0, 0);
+      Object.assign(canvas.dataset, { area, frame });
+      this.#thumbs.set(Number(id), canvas);
+    }
+    this.page.panel?.update();
+  }
+
+  #keep() {
+    const thumbs = Object.fromEntries([...this.#thumbs].map(([id, canvas]) => [id, { ...canvas.dataset, url: canvas.toDataURL("image/jpeg") }]));
+    sessionStorage.setItem(KEPT, JSON.stringify({ path: location.pathname, thumbs }));
   }
 
   decorate(row, id) {
@@ -49,19 +72,28 @@ export class Objects {
     if (picture && thumb.firstChild !== picture) thumb.replaceChildren(picture);
   }
 
+  // Whoever gets the number of one that was removed is another.
+  forgetOthers(ids) {
+    for (const id of this.#thumbs.keys()) if (!ids.includes(id)) this.#thumbs.delete(id);
+  }
+
   // A frame was looked at: objects on it get their thumbnails. map: of its masks.
   seen(map, image) {
+    let isNew = false;
     for (const [id, box] of boxes(map)) {
       if (this.page.store.document.objects[id] === undefined) continue;
       const known = this.#thumbs.get(id);
-      // The largest view of an object is the most telling one.
+      // The largest view of an object is the most telling one; a mask that was corrected is a better one.
       const area = (box.right - box.left) * (box.bottom - box.top);
-      if (known && Number(known.dataset.area) >= area) continue;
+      const isSame = Number(known?.dataset.frame) === this.page.frame;
+      if (known && (isSame ? Number(known.dataset.area) === area : Number(known.dataset.area) >= area)) continue;
       const canvas = known ?? document.createElement("canvas");
       draw(canvas, box, image, image.width / map.width);
-      canvas.dataset.area = area;
+      Object.assign(canvas.dataset, { area, frame: this.page.frame });
       this.#thumbs.set(id, canvas);
+      isNew = true;
     }
+    if (isNew) this.#keep();
   }
 }
 

@@ -28,6 +28,7 @@ export class Panel {
 
   update() {
     const ids = Object.keys(this.page.store.document.objects).map(Number);
+    if (this.page.store.version >= 0) this.page.objects.forgetOthers(ids);
     arrange(this.#objects, ids, (id) => this.#makeObject(id), (row, id) => this.#fillObject(row, id));
     this.#updatePrompts();
   }
@@ -46,6 +47,7 @@ export class Panel {
       page.store.edit((document) => renamed(document, id, name.value.trim()));
     });
     name.addEventListener("keydown", (event) => {
+      if (event.key === "Escape") name.value = page.store.document.objects[id]; // as it was
       if (event.key === "Enter" || event.key === "Escape") name.blur();
       event.stopPropagation();
     });

@@ -25,7 +25,8 @@ export class Player {
     this.#slider.addEventListener("input", () => page.go(Number(this.#slider.value)));
     this.#number.addEventListener("change", () => page.go(Number(this.#number.value)));
     this.#number.addEventListener("keydown", (event) => {
-      if (event.key === "Enter") this.#number.blur();
+      if (event.key === "Escape") this.#number.value = page.frame; // as it was
+      if (["Enter", "Escape"].includes(event.key)) this.#number.blur(); // so that keys are shortcuts again
     });
     document.getElementById("previous").addEventListener("click", () => page.go(page.frame - 1));
     document.getElementById("next").addEventListener("click", () => page.go(page.frame + 1));

@@ -1,4 +1,4 @@
-// What each object was over time, under the frame slider and to its scale, or closer.
+// What each object was over time, under the frame slider and to its scale, between In and Out, or closer.
 
 import { Hover } from "./hover.js";
 import { Span } from "./span.js";
@@ -47,7 +47,8 @@ export class Timeline {
     document.getElementById("closer").addEventListener("click", () => this.zoom(2));
     document.getElementById("wider").addEventListener("click", () => this.zoom(0.5));
     document.getElementById("whole").addEventListener("click", () => {
-      this.span.whole();
+      if (this.span.isWhole) this.span.fit();
+      else this.span.whole();
       this.redraw();
     });
     new ResizeObserver(() => this.redraw()).observe(this.#canvas.parentElement);
@@ -71,7 +72,7 @@ export class Timeline {
     const ratio = window.devicePixelRatio;
     const size = [this.#canvas.clientWidth * ratio, this.#canvas.clientHeight * ratio].map(Math.round);
     const { page, span } = this;
-    span.follow();
+    span.update();
     this.#showSpan();
     const place = this.#place();
     const kind = [...size, ...Object.values(place), page.count, page.object, this.data.id].join();
@@ -138,8 +139,12 @@ export class Timeline {
   }
 
   #showSpan() {
-    const { from, to, isWhole } = this.span;
-    document.getElementById("whole").hidden = document.getElementById("span-text").hidden = isWhole;
+    const { from, to, isWhole, isNarrower } = this.span;
+    const whole = document.getElementById("whole");
+    whole.hidden = isWhole && !isNarrower;
+    whole.textContent = isWhole ? "Fit" : "Whole";
+    whole.title = isWhole ? "Only what is tracked, between In and Out" : "All frames of the clip";
+    document.getElementById("span-text").hidden = isWhole;
     document.getElementById("wider").disabled = isWhole;
     document.getElementById("span-text").textContent = `Frames ${Math.ceil(from)} to ${Math.floor(to)}`;
   }

@@ -7,6 +7,7 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from e2e import clips
@@ -19,8 +20,10 @@ pytest.importorskip("httpx2", reason="Starlette's test client needs it")
 from starlette.testclient import TestClient
 
 from studio_session import BOX, POINTS, put
+from vos.prompts import MaskPrompt
 from vos.prompts.file import prompts_from_json
-from vos_cli.studio.document import make_document
+from vos_cli.studio import steps
+from vos_cli.studio.document import Document, History, make_document
 from vos_cli.studio.draft import Kept, check_place, draft_beside
 from vos_cli.studio.in_out import InOut
 from vos_cli.studio.offers import Offer, find_result, find_stopped, read_draft
@@ -58,7 +61,7 @@ def test_every_change_is_on_the_disk_before_it_is_answered(
 def test_the_next_page_offers_it(page: TestClient, session: StudioSession):
     drawn = make_document(prompts_from_json([BOX]), {1: "dog"})
     assert session.draft is not None
-    session.draft.keep(drawn, InOut(1, 3))
+    session.draft.keep(History(drawn), InOut(1, 3))
     session.offer = Offer(kept(session))
     offer = page.get("/api/status").json()["offer"]
     assert (offer["drawn"]["prompts"], offer["result"]) == (1, None)
@@ -75,9 +78,66 @@ def test_the_next_page_offers_it(page: TestClient, session: StudioSession):
     assert page.post("/api/undo", json={"version": 1}).json()["prompts"] == []
 
 
+def test_steps_are_kept_with_what_is_drawn(page: TestClient, session: StudioSession):
+    twice = {"type": "scribble", "object_id": 1, "frame_idx": 0, "stroke_xy_px": [[9.5, 9.5]]}
+    put(page, 0, BOX)
+    put(page, 1, BOX, twice, twice, **{"1": "dog"})
+    put(page, 2, POINTS, **{"1": "dog", "2": ""})
+    page.post("/api/undo", json={"version": 3})
+    before = session.history
+    session.history = History(make_document((), {}))  # what a new command begins with
+    session.offer = Offer(kept(session))
+    assert page.post("/api/offer", json={"take": "drawn"}).status_code == 200
+    after = session.history
+    assert (after.now, after.past, after.future) == (before.now, before.past, before.future)
+    assert len(after.past[-1].prompts) == 1
+    assert len(after.now.prompts) == 3
+    assert page.post("/api/redo", json={"version": after.version}).json()["prompts"] == [POINTS]
+    for _ in range(3):
+        page.post("/api/undo", json={"version": session.history.version})
+    assert (session.history.now.prompts, session.history.past) == ((), ())
+
+
+def test_the_newest_steps_are_kept_and_masks_once(tmp_path: Path):
+    draft = draft_beside(tmp_path / "out", SIZE)
+    mask = MaskPrompt(1, np.random.default_rng(0).random(SIZE) < 0.5)
+    history = History(Document((), {1: ""}))
+    for index in range(80):
+        history = history.edit(Document((mask,), {1: f"{index}"}))
+        draft.keep(history, InOut())
+    found = draft.read()
+    assert found is not None
+    assert [one.objects[1] for one in found.past] == [f"{index}" for index in range(29, 79)]
+    assert found.past[0].prompts == (mask,)
+    assert draft.path.read_text().count("png_base64") == 2
+
+
+@pytest.mark.parametrize(("limit", "count"), [(620_000, 10), (200_000, 2), (30_000, 0)])
+def test_masks_that_are_large_leave_room_for_fewer_steps(
+    monkeypatch: pytest.MonkeyPatch, limit: int, count: int
+):
+    monkeypatch.setattr(steps, "_MOST_BYTES", limit)
+    dice, history = np.random.default_rng(0), History()
+    for _ in range(12):
+        history = history.edit(make_document([MaskPrompt(1, dice.random((600, 600)) < 0.5)], {}))
+    assert len(steps.Steps().as_json(history)["steps"]["past"]) == count
+
+
+@pytest.mark.parametrize("place", [7, -1, "0", None])
+def test_steps_that_cannot_be_are_said(tmp_path: Path, place: object):
+    draft, notes = draft_beside(tmp_path / "out", SIZE), []
+    drawn = make_document(prompts_from_json([BOX]), {})
+    draft.keep(History(drawn).edit(drawn), InOut())
+    root = json.loads(draft.path.read_text())
+    root["steps"]["past"][0]["prompts"] = [place]
+    draft.path.write_text(json.dumps(root))
+    assert read_draft(draft, make_document((), {}), notes) is None
+    assert draft.path.name in notes[0]
+
+
 def test_what_is_not_wanted_is_forgotten(page: TestClient, session: StudioSession):
     assert session.draft is not None
-    session.draft.keep(make_document(prompts_from_json([BOX]), {}), InOut())
+    session.draft.keep(History(make_document(prompts_from_json([BOX]), {})), InOut())
     session.offer = Offer(kept(session))
     page.post("/api/offer", json={"take": "new"})
     assert page.get("/api/document").json()["prompts"] == []
@@ -134,7 +194,7 @@ def test_a_link_in_its_place_is_not_followed(tmp_path: Path):
     precious, draft = tmp_path / "precious", draft_beside(tmp_path / "out", SIZE)
     precious.write_text("mine")
     draft.path.symlink_to(precious)
-    draft.keep(make_document((), {}), InOut())
+    draft.keep(History(make_document((), {})), InOut())
     assert precious.read_text() == "mine"
     assert not draft.path.is_symlink()
 
