@@ -25,9 +25,10 @@ from vos.refine.base import NoRefiner, PromptHistory
 from vos.refine.memory_gate import at_side
 from vos.refine.registry import KINDS, TrainableRefiner, build_refiner, load_refiner_config
 from vos.refine.sam2refiner.refiner import SAM2RefinerConfig, SAM2RefinerVideo
+from vos.track.engine import Engine, encode_frame
 from vos.track.policy import Fifo, StreamPosition
 from vos.track.session import Session
-from vos.track.step import Engine, encode_frame, track_frame
+from vos.track.step import track_frame
 
 TINY = "configs/sam2.1/sam2.1_hiera_t.yaml"
 NO_OBJECT = -1024.0
