@@ -31,7 +31,7 @@ from benchmarks.common import (
     write_result,
 )
 from vos.loading import load
-from vos.model.build import NanoSAM2
+from vos.model.networks.nano.build import NanoSAM2
 from vos.prompts import Box
 
 SIZE_HW = (360, 640)

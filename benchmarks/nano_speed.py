@@ -23,9 +23,9 @@ from torch.ao.quantization import quantize_dynamic
 from benchmarks.common import NANO, disk_box, machine, moving_frames, write_result
 from vos.bench.session import STEADY_FRAME
 from vos.loading import load
-from vos.model.build import build_nano
-from vos.model.load import prepare_network
-from vos.model.nano_config import NanoConfig
+from vos.model.networks.nano.build import build_nano
+from vos.model.networks.nano.config import NanoConfig
+from vos.model.prepare import prepare_network
 from vos.model.sam2 import Sam2Model
 from vos.prompts import Box
 from vos.track.policy import Fifo

@@ -39,13 +39,13 @@ from benchmarks.common import (
 from vos.api import Tracker
 from vos.bench.session import COMPILED_FRAME, STEADY_FRAME, disk_boxes
 from vos.bench.stages import SIZE_HW, make_clip
+from vos.io.queues import one_ahead
 from vos.io.results.folder import OutputFolder
 from vos.model import registry
-from vos.model.build import build_sam2
 from vos.model.gpu.transfer import Uploader
+from vos.model.networks.published import build_sam2
 from vos.prompts import Box
 from vos.settings import Settings
-from vos.stream import one_ahead
 from vos.track.look_ahead import prepare, with_following
 from vos_cli.job.job import Job
 from vos_cli.job.resumable import ResumableRun

@@ -26,10 +26,10 @@ from vos.bench.official import official_predictor
 from vos.bench.session import COMPILED_FRAME, Bench, Case, disk_boxes, moving_frames
 from vos.io.read.open import open_source
 from vos.loading import load
-from vos.model.build import build_sam2
 from vos.model.host_memory import keep_freed_memory
-from vos.model.load import prepare_network
+from vos.model.networks.published import build_sam2
 from vos.model.options import ModelOptions
+from vos.model.prepare import prepare_network
 from vos.model.sam2 import Sam2Model
 from vos.model.types import MemoryEntry
 from vos.prompts import Box

@@ -30,8 +30,8 @@ from benchmarks.common import (
 )
 from vos.bench.official import official_predictor
 from vos.io.read.open import open_source
-from vos.model.build import build_sam2
-from vos.model.load import prepare_network
+from vos.model.networks.published import build_sam2
+from vos.model.prepare import prepare_network
 from vos.model.sam2 import Sam2Model
 from vos.prompts import Box
 from vos.track.session import Session

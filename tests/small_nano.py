@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from vos.model.build import build_nano
-from vos.model.nano_config import NanoConfig
+from vos.model.networks.nano.build import build_nano
+from vos.model.networks.nano.config import NanoConfig
 from vos.model.sam2 import Sam2Model
 
 SIDE = 64

@@ -17,7 +17,8 @@ from vos.config import nearest
 from vos.errors import ConfigError, Parameter, PromptError, UsageError
 from vos.frame import FrameResult
 from vos.io.read.open import read_image
-from vos.model.load import load_model, pick_device, pick_dtype
+from vos.model.device import pick_device, pick_dtype
+from vos.model.load import load_model
 from vos.model.options import OPTION_NAMES, ModelOptions
 from vos.own_objects import check_device, take_objects
 from vos.policies import POLICIES, as_lag, check_lag

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar, get_args
+from typing import Any, Self
 
 import torch
 
-from vos.errors import PromptError, UsageError
 from vos.frame import Frame, FrameResult
-from vos.io.queues import MOST_BYTES, count_bytes, map_ahead, prefetch
+from vos.io.queues import map_ahead, one_ahead, prefetch
 from vos.io.read.scene_cuts import CutState, CutWatch, SceneCuts
 from vos.io.read.source import Source, TimePoint
 from vos.io.results.append_file import AppendFile
@@ -23,7 +21,7 @@ from vos.io.results.checkpoints import SavedState, as_count
 from vos.io.write.overlay.draw import overlay_colours
 from vos.model.gpu.overlay import OverlayPainter
 from vos.model.gpu.transfer import Uploader
-from vos.model.sam2 import Sam2Model
+from vos.passes import SessionMaker, plan_passes
 from vos.prompts import Absent, Direction, Prompt
 from vos.track.compose import Composing, Draw, ObjectLogits, begin_to_compose
 from vos.track.lag import Waiting
@@ -34,32 +32,13 @@ from vos.track.mattes import matte_pixels
 from vos.track.session import Session
 from vos.track.snapshot import SessionState, from_bytes, to_bytes
 
-T = TypeVar("T")
-
 PREPARED_AHEAD = 4
 """Frames resized for the model, or copied to its device, at once."""
 
 
-class SessionMaker(Protocol):
-    """The part of a tracker that a stream needs: its model, and a session for each pass."""
-
-    @property
-    def model(self) -> Sam2Model: ...
-
-    def session(
-        self,
-        prompts: Sequence[Prompt] = (),
-        *,
-        reverse: bool = False,
-        frame_count: int | None = None,
-        soft: bool = False,
-        lookout: Lookout | None = None,
-    ) -> Session: ...
-
-
 @dataclass(frozen=True, slots=True)
 class _Reached:
-    """What follows depends on after one frame: the session's state, and the cuts so far."""
+    """What the frames after this one depend on: the session's state, and the cuts so far."""
 
     state: SessionState | None
     cuts: CutWatch
@@ -106,32 +85,18 @@ class Stream:
         lookout: Lookout | None = None,
         resume: SavedState | None = None,
     ) -> None:
-        if lookout is None and all(isinstance(prompt, Absent) for prompt in prompts):
-            raise PromptError("no prompt: nothing to track; give a box, point, polygon or mask")
-        if direction not in get_args(Direction):
-            raise UsageError(
-                f"direction {direction!r}: not one of {', '.join(get_args(Direction))}"
-            )
-        if lookout is not None and direction != "forward":
-            raise UsageError(f"direction {direction!r}: a lookout goes forward; leave out one")
+        passes = plan_passes(
+            tracker,
+            source.info,
+            prompts,
+            direction=direction,
+            scene_cuts=scene_cuts,
+            soft=soft,
+            lookout=lookout,
+        )
         self._source, self._start, self._end = source, start, end
-        # Only a folder's length is certain, and only clips under 16 frames depend on it.
-        count = source.info.frame_count if source.info.kind != "video" else None
-        self._backward: Session | None = None
-        self._forward: Session | None = None
-        if direction != "forward":
-            used = prompts if direction == "backward" else _earliest(prompts)
-            indices = [one.frame_idx for one in used if not isinstance(one, Absent)]
-            self._top = max(indices)
-            # A mark is set where the results are given.
-            action = "off" if scene_cuts == "mark" else scene_cuts
-            self._cuts_below = CutWatch(action, min(indices), reverse=True)
-            self._backward = tracker.session(used, reverse=True, frame_count=count)
-        last_prompt = None
-        if direction != "backward":
-            last_prompt = max((prompt.frame_idx for prompt in prompts), default=0)
-            self._forward = tracker.session(prompts, frame_count=count, soft=soft, lookout=lookout)
-        self.cuts = CutWatch(scene_cuts, last_prompt)
+        self._backward, self._forward = passes.backward, passes.forward
+        self._top_idx, self._cuts_below, self.cuts = passes.top_idx, passes.cuts_below, passes.cuts
         self._soft = soft
         self._model, self._device = tracker.model, tracker.model.device
         self._upload = Uploader(tracker.model.device)
@@ -151,7 +116,7 @@ class Stream:
     def next_idx(self) -> int:
         """Return the index of the frame that comes next, if there is one."""
         if self.frame_idx is None:
-            return 0 if self._backward is None else self._top
+            return 0 if self._backward is None else self._top_idx
         return self.frame_idx + 1 if self._backward is None else max(self.frame_idx - 1, 0)
 
     @property
@@ -183,7 +148,7 @@ class Stream:
         first = _find_index(self._source, self._start)
         skip_to = None if self.frame_idx is None else self.frame_idx - 1
         if skip_to is None or skip_to >= first:
-            source = self._source.frames_reversed(self._top, first, skip_to=skip_to)
+            source = self._source.frames_reversed(self._top_idx, first, skip_to=skip_to)
             size = self._backward.look_ahead
             with (
                 prefetch(self._cuts_below.look(source)) as read,
@@ -382,43 +347,6 @@ class Stream:
 def _painter(device: torch.device) -> OverlayPainter:
     """Return the one painter of a device, whose drawing is recorded once."""
     return OverlayPainter(*overlay_colours(), device)
-
-
-def one_ahead(items: Iterable[T]) -> Iterator[T]:
-    """Yield each item when the next one has begun, so that a device is never without work.
-
-    Items that hold more than `MOST_BYTES` are not kept waiting. An error in the making of an item
-    is raised after those before it.
-    """
-    waiting: deque[T] = deque()
-    error: Exception | None = None
-    source = iter(items)
-    while error is None:
-        try:
-            waiting.append(next(source))
-        except StopIteration:
-            break
-        except Exception as raised:
-            error = raised
-            break
-        while len(waiting) > (count_bytes(waiting[-1]) <= MOST_BYTES):
-            yield waiting.popleft()
-            if not waiting:
-                break
-    while waiting:
-        yield waiting.popleft()
-    if error is not None:
-        raise error
-
-
-def _earliest(prompts: Sequence[Prompt]) -> list[Prompt]:
-    """Return each object's prompts on the first frame that shows it, and its absences before."""
-    first: dict[int, int] = {}
-    for prompt in prompts:
-        if not isinstance(prompt, Absent):
-            known = first.get(prompt.object_id, prompt.frame_idx)
-            first[prompt.object_id] = min(known, prompt.frame_idx)
-    return [prompt for prompt in prompts if prompt.frame_idx <= first.get(prompt.object_id, -1)]
 
 
 def _find_index(source: Source, start: TimePoint | None) -> int:

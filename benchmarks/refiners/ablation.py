@@ -27,8 +27,8 @@ from benchmarks.common import disk_box, machine, moving_frames, write_result
 from benchmarks.nano import mean_score
 from vos.api import Tracker
 from vos.loading import load
-from vos.model.build import NanoSAM2
-from vos.model.weights import compute_sha256
+from vos.model.files.weights import compute_sha256
+from vos.model.networks.nano.build import NanoSAM2
 from vos.prompts import Box, Points, Prompt
 from vos.refine.weights import load_refiner
 from vos.train.refiner.evaluate import evaluate_refiner

@@ -22,9 +22,10 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.common import in_fresh_process, machine, write_result
-from vos.model.build import build_nano, build_sam2
-from vos.model.load import prepare_network
-from vos.model.nano_config import NanoConfig
+from vos.model.networks.nano.build import build_nano
+from vos.model.networks.nano.config import NanoConfig
+from vos.model.networks.published import build_sam2
+from vos.model.prepare import prepare_network
 from vos.model.sam2 import Sam2Model
 from vos.model.types import ModelPrompt
 from vos.refine.base import PromptHistory

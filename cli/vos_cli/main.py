@@ -93,7 +93,7 @@ COMMANDS: dict[str, _Lazy] = {
         "Print what we see in a video or image folder.",
         "vos info video.mp4",
     ),
-    "eval": _Lazy("vos_cli.commands.eval", "app", "Score masks against ground truth."),
+    "eval": _Lazy("vos_cli.commands.eval.group", "app", "Score masks against ground truth."),
     "train": _Lazy("vos_cli.commands.train", "app", "Train refiners on a frozen base model."),
     "models": _Lazy("vos_cli.commands.models", "app", "List, get, find and check model weights."),
     "demo": _Lazy(

@@ -36,8 +36,8 @@ from vos.io.results.manifest import (
 )
 from vos.io.write.mask_png import encode_label_png
 from vos.io.write.stats_file import StatsFile
-from vos.model.load import NANO_CONFIG_KEY, nano_config
-from vos.model.weights import load_state_dict
+from vos.model.files.weights import load_state_dict
+from vos.model.networks.nano.file import NANO_CONFIG_KEY, read_nano_config
 from vos.prompts import parse_mask
 from vos.prompts.detections.first_boxes import take_first_boxes
 from vos.prompts.detections.read import read_detections
@@ -45,9 +45,9 @@ from vos.prompts.file import load_named_prompts
 from vos.refine.registry import RefinerSpec
 from vos.refine.resolve import HEADER_KEY, read_info
 from vos.settings import resolve
+from vos_cli.batch.clips.rows import read_rows
 from vos_cli.batch.folder import BatchFolder
-from vos_cli.batch.highlights import low_score_spans
-from vos_cli.batch.rows import read_rows
+from vos_cli.batch.report.highlights import low_score_spans
 from vos_cli.job.null_model import NullStream
 from vos_cli.job.resumable import reached
 from vos_eval.errors import EvalError
@@ -238,7 +238,7 @@ BINARY_KINDS = [
     Kind("checkpoint", _checkpoint, _checkpoint_bytes(SAVED), "checkpoint-00000001"),
     Kind("weights", load_state_dict, _torch_file()),
     Kind("safetensors", load_state_dict, _safetensors({})),
-    Kind("nano", nano_config, _safetensors({NANO_CONFIG_KEY: json.dumps(NANO)})),
+    Kind("nano", read_nano_config, _safetensors({NANO_CONFIG_KEY: json.dumps(NANO)})),
     Kind("refiner", read_info, _safetensors({HEADER_KEY: json.dumps(REFINER)})),
     Kind("mask", lambda p: parse_mask(str(p)), MASK),
     Kind("labels", read_labels, MASK),

@@ -11,8 +11,8 @@ import pytest
 
 from unit.cli.batch import fakes
 from vos.errors import InputError, OutputError
-from vos_cli.batch.events import Event
-from vos_cli.batch.local import run_local
+from vos_cli.batch.engines.events import Event
+from vos_cli.batch.engines.local import run_local
 
 Engine = Callable[..., Iterator[Event]]
 
@@ -21,7 +21,7 @@ Engine = Callable[..., Iterator[Event]]
 def ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A Ray of its own that believes in two GPUs."""
     pytest.importorskip("ray", reason="Ray is not installed (pip install 'vos[ray]')")
-    from vos_cli.batch.ray import plan as ray_plan
+    from vos_cli.batch.engines.ray import plan as ray_plan
 
     ray = ray_plan._import_ray()
     with pytest.MonkeyPatch.context() as patch:
@@ -37,7 +37,7 @@ def engine(request: pytest.FixtureRequest) -> Engine:
     if request.param == "local":
         return run_local
     ray = request.getfixturevalue("ray")
-    from vos_cli.batch.ray.engine import Share, run_ray
+    from vos_cli.batch.engines.ray.engine import Share, run_ray
 
     return partial(run_ray, ray, share=Share({"num_cpus": 1}, threads=1))
 
@@ -75,7 +75,7 @@ def test_nothing_to_do(engine: Engine):
 
 @pytest.mark.slow
 def test_ray_gives_each_worker_a_gpu_and_keeps_its_process(ray: Any, tmp_path: Path):
-    from vos_cli.batch.ray.engine import Share, run_ray
+    from vos_cli.batch.engines.ray.engine import Share, run_ray
 
     tasks = fakes.tasks(tmp_path, *"abcdefgh")
     share = Share({"num_gpus": 1, "num_cpus": 1})
@@ -91,7 +91,7 @@ def test_ray_refuses_nodes_that_do_not_see_the_files(
     missing: str, error: type[Exception], ray: Any, tmp_path: Path, monkeypatch, capsys
 ):
     """A node cannot be made blind here, so it is asked for other paths than there are."""
-    from vos_cli.batch.ray import engine as ray_engine
+    from vos_cli.batch.engines.ray import engine as ray_engine
 
     tasks = fakes.tasks(tmp_path, "a", "b")
     if missing == "token":

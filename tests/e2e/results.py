@@ -14,10 +14,10 @@ from vos.frame import FrameResult, ObjectResult
 from vos.io.read.open import open_source
 from vos.io.write.mask_png import read_label_png
 from vos.io.write.stats import make_rows
+from vos.model.files.weights import check_sha256
 from vos.model.load import ModelInfo
 from vos.model.registry import resolve
 from vos.model.sam2 import Sam2Model
-from vos.model.weights import check_sha256
 from vos.prompts import Box
 from vos.refine.base import NoRefiner
 from vos.settings import Settings

@@ -96,9 +96,8 @@ def test_other_settings_change_nothing(cli, tmp_path: Path):
     ],
 )
 def test_refused_before_anything(arguments, words: str, cli, tmp_path: Path, monkeypatch):
-    from vos_cli.batch import engines
 
-    monkeypatch.setattr(engines, "has_mps", lambda: False)
+    monkeypatch.setattr("vos_cli.batch.engines.plan.has_mps", lambda: False)
     (tmp_path / "in").mkdir()
     clips.images(tmp_path / "in/a", 1)
     ran = cli("batch", "in", "-o", "out", *NULL, *arguments)

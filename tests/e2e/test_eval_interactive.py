@@ -10,7 +10,7 @@ from PIL import Image
 
 import data_set_layouts as layouts
 from vos_cli import main
-from vos_cli.commands import eval_data_set
+from vos_cli.commands.eval import data_set
 from vos_cli.evaluate import predict, rounds
 from vos_cli.evaluate.clicks import Clicker
 from vos_eval.data_sets.davis import open_davis
@@ -21,7 +21,7 @@ def evaluate(monkeypatch, tracker, tmp_path):
     """Run `vos eval davis` for three rounds with a small tracker."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("vos.loading.load", lambda _options: tracker)
-    for module in (rounds, predict, eval_data_set):
+    for module in (rounds, predict, data_set):
         monkeypatch.setattr(module, "ROUNDS", 3)
     layouts.davis_2017(tmp_path / "D")
 

@@ -46,7 +46,7 @@ from pathlib import Path
 from unit.cli.batch import fakes
 from dataclasses import replace
 from vos.settings import Settings
-from vos_cli.batch.worker import run_task
+from vos_cli.batch.engines.worker import run_task
 (task,) = fakes.tasks(Path("."), "a.mp4")
 task = replace(task, job=replace(task.job, settings=Settings(model="null")))
 assert run_task(task, "w1", lambda *_: None).state == "done"

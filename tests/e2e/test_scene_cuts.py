@@ -17,8 +17,8 @@ from vos.model.load import ModelInfo
 from vos.prompts import Points
 from vos.refine.base import NoRefiner
 from vos.track.policy import Fifo
-from vos_cli.batch.clips import make_clips
-from vos_cli.batch.rows import read_rows
+from vos_cli.batch.clips.clip import make_clips
+from vos_cli.batch.clips.rows import read_rows
 from vos_cli.fix.edit import fix
 from vos_cli.fix.recompute import _Recompute
 from vos_cli.fix.result import open_result

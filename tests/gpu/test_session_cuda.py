@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from vos.bench.session import disk_boxes, moving_frames
+from vos.io.queues import one_ahead
 from vos.loading import load
 from vos.model.gpu.record_model import record_model
 from vos.model.gpu.recording import CudaRecorder
@@ -21,7 +22,6 @@ from vos.model.gpu.transfer import Uploader, fetch_later
 from vos.model.preprocess import resize_image
 from vos.model.sam2 import Sam2Model
 from vos.prompts import Box
-from vos.stream import one_ahead
 from vos.track.look_ahead import prepare, with_following
 from vos.track.mattes import matte_pixels
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from vos import config, settings
 from vos.errors import ConfigError, OutputError, Parameter, UsageError
 from vos.model import registry
-from vos.model.load import nano_config
-from vos.model.nano_config import NanoConfig
+from vos.model.networks.nano.config import NanoConfig
+from vos.model.networks.nano.file import read_nano_config
 from vos.model.options import ModelOptions
 from vos.settings import Settings
 from vos_cli.console.errors import message
@@ -161,7 +161,7 @@ def test_damaged_installation(presets: Path):
 
 def test_the_shipped_model_preset_is_the_embedded_model():
     config.presets_dir.cache_clear()
-    shipped = nano_config(registry.resolve("nano").path)
+    shipped = read_nano_config(registry.resolve("nano").path)
     assert config.load_preset(NanoConfig, "model", "nano") == shipped
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from vos import bounded
 from vos.bounded import UnfitError, decode_text, read_text
 from vos.config import load_yaml
-from vos.model.nano_config import NanoConfig
+from vos.model.networks.nano.config import NanoConfig
 from vos.prompts import Box, load_prompts, prompts_text
 from vos.settings import resolve
 

@@ -14,14 +14,13 @@ import vos
 from e2e import clips
 from stand_in import StandIn
 from vos.api import Tracker
-from vos.io import queues
 from vos.io.read.open import open_source
 from vos.io.write.overlay.encode import draw_yuv
 from vos.model.gpu.record_model import record_model
 from vos.model.load import ModelInfo
 from vos.model.sam2 import Sam2Model
 from vos.refine.base import NoRefiner
-from vos.stream import Stream, one_ahead
+from vos.stream import Stream
 from vos.track import look_ahead
 from vos.track.compose import compose
 from vos.track.policy import Fifo
@@ -61,25 +60,6 @@ def test_frames_are_resized_in_other_threads_where_the_model_sees_them(
             for one, other in zip(found, alone, strict=True):
                 assert np.array_equal(one.label_map, other.label_map)
                 assert one.objects == other.objects
-
-
-def test_an_item_is_given_when_the_next_has_begun_unless_it_is_large():
-    made: list[int] = []
-
-    def items(size: int):
-        for index in range(4):
-            made.append(index)
-            yield np.zeros(size, np.uint8)
-        raise ValueError("the end")
-
-    for size, ahead in ((1, 1), (queues.MOST_BYTES + 1, 0)):
-        made.clear()
-        stream = one_ahead(items(size))
-        for found in range(4):
-            next(stream)
-            assert made[-1] == min(found + ahead, 3)
-        with pytest.raises(ValueError, match="the end"):
-            next(stream)
 
 
 def test_the_overlay_is_drawn_where_the_frame_is(tracker, tmp_path):

@@ -21,11 +21,13 @@ from vos.bench.profile import RANGE, profile_stages
 from vos.config import preset_names
 from vos.errors import ModelError, Parameter, UsageError
 from vos.frame import Frame
+from vos.io.queues import one_ahead
 from vos.loading import find_policy
 from vos.model import registry
-from vos.model.build import build_published
+from vos.model.device import pick_device, pick_dtype
 from vos.model.gpu.transfer import Uploader
-from vos.model.load import load_model, make_ready, pick_device, pick_dtype
+from vos.model.load import load_model, make_ready
+from vos.model.networks.published import build_published
 from vos.model.options import ModelOptions
 from vos.model.sam2 import Sam2Model
 from vos.prompts import Box
@@ -33,7 +35,6 @@ from vos.prompts.kinds import MAX_OBJECT_ID
 from vos.refine.base import NoRefiner, Refiner
 from vos.refine.registry import build_refiner, load_refiner_config
 from vos.refine.weights import load_refiner
-from vos.stream import one_ahead
 from vos.track.compose import Composing, ObjectLogits, resize_to_video
 from vos.track.look_ahead import prepare, with_following
 from vos.track.session import Session

@@ -1,12 +1,14 @@
-"""Three bounded queues that let work overlap; order is kept and none grows without end.
+"""Four bounded queues that let work overlap; order is kept and none grows without end.
 
 * `Prefetch` (made with `prefetch`): one thread runs ahead of the consumer. For an iterator that
   must be advanced by one thread, as a decoder must.
 * `map_ahead`: several threads apply a function to the next few items. For work on each item that
   does not depend on the others, such as resizing.
+* `one_ahead`: no thread; the next item is begun before one is given. For work that a device goes on
+  with by itself, as a GPU does.
 * `WriteBehind`: one thread runs behind the producer. For writing, which must keep its order.
 
-In all three an error of the thread is raised in the caller, in its place among the items.
+In all four an error in the making of an item is raised in the caller, in its place among the items.
 
 Each is bounded by a count of items and by `MOST_BYTES`: fewer of large frames are held at once. An
 item that is larger by itself goes through alone, and the next one is made once it is asked for.
@@ -192,6 +194,33 @@ def map_ahead(work: Callable[[T], R], items: Iterable[T], most: int) -> Generato
             if waiting:
                 sizes.popleft()
                 yield waiting.popleft().result()
+    if error is not None:
+        raise error
+
+
+def one_ahead(items: Iterable[T]) -> Iterator[T]:
+    """Yield each item when the next one has begun, so that a device is never without work.
+
+    Items that hold more than `MOST_BYTES` are not kept waiting. An error in the making of an item
+    is raised after those before it.
+    """
+    waiting: deque[T] = deque()
+    error: Exception | None = None
+    source = iter(items)
+    while error is None:
+        try:
+            waiting.append(next(source))
+        except StopIteration:
+            break
+        except Exception as raised:
+            error = raised
+            break
+        while len(waiting) > (count_bytes(waiting[-1]) <= MOST_BYTES):
+            yield waiting.popleft()
+            if not waiting:
+                break
+    while waiting:
+        yield waiting.popleft()
     if error is not None:
         raise error
 

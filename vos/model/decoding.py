@@ -166,7 +166,7 @@ def choose_mask(
 def choose_again(
     net: SAM2Base, decoded: Decoded, chosen: Int[Tensor, " b"], *, exact: bool
 ) -> Decoded:
-    """Return an unprompted frame's prediction as it is with other masks chosen.
+    """Return an unprompted frame's prediction with other masks chosen.
 
     decoded: with the decoder's state. chosen: 0 to 2, which of the three alternatives, per row.
     Raises ValueError without the state.

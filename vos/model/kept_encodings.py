@@ -1,4 +1,4 @@
-"""Keep what sam2's modules compute on every frame though weights and input size decide it.
+"""Keep what depends on weights and input size alone, which sam2 computes anew on every frame.
 
 Each class here gives the same bits as the one it stands in for.
 """

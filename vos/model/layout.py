@@ -19,7 +19,7 @@ def to_image(tokens: Float[Tensor, "n b c"], shape: Sequence[int]) -> Float[Tens
 
 
 def with_token_strides(image: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-    """Turn an image into tokens and back, which gives the same values SAM 2's strides.
+    """Return the same values in the strides that they have in SAM 2, where they were tokens before.
 
     The strides decide the convolution kernel and so the last bits of its result.
     """

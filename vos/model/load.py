@@ -2,55 +2,33 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 from sam2.modeling.sam2_base import SAM2Base
-from torch import Tensor, nn
+from torch import Tensor
 
-from vos.bounded import parse_json
-from vos.config import from_mapping
-from vos.errors import CheckpointError, ConfigError, ModelError, Parameter, UsageError
+from vos.errors import CheckpointError, ModelError, Parameter, UsageError
 from vos.model import registry
-from vos.model.build import build_nano, build_published
 from vos.model.compiling import compile_model
-from vos.model.edgetam.attention import find_perceiver
-from vos.model.edgetam.perceiver import SIDE
-from vos.model.efficientnet import STEM_CHANNELS
-from vos.model.gpu.record_model import record_model
-from vos.model.host_memory import keep_freed_memory
-from vos.model.kept_encodings import keep_encodings
-from vos.model.nano_config import NanoConfig
-from vos.model.sam2 import Sam2Model
-from vos.model.sam3 import SIZE_STEP_PX, TRAINED_PX, Sam3Sizes, build_sam3, to_sam2_names
-from vos.model.weights import (
-    NANO_STEM,
+from vos.model.files.weights import (
     SAM3,
-    TRUNK_WIDTH,
     check_sha256,
     infer_architecture,
     info_command,
-    load_metadata,
     load_state_dict,
 )
-
-NANO_CONFIG_KEY = "vos.nano_config"
-_LARGEST_NANO = {
-    "image_size": 2048,
-    "embed_dim": 256,
-    "stages": 32,
-    "d_model": 1024,
-    "mem_dim": 1024,
-    "key_dim": 1024,
-    "memory_layers": 16,
-    "memory_slots": 64,
-    "pointer_span": 256,
-}
+from vos.model.gpu.record_model import record_model
+from vos.model.host_memory import keep_freed_memory
+from vos.model.networks.edgetam.attention import find_perceiver
+from vos.model.networks.edgetam.perceiver import SIDE
+from vos.model.networks.nano.file import build_nano_for_weights, read_nano_config
+from vos.model.networks.published import build_published
+from vos.model.networks.sam3 import SIZE_STEP_PX, TRAINED_PX, Sam3Sizes, build_sam3, to_sam2_names
+from vos.model.prepare import prepare_network
+from vos.model.sam2 import Sam2Model
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +85,8 @@ def load_model(
             f"get it again with `vos models pull {resolved.name}`"
         )
     if architecture == registry.EMBEDDED:
-        net: SAM2Base = _build_nano(nano_config(resolved.path), state, resolved.path)
+        config = read_nano_config(resolved.path)
+        net: SAM2Base = build_nano_for_weights(config, state, resolved.path)
     elif architecture == SAM3:
         net, state = _build_sam3(state, resolved.path), to_sam2_names(state)
     else:
@@ -144,7 +123,7 @@ def make_ready(
     compiled: bool = False,
     pool_memory: int = 1,
 ) -> Sam2Model:
-    """Make a model to run of a network with its weights.
+    """Make a model of a network that has its weights.
 
     image_size_px: input side; None is the model's own (1024 for SAM 2, as trained for nano). exact,
     pool_memory: see `Sam2Model`. compiled: see `compile_model`.
@@ -193,41 +172,6 @@ def _check_token_options(image_size_px: int | None, *, compiled: bool, pool_memo
         raise UsageError(Parameter("compile"), ": not for EdgeTAM yet; leave it out")
 
 
-def prepare_network(net: SAM2Base, *, exact: bool, image_size_px: int | None = None) -> SAM2Base:
-    """Edit a network in place for inference, and return it: the only place that does.
-
-    Position encodings and rotary tables are kept between frames (the same bits, 120 MB less at 1024
-    px). Unless exact, the mask decoder and the memory encoder take channels last, which saves a
-    tenth to a third of their time at 1024 px and changes their rounding; the image encoder would
-    gain nothing. image_size_px: as in `set_image_size`; None leaves it.
-    """
-    net.eval()
-    if image_size_px is not None:
-        set_image_size(net, image_size_px)
-    keep_encodings(net)
-    if not exact:
-        for part in (net.sam_mask_decoder, net.memory_encoder):
-            part.to(memory_format=torch.channels_last)
-        for block in net.memory_encoder.fuser.layers:
-            # In bfloat16 a strided operand makes `linear` repeat its weights per row.
-            block.pwconv1.register_forward_pre_hook(_make_contiguous)
-    return net
-
-
-def set_image_size(net: SAM2Base, size_px: int) -> None:
-    """Make a network take another input side (a multiple of 32). No weight depends on it."""
-    side = size_px // net.backbone_stride
-    encoder = net.sam_prompt_encoder
-    net.image_size, net.sam_image_embedding_size = size_px, side
-    encoder.image_embedding_size = (side, side)
-    encoder.input_image_size = (size_px, size_px)
-    encoder.mask_input_size = (4 * side, 4 * side)
-
-
-def _make_contiguous(_module: nn.Module, args: tuple[Tensor]) -> tuple[Tensor]:
-    return (args[0].contiguous(),)
-
-
 def _check_options(
     image_size_px: int | None, *, exact: bool, compiled: bool, pool_memory: int
 ) -> None:
@@ -250,49 +194,6 @@ def _check_options(
         )
 
 
-def nano_config(path: Path) -> NanoConfig:
-    """Read the architecture that a nano weight file was written with."""
-    text = load_metadata(path).get(NANO_CONFIG_KEY)
-    if text is None:
-        raise CheckpointError(
-            f"{path}: a small SAM 2 without its sizes ({NANO_CONFIG_KEY}); "
-            "write it with `python -m vos.train.nano --export`"
-        )
-    try:
-        config = from_mapping(NanoConfig, parse_json(text))
-    except (ValueError, ConfigError) as error:
-        raise CheckpointError(f"{path}: {NANO_CONFIG_KEY} is damaged ({error})") from error
-    if not 0 <= config.box_zoom <= 8:
-        raise CheckpointError(
-            f"{path}: {NANO_CONFIG_KEY} is damaged (box_zoom is {config.box_zoom})"
-        )
-    sizes = {name: size for name, size in asdict(config).items() if isinstance(size, int)}
-    for name, size in {**sizes, "stages": max(config.stages)}.items():
-        least = 0 if name == "key_dim" else 1
-        if not least <= size <= _LARGEST_NANO.get(name, 4096) or min(config.stages) < 1:
-            raise CheckpointError(f"{path}: {NANO_CONFIG_KEY} is damaged ({name} is {size})")
-    return config
-
-
-def _build_nano(config: NanoConfig, state: Mapping[str, Tensor], path: Path) -> SAM2Base:
-    """Build the network, after a look at the tensors: their sizes decide how much memory it takes.
-
-    Raises CheckpointError.
-    """
-    if config.trunk == "hiera":
-        trunk, width = state.get(TRUNK_WIDTH), config.embed_dim
-    else:
-        trunk, width = state.get(NANO_STEM), STEM_CHANNELS
-    decoder = state["sam_mask_decoder.iou_token.weight"]
-    if trunk is None or (trunk.shape[0], decoder.shape[1]) != (width, config.d_model):
-        raise CheckpointError(f"{path}: its tensors are of other sizes than {NANO_CONFIG_KEY} says")
-    try:
-        return build_nano(config)
-    # Widths that the heads do not divide, and the like.
-    except (AssertionError, ValueError, TypeError, RuntimeError, ArithmeticError) as error:
-        raise CheckpointError(f"{path}: {NANO_CONFIG_KEY} fits no network ({error})") from error
-
-
 def _build_sam3(state: Mapping[str, Tensor], path: Path) -> SAM2Base:
     try:
         return build_sam3(Sam3Sizes.of(state))
@@ -301,81 +202,6 @@ def _build_sam3(state: Mapping[str, Tensor], path: Path) -> SAM2Base:
             f"{path}: a SAM 3 that is incomplete or of other sizes ({error}); "
             f"`{info_command(path)}` says what it is"
         ) from error
-
-
-def save_nano(
-    path: Path, state: Mapping[str, Tensor], config: NanoConfig, card: Mapping[str, str]
-) -> None:
-    """Write fp16 safetensors with the sizes and a short provenance (`card`) in the header."""
-    halves = {name: t.detach().to("cpu", torch.float16).contiguous() for name, t in state.items()}
-    save_file(halves, path, {NANO_CONFIG_KEY: json.dumps(asdict(config)), **card})
-
-
-def pick_device(name: str) -> torch.device:
-    """Choose the device.
-
-    "auto" is the first CUDA device, else Apple's GPU, else the CPU.
-
-    Raises: UsageError for a device torch does not know or this machine does not have.
-    """
-    if name == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise UsageError(
-            Parameter("device", name), ": no such device; use auto, cpu, cuda, cuda:N or mps"
-        ) from None
-    try:
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise UsageError(
-            Parameter("device", name), *_explain_missing(device, str(error))
-        ) from error
-    return device
-
-
-def _explain_missing(device: torch.device, reason: str) -> tuple[str | Parameter, ...]:
-    """Say why torch cannot use a device, and what to do.
-
-    reason: torch's own text, which may be long and tells a user of torch little.
-    """
-    instead = Parameter("device", "cpu")
-    if device.type == "mps":
-        return ": no Apple GPU that this torch can use; use ", instead
-    brief = re.split(r"\. |[.;:]?\n", reason)[0].rstrip(".")
-    if device.type != "cuda":
-        return f": {brief}; use ", instead
-    count = torch.cuda.device_count()
-    if device.index is not None and 0 < count <= device.index:
-        here = "cuda:0" if count == 1 else f"cuda:0 to cuda:{count - 1}"
-        return f": no such device; this machine has {here}; use one of these, or ", instead
-    built_for = torch.version.cuda
-    if built_for is None and torch.version.hip is None:
-        why = f"torch {torch.__version__} is built without CUDA"
-        remedy = "install a torch with CUDA (https://pytorch.org/get-started)"
-    else:
-        needed = f"ROCm {torch.version.hip}" if built_for is None else f"CUDA {built_for}"
-        why = brief
-        remedy = f"install a driver for {needed}; a container has to be given the GPU (--gpus all)"
-    return f": no CUDA device here: {why}; use ", instead, f", or {remedy}"
-
-
-def pick_dtype(name: str, device: torch.device) -> torch.dtype:
-    """Choose the arithmetic.
-
-    "auto" is bfloat16 on CUDA and float32 elsewhere. float16 destroys SAM 2's tracks.
-
-    Raises: UsageError for anything but auto, float32 and bfloat16.
-    """
-    choices = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-    if name == "auto":
-        return torch.bfloat16 if device.type == "cuda" else torch.float32
-    if name not in choices:
-        raise UsageError(Parameter("dtype", name), f": not one of auto, {', '.join(choices)}")
-    return choices[name]
 
 
 def _fill(net: SAM2Base, state: Mapping[str, Tensor], path: Path) -> None:
@@ -397,6 +223,6 @@ def _fill(net: SAM2Base, state: Mapping[str, Tensor], path: Path) -> None:
         name = wrong[0]
         raise CheckpointError(
             f"{path}: {name} has shape {tuple(state[name].shape)}, this model needs "
-            f"{tuple(wanted[name].shape)}; is it a checkpoint of another size?"
+            f"{tuple(wanted[name].shape)}; are these weights of another size?"
         )
     net.load_state_dict({name: tensor.to(wanted[name].dtype) for name, tensor in state.items()})

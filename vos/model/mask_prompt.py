@@ -33,7 +33,7 @@ def take_mask(
     mask_size: int,
     obj_ptr: Float[Tensor, "b c"],
 ) -> Decoded:
-    """Return a mask as the prediction: certain where it holds anything, else of an absent object.
+    """Return a mask as the prediction, of full certainty; an empty one means an absent object.
 
     mask_size: side of the decoder's masks. obj_ptr: what the decoder made of the mask.
     """
@@ -55,7 +55,7 @@ def take_mask(
 
 
 def show_found(found: Found, decoded: Decoded) -> Decoded:
-    """Return what was found in place of the mask prompt that was made of it."""
+    """Return a mask prompt's prediction with what the prompt was made of in its place."""
     height, width = decoded.raw_logits.shape[-2:]
     return replace(
         decoded,

@@ -53,7 +53,7 @@ class FastPath(Protocol):
         ...
 
     def quicken(self, work: Callable[P, R], name: str, /) -> Callable[P, R]:
-        """Return a quicker form of a function of tensors that never looks at a value."""
+        """Return a quicker form of a function of tensors that never waits for a value."""
         ...
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from vos.model.decoding import resize_logits
 from vos.model.layout import with_token_strides
-from vos.model.propagation import STRIDE
+from vos.model.networks.nano.propagation import STRIDE
 from vos.model.types import FrameFeatures, MemoryEntry, MemoryInput
 
 

@@ -31,9 +31,9 @@ from vos.model.decoding import (
     resize_logits,
     run_mask_decoder,
 )
-from vos.model.edgetam.attention import TokenMemoryAttention, find_perceiver
 from vos.model.layout import to_image, to_tokens, with_token_strides
 from vos.model.mask_prompt import enlarge_mask, show_found, take_mask
+from vos.model.networks.edgetam.attention import TokenMemoryAttention, find_perceiver
 from vos.model.parts import FastPath, Parts, Refine
 from vos.model.preprocess import to_network
 from vos.model.remembering import encode_memory
@@ -146,8 +146,9 @@ class Sam2Model:
         return self.fast_path is not None and self.fast_path.encode is not None
 
     def encode_pixels(self, pixels: UInt8[Tensor, "b h w 3"]) -> FrameFeatures:
-        """Encode images in bytes, on the model's device: of its input size, or, where it
-        `resizes`, of any.
+        """Encode uint8 images on the model's device.
+
+        pixels: of the input's size, or of any size where the model `resizes`.
         """
         if self.fast_path is not None and self.fast_path.encode is not None:
             return self.fast_path.encode(pixels)
@@ -156,7 +157,7 @@ class Sam2Model:
     def quicken(self, work: Callable[P, R], name: str) -> Callable[P, R]:
         """Return a function of tensors as this model's device runs it fastest.
 
-        work: does the same for the same shapes and never looks at a value. name: for the log.
+        work: does the same for the same shapes and never waits for a value. name: for the log.
         """
         return work if self.fast_path is None else self.fast_path.quicken(work, name)
 
@@ -222,7 +223,7 @@ class Sam2Model:
         return embedding + self.net.get_submodule("propagation")(features.keys, recalls)
 
     def batch_key(self, recall: Recall) -> Hashable:
-        """Return what must be equal for recalls to go through the model in one batch, and fast."""
+        """Return a key that recalls share where one quick batch may hold them."""
         frames = ()
         if self.fast_path is not None:
             # Its steps compare a frame's keys once for all objects.
@@ -282,7 +283,7 @@ class Sam2Model:
         )
 
     def choose_again(self, decoded: Decoded, chosen: Int[Tensor, " b"]) -> Decoded:
-        """Return the prediction of an unprompted frame as it is with other masks chosen.
+        """Return the prediction of an unprompted frame with other masks chosen.
 
         decoded: of `decode`. chosen: which of the three alternatives, per row.
         """

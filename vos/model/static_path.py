@@ -45,7 +45,7 @@ class StaticPath:
         return work
 
     def fits(self, features: FrameFeatures, recalls: Sequence[Recall]) -> bool:
-        """recalls: of equal `shape`."""
+        """Tell whether the step knows these recalls, which are of equal `shape`."""
         return len(features.s16) == 1 and has_static_shapes(recalls, self._model.net)
 
     def condition(self, features: FrameFeatures, recalls: Sequence[Recall]) -> Tensor:

@@ -27,8 +27,8 @@ class FrameFeatures(TensorFields):
         None for a model without them.
     fpn4, fpn8: the same two levels before those projections, for refiners.
     image_2x: the same frame at twice the side, for refiners that want it.
-    keys: what `vos.model.propagation` compares positions by; None for a model without it. They may
-        have a row per image where the other fields have one per object.
+    keys: what `vos.model.networks.nano.propagation` compares positions by; None for a model without
+        it. They may have a row per image where the other fields have one per object.
     memory_keys: the same in bfloat16, as they are remembered.
     """
 

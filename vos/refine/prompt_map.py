@@ -129,7 +129,7 @@ class PromptMap(nn.Module):
 def _box_outline(
     points_xy: Float[Tensor, "b n 2"], labels: Int[Tensor, "b n"]
 ) -> tuple[Float[Tensor, "b 4 2 2"], Int[Tensor, "b 4"]]:
-    """The four edges of each row's box (one at most), padding where a row has none."""
+    """Return the four edges of each row's box (one at most), padding where a row has none."""
     marks = [labels == corner for corner in BOX_CORNERS]
     (x1, y1), (x2, y2) = ((points_xy * mark[..., None]).sum(dim=1).unbind(dim=-1) for mark in marks)
     around = torch.stack([x1, y1, x2, y1, x2, y2, x1, y2], dim=-1).reshape(-1, 4, 2)
@@ -141,7 +141,7 @@ def _box_outline(
 def _paint(
     lines: Float[Tensor, "b p 2 2"], labels: Int[Tensor, "b p"], side: int, radius: int
 ) -> tuple[Float[Tensor, "b m m"], Float[Tensor, "b m m"]]:
-    """Positive and negative plane; lines in map cells."""
+    """Return the positive and the negative plane of lines in map cells."""
     b = labels.shape[0]
     painted = torch.zeros(2, b, side, side, dtype=torch.bool, device=lines.device)
     at_once = max(1, CELLS_AT_ONCE // (b * side * side))
@@ -154,7 +154,7 @@ def _paint(
 
 
 def _within(lines: Float[Tensor, "b p 2 2"], side: int, radius: int) -> Bool[Tensor, "b p m m"]:
-    """Cells whose centre is at most `radius` away from each line piece."""
+    """Mark the cells whose centre is at most `radius` away from each line piece."""
     centre = torch.arange(side, device=lines.device) + 0.5
     (x1, y1), (x2, y2) = ((end[..., 0], end[..., 1]) for end in lines.unbind(dim=2))
     along_x, along_y = (x2 - x1)[..., None, None], (y2 - y1)[..., None, None]

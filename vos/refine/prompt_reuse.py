@@ -16,7 +16,7 @@ PromptReuse = Literal["first_frame", "none", "self"]
 
 
 def check_prompt_reuse(value: str) -> None:
-    """Raise ValueError for another value."""
+    """Raise ValueError for what is no rule of reuse."""
     if value not in get_args(PromptReuse):
         raise ValueError(f"prompt_reuse {value!r} is none of {', '.join(get_args(PromptReuse))}")
 

@@ -12,8 +12,8 @@ from safetensors import SafetensorError, safe_open
 
 from vos.bounded import parse_json
 from vos.errors import CheckpointError, ModelError, Parameter
+from vos.model.files.weights import compute_sha256, unreadable
 from vos.model.registry import expand_user, models_dir
-from vos.model.weights import compute_sha256, unreadable
 
 AUTO = "auto"
 NONE = "none"

@@ -9,9 +9,9 @@ import torch
 from safetensors.torch import save_file
 
 from vos.errors import CheckpointError, ConfigError
+from vos.model.files.weights import load_state_dict
 from vos.model.load import ModelInfo
 from vos.model.sam2 import Sam2Model
-from vos.model.weights import load_state_dict
 from vos.refine.base import NoRefiner, Refiner
 from vos.refine.registry import (
     RefinerSpec,

@@ -8,6 +8,7 @@ from random import Random
 from vos.synth.config import ClipConfig
 from vos.synth.disguise import disguise, make_crowd, patch_colours
 from vos.synth.events import approach, cast_shadows, hide, hide_and_return, passer, veil
+from vos.synth.objects.shapes import bar, blob
 from vos.synth.scene import (
     Body,
     Scene,
@@ -19,7 +20,6 @@ from vos.synth.scene import (
     any_wave,
     near_colour,
 )
-from vos.synth.shapes import bar, blob
 
 _CLUTTER_AREAS = (0.001, 0.06)
 

@@ -23,7 +23,7 @@ from vos.errors import UsageError
 from vos.synth.clip_script import any_scene
 from vos.synth.config import RICH, ClipConfig
 from vos.synth.effects import camera_effects
-from vos.synth.parts import Part
+from vos.synth.objects.parts import Part
 from vos.synth.poses import View, camera_view
 from vos.synth.raster import paint, texture_atlas
 from vos.synth.scene import Body, Camera, Paint, Scene, Wave

@@ -9,9 +9,9 @@ import math
 from random import Random
 
 from vos.synth.config import ClipConfig
-from vos.synth.parts import Part, Shape, extent
+from vos.synth.objects.parts import Part, Shape, extent
+from vos.synth.objects.shapes import any_shape, bar, blob, lattice, tree
 from vos.synth.scene import Body, Paint, Scene, Wave, any_body
-from vos.synth.shapes import any_shape, bar, blob, lattice, tree
 
 _COVER = 61
 

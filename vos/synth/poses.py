@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vos.synth.outlines import ROUND, Outline
+from vos.synth.objects.outlines import ROUND, Outline
 from vos.synth.scene import Scene, Wave
 
 _STILL = Wave().row()

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vos.synth.outlines import OUTLINE_BINS
+from vos.synth.objects.outlines import OUTLINE_BINS
 from vos.synth.poses import Column, Parts, Pose, View, body_poses, collect_parts, part_poses
 from vos.synth.scene import Scene
 

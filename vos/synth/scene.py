@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from random import Random
 
 from vos.synth.config import ClipConfig
-from vos.synth.parts import Shape, area
-from vos.synth.shapes import any_shape
+from vos.synth.objects.parts import Shape, area
+from vos.synth.objects.shapes import any_shape
 
 Colour = tuple[float, float, float]
 

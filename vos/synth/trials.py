@@ -17,7 +17,7 @@ import torch
 
 from vos.synth.clips import Clips, draw
 from vos.synth.config import ClipConfig
-from vos.synth.parts import Part
+from vos.synth.objects.parts import Part
 from vos.synth.scene import (
     Body,
     Scene,

@@ -154,7 +154,7 @@ def label_map(
 def label_pixels(
     logits: Mapping[int, Float[Tensor, "1 1 r r"]], size_hw: tuple[int, int]
 ) -> UInt8[Tensor, "h w"]:
-    """Label pixels as `label_map` does, on the device and without looking at a value.
+    """Label pixels as `label_map` does, on the device and without waiting for it.
 
     logits: of one object at least, in ascending order of their ids.
     """
@@ -173,7 +173,7 @@ def label_pixels(
 
 
 def detach_results(predictions: Mapping[int, Decoded]) -> dict[int, ObjectLogits]:
-    """Detach what users get of predictions (batch 1 each)."""
+    """Return what users get of predictions (batch 1 each), without gradients."""
     if not predictions:
         return {}
     decoded = predictions.values()

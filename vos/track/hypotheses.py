@@ -46,7 +46,7 @@ class PastMask:
 
 
 class Hypotheses(Protocol):
-    """What a policy says that follows several hypotheses about an object.
+    """The part of a policy that follows several hypotheses about an object.
 
     Frames with a prompt are left to the policy's `admit`, as the prompt says which one is right.
     """
@@ -61,7 +61,7 @@ class Hypotheses(Protocol):
         ...
 
     def pick(self, bank: MemoryBank, seen: Sequence[Candidates]) -> tuple[Pick, ...]:
-        """Return what goes on, the best one first; the same pick twice is one hypothesis.
+        """Return the masks to go on with, the best one first; equal picks are one hypothesis.
 
         seen: the masks that each hypothesis of `split` has on this frame.
         """

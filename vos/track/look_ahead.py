@@ -33,7 +33,7 @@ class GroupEncoder:
     def encode(
         self, model: Sam2Model, frame: Frame, following: Sequence[Frame] | None, size: int
     ) -> FrameFeatures:
-        """Return the features of `frame`, batch 1; those that it carries, if it was encoded before.
+        """Return the features of `frame`, batch 1: those that it carries, if any, else new ones.
 
         following: what comes after it in its group, as far as the stream goes; None for a stream
         that does not know. size: frames of a group; 1 encodes this one alone.

@@ -64,7 +64,7 @@ class Lookout:
     def find_masks(
         self, model: Sam2Model, frame: Frame, dtype: torch.dtype
     ) -> Iterator[Bool[np.ndarray, "h w"]]:
-        """Yield masks of the objects on a frame, the best first, whoever is tracked already."""
+        """Yield masks of all objects on a frame, tracked ones included, the best first."""
         if self.find is not None:
             for mask in self.find(frame):
                 yield _checked(mask, frame)

@@ -27,7 +27,7 @@ _LEAST_SLOPE = 1e-6
 def matte_pixels(
     logits: Mapping[int, Float[Tensor, "1 1 r r"]], size_hw: tuple[int, int]
 ) -> UInt8[Tensor, "n h w"]:
-    """Make the matte of each object, on the device and without looking at a value.
+    """Make the matte of each object, on the device and without waiting for it.
 
     A matte is 128 or more exactly where the object's own logit is above 0, before it is decided
     whose a pixel is that several objects claim: mattes of different objects may overlap.

@@ -69,7 +69,7 @@ class MemoryBank:
         return replace(self, recent=pointers_only + kept[forget:])
 
     def without_recent(self) -> MemoryBank:
-        """Return the bank as a new scene begins with it: recent frames, notes and other hypotheses
+        """Return the bank with which a new scene begins: recent frames, notes and other hypotheses
         are forgotten.
         """
         return replace(self, recent=(), policy_state=None, branches=())

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from vos.errors import FrameError, Parameter, PromptError, UsageError
-from vos.frame import IMAGE_RATE, Frame, FrameResult, check_frame, count_frame
+from vos.frame import IMAGE_RATE, Frame, FrameResult, check_frame
 from vos.model.sam2 import Sam2Model
 from vos.model.types import Decoded, ModelPrompt
 from vos.prompts.absence import Absences
@@ -29,12 +29,14 @@ from vos.track.compose import (
     label_pixels,
 )
 from vos.track.engine import EncodedFrame, Engine, look_at
+from vos.track.frame_order import FrameOrder, has_passed
 from vos.track.inputs import to_double_input, to_model_prompt
 from vos.track.look_ahead import GroupEncoder
 from vos.track.lookout import Lookout, Newcomer, Seen, look
 from vos.track.mattes import matte_pixels
 from vos.track.memory_bank import MemoryBank
 from vos.track.policy import Fifo, MemoryPolicy, StreamPosition
+from vos.track.prompts_ahead import PromptsAhead, keep_pairs
 from vos.track.snapshot import SessionState
 from vos.track.step import track_frame
 from vos.track.zoom import to_prompt, zoom_in
@@ -76,11 +78,9 @@ class Session:
     rate: Fraction = IMAGE_RATE
     lookout: Lookout | None = None
     _seen: Seen = field(default_factory=Seen)
-    _by_frame: dict[int, dict[int, ObjectPrompt]] | None = None
+    _ahead: PromptsAhead = field(default_factory=PromptsAhead)
     _absences: Absences = field(default_factory=Absences)
-    _size_hw: tuple[int, int] | None = None
-    _last_idx: int | None = None
-    _last_pts: Fraction | None = None
+    _order: FrameOrder = field(default_factory=FrameOrder)
     _encoder: GroupEncoder = field(default_factory=GroupEncoder)
 
     def __post_init__(self) -> None:
@@ -136,16 +136,16 @@ class Session:
         if not isinstance(frame, np.ndarray):
             check_frame(frame)
             return frame
-        idx = 0 if self._last_idx is None else self._last_idx + 1
-        is_begun = self._last_idx is None and (self.banks or self._by_frame is not None)
-        is_counted = self._last_pts in (None, (idx - 1) / self.rate)
-        if self.reverse or is_begun or not is_counted:
+        has_state = bool(self.banks) or self._ahead.by_frame is not None
+        is_begun = self._order.last_idx is None and has_state
+        counted = None if self.reverse or is_begun else self._order.count(frame, self.rate)
+        if counted is None:
             raise FrameError(
                 "an array has neither index nor time, and this session cannot count them: it goes "
                 "backward, was begun elsewhere, or its frames had times of their own; give "
                 'vos.Frame(image, Fraction(idx, rate), idx, f"{idx:05d}")'
             )
-        return count_frame(frame, idx, self.rate)
+        return counted
 
     def begin(self, frame: Frame, following: Sequence[Frame] | None = None) -> Composing:
         """Begin as `track` does, without waiting for the device; `wait` of the result does.
@@ -177,13 +177,13 @@ class Session:
     def decode(
         self, frame: Frame, following: Sequence[Frame] | None = None
     ) -> dict[int, ObjectLogits]:
-        """Return logits and scores per object; nothing before the first prompted frame, at no cost.
+        """Return logits and scores per object; frames before the first prompt cost nothing.
 
         following: the frames that come next, as `with_following` gives them; None if unknown.
 
         Raises as `track`.
         """
-        self._check_next(frame)
+        self._order.check_next(frame, reverse=self.reverse)
         objects = self._decode_known(frame, following)
         if self.lookout is not None:
             objects |= self._look(self.lookout, frame, following, objects)
@@ -267,14 +267,14 @@ class Session:
 
     @property
     def lag(self) -> int:
-        """Return for how many frames it pays to wait before `revise` is asked for a frame."""
+        """Return how many frames to wait before `revise` is asked about a frame."""
         hypotheses = self.policy.hypotheses
         return 0 if hypotheses is None else hypotheses.lag
 
     def revise(
         self, frame_idx: int, objects: Mapping[int, ObjectLogits]
     ) -> dict[int, ObjectLogits]:
-        """Return an earlier frame's objects as those hypotheses have them that are the best by now.
+        """Return an earlier frame's objects as the hypotheses that are best by now have them.
 
         objects: what `decode` returned on that frame, at most `lag` frames ago.
         """
@@ -295,18 +295,19 @@ class Session:
         nothing has changed then.
         """
         check_prompt(prompt)
-        if self._last_idx is not None and self._has_passed(prompt.frame_idx, self._last_idx):
+        last_idx = self._order.last_idx
+        if last_idx is not None and has_passed(prompt.frame_idx, last_idx, reverse=self.reverse):
             raise PromptError(
                 f"prompt on frame {prompt.frame_idx}: the stream has passed it and is at frame "
-                f"{self._last_idx}; prompt a frame to come, or begin another session"
+                f"{last_idx}; prompt a frame to come, or begin another session"
             )
         prompts = (*self.prompts, prompt)
         absences = Absences.of(prompts)
-        waiting = self._by_frame
-        if waiting is not None and self._size_hw is not None:
+        size_hw = self._order.size_hw
+        if self._ahead.by_frame is not None and size_hw is not None:
             same = [p for p in prompts if p.object_id == prompt.object_id]
-            merged = self._collect(same, self._size_hw)[prompt.frame_idx][prompt.object_id]
-            waiting.setdefault(prompt.frame_idx, {})[prompt.object_id] = merged
+            joined = self._collect(same, size_hw)[prompt.frame_idx][prompt.object_id]
+            self._ahead.add(prompt.frame_idx, prompt.object_id, joined)
         self.prompts, self._absences = prompts, absences
 
     def remove_object(self, object_id: int) -> None:
@@ -321,8 +322,7 @@ class Session:
         self.banks = {i: bank for i, bank in self.banks.items() if i != object_id}
         self.prompts = tuple(p for p in self.prompts if p.object_id != object_id)
         self._absences = Absences.of(self.prompts)
-        for by_object in (self._by_frame or {}).values():
-            by_object.pop(object_id, None)
+        self._ahead.remove(object_id)
 
     def forget_recent(self) -> None:
         """Remember of every object only its prompted frames: a new scene begins."""
@@ -330,22 +330,11 @@ class Session:
 
     def check_all_used(self) -> None:
         """Raise PromptError if a prompted frame never came."""
-        missed = sorted(idx for idx, by_object in (self._by_frame or {}).items() if by_object)
-        if self._by_frame is None and self.prompts:
-            missed = sorted({prompt.frame_idx for prompt in self.prompts})
-        if missed:
-            raise _outside_error(missed[0])
+        self._ahead.check_none_left(self.prompts)
 
     def snapshot(self) -> SessionState:
         """Return what the next frame depends on. Costs nothing: banks are immutable."""
-        waiting = None
-        if self._by_frame is not None:
-            waiting = tuple(
-                (idx, object_id)
-                for idx, by_object in self._by_frame.items()
-                for object_id in by_object
-            )
-        return SessionState(dict(self.banks), waiting, self._seen)
+        return SessionState(dict(self.banks), self._ahead.pairs(), self._seen)
 
     def resume(self, state: SessionState, size_hw: tuple[int, int]) -> Session:
         """Return a session that goes on where `snapshot` was taken, with this one's model, settings
@@ -357,19 +346,14 @@ class Session:
             self,
             banks=dict(state.banks),
             _seen=state.seen,
-            _by_frame=None,
-            _last_idx=None,
-            _last_pts=None,
+            _ahead=PromptsAhead(),
+            _order=FrameOrder(self._order.size_hw),
             _encoder=GroupEncoder(),
         )
-        if state.waiting is None:
-            return resumed
-        resumed._size_hw = size_hw
-        resumed._by_frame = {}
-        for frame_idx, by_object in resumed._collect(self.prompts, size_hw).items():
-            left = {i: one for i, one in by_object.items() if (frame_idx, i) in state.waiting}
-            if left:
-                resumed._by_frame[frame_idx] = left
+        if state.waiting is not None:
+            resumed._order.size_hw = size_hw
+            joined = resumed._collect(self.prompts, size_hw)
+            resumed._ahead = keep_pairs(joined, state.waiting)
         return resumed
 
     def state_bytes(self) -> int:
@@ -387,40 +371,12 @@ class Session:
         direction = "backward" if self.reverse else "forward"
         return collect(prompts, size_hw, direction=direction, known=self.banks)
 
-    def _check_next(self, frame: Frame) -> None:
-        """Refuse what cannot be the next frame, before anything has changed."""
-        check_frame(frame)
-        if self._size_hw not in (None, frame.size_hw):
-            height, width = self._size_hw
-            raise FrameError(
-                f"frame {frame.frame_idx} is {frame.size_hw[1]}x{frame.size_hw[0]}, those before "
-                f"{width}x{height}; a session has frames of one size: resize it, or begin another"
-            )
-        if self._last_idx is not None and self._has_passed(frame.frame_idx, self._last_idx):
-            way = "descending" if self.reverse else "ascending"
-            raise FrameError(
-                f"frame {frame.frame_idx} after frame {self._last_idx}; a session takes each frame "
-                f"once, in {way} order: begin another session to go back"
-            )
-
-    def _has_passed(self, idx: int, at: int) -> bool:
-        """Tell whether the stream, which has done frame `at`, will not reach frame `idx`."""
-        return idx >= at if self.reverse else idx <= at
-
-    def _check_none_passed(self, idx: int) -> None:
-        """Raise PromptError if the stream is behind a prompted frame and never reaches it."""
-        for prompted, by_object in sorted((self._by_frame or {}).items()):
-            if by_object and prompted != idx and self._has_passed(prompted, idx):
-                raise _outside_error(prompted)
-
     def _take_prompts(self, frame: Frame) -> dict[int, ObjectPrompt]:
-        by_frame = self._by_frame
-        if by_frame is None:
-            by_frame = self._by_frame = self._collect(self.prompts, frame.size_hw)
-        self._check_none_passed(frame.frame_idx)
-        self._size_hw = frame.size_hw
-        self._last_idx, self._last_pts = frame.frame_idx, frame.pts
-        return by_frame.pop(frame.frame_idx, {})
+        if self._ahead.by_frame is None:
+            self._ahead.by_frame = self._collect(self.prompts, frame.size_hw)
+        taken = self._ahead.take(frame.frame_idx, reverse=self.reverse)
+        self._order.advance(frame)
+        return taken
 
 
 def _to_model(engine: Engine, frame: Frame, prompt: ObjectPrompt, *, is_new: bool) -> ModelPrompt:
@@ -429,13 +385,3 @@ def _to_model(engine: Engine, frame: Frame, prompt: ObjectPrompt, *, is_new: boo
     if zoomed is not None:
         return to_prompt(zoomed, engine.model)
     return to_model_prompt(prompt, frame.size_hw, engine.model)
-
-
-def _outside_error(frame_idx: int) -> PromptError:
-    return PromptError(
-        f"prompt on frame {frame_idx}: the frames tracked do not include it; "
-        "give a frame inside the video and inside ",
-        Parameter("start"),
-        "/",
-        Parameter("end"),
-    )

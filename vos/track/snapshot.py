@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vos.model.torch_file import load_torch_file
+from vos.model.files.torch_file import load_torch_file
 from vos.model.types import MemoryEntry, ModelPrompt
 from vos.track.lookout import Seen
 from vos.track.memory_bank import MemoryBank, PolicyState

@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Mapping
 
-from vos_cli.batch.events import Event, Finished, Progressed, Started
+from vos_cli.batch.engines.events import Event, Finished, Progressed, Started
 
 _RATE_WINDOW_S = 60.0
 

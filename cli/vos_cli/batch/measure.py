@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from vos_cli.batch.engines import Plan
-from vos_cli.batch.events import Finished
+from vos_cli.batch.engines.events import Finished
+from vos_cli.batch.engines.plan import Plan
+from vos_cli.batch.engines.worker import Task
 from vos_cli.batch.folder import BatchFolder
 from vos_cli.batch.preflight import Probe, frames_to_track, table
-from vos_cli.batch.worker import Task
 from vos_cli.console.errors import one_line
 from vos_cli.console.progress import clock
 from vos_cli.console.tables import print_table

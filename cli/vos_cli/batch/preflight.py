@@ -23,7 +23,7 @@ from vos.io.results.manifest import is_input, read_manifest
 from vos.io.write.deliver.order import place_beside
 from vos.model import registry
 from vos.prompts import find_notes
-from vos_cli.batch.clips import Clip, strip_name
+from vos_cli.batch.clips.clip import Clip, strip_name
 from vos_cli.batch.folder import BatchFolder
 from vos_cli.console.errors import report
 from vos_cli.console.notices import stay_silent

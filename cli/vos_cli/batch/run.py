@@ -9,14 +9,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from vos_cli.batch.board import Board
-from vos_cli.batch.engines import Plan
-from vos_cli.batch.events import Finished
+from vos_cli.batch.engines.events import Finished
+from vos_cli.batch.engines.plan import Plan
+from vos_cli.batch.engines.worker import Task
 from vos_cli.batch.folder import BatchFolder, ClipResult
 from vos_cli.batch.on_done import Hook
 from vos_cli.batch.preflight import Probe, frames_to_track, refuse_other_settings
-from vos_cli.batch.report import About, Entry, Run, clip_json, write_reports
+from vos_cli.batch.report.report import About, Entry, Run, clip_json, write_reports
 from vos_cli.batch.view import open_view
-from vos_cli.batch.worker import Task
 from vos_cli.console.errors import Interrupted
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TextIO
 from vos.io.paths import display_name
 from vos.settings import Progress as Mode
 from vos_cli.batch.board import Board
-from vos_cli.batch.events import Event, Finished, Started, Stopping
+from vos_cli.batch.engines.events import Event, Finished, Started, Stopping
 from vos_cli.console.progress import JSON_PERIOD_S, PLAIN_PERIOD_S, clock, form_on
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vos.io.paths import display_name
-from vos_cli.batch.clips import Clip, other_name
+from vos_cli.batch.clips.clip import Clip, other_name
 from vos_cli.batch.folder import ClipResult
 from vos_cli.batch.preflight import Probe
 from vos_cli.batch.run import Ended

@@ -16,29 +16,29 @@ from vos.config import nearest
 from vos.errors import UsageError
 from vos.io.disk import output_errors
 from vos.model import registry
-from vos_cli.batch.about import describe_run
-from vos_cli.batch.clips import Clip, make_clips
-from vos_cli.batch.engines import Plan, local_plan, parse_devices, refuse_missing_devices
-from vos_cli.batch.find_clips import find_left_out, find_rows
+from vos_cli.batch.clips.clip import Clip, make_clips
+from vos_cli.batch.clips.find_clips import find_left_out, find_rows
+from vos_cli.batch.clips.name_template import check_template
+from vos_cli.batch.clips.rows import Row, read_rows
+from vos_cli.batch.engines.plan import Plan, local_plan, parse_devices, refuse_missing_devices
 from vos_cli.batch.folder import EXIT_SOME_FAILED, BatchFolder
 from vos_cli.batch.measure import estimate, print_plan, summary
-from vos_cli.batch.name_template import check_template
 from vos_cli.batch.on_done import parse_command
 from vos_cli.batch.preflight import probe_all
-from vos_cli.batch.rows import Row, read_rows
+from vos_cli.batch.report.about import describe_run
 from vos_cli.batch.run import Limits, run_batch
 from vos_cli.batch.watch import Round, watch_folder
 from vos_cli.console.errors import Interrupted
 from vos_cli.console.notices import notify, stay_silent, warn
-from vos_cli.options import track as options
+from vos_cli.options.shared import OUTPUT_PANEL, ProgressForm, Quiet, form_of_progress, parse_shard
 from vos_cli.options.takes import takes
-from vos_cli.options.track import TrackFlags, form_of_progress, parse_shard
+from vos_cli.options.track import TrackFlags
 
 ENGINES = ("local", "ray")
 _BATCH = "Batch"
 
 
-@takes(TrackFlags, verbose_panel=options.OUTPUT_PANEL)
+@takes(TrackFlags, verbose_panel=OUTPUT_PANEL)
 def batch(
     *,
     source: Annotated[
@@ -186,11 +186,11 @@ def batch(
     ] = False,
     as_json: Annotated[
         bool,
-        typer.Option("--json", help="report.json on stdout.", rich_help_panel=options.OUTPUT_PANEL),
+        typer.Option("--json", help="report.json on stdout.", rich_help_panel=OUTPUT_PANEL),
     ] = False,
     flags: TrackFlags,
-    progress: options.ProgressForm = None,
-    quiet: options.Quiet = False,
+    progress: ProgressForm = None,
+    quiet: Quiet = False,
 ) -> None:
     """Track many clips into one folder, each on its own; a report says how each went.
 
@@ -323,7 +323,7 @@ def _plan(
     if engine == "local":
         yield local_plan(jobs, device, devices)
         return
-    from vos_cli.batch.ray.plan import ray_plan
+    from vos_cli.batch.engines.ray.plan import ray_plan
 
     with ray_plan(jobs, ray_address, device) as plan:
         yield plan

@@ -26,9 +26,8 @@ from vos_cli.console.errors import one_line
 from vos_cli.console.notices import complain, notify, stay_silent, warn
 from vos_cli.console.progress import open_progress
 from vos_cli.console.tables import print_table
-from vos_cli.options import track as options
+from vos_cli.options.shared import OUTPUT_PANEL, Json, ProgressForm, Quiet, form_of_progress
 from vos_cli.options.takes import takes
-from vos_cli.options.track import OUTPUT_PANEL, form_of_progress
 from vos_eval.agreement import Comparison, compare
 from vos_eval.errors import EvalError
 from vos_eval.report.agreement import call, find_notes, to_json, write_comparison
@@ -76,9 +75,9 @@ def compare_command(
             rich_help_panel=OUTPUT_PANEL,
         ),
     ] = None,
-    as_json: options.Json = False,
-    progress: options.ProgressForm = None,
-    quiet: options.Quiet = False,
+    as_json: Json = False,
+    progress: ProgressForm = None,
+    quiet: Quiet = False,
 ) -> None:
     """Show where two results of one clip agree and where they part.
 

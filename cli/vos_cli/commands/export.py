@@ -23,9 +23,8 @@ from vos_cli.console.errors import Interrupted, message
 from vos_cli.console.notices import notify, stay_silent, warn
 from vos_cli.console.progress import open_progress
 from vos_cli.job.deliver import Delivered, export_one
-from vos_cli.options import track as options
+from vos_cli.options.shared import OUTPUT_PANEL, Json, ProgressForm, Quiet, form_of_progress
 from vos_cli.options.takes import takes
-from vos_cli.options.track import OUTPUT_PANEL, form_of_progress
 
 _WHAT = "What to export"
 _EDGES = "Edges of mattes (0 is off; in this order)"
@@ -216,9 +215,9 @@ def export_command(
             rich_help_panel=OUTPUT_PANEL,
         ),
     ] = False,
-    as_json: options.Json = False,
-    progress: options.ProgressForm = None,
-    quiet: options.Quiet = False,
+    as_json: Json = False,
+    progress: ProgressForm = None,
+    quiet: Quiet = False,
 ) -> None:
     """Write a finished result in a format that other programs take, and check that it arrived.
 

@@ -30,15 +30,15 @@ from vos_cli.fix.result import Result, open_result
 from vos_cli.fix.settings import model_line, settings_like
 from vos_cli.job.job import Say
 from vos_cli.job.run import load_tracker
-from vos_cli.options import track as options
+from vos_cli.options.shared import OUTPUT_PANEL, Host, Json, ProgressForm, Quiet, form_of_progress
 from vos_cli.options.takes import takes
-from vos_cli.options.track import TrackFlags, form_of_progress
+from vos_cli.options.track import DRAWN_OPTIONS, TrackFlags
 
 
 @takes(
     TrackFlags,
-    only=(*options.DRAWN_OPTIONS, "model", "refiner", "device"),
-    verbose_panel=options.OUTPUT_PANEL,
+    only=(*DRAWN_OPTIONS, "model", "refiner", "device"),
+    verbose_panel=OUTPUT_PANEL,
 )
 def fix(
     *,
@@ -56,10 +56,10 @@ def fix(
         str | None,
         typer.Option("--input", metavar="PATH", help="The input, where it was moved."),
     ] = None,
-    host: options.Host = None,
-    as_json: options.Json = False,
-    progress: options.ProgressForm = None,
-    quiet: options.Quiet = False,
+    host: Host = None,
+    as_json: Json = False,
+    progress: ProgressForm = None,
+    quiet: Quiet = False,
 ) -> None:
     """Correct a result: only the frames that a correction concerns are computed again.
 

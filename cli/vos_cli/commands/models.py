@@ -15,13 +15,13 @@ import typer
 
 from vos.errors import CheckpointError, ModelError
 from vos.model import registry
-from vos.model import weights as weight_file
+from vos.model.files import weights as weight_file
 from vos.model.registry import ModelEntry
 from vos_cli.console.errors import message
 from vos_cli.console.tables import print_table
 
 if TYPE_CHECKING:
-    from vos.model.identify import FileInfo
+    from vos.model.files.identify import FileInfo
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -104,7 +104,7 @@ def info(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Print what a weight file is, or what it nearly is, and whether it is of use here."""
-    from vos.model.identify import identify
+    from vos.model.files.identify import identify
 
     seen = identify(registry.resolve(spec))
     if as_json:
@@ -207,9 +207,7 @@ def _print_verified(entry: ModelEntry, found: Path) -> None:
 def _verify(entry: ModelEntry, found: Path) -> str:
     digest = weight_file.verify(entry, found)
     if entry.sha256 is None:  # nothing published to compare with, so see that it can be read
-        from vos.model import weights as checkpoint
-
-        checkpoint.load_state_dict(found)
+        weight_file.load_state_dict(found)
     return digest
 
 

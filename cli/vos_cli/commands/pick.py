@@ -17,15 +17,15 @@ from vos_cli.fix.overlay import redraw_overlay
 from vos_cli.fix.result import open_result
 from vos_cli.job.job import Job, Outcome, Say
 from vos_cli.job.run import find_outcome
-from vos_cli.options import track as options
+from vos_cli.options.shared import OUTPUT_PANEL, Host, Source
 from vos_cli.options.takes import takes
 from vos_cli.options.track import TrackFlags
 from vos_cli.studio.serve import serve
 
 
-@takes(TrackFlags, only=("model", "refiner", "device", "size"), verbose_panel=options.OUTPUT_PANEL)
+@takes(TrackFlags, only=("model", "refiner", "device", "size"), verbose_panel=OUTPUT_PANEL)
 def pick(
-    source: options.Source,
+    source: Source,
     *,
     output: Annotated[
         Path | None,
@@ -34,13 +34,13 @@ def pick(
             "--output",
             help="Prompt file to write; default INPUT.prompts.json beside the input. Prompts that "
             "are in it are shown.",
-            rich_help_panel=options.OUTPUT_PANEL,
+            rich_help_panel=OUTPUT_PANEL,
             metavar="FILE.json",
             show_default=False,
         ),
     ] = None,
     flags: TrackFlags,
-    host: options.Host = None,
+    host: Host = None,
 ) -> None:
     """Draw prompts on a page in the browser and save them to a file.
 

@@ -17,9 +17,9 @@ from vos_cli.job.everything import (
     list_stills,
     segment_everything,
 )
-from vos_cli.options import track as options
+from vos_cli.options.shared import OUTPUT_PANEL, Json, ProgressForm, Quiet, form_of_progress
 from vos_cli.options.takes import takes
-from vos_cli.options.track import MODEL_OPTIONS, TrackFlags, form_of_progress
+from vos_cli.options.track import MODEL_OPTIONS, TrackFlags
 
 _LOOK = "What to look for"
 
@@ -27,7 +27,7 @@ _LOOK = "What to look for"
 @takes(
     TrackFlags,
     only=[name for name in MODEL_OPTIONS if name not in ("policy", "refiner", "pool_memory")],
-    verbose_panel=options.OUTPUT_PANEL,
+    verbose_panel=OUTPUT_PANEL,
 )
 def everything(
     images: Annotated[
@@ -40,7 +40,7 @@ def everything(
             "-o",
             "--output",
             help="Folder to make; default IMAGE-everything beside the only input.",
-            rich_help_panel=options.OUTPUT_PANEL,
+            rich_help_panel=OUTPUT_PANEL,
             metavar="DIR",
             show_default=False,
         ),
@@ -78,9 +78,9 @@ def everything(
         typer.Option(help="Objects of an image at most, the best.", rich_help_panel=_LOOK),
     ] = MOST_OBJECTS,
     flags: TrackFlags,
-    as_json: options.Json = False,
-    progress: options.ProgressForm = None,
-    quiet: options.Quiet = False,
+    as_json: Json = False,
+    progress: ProgressForm = None,
+    quiet: Quiet = False,
 ) -> None:
     """Find all objects of images, without a prompt.
 

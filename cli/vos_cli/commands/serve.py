@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from vos_cli.console.notices import notify
-from vos_cli.options import track as options
+from vos_cli.options.shared import OUTPUT_PANEL, Host, Json
 from vos_cli.options.takes import takes
 from vos_cli.options.track import TrackFlags
 from vos_cli.serve.server import serve_api
@@ -18,7 +18,7 @@ _SERVER = "Server"
 _MODEL = ("model", "refiner", "policy", "device", "dtype", "exact", "compile", "size")
 
 
-@takes(TrackFlags, only=_MODEL, verbose_panel=options.OUTPUT_PANEL)
+@takes(TrackFlags, only=_MODEL, verbose_panel=OUTPUT_PANEL)
 def serve(
     *,
     flags: TrackFlags,
@@ -64,8 +64,8 @@ def serve(
             min=1,
         ),
     ] = 300.0,
-    host: options.Host = None,
-    as_json: options.Json = False,
+    host: Host = None,
+    as_json: Json = False,
 ) -> None:
     """Answer other programs over HTTP: they open a session, send frames, and get masks.
 

@@ -21,15 +21,24 @@ from vos_cli.job.everything import find_prompts
 from vos_cli.job.job import Job, Outcome, Say, default_output
 from vos_cli.job.run import load_tracker, run
 from vos_cli.options import live as live_options
-from vos_cli.options import track as options
 from vos_cli.options.bare import TOOLS, take_bare
+from vos_cli.options.shared import (
+    OUTPUT_PANEL,
+    PROMPTS_PANEL,
+    Host,
+    Json,
+    ProgressForm,
+    Quiet,
+    Source,
+    form_of_progress,
+)
 from vos_cli.options.takes import takes
-from vos_cli.options.track import TrackFlags, form_of_progress
+from vos_cli.options.track import PROMPT_OPTIONS, TrackFlags
 
 
-@takes(TrackFlags, verbose_panel=options.OUTPUT_PANEL)
+@takes(TrackFlags, verbose_panel=OUTPUT_PANEL)
 def track(
-    source: options.Source,
+    source: Source,
     *,
     output: Annotated[
         Path | None,
@@ -37,7 +46,7 @@ def track(
             "-o",
             "--output",
             help="Folder to write; default INPUT-vos beside the input.",
-            rich_help_panel=options.OUTPUT_PANEL,
+            rich_help_panel=OUTPUT_PANEL,
             metavar="DIR",
             show_default=False,
         ),
@@ -48,7 +57,7 @@ def track(
         typer.Option(
             "--everything",
             help="Find the objects on the first frame without a prompt, and track them.",
-            rich_help_panel=options.PROMPTS_PANEL,
+            rich_help_panel=PROMPTS_PANEL,
         ),
     ] = False,
     every: Annotated[
@@ -56,7 +65,7 @@ def track(
         typer.Option(
             "--every",
             help="With --everything: look again on every N-th frame, and track what is new there.",
-            rich_help_panel=options.PROMPTS_PANEL,
+            rich_help_panel=PROMPTS_PANEL,
             metavar="N",
             show_default=False,
         ),
@@ -64,10 +73,10 @@ def track(
     drop: live_options.Drop = None,
     reconnect: live_options.Reconnect = None,
     keep: live_options.Keep = None,
-    host: options.Host = None,
-    as_json: options.Json = False,
-    progress: options.ProgressForm = None,
-    quiet: options.Quiet = False,
+    host: Host = None,
+    as_json: Json = False,
+    progress: ProgressForm = None,
+    quiet: Quiet = False,
 ) -> None:
     """Follow the prompted objects through a video.
 
@@ -89,7 +98,7 @@ def track(
     live.refuse_for_a_file()
     folder = default_output(source) if output is None else output
     if everything:
-        if tool is not None or any(getattr(flags, name) for name in options.PROMPT_OPTIONS):
+        if tool is not None or any(getattr(flags, name) for name in PROMPT_OPTIONS):
             raise UsageError("--everything and prompts contradict each other; give one of them")
         if host is not None:
             raise UsageError("--host is for the page: leave it out, or give --box without a value")
@@ -132,7 +141,7 @@ def _track_live(
     folder = default_live_output(datetime.now()) if output is None else output
     job = flags.job_without_prompts(address.shown, folder, progress=form)
     check_live_job(job, address.shown)
-    if not any(getattr(flags, name) for name in options.PROMPT_OPTIONS):
+    if not any(getattr(flags, name) for name in PROMPT_OPTIONS):
         raise PromptError(live_options.NO_PROMPT)
     return run_live(
         live.job(address, job),

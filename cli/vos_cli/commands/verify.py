@@ -16,9 +16,8 @@ from vos.io.write.deliver.verify import read_shot, verify
 from vos_cli.console.errors import message
 from vos_cli.console.notices import notify, stay_silent, warn
 from vos_cli.console.progress import open_progress
-from vos_cli.options import track as options
+from vos_cli.options.shared import OUTPUT_PANEL, Json, ProgressForm, Quiet, form_of_progress
 from vos_cli.options.takes import takes
-from vos_cli.options.track import OUTPUT_PANEL, form_of_progress
 
 
 @takes(verbose_panel=OUTPUT_PANEL)
@@ -31,9 +30,9 @@ def verify_command(
         Path | None,
         typer.Option("--result", metavar="DIR", help="What it was made of, where it was moved."),
     ] = None,
-    as_json: options.Json = False,
-    progress: options.ProgressForm = None,
-    quiet: options.Quiet = False,
+    as_json: Json = False,
+    progress: ProgressForm = None,
+    quiet: Quiet = False,
 ) -> None:
     """Read an export back with another decoder than wrote it, and compare its mattes.
 

@@ -9,7 +9,7 @@ from typing import Any
 from vos import settings
 from vos.errors import ModelError, Parameter, UsageError
 from vos.model import registry
-from vos.model import weights as weight_file
+from vos.model.files import weights as weight_file
 from vos.refine.resolve import AUTO, NONE, RefinerInfo, resolve_refiner
 from vos.settings import Settings, as_rate
 

@@ -19,7 +19,7 @@ from vos.io.timecode import exact_text, format_time
 from vos.io.write.deliver.registry import check_format, get_format
 from vos.io.write.overlay.limits import check_overlay_size
 from vos.model import registry
-from vos.model import weights as weight_file
+from vos.model.files import weights as weight_file
 from vos.model.registry import ResolvedModel
 from vos.prompts import (
     Absent,

@@ -29,7 +29,7 @@ from vos.io.results.manifest import Fingerprint
 from vos.io.write.overlay.limits import check_overlay_size
 from vos.io.write.sink import Sink
 from vos.model import registry
-from vos.model import weights as weight_file
+from vos.model.files import weights as weight_file
 from vos.prompts import Absent, collect, find_notes, save_prompts
 from vos.prompts.file import NamedPrompts, check_size
 from vos.refine.resolve import resolve_refiner

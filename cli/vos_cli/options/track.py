@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from vos import settings
-from vos.errors import PromptError, UsageError
+from vos.errors import PromptError
 from vos.io.read.open import open_source
 from vos.io.results.layout import MATTES_NAME
 from vos.io.write.deliver.registry import FORMATS
@@ -29,64 +29,10 @@ from vos.prompts.detections.read import read_detections
 from vos.prompts.file import NamedPrompts, load_named_prompts
 from vos.settings import Settings
 from vos_cli.job.job import DIRECTIONS, SAVES, Job
+from vos_cli.options.shared import OUTPUT_PANEL, PROMPTS_PANEL, option
 
-PROMPTS_PANEL = "Prompts (each may be repeated; ID 1-255, default 1; FRAME default 0)"
 _RANGE = "What to track"
 _MODEL = "Model"
-OUTPUT_PANEL = "Output"
-
-
-def _option(*names: str, text: str, panel: str, metavar: str, choices: tuple[str, ...] = ()):
-    return typer.Option(
-        *names,
-        help=text,
-        rich_help_panel=panel,
-        metavar=metavar,
-        show_default=False,
-        autocompletion=(lambda: list(choices)) if choices else None,
-    )
-
-
-Source = Annotated[
-    str,
-    typer.Argument(
-        metavar="INPUT",
-        help="A video, a folder of images, a quoted glob of images, or a live source.",
-    ),
-]
-
-Host = Annotated[
-    str | None,
-    _option(
-        "--host",
-        text="Where the page listens: an address or name of this machine, 0.0.0.0 for all; default "
-        "127.0.0.1, which only this machine reaches.",
-        panel=OUTPUT_PANEL,
-        metavar="ADDRESS",
-    ),
-]
-
-Json = Annotated[
-    bool,
-    typer.Option("--json", help="One JSON object on stdout.", rich_help_panel=OUTPUT_PANEL),
-]
-
-ProgressForm = Annotated[
-    str | None,
-    _option(
-        "--progress",
-        text="auto (default), rich, plain, json or none.",
-        panel=OUTPUT_PANEL,
-        metavar="FORM",
-    ),
-]
-
-Quiet = Annotated[
-    bool,
-    typer.Option(
-        "-q", "--quiet", help="Only errors and warnings on stderr.", rich_help_panel=OUTPUT_PANEL
-    ),
-]
 
 MODEL_OPTIONS = OPTION_NAMES
 DRAWN_OPTIONS = ("box", "point", "neg_point", "polygon", "scribble", "mask", "absent", "prompts")
@@ -102,7 +48,7 @@ class TrackFlags:
 
     box: Annotated[
         tuple[str, ...],
-        _option(
+        option(
             "--box",
             text="A box; alone, it opens a page to draw in (--point, --polygon, --scribble too).",
             panel=PROMPTS_PANEL,
@@ -111,7 +57,7 @@ class TrackFlags:
     ] = ()
     point: Annotated[
         tuple[str, ...],
-        _option(
+        option(
             "--point",
             text="A point on the object.",
             panel=PROMPTS_PANEL,
@@ -120,7 +66,7 @@ class TrackFlags:
     ] = ()
     neg_point: Annotated[
         tuple[str, ...],
-        _option(
+        option(
             "--neg-point",
             text="A point that is not on the object.",
             panel=PROMPTS_PANEL,
@@ -129,13 +75,13 @@ class TrackFlags:
     ] = ()
     polygon: Annotated[
         tuple[str, ...],
-        _option(
+        option(
             "--polygon", text="An outline.", panel=PROMPTS_PANEL, metavar="[ID:]x,y,x,y,...[@FRAME]"
         ),
     ] = ()
     scribble: Annotated[
         tuple[str, ...],
-        _option(
+        option(
             "--scribble",
             text="A stroke over the object.",
             panel=PROMPTS_PANEL,
@@ -144,7 +90,7 @@ class TrackFlags:
     ] = ()
     mask: Annotated[
         tuple[str, ...],
-        _option(
+        option(
             "--mask",
             text="A mask or label image of the video's size.",
             panel=PROMPTS_PANEL,
@@ -153,7 +99,7 @@ class TrackFlags:
     ] = ()
     absent: Annotated[
         tuple[str, ...],
-        _option(
+        option(
             "--absent",
             text="Where an object is not; FRAME.. until it is prompted again.",
             panel=PROMPTS_PANEL,
@@ -162,11 +108,11 @@ class TrackFlags:
     ] = ()
     prompts: Annotated[
         Path | None,
-        _option("--prompts", text="A prompt file.", panel=PROMPTS_PANEL, metavar="FILE.json"),
+        option("--prompts", text="A prompt file.", panel=PROMPTS_PANEL, metavar="FILE.json"),
     ] = None
     boxes: Annotated[
         str | None,
-        _option(
+        option(
             "--boxes",
             text="Boxes of a detector, as COCO, YOLO or MOT: the first of each track is a prompt. "
             "FIRST is the number that the first frame has there.",
@@ -176,17 +122,17 @@ class TrackFlags:
     ] = None
     start: Annotated[
         str | None,
-        _option(
+        option(
             "--start", text="First frame: 300f, 10.5s or 00:00:10.5.", panel=_RANGE, metavar="T"
         ),
     ] = None
     end: Annotated[
         str | None,
-        _option("--end", text="Where to stop, exclusive.", panel=_RANGE, metavar="T"),
+        option("--end", text="Where to stop, exclusive.", panel=_RANGE, metavar="T"),
     ] = None
     direction: Annotated[
         str,
-        _option(
+        option(
             "--direction",
             text="forward (default), backward or both.",
             panel=_RANGE,
@@ -196,7 +142,7 @@ class TrackFlags:
     ] = "forward"
     save: Annotated[
         str | None,
-        _option(
+        option(
             "--save",
             text=f"What to write, of {','.join(SAVES)}; default all but mattes.",
             panel=OUTPUT_PANEL,
@@ -214,7 +160,7 @@ class TrackFlags:
     ] = False
     deliver: Annotated[
         str | None,
-        _option(
+        option(
             "--deliver",
             "--to",
             text="What to export beside the result, as `vos export` does; default nothing. Of "
@@ -225,7 +171,7 @@ class TrackFlags:
     ] = None
     model: Annotated[
         str | None,
-        _option(
+        option(
             "--model",
             text="auto (default), a name of `vos models list`, or a weight file.",
             panel=_MODEL,
@@ -234,7 +180,7 @@ class TrackFlags:
     ] = None
     refiner: Annotated[
         str | None,
-        _option(
+        option(
             "--refiner",
             text="auto (default: the one trained for this model), none, or a refiner file.",
             panel=_MODEL,
@@ -243,7 +189,7 @@ class TrackFlags:
     ] = None
     policy: Annotated[
         str | None,
-        _option(
+        option(
             "--policy",
             text=f"Memory; default fifo. {describe_policies()}.",
             panel=_MODEL,
@@ -252,7 +198,7 @@ class TrackFlags:
     ] = None
     lag: Annotated[
         int | None,
-        _option(
+        option(
             "--lag",
             text="With --policy long: write a frame's mask so many frames later, when more is "
             f"known; default 0, at most {MOST_LAG}.",
@@ -262,7 +208,7 @@ class TrackFlags:
     ] = None
     device: Annotated[
         str | None,
-        _option(
+        option(
             "--device",
             text="auto (default), cpu, cuda, cuda:N or mps.",
             panel=_MODEL,
@@ -271,7 +217,7 @@ class TrackFlags:
     ] = None
     dtype: Annotated[
         str | None,
-        _option(
+        option(
             "--dtype",
             text=f"One of {', '.join(settings.choices(Dtype))}.",
             panel=_MODEL,
@@ -296,7 +242,7 @@ class TrackFlags:
     ] = False
     size: Annotated[
         int | None,
-        _option(
+        option(
             "--size",
             text="Side of the model's input: 512 or 768 is faster and coarser than SAM 2's 1024.",
             panel=_MODEL,
@@ -305,7 +251,7 @@ class TrackFlags:
     ] = None
     pool_memory: Annotated[
         int | None,
-        _option(
+        option(
             "--pool-memory",
             text="2: attend to 2 x 2 memory tokens as one; faster, for inputs of 1024 px.",
             panel=_MODEL,
@@ -314,7 +260,7 @@ class TrackFlags:
     ] = None
     decoder: Annotated[
         str | None,
-        _option(
+        option(
             "--decoder",
             text="Video reader: pyav (default) or decord.",
             panel=_RANGE,
@@ -323,7 +269,7 @@ class TrackFlags:
     ] = None
     rate: Annotated[
         str | None,
-        _option(
+        option(
             "--rate",
             text="Frames per second of an image sequence, such as 30 or 30000/1001; default 24.",
             panel=_RANGE,
@@ -332,7 +278,7 @@ class TrackFlags:
     ] = None
     scene_cuts: Annotated[
         str | None,
-        _option(
+        option(
             "--scene-cuts",
             text="mark (default), off, stop: end there, or reset: remember only prompted frames.",
             panel=_RANGE,
@@ -422,18 +368,3 @@ class TrackFlags:
             settings=self.settings(progress),
             overwrite=self.overwrite,
         )
-
-
-def form_of_progress(progress: str | None, *, quiet: bool) -> str | None:
-    """Join --progress and --quiet to one form. Raises UsageError if they contradict."""
-    if quiet and progress not in (None, "none"):
-        raise UsageError(f"--quiet and --progress {progress} contradict each other; give one")
-    return "none" if quiet else progress
-
-
-def parse_shard(text: str) -> tuple[int, int]:
-    """Parse `i/n` to a 0-based index and a count. Raises UsageError."""
-    first, _, count = text.partition("/")
-    if not (first.isdecimal() and count.isdecimal() and 1 <= int(first) <= int(count)):
-        raise UsageError(f"--shard {text}: expected i/n with 1 <= i <= n, such as 1/4")
-    return int(first) - 1, int(count)

@@ -22,7 +22,7 @@ from vos.io.write.overlay.encode import SegmentEncoder, VideoForm
 from vos.io.write.overlay.encoders import NVENC
 from vos.model import registry
 from vos_cli import main
-from vos_cli.batch.ray.plan import keep_token_private
+from vos_cli.batch.engines.ray.plan import keep_token_private
 from vos_cli.console.errors import Carried, report
 from vos_cli.fix.settings import settings_like
 

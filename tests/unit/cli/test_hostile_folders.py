@@ -22,9 +22,9 @@ from vos.io.results.edits import EditStore
 from vos.prompts import Box
 from vos.settings import resolve as settings_of
 from vos_cli import main
+from vos_cli.batch.engines.worker import Task, run_task
 from vos_cli.batch.folder import BatchFolder, hold_shared
-from vos_cli.batch.report import Run, write_reports
-from vos_cli.batch.worker import Task, run_task
+from vos_cli.batch.report.report import Run, write_reports
 from vos_cli.job.job import Job
 
 FRAMES = 3

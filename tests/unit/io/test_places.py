@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from vos.errors import InputError
 from vos.io.places import refuse_place
 from vos.io.read.open import open_source
-from vos_cli.batch.rows import read_rows
+from vos_cli.batch.clips.rows import read_rows
 
 PLACES = {
     "https://example.org/a%20b.mp4?x=1": "a URL or stream; .* `ffmpeg -i 'https://example",

@@ -12,7 +12,7 @@ import pytest
 
 from vos.frame import Frame, FrameResult
 from vos.io import queues
-from vos.io.queues import WriteBehind, count_bytes, map_ahead, prefetch
+from vos.io.queues import WriteBehind, count_bytes, map_ahead, one_ahead, prefetch
 
 SOON_S = 5.0
 
@@ -103,3 +103,22 @@ def test_few_large_ones_wait_to_be_written(size, most, monkeypatch) -> None:
     gate.set()
     filler.join(SOON_S)
     assert written == [size] * 6
+
+
+def test_an_item_is_given_when_the_next_has_begun_unless_it_is_large():
+    made: list[int] = []
+
+    def items(size: int):
+        for index in range(4):
+            made.append(index)
+            yield np.zeros(size, np.uint8)
+        raise ValueError("the end")
+
+    for size, ahead in ((1, 1), (queues.MOST_BYTES + 1, 0)):
+        made.clear()
+        stream = one_ahead(items(size))
+        for found in range(4):
+            next(stream)
+            assert made[-1] == min(found + ahead, 3)
+        with pytest.raises(ValueError, match="the end"):
+            next(stream)

@@ -9,9 +9,9 @@ import torch
 from sam2.modeling.backbones.hieradet import Hiera
 from sam2.modeling.sam.transformer import RoPEAttention
 
-from vos.model.build import build_nano
 from vos.model.kept_encodings import MemoryRopeAttention, keep_encodings
-from vos.model.nano_config import NanoConfig
+from vos.model.networks.nano.build import build_nano
+from vos.model.networks.nano.config import NanoConfig
 
 CONFIG = NanoConfig(
     image_size=64, embed_dim=16, stages=(1, 1, 3), d_model=32, mem_dim=16, memory_layers=1

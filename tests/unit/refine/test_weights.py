@@ -16,9 +16,9 @@ from safetensors.torch import save_file
 import vos
 from small_nano import small_nano
 from vos.errors import CheckpointError, ModelError
+from vos.model.files.weights import compute_sha256
 from vos.model.load import ModelInfo
 from vos.model.sam2 import Sam2Model
-from vos.model.weights import compute_sha256
 from vos.refine import resolve
 from vos.refine.base import NoRefiner
 from vos.refine.registry import KINDS, build_refiner

@@ -15,11 +15,11 @@ from vos.synth import clips as synthetic
 from vos.synth.clips import Clips, contact_sheet, generate_clips
 from vos.synth.config import ClipConfig
 from vos.synth.effects import compress, defocus
-from vos.synth.outlines import ROUND, any_outline, ellipse, flip, polygon, rectangle
+from vos.synth.objects.outlines import ROUND, any_outline, ellipse, flip, polygon, rectangle
+from vos.synth.objects.shapes import any_shape
 from vos.synth.poses import waves
 from vos.synth.raster import sample_atlas, texture_atlas
 from vos.synth.scene import Wave
-from vos.synth.shapes import any_shape
 from vos.synth.textures import texture_pool
 
 PLAIN = ClipConfig(

@@ -14,7 +14,7 @@ from vos.synth.clip_script import any_scene
 from vos.synth.clips import Clips, generate_clips
 from vos.synth.config import RICH, ClipConfig
 from vos.synth.effects import halve_chroma
-from vos.synth.parts import Part, extent
+from vos.synth.objects.parts import Part, extent
 from vos.synth.poses import View
 from vos.synth.textures import natural_pool
 

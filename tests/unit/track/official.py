@@ -14,7 +14,7 @@ from sam2.sam2_video_predictor import SAM2VideoPredictor
 
 from vos.bench.official import official_predictor
 from vos.frame import Frame
-from vos.model.build import build_sam2
+from vos.model.networks.published import build_sam2
 from vos.model.sam2 import Sam2Model
 from vos.prompts import Box, MaskPrompt, Points, Prompt
 

@@ -10,7 +10,7 @@ import torch
 from sam2.automatic_mask_generator import SAM2AutomaticMaskGenerator
 
 from vos.errors import UsageError
-from vos.model.build import build_sam2
+from vos.model.networks.published import build_sam2
 from vos.model.preprocess import image_to_input
 from vos.model.sam2 import Sam2Model
 from vos.track.everything import Crop, Everything, find_everything, make_crops

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.unit.track.official import Pair, ask, build_pair, propagate, write_clip
-from vos.model.build import build_sam2
+from vos.model.networks.published import build_sam2
 from vos.prompts import Box, MaskPrompt, Points
 from vos.track.compose import label_map, resize_to_video
 from vos.track.session import Session

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from vos.errors import PromptError
-from vos.model.torch_file import ForeignError
+from vos.model.files.torch_file import ForeignError
 from vos.model.types import MemoryEntry
 from vos.prompts.kinds import Absent, Box, MaskPrompt, Points
 from vos.track.memory_bank import MemoryBank

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from tests.small_nano import small_nano
 from vos.errors import CheckpointError
 from vos.frame import Frame
-from vos.model.load import nano_config, save_nano
-from vos.model.nano_config import NanoConfig
+from vos.model.networks.nano.config import NanoConfig
+from vos.model.networks.nano.file import read_nano_config, save_nano
 from vos.model.sam2 import Sam2Model
 from vos.prompts.collect import collect
 from vos.prompts.kinds import Box, MaskPrompt, ObjectPrompt, Points
@@ -179,6 +179,6 @@ def test_masks_are_taken_as_they_are(model: Sam2Model):
 def test_a_weight_file_says_whether_boxes_are_looked_at_closer(tmp_path):
     for times, path in ((1.6, tmp_path / "a.safetensors"), (-1.0, tmp_path / "b.safetensors")):
         save_nano(path, {"x": torch.zeros(1)}, NanoConfig(box_zoom=times), {})
-    assert nano_config(tmp_path / "a.safetensors").box_zoom == 1.6
+    assert read_nano_config(tmp_path / "a.safetensors").box_zoom == 1.6
     with pytest.raises(CheckpointError, match="box_zoom is -1"):
-        nano_config(tmp_path / "b.safetensors")
+        read_nano_config(tmp_path / "b.safetensors")

@@ -140,7 +140,7 @@ class CachedMemoryAttention:
             key = split_heads(cross.k_proj(tokens + positions), cross.num_heads)
             rotate(key, self._table(cross, spatial.shape[-1], self._pool, key.device))
             keys.append(key)
-            if not should_fold(cross, key):
+            if not should_attend_in_chunks(cross, key):
                 values.append(split_heads(cross.v_proj(tokens), cross.num_heads))
         return _Projected(tokens, tuple(keys), tuple(values))
 
@@ -199,16 +199,17 @@ def make_rotations(cross: RoPEAttention, side: int, pool: int) -> Complex[Tensor
     return torch.polar(torch.ones_like(angles), angles)
 
 
-def should_fold(cross: RoPEAttention, key: Tensor) -> bool:
-    """Tell whether to attend in chunks: written for one head, it pays where fp32 is dear."""
+def should_attend_in_chunks(cross: RoPEAttention, key: Tensor) -> bool:
+    """Tell whether `attend_in_chunks` is quicker: on a CPU in fp32, and it knows one head only."""
     return cross.num_heads == 1 and key.device.type == "cpu" and key.dtype == torch.float32
 
 
 def make_pooled_bias(
     pool: int, in_maps: int, pointers: Float[Tensor, "r p m"]
 ) -> Float[Tensor, " tokens"] | None:
-    """Make the bias by which a pooled token counts for all of its parts; None where
-    none is pooled. in_maps: tokens of all maps of an object; those of its pointers come after them.
+    """Make the bias by which a pooled token counts for all of its parts; None if none is pooled.
+
+    in_maps: tokens of all maps of an object; those of its pointers come after them.
     """
     if pool == 1:
         return None

@@ -23,13 +23,13 @@ from vos.model.attention.cached import (
     attend_in_heads,
     make_pooled_bias,
     make_rotations,
-    should_fold,
+    should_attend_in_chunks,
     split_heads,
 )
 from vos.model.attention.pointers import pointer_places
 from vos.model.host_memory import to_device
 from vos.model.layout import to_image, to_tokens
-from vos.model.propagation import Propagation, read_keys
+from vos.model.networks.nano.propagation import Propagation, read_keys
 from vos.model.tensor_fields import TensorFields
 from vos.model.types import Decoded, FrameFeatures, MemoryEntry, MemoryInput, PromptTokens, Recall
 
@@ -197,7 +197,7 @@ class StaticMemoryAttention:
         table = self._query_turns if keys is queries else self._key_turns
         k = torch.cat([rotate_real(k[:, :, :turned], table), k[:, :, turned:]], dim=2)
         q = q.expand(len(k), -1, -1, -1)
-        if should_fold(attention, k) and values.shape[-1] < k.shape[-1]:
+        if should_attend_in_chunks(attention, k) and values.shape[-1] < k.shape[-1]:
             return attention.out_proj(attention.v_proj(_in_chunks(q[:, 0], k[:, 0], values, bias)))
         v = split_heads(attention.v_proj(values), attention.num_heads)
         return attention.out_proj(attend_in_heads(q, k, v, bias))

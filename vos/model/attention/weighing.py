@@ -20,7 +20,7 @@ def weigh(
     places: Float[Tensor, "t _ m"],
     weights: Float[Tensor, "t _ 1"] | float,
 ) -> Float[Tensor, "t b m"]:
-    """Return the places with which the keys of these tokens are `weights` times as large."""
+    """Return position encodings that make the keys of these tokens `weights` times as large."""
     return weights * (tokens + places) - tokens
 
 
@@ -40,7 +40,7 @@ def weigh_pointers(
     pointers: Float[Tensor, "p r m"],
     places: Float[Tensor, "p r m"],
 ) -> Float[Tensor, "p r m"]:
-    """Return the places of pointer tokens with the weights that the recalls give them."""
+    """Return position encodings that give pointer tokens the weights of the recalls."""
     weights = [recall.pointer_weights for recall in recalls]
     if not weights[0] or not len(pointers):
         return places

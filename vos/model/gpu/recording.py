@@ -171,7 +171,7 @@ class Recorded(Generic[R]):
 
 
 def copy_into(targets: Sequence[Tensor], sources: Sequence[Tensor]) -> None:
-    """Copy tensors of equal shapes, those on the device in a launch for each kind of number."""
+    """Copy tensors of equal shapes; those on the device take one launch per dtype."""
     near: list[int] = []
     for index, (target, source) in enumerate(zip(targets, sources, strict=True)):
         if source.device == target.device:
@@ -183,7 +183,7 @@ def copy_into(targets: Sequence[Tensor], sources: Sequence[Tensor]) -> None:
 
 
 def copy_out(value: R) -> R:
-    """Return the same with tensors of its own, copied in a launch for each kind of number."""
+    """Return a copy with tensors of its own, made by one launch per dtype."""
     found = list(find_tensors(value))
     copies = [torch.empty_like(tensor) for tensor in found]
     if found:

@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 
 from vos.config import load_preset
-from vos.model.load import nano_config
-from vos.model.nano_config import NanoConfig
+from vos.model.networks.nano.config import NanoConfig
+from vos.model.networks.nano.file import read_nano_config
 from vos.synth.pasted import PastedConfig, has_images
 from vos.train.nano.stages import make_stages
 from vos.train.nano.trainer import TrainConfig, Trainer, export
@@ -53,7 +53,7 @@ def main() -> None:
     )
     if args.start_from:
         # Such weights track already. Nothing is gained before the rate falls: it falls at once.
-        model = replace(nano_config(args.start_from), image_size=config.model.image_size)
+        model = replace(read_nano_config(args.start_from), image_size=config.model.image_size)
         config = replace(config, stages=config.stages[-1:], decay_share=0.9, model=model)
     trainer = Trainer(args.out, config, args.minutes, torch.device(args.device))
     checkpoint = args.out / "checkpoint.pt"

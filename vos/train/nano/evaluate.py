@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from vos.model.load import set_image_size
+from vos.model.prepare import set_image_size
 from vos.model.preprocess import normalise
 from vos.model.sam2 import Sam2Model
 from vos.refine.base import NoRefiner, Refiner

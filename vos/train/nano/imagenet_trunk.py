@@ -27,7 +27,7 @@ _BLOCK_CONVOLUTION = re.compile(r"(_blocks\.(\d+)\.)(_\w+_conv)\.weight")
 
 
 def fold_norms(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return weights for `vos.model.efficientnet.EfficientNetLite0`.
+    """Return weights for `vos.model.networks.nano.efficientnet.EfficientNetLite0`.
 
     state: of efficientnet_lite_pytorch's `EfficientNet`; its head is left out.
     """

@@ -19,14 +19,15 @@ from torch import nn
 
 from vos.config import from_mapping
 from vos.errors import CheckpointError
-from vos.model.build import build_nano
-from vos.model.efficientnet import EfficientNetLite0
-from vos.model.load import prepare_network, save_nano, set_image_size
-from vos.model.nano_config import NanoConfig
+from vos.model.files.torch_file import load_torch_file
+from vos.model.files.weights import compute_sha256, load_state_dict
+from vos.model.networks.nano.build import build_nano
+from vos.model.networks.nano.config import NanoConfig
+from vos.model.networks.nano.efficientnet import EfficientNetLite0
+from vos.model.networks.nano.file import save_nano
+from vos.model.prepare import prepare_network, set_image_size
 from vos.model.preprocess import normalise
 from vos.model.sam2 import Sam2Model
-from vos.model.torch_file import load_torch_file
-from vos.model.weights import compute_sha256, load_state_dict
 from vos.synth.clips import RICH
 from vos.train.nano.clip_feed import ClipFeed, ClipShape, pick_objects
 from vos.train.nano.objective import clip_loss, image_loss

@@ -19,8 +19,9 @@ import torch
 from torch import Tensor
 
 from vos.errors import CheckpointError, ConfigError, Parameter, TrainingError, UsageError
-from vos.model.load import load_model, pick_device
-from vos.model.torch_file import load_torch_file
+from vos.model.device import pick_device
+from vos.model.files.torch_file import load_torch_file
+from vos.model.load import load_model
 from vos.refine.base import NoRefiner
 from vos.refine.registry import TrainableRefiner, build_refiner, config_as_data, load_refiner_config
 from vos.refine.resolve import read_info

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from vos.prompts import Box
 from vos.settings import Settings
-from vos_cli.batch.events import Event, Finished
+from vos_cli.batch.engines.events import Event, Finished
+from vos_cli.batch.engines.worker import OnProgress, Task
 from vos_cli.batch.folder import BatchFolder, ClipResult
-from vos_cli.batch.worker import OnProgress, Task
 from vos_cli.console.errors import Interrupted
 from vos_cli.job.job import Job
 

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from vos_cli.batch import preflight
-from vos_cli.batch.clips import Clip
+from vos_cli.batch.clips.clip import Clip
 from vos_cli.batch.folder import BatchFolder
 from vos_cli.batch.preflight import Probe, probe_all
 from vos_cli.options.track import TrackFlags

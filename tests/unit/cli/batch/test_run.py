@@ -10,12 +10,12 @@ import pytest
 
 from unit.cli.batch import fakes
 from vos.errors import OtherOutputError
-from vos_cli.batch.clips import Clip
-from vos_cli.batch.events import Event, Finished
+from vos_cli.batch.clips.clip import Clip
+from vos_cli.batch.engines.events import Event, Finished
+from vos_cli.batch.engines.worker import Task
 from vos_cli.batch.folder import BatchFolder, ClipResult
 from vos_cli.batch.preflight import Probe
 from vos_cli.batch.run import Limits, run_batch
-from vos_cli.batch.worker import Task
 from vos_cli.options.track import TrackFlags
 
 

@@ -11,7 +11,7 @@ import pytest
 from vos_cli.batch import board as board_module
 from vos_cli.batch import view as view_module
 from vos_cli.batch.board import Board
-from vos_cli.batch.events import Event, Finished, Progressed, Started, Stopping
+from vos_cli.batch.engines.events import Event, Finished, Progressed, Started, Stopping
 from vos_cli.batch.folder import ClipResult
 from vos_cli.batch.view import open_view
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from vos_cli.batch import watch as watching
-from vos_cli.batch.clips import Clip
+from vos_cli.batch.clips.clip import Clip
 from vos_cli.batch.folder import ClipResult
 from vos_cli.batch.preflight import Probe
 from vos_cli.batch.run import Ended

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from e2e import clips
-from vos_cli.batch.rows import read_rows
+from vos_cli.batch.clips.rows import read_rows
 from vos_cli.main import run
 
 

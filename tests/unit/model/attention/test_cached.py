@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 
 from vos.model.attention.cached import attend_in_chunks
-from vos.model.build import build_nano
-from vos.model.nano_config import NanoConfig
+from vos.model.networks.nano.build import build_nano
+from vos.model.networks.nano.config import NanoConfig
 from vos.model.sam2 import Sam2Model
 from vos.model.types import FrameFeatures, MemoryEntry, Recall
 

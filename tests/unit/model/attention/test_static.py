@@ -13,8 +13,8 @@ from vos.model.attention.static import (
     gather_recalls,
     has_static_shapes,
 )
-from vos.model.build import build_nano
-from vos.model.nano_config import NanoConfig
+from vos.model.networks.nano.build import build_nano
+from vos.model.networks.nano.config import NanoConfig
 from vos.model.sam2 import Sam2Model
 from vos.model.tensor_fields import describe_tensors
 from vos.model.types import MemoryEntry, MemoryInput, Recall

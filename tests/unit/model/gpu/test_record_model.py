@@ -15,7 +15,7 @@ from small_nano import small_nano
 from stand_in import StandIn
 from vos.model.compiling import compile_model
 from vos.model.gpu.record_model import record_model
-from vos.model.load import prepare_network
+from vos.model.prepare import prepare_network
 from vos.model.sam2 import Sam2Model
 from vos.prompts import Box, Points
 from vos.refine.registry import build_refiner, load_refiner_config

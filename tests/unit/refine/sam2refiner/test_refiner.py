@@ -13,8 +13,9 @@ from small_nano import SIDE, small_nano
 from vos.config import from_mapping
 from vos.errors import ConfigError
 from vos.frame import Frame
-from vos.model.build import build_nano, build_sam2
-from vos.model.nano_config import NanoConfig
+from vos.model.networks.nano.build import build_nano
+from vos.model.networks.nano.config import NanoConfig
+from vos.model.networks.published import build_sam2
 from vos.model.sam2 import Sam2Model
 from vos.model.types import ModelPrompt
 from vos.prompts import Box, Points

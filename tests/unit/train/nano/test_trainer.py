@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 import vos.train.nano.trainer as nano
-from vos.model.efficientnet import EfficientNetLite0
-from vos.model.load import load_model, set_image_size
-from vos.model.nano_config import NanoConfig
-from vos.model.weights import infer_architecture, load_state_dict
+from vos.model.files.weights import infer_architecture, load_state_dict
+from vos.model.load import load_model
+from vos.model.networks.nano.config import NanoConfig
+from vos.model.networks.nano.efficientnet import EfficientNetLite0
+from vos.model.prepare import set_image_size
 from vos.train.losses import LossWeights, dice_loss, mask_iou, prediction_loss
 from vos.train.nano import objective
 from vos.train.nano.clip_feed import ClipFeed, ClipShape, augment, pick_objects

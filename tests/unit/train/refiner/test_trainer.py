@@ -13,9 +13,11 @@ import torch
 
 from vos.config import load_preset, preset_names
 from vos.errors import CheckpointError, ConfigError, TrainingError, UsageError
-from vos.model.build import build_nano
-from vos.model.load import load_model, save_nano, set_image_size
-from vos.model.nano_config import NanoConfig
+from vos.model.load import load_model
+from vos.model.networks.nano.build import build_nano
+from vos.model.networks.nano.config import NanoConfig
+from vos.model.networks.nano.file import save_nano
+from vos.model.prepare import set_image_size
 from vos.model.sam2 import Sam2Model
 from vos.refine.base import NoRefiner, PromptHistory
 from vos.refine.registry import load_refiner_config
