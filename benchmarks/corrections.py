@@ -28,11 +28,12 @@ from vos.io.read.open import open_source
 from vos.io.write.mask_png import read_label_png
 from vos.loading import load
 from vos.prompts import MaskPrompt, Points
+from vos.track.engine import Engine, encode_frame
 from vos.track.memory_bank import MemoryBank
 from vos.track.policy import Fifo, StreamPosition
 from vos.track.session import Session
 from vos.track.snapshot import SessionState
-from vos.track.step import Engine, decode_group, encode_frame, find_memories, track_frame
+from vos.track.step import decode_group, find_memories, track_frame
 from vos.train.nano.evaluate import held_out, prediction_iou
 from vos.train.prompts import sample_correction, sample_prompt
 from vos_eval.metrics.clicks import Click, next_click

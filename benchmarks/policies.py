@@ -34,10 +34,11 @@ from vos.policies import POLICIES
 from vos.prompts.collect import collect
 from vos.synth.clips import Clips
 from vos.synth.trials import TRIALS, draw_trials
+from vos.track.engine import Engine, encode_frame
 from vos.track.inputs import to_inputs, to_model_prompt
 from vos.track.memory_bank import MemoryBank
 from vos.track.policy import StreamPosition
-from vos.track.step import Engine, encode_frame, track_frame
+from vos.track.step import track_frame
 from vos_eval.metrics.region import jaccard
 
 PER_BATCH = 1

@@ -34,9 +34,10 @@ from vos.model.sam2 import Sam2Model
 from vos.model.types import MemoryEntry
 from vos.prompts import Box
 from vos.refine.base import NoRefiner
+from vos.track.engine import Engine, encode_frame
 from vos.track.memory_bank import MemoryBank
 from vos.track.policy import Fifo, StreamPosition
-from vos.track.step import Engine, encode_frame, track_frame
+from vos.track.step import track_frame
 
 TINY = "configs/sam2.1/sam2.1_hiera_t.yaml"
 NOW = 26  # index of the steady frame

@@ -33,13 +33,13 @@ from vos.prompts import Direction, Prompt, check_prompts, find_notes
 from vos.refine.base import Refiner
 from vos.refine.resolve import RefinerInfo
 from vos.stream import Stream
+from vos.track.engine import Engine
 from vos.track.everything import suit_model
 from vos.track.image import ImageSegmenter
 from vos.track.lookout import Lookout, check_lookout
 from vos.track.memory_bank import MemoryBank
 from vos.track.policy import MemoryPolicy
 from vos.track.session import Session
-from vos.track.step import Engine
 
 
 @dataclass(frozen=True, slots=True)

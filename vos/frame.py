@@ -33,8 +33,8 @@ class Frame:
         of time.
     uploaded: the image on its way to the model's device (`vos.model.gpu.transfer.Uploaded`), where
         it was sent ahead of time.
-    encoded: what the model's encoder made of the image (`vos.model.types.FrameFeatures`), where the
-        frame was encoded before.
+    encoded: the image as model and refiner see it (`vos.track.engine.EncodedFrame`), where it was
+        encoded before.
 
     Raises FrameError, an InputError and a ValueError, for another type or shape than these.
     """

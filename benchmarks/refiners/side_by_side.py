@@ -20,8 +20,8 @@ from vos.loading import load
 from vos.model.preprocess import normalise
 from vos.refine.base import NoRefiner
 from vos.synth.thin.stills import FineConfig, generate_fine
+from vos.track.engine import Engine, look_at
 from vos.track.policy import Fifo, StreamPosition
-from vos.track.step import Engine, look_at
 from vos.train.refiner.evaluate import EVAL_SEED
 from vos.train.refiner.forward import decode_prompt
 from vos.train.refiner.prompts import at_model_size, tight_box

@@ -21,14 +21,16 @@ from vos.model.networks.nano.config import NanoConfig
 from vos.model.networks.published import build_sam2
 from vos.model.sam2 import Sam2Model
 from vos.model.types import Decoded, FrameFeatures, MemoryEntry, MemoryInput, ModelPrompt
-from vos.prompts import Box, MaskPrompt, Points
+from vos.prompts import Box, MaskPrompt, Points, Prompt
 from vos.refine.base import NoRefiner, PromptHistory
 from vos.refine.memory_gate import at_side
 from vos.refine.registry import KINDS, TrainableRefiner, build_refiner, load_refiner_config
 from vos.refine.sam2refiner.refiner import SAM2RefinerConfig, SAM2RefinerVideo
+from vos.track.engine import Engine, encode_frame
+from vos.track.image import ImageSegmenter
 from vos.track.policy import Fifo, StreamPosition
 from vos.track.session import Session
-from vos.track.step import Engine, encode_frame, track_frame
+from vos.track.step import foresee, track_frame
 
 TINY = "configs/sam2.1/sam2.1_hiera_t.yaml"
 NO_OBJECT = -1024.0
@@ -316,3 +318,37 @@ def test_trained_it_changes_something(nano, trained):
     assert not torch.allclose(
         at_side(mine.output_logits, 128).clamp(-4, 4), at_side(base.raw_logits, 128).clamp(-4, 4)
     )
+
+
+def test_a_foreseen_frame_answers_prompts_as_any_other(nano, trained, monkeypatch):
+    """Clicks, boxes and masks on an object that is tracked already, and no prompt at all."""
+    began, later = _clip(2)
+    session = Session(nano, [Box(1, (10, 10, 60, 60))], refiner=trained)
+    session.decode(began)
+    drawn = np.zeros((80, 96), dtype=bool)
+    drawn[20:60, 30:70] = True
+    click, box = Points(1, ((50, 40),), (1,), frame_idx=1), Box(1, (15, 15, 60, 60), frame_idx=1)
+    encoded = ImageSegmenter(nano, later.image, refiner=trained).as_frame(1).encoded
+    with torch.inference_mode():
+        ready = replace(later, encoded=foresee(session.engine, encoded, session.banks))
+
+    def answer(frame: Frame, prompts: list[Prompt]) -> tuple[Tensor, Session]:
+        asked = Session(nano, prompts, refiner=trained, banks=session.banks)
+        return asked.decode(frame)[1].logits, asked
+
+    asks: list[list[Prompt]] = [[click], [box, click], [MaskPrompt(1, drawn, frame_idx=1)], []]
+    expected = [answer(later, prompts) for prompts in asks]
+    monkeypatch.setattr(Sam2Model, "condition", _refuse)
+    monkeypatch.setattr(Sam2Model, "encode_pixels", _refuse)
+    for prompts, (logits, plain) in zip(asks, expected, strict=True):
+        got, mine = answer(ready, prompts)
+        assert torch.equal(got, logits), prompts
+        _assert_same_memory(mine, plain)
+    # The same memory, but not what the frame knows of: another run may have made it.
+    other = Session(nano, [click], refiner=trained, banks={1: replace(session.banks[1])})
+    with pytest.raises(AssertionError, match="worked out again"):
+        other.decode(ready)
+
+
+def _refuse(*_args: object, **_kwargs: object) -> Tensor:
+    raise AssertionError("worked out again")

@@ -15,9 +15,9 @@ from vos.frame import ObjectResult
 from vos.model.mask_prompt import MASK_PROMPT_LOGIT
 from vos.model.sam2 import Sam2Model
 from vos.track.compose import ObjectLogits
+from vos.track.engine import EncodedFrame, Engine
 from vos.track.from_masks import KnownMask, bank_from_mask
 from vos.track.memory_bank import MemoryBank
-from vos.track.step import EncodedFrame, Engine
 
 SCORES = ObjectResult(iou_pred=1.0, object_score=-MASK_PROMPT_LOGIT)
 """Those of an empty mask prompt in SAM 2."""

@@ -18,10 +18,11 @@ from jaxtyping import Bool
 from vos.frame import Frame, ObjectResult
 from vos.model.types import Decoded, MemoryInput
 from vos.prompts.kinds import ObjectPrompt
+from vos.track.engine import EncodedFrame, Engine
 from vos.track.inputs import to_inputs, to_model_prompt
 from vos.track.memory_bank import MemoryBank
 from vos.track.policy import StreamPosition
-from vos.track.step import EncodedFrame, Engine, Tracked, decode_group
+from vos.track.step import Tracked, decode_group
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,15 +16,16 @@ import torch
 from vos.errors import InputError, PromptError
 from vos.frame import Frame, FrameResult
 from vos.model.sam2 import Sam2Model
-from vos.model.types import Decoded, FrameFeatures
+from vos.model.types import Decoded
 from vos.prompts.collect import check_prompts, collect
 from vos.prompts.kinds import ObjectPrompt, Prompt
 from vos.refine.base import NoRefiner, Refiner
 from vos.track.compose import ObjectLogits, compose, detach_results
+from vos.track.engine import EncodedFrame, Engine, encode_frame, look_at
 from vos.track.inputs import to_inputs, to_model_prompt
 from vos.track.memory_bank import MemoryBank
 from vos.track.policy import Fifo, MemoryPolicy, StreamPosition
-from vos.track.step import EncodedFrame, Engine, decode_group, encode_frame, find_memories
+from vos.track.step import decode_group, find_memories
 from vos.track.zoom import Zoomed, to_prompt, zoom_in
 
 
@@ -81,10 +82,12 @@ class ImageSegmenter:
         """Return height and width of the image in pixels."""
         return self.image.shape[0], self.image.shape[1]
 
-    @property
-    def features(self) -> FrameFeatures:
-        """Return the encoded image, for a stream that has it too."""
-        return self._frame.features
+    @torch.inference_mode()
+    def as_frame(self, frame_idx: int) -> Frame:
+        """Return the image as a frame of a stream, which need not encode it again."""
+        with self._engine.autocast():
+            encoded = look_at(self._engine, self._frame.features, StreamPosition(frame_idx))
+        return Frame(self.image, Fraction(0), frame_idx, str(frame_idx), encoded=encoded)
 
     def segment(self, prompts: Sequence[Prompt]) -> FrameResult:
         """Return masks at the image's size and scores, of these objects and of those before.

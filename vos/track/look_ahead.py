@@ -19,6 +19,7 @@ from vos.model.gpu.transfer import Uploaded, Uploader
 from vos.model.preprocess import resize_image, to_pixels
 from vos.model.sam2 import Sam2Model
 from vos.model.types import FrameFeatures
+from vos.track.engine import EncodedFrame
 
 T = TypeVar("T")
 
@@ -37,8 +38,8 @@ class GroupEncoder:
         following: what comes after it in its group, as far as the stream goes; None for a stream
         that does not know. size: frames of a group; 1 encodes this one alone.
         """
-        if isinstance(frame.encoded, FrameFeatures):
-            return frame.encoded
+        if isinstance(frame.encoded, EncodedFrame):
+            return frame.encoded.features
         if size == 1 or following is None:
             self._kept = {}
             return model.encode_pixels(_pixels(frame, model))

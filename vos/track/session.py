@@ -28,6 +28,7 @@ from vos.track.compose import (
     label_map,
     label_pixels,
 )
+from vos.track.engine import EncodedFrame, Engine, look_at
 from vos.track.frame_order import FrameOrder, has_passed
 from vos.track.inputs import to_double_input, to_model_prompt
 from vos.track.look_ahead import GroupEncoder
@@ -37,7 +38,7 @@ from vos.track.memory_bank import MemoryBank
 from vos.track.policy import Fifo, MemoryPolicy, StreamPosition
 from vos.track.prompts_ahead import PromptsAhead, keep_pairs
 from vos.track.snapshot import SessionState
-from vos.track.step import Engine, look_at, track_frame
+from vos.track.step import track_frame
 from vos.track.zoom import to_prompt, zoom_in
 
 
@@ -208,9 +209,7 @@ class Session:
         def work() -> tuple[dict[int, Decoded], dict[int, MemoryBank]]:
             if not (banks or drawn or last):
                 return {}, {i: remember_absent(engine, bank, None) for i, bank in gone.items()}
-            features = self._encoder.encode(self.model, frame, following, room.look_ahead)
-            double = to_double_input(frame.image, self.model, self.refiner)
-            encoded = look_at(engine, replace(features, image_2x=double), at)
+            encoded = self._encode(frame, following, at)
             prompts = {
                 i: _to_model(engine, frame, prompt, is_new=i not in banks)
                 for i, prompt in drawn.items()
@@ -228,6 +227,16 @@ class Session:
             )
         self.banks = dict(sorted(room.place(remembered).items()))
         return detach_results(decoded) | {i: absent_logits(self.model) for i in gone}
+
+    def _encode(
+        self, frame: Frame, following: Sequence[Frame] | None, at: StreamPosition
+    ) -> EncodedFrame:
+        """Return the frame as the model and the refiner see it at this place of the stream."""
+        if isinstance(frame.encoded, EncodedFrame) and frame.encoded.at == at:
+            return frame.encoded
+        features = self._encoder.encode(self.model, frame, following, self.look_ahead)
+        double = to_double_input(frame.image, self.model, self.refiner)
+        return look_at(self.engine, replace(features, image_2x=double), at)
 
     def _look(
         self,

@@ -14,60 +14,23 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vos.model.decoding import ChooseMask, best_iou
-from vos.model.sam2 import Sam2Model
 from vos.model.types import (
     Candidates,
     Decoded,
-    FrameFeatures,
     MemoryEntry,
     MemoryInput,
     ModelPrompt,
     Recall,
 )
-from vos.refine.base import FrameCache, PromptHistory, Refiner
+from vos.refine.base import PromptHistory
 from vos.refine.memory_gate import decode_fused, join_fused
 from vos.refine.rows import RefineRows
+from vos.track.engine import EncodedFrame, Engine, Foreseen
 from vos.track.hypotheses import Pick
 from vos.track.memory_bank import MemoryBank
-from vos.track.policy import MemoryPolicy, StreamPosition
+from vos.track.policy import StreamPosition
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Engine:
-    """The model and what goes with it, the same on every frame of a stream.
-
-    model: the network's verbs.
-    refiner: improves the masks.
-    policy: manages the memories.
-    dtype: float32, or bfloat16 for mixed precision.
-    """
-
-    model: Sam2Model
-    refiner: Refiner
-    policy: MemoryPolicy
-    dtype: torch.dtype = torch.float32
-
-    def autocast(self) -> torch.autocast:
-        """Return the context of mixed precision on the model's device; nothing for float32."""
-        return torch.autocast(
-            self.model.device.type, self.dtype, enabled=self.dtype != torch.float32
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class EncodedFrame:
-    """One image, encoded once for all objects.
-
-    features: of the image encoder.
-    cache: what the refiner made of them.
-    at: the frame's place in the stream.
-    """
-
-    features: FrameFeatures
-    cache: FrameCache
-    at: StreamPosition
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,27 +54,6 @@ class Tracked:
     def history(self) -> PromptHistory:
         """Return what the user prompted, as refiners take it."""
         return PromptHistory(self.prompt, self.bank.first_prompt, self.before)
-
-
-def encode_frame(
-    engine: Engine,
-    image: Float[Tensor, "b 3 s s"],
-    at: StreamPosition,
-    image_2x: Float[Tensor, "b 3 s2 s2"] | None = None,
-) -> EncodedFrame:
-    """Encode one image for all objects. image_2x: the same at twice the side, where the refiner
-    wants it.
-    """
-    return look_at(engine, replace(engine.model.encode_image(image), image_2x=image_2x), at)
-
-
-def look_at(engine: Engine, features: FrameFeatures, at: StreamPosition) -> EncodedFrame:
-    """Let the refiner do its part that knows no prompt, on an encoded image."""
-    refiner = engine.refiner
-    if refiner.is_static:
-        augment = engine.model.quicken(refiner.augment, "the refiner")
-        return EncodedFrame(features, augment(engine.model, features, 0), at)
-    return EncodedFrame(features, refiner.augment(engine.model, features, at.frame_idx), at)
 
 
 def track_frame(
@@ -184,9 +126,10 @@ def decode_group(
     present_above = engine.policy.present_above
     kept, fused = _embed_group(engine, frame, group)
     if recalls and prompt is not None and prompt.mask is None:
-        tracked = model.decode(
-            kept, features, None, first=False, choose=choose, present_above=present_above
-        )
+        known = _find_foreseen(frame, group)
+        tracked = None if known is None else known.decoded
+        if tracked is None:
+            tracked = _decode_tracked(engine, frame, group, kept)
         prompt = replace(prompt, previous=tracked.mask_logits)
 
     def decode(embedding: Tensor) -> Decoded:
@@ -215,6 +158,8 @@ def _embed_group(
     refiner, features, prompt = engine.refiner, frame.features, group[0].prompt
     if prompt is not None and prompt.mask is not None:
         plain = features.s16
+    elif (known := _find_foreseen(frame, group)) is not None:
+        plain = known.embedding
     else:
         recalls = [one.recall for one in group if one.recall is not None]
         plain = engine.model.condition(features, recalls, prompted=prompt is not None)
@@ -227,6 +172,53 @@ def _embed_group(
     else:
         fused = fused_rows[0] if len(group) == 1 else torch.cat(fused_rows)
     return (plain if refiner.plain_memory else fused), fused
+
+
+@torch.inference_mode()
+def foresee(engine: Engine, frame: EncodedFrame, banks: Mapping[int, MemoryBank]) -> EncodedFrame:
+    """Return the frame with what objects are there before anybody prompts them.
+
+    Their prompts on it are quicker then, and give the same.
+
+    banks: of the objects, by id; those whose very bank the frame knows already cost nothing.
+    """
+    refiner, foreseen = engine.refiner, dict(frame.foreseen)
+    for object_id, bank in banks.items():
+        one = find_memories(engine, frame.at, object_id, bank, None)
+        is_known = object_id in foreseen and foreseen[object_id].bank is bank
+        if one.recall is None or is_known:
+            continue
+        with engine.autocast():
+            embedding = engine.model.condition(frame.features, [one.recall], prompted=True)
+            decoded = None
+            if refiner.plain_memory or refiner.is_identity or refiner.is_static:
+                decoded = _decode_tracked(engine, frame, [one], embedding)
+        foreseen[object_id] = Foreseen(bank, embedding, decoded)
+    return replace(frame, foreseen=foreseen)
+
+
+def _find_foreseen(frame: EncodedFrame, group: Sequence[Tracked]) -> Foreseen | None:
+    """Return what is known already of an object alone, by this very memory."""
+    one = group[0]
+    known = frame.foreseen.get(one.object_id) if len(group) == 1 else None
+    return known if known is not None and known.bank is one.bank else None
+
+
+def _decode_tracked(
+    engine: Engine,
+    frame: EncodedFrame,
+    group: Sequence[Tracked],
+    embedding: Float[Tensor, "r c h w"],
+) -> Decoded:
+    """Return the masks of a group as if it had no prompt on this frame."""
+    return engine.model.decode(
+        embedding,
+        frame.features,
+        None,
+        first=False,
+        choose=_make_chooser(engine, [one.bank for one in group], frame.at),
+        present_above=engine.policy.present_above,
+    )
 
 
 def _find_forking(

@@ -26,10 +26,11 @@ from vos.model.sam2 import Sam2Model
 from vos.model.types import Decoded, Found, ModelPrompt
 from vos.prompts.kinds import ObjectPrompt
 from vos.refine.base import NoRefiner
+from vos.track.engine import EncodedFrame, Engine, look_at
 from vos.track.inputs import to_model_prompt
 from vos.track.memory_bank import MemoryBank
 from vos.track.policy import StreamPosition
-from vos.track.step import EncodedFrame, Engine, decode_group, find_memories, look_at
+from vos.track.step import decode_group, find_memories
 
 _CORNERS = (2, 3)
 """SAM 2's labels of a box's first and last corner. A prompt's points begin with them."""

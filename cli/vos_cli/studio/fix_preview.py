@@ -51,10 +51,13 @@ class FixPreviewer(Previewer):
     def encode(self, frame_idx: int) -> None:
         """Prepare the memory for this frame, so that prompts on it are quick."""
         tracker, result = self.tracker(), self._result()
-        if frame_idx in result.frames:
-            with self._using_model:
-                self._remember(tracker, result, frame_idx)
-                self._frame(tracker, frame_idx)
+        if frame_idx not in result.frames:
+            return
+        with self._using_model:
+            banks = self._remember(tracker, result, frame_idx)
+        for object_id, bank in banks.items():
+            with self._using_model:  # a click on another object need not wait for all
+                self._frame_for(tracker, frame_idx, {object_id: bank})
 
     def masks(self, frame_idx: int, prompts: Sequence[Prompt]) -> Preview:
         result = self._result()
@@ -101,8 +104,9 @@ class FixPreviewer(Previewer):
             and not isinstance(prompt, Absent)
         ]
         banks = self._remember(tracker, result, frame_idx)
-        session = tracker.session(here, banks={i: banks[i] for i in banks if i in objects})
-        frame = self._frame(tracker, frame_idx).frame
+        known = {i: banks[i] for i in banks if i in objects}
+        session = tracker.session(here, banks=known)
+        frame = self._frame_for(tracker, frame_idx, known)
         decoded = session.decode(frame)
         new = label_map({i: one.logits for i, one in decoded.items()}, frame.size_hw)
         new = with_exact(new, exact_masks(here, frame_idx, decoded, frame.size_hw))

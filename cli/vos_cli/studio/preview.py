@@ -10,7 +10,6 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from vos.api import Tracker
     from vos.track.compose import ObjectLogits
     from vos.track.image import ImageSegmenter
+    from vos.track.memory_bank import MemoryBank
 
 _FRAMES_KEPT = 6  # features of SAM 2.1 take some 16 MB a frame
 
@@ -138,8 +138,8 @@ class Previewer:
         masks: dict[int, ObjectLogits] = {}
         notes: dict[int, str] = {}
 
-        def read(idx: int) -> Frame:
-            return self._frame(tracker, idx).frame
+        def read(idx: int, banks: Mapping[int, MemoryBank]) -> Frame:
+            return self._frame_for(tracker, idx, banks)
 
         for object_id, own in known.items():
             key = select_until(own, frame_idx)
@@ -160,12 +160,23 @@ class Previewer:
         if known is None:
             image = self._frames.read(frame_idx)
             segmenter = tracker.image(image)
-            frame = Frame(image, Fraction(0), frame_idx, str(frame_idx), encoded=segmenter.features)
-            known = self._encoded[frame_idx] = _Encoded(frame, segmenter)
+            known = _Encoded(segmenter.as_frame(frame_idx), segmenter)
+            self._encoded[frame_idx] = known
             while len(self._encoded) > _FRAMES_KEPT:
                 self._encoded.popitem(last=False)
         self._encoded.move_to_end(frame_idx)
         return known
+
+    def _frame_for(
+        self, tracker: Tracker, frame_idx: int, banks: Mapping[int, MemoryBank]
+    ) -> Frame:
+        """Return the frame with what these objects are there before anybody prompts them."""
+        from vos.track.step import foresee
+
+        known = self._frame(tracker, frame_idx)
+        encoded = foresee(tracker.engine, known.frame.encoded, banks)
+        known.frame = replace(known.frame, encoded=encoded)
+        return known.frame
 
     def _fetch(self) -> None:
         try:

@@ -26,7 +26,9 @@ _BANKS_KEPT = 64  # a prompted frame of SAM 2.1 takes some 2 MB, and up to 4 mor
 Prompted = tuple[int, tuple[Prompt, ...]]
 """A frame that an object has a prompt on, and all of its prompts that decide what is remembered."""
 
-ReadFrame = Callable[[int], "Frame"]
+ReadFrame = Callable[[int, Mapping[int, "MemoryBank"]], "Frame"]
+"""From a frame's number and the banks of its objects to the frame, which best carries what it was
+encoded to, and what the objects are there before anybody prompts them."""
 
 
 def is_known_before(prompts: Sequence[Prompt], frame_idx: int) -> bool:
@@ -53,8 +55,7 @@ class PromptMemory:
     ) -> ObjectLogits:
         """Predict an object's mask on a frame, from the memory of its prompted frames before.
 
-        prompts: all of this one object, one of them known before. read: returns a frame, which
-        best carries what it was encoded to.
+        prompts: all of this one object, one of them known before. read: returns a frame.
 
         Raises PromptError where its prompts cannot start it.
         """
@@ -73,11 +74,11 @@ class PromptMemory:
             self._banks.move_to_end(known)
             waiting = tuple((idx, object_id) for idx in marked if idx > known[0])
             state = SessionState(self._banks[known], waiting)
-            session = session.resume(state, read(frame_idx).size_hw)
+            session = session.resume(state, read(frame_idx, {}).size_hw)
         for key in keys[done:]:
-            session.decode(read(key[0]))
+            session.decode(read(key[0], session.banks))
             self._keep(key, session.banks)
-        found = session.decode(read(frame_idx))[object_id]
+        found = session.decode(read(frame_idx, session.banks))[object_id]
         if frame_idx in marked:
             self._keep((frame_idx, select_until(prompts, frame_idx)), session.banks)
         return replace(found, alternatives=None, alternative_ious=None)

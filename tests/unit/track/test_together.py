@@ -11,9 +11,10 @@ from vos.prompts import Box, Points
 from vos.refine.base import NoRefiner
 from vos.track import compose
 from vos.track.capacity import Capacity
+from vos.track.engine import Engine, encode_frame
 from vos.track.policy import Fifo, StreamPosition
 from vos.track.session import Session
-from vos.track.step import Engine, encode_frame, track_frame
+from vos.track.step import track_frame
 
 BOX = (10.0, 8.0, 50.0, 40.0)
 # fp32 logits of a random network reach +-20; rounding alone moves them by about 1e-5.

@@ -14,9 +14,10 @@ from vos.model.preprocess import normalise
 from vos.model.sam2 import Sam2Model
 from vos.refine.base import NoRefiner, Refiner
 from vos.synth.clips import generate_clips
+from vos.track.engine import Engine, encode_frame
 from vos.track.memory_bank import MemoryBank
 from vos.track.policy import Fifo, StreamPosition
-from vos.track.step import Engine, encode_frame, track_frame
+from vos.track.step import track_frame
 from vos.train.losses import mask_iou
 from vos.train.prompts import sample_prompt
 

@@ -11,9 +11,10 @@ from torch import Tensor
 from vos.model.sam2 import Sam2Model
 from vos.model.types import FrameFeatures, ModelPrompt
 from vos.refine.base import NoRefiner
+from vos.track.engine import EncodedFrame, Engine
 from vos.track.memory_bank import MemoryBank
 from vos.track.policy import Fifo, StreamPosition
-from vos.track.step import EncodedFrame, Engine, decode_group, find_memories, track_frame
+from vos.track.step import decode_group, find_memories, track_frame
 from vos.train.losses import LossWeights, prediction_loss
 from vos.train.prompts import sample_correction, sample_prompt
 

@@ -20,9 +20,9 @@ from vos.model.preprocess import normalise
 from vos.model.sam2 import Sam2Model
 from vos.model.types import FrameFeatures, MemoryInput, ModelPrompt
 from vos.refine.base import NoRefiner
+from vos.track.engine import EncodedFrame, Engine
 from vos.track.memory_bank import MemoryBank
 from vos.track.policy import Fifo, StreamPosition
-from vos.track.step import EncodedFrame, Engine
 from vos.train.refiner.forward import decode_prompt
 from vos.train.refiner.prompts import PromptKind, training_prompt
 

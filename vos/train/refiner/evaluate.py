@@ -17,8 +17,8 @@ from vos.model.preprocess import normalise
 from vos.model.sam2 import Sam2Model
 from vos.refine.base import Refiner
 from vos.synth.thin.stills import FineConfig, Stills, generate_fine
+from vos.track.engine import Engine, look_at
 from vos.track.policy import Fifo, StreamPosition
-from vos.track.step import Engine, look_at
 from vos.train.losses import iou
 from vos.train.refiner.earlier_frame import EarlierFrame
 from vos.train.refiner.forward import decode_prompt, decode_tracked

@@ -7,9 +7,10 @@ from dataclasses import replace
 import torch
 
 from vos.model.types import Decoded, ModelPrompt
+from vos.track.engine import EncodedFrame, Engine
 from vos.track.memory_bank import MemoryBank
 from vos.track.policy import StreamPosition
-from vos.track.step import EncodedFrame, Engine, decode_group, find_memories
+from vos.track.step import decode_group, find_memories
 
 PRESENT = 10.0
 """An object score that hides nothing."""

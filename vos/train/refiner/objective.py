@@ -11,8 +11,8 @@ from vos.model.preprocess import normalise
 from vos.model.sam2 import Sam2Model
 from vos.model.types import Decoded
 from vos.refine.registry import TrainableRefiner
+from vos.track.engine import EncodedFrame, Engine, look_at
 from vos.track.policy import Fifo, StreamPosition
-from vos.track.step import EncodedFrame, Engine, look_at
 from vos.train.losses import PointConfig, dense_loss, point_loss
 from vos.train.refiner.config import LossConfig
 from vos.train.refiner.earlier_frame import EarlierFrame

@@ -53,13 +53,14 @@ function firstChannel(bitmap) {
 // A mask in colours, made again only where something changed.
 export class Tint {
   canvas = document.createElement("canvas");
+  changes = 0; // of its pixels so far
   #context = this.canvas.getContext("2d");
   #map = null;
   #table = null;
   #image = null; // of the whole map, as making one takes time
 
-  // table: a colour by object id, 0 for none; another object where it changed. Returns the canvas, or
-  // null without a map.
+  // table: a colour by object id, 0 for none; another object where it changed. Returns this, or null
+  // without a map.
   of(map, table) {
     if (!map) return null;
     if (map !== this.#map || table !== this.#table) {
@@ -70,7 +71,7 @@ export class Tint {
       }
       this.#colour(table, 0, 0, map.width, map.height);
     }
-    return this.canvas;
+    return this;
   }
 
   // What of a map that is being painted has changed.
@@ -79,6 +80,7 @@ export class Tint {
   }
 
   #colour(table, left, top, width, height) {
+    this.changes += 1;
     const { ids, width: stride } = this.#map;
     const image = this.#imageOf(width, height);
     const pixels = new Uint32Array(image.data.buffer);

@@ -78,18 +78,18 @@ export function maskPath({ store, run }, frame) {
   return `/api/masks/${frame}.png?v=${store.version}&run=${run?.id}${run?.state}`;
 }
 
-// A mask whose previews are striped, at its place on the screen. masks: {mask, preview} in colours.
+// A mask whose previews are striped, at its place on the screen. masks: {mask, preview}, tints.
 export function striped({ mask, preview }, place, target, ratio) {
   spare.width = target.canvas.width;
   spare.height = target.canvas.height;
   const context = spare.getContext("2d");
   context.imageSmoothingEnabled = target.imageSmoothingEnabled;
-  context.drawImage(preview, ...place);
+  context.drawImage(preview.canvas, ...place);
   context.globalCompositeOperation = "destination-in";
   context.fillStyle = gaps(context, ratio);
   context.fillRect(0, 0, spare.width, spare.height);
   context.globalCompositeOperation = "source-out";
-  context.drawImage(mask, ...place);
+  context.drawImage(mask.canvas, ...place);
   return spare;
 }
 

@@ -1,17 +1,14 @@
 // Everything on the canvas: the frame, the mask over it, the prompts over both.
 
+import { Below } from "./below.js";
 import { corners } from "./handles.js";
-import { striped } from "./memory.js";
 
-const RING = [[1, 0], [-1, 0], [0, 1], [0, -1], [0.7, 0.7], [-0.7, 0.7], [0.7, -0.7], [-0.7, -0.7]];
-const SHARP_FROM = 3; // device pixels per frame pixel from which pixels are shown as squares
-const spare = document.createElement("canvas");
 const HANDLE = 3.5; // CSS pixels, half a side
-const CHECKER = 10; // CSS pixels
+const below = new Below();
 
-// scene: {view, image, mask, preview, opacity, hasEdges, backdrop, outlines, oldPrompts, prompts, object, colours,
-// draft, handles, ring}; masks are in colours. preview: what of the mask nobody has tracked. backdrop: what is behind
-// cut-out objects, "matte" for their masks in white.
+// scene: {view, image, mask, preview, opacity, isStill, backdrop, outlines, oldPrompts, prompts, object, colours,
+// draft, handles, ring}; masks are tints. preview: what of the mask nobody has tracked. backdrop: what is behind
+// cut-out objects, "matte" for their masks in white. isStill: edges are drawn too.
 export function paint(canvas, scene) {
   const ratio = window.devicePixelRatio;
   const width = Math.round(canvas.clientWidth * ratio);
@@ -25,32 +22,7 @@ export function paint(canvas, scene) {
   context.clearRect(0, 0, width, height);
   if (!scene.image) return;
   const { view } = scene;
-  const place = [
-    view.x * ratio, view.y * ratio, view.width * view.scale * ratio,
-    view.height * view.scale * ratio,
-  ];
-  context.imageSmoothingEnabled = view.scale * ratio < SHARP_FROM;
-  context.imageSmoothingQuality = "medium";
-  if (scene.backdrop) {
-    drawCutOut(context, scene, place, ratio);
-  } else {
-    context.drawImage(scene.image, ...place);
-  }
-  for (const outline of scene.outlines) {
-    context.globalAlpha = 0.8;
-    context.drawImage(edge(outline, place, context, ratio), 0, 0);
-    context.globalAlpha = 1;
-  }
-  if (scene.mask && scene.opacity > 0 && !scene.backdrop) {
-    context.globalAlpha = scene.opacity;
-    if (scene.preview) context.drawImage(striped(scene, place, context, ratio), 0, 0);
-    else context.drawImage(scene.mask, ...place);
-    if (scene.hasEdges) {
-      context.globalAlpha = Math.min(1, scene.opacity * 2);
-      context.drawImage(edge(scene.mask, place, context, ratio), 0, 0);
-    }
-    context.globalAlpha = 1;
-  }
+  below.draw(context, scene, ratio);
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   context.globalAlpha = 0.45;
   for (const prompt of scene.oldPrompts) {
@@ -66,39 +38,6 @@ export function paint(canvas, scene) {
   context.globalAlpha = 1;
   if (scene.ring) drawRing(context, view, scene.ring);
   if (scene.draft && !dragged) drawDraft(context, view, scene.draft, scene.colours[scene.object]);
-}
-
-// The objects alone: their pixels, or their masks, over the backdrop.
-function drawCutOut(context, { image, mask, backdrop }, place, ratio) {
-  const [x, y, w, h] = place;
-  const isMatte = backdrop === "matte";
-  context.fillStyle = isMatte ? "#000" : backdrop === "checker" ? checker(context, ratio) : backdrop;
-  context.fillRect(x, y, w, h);
-  if (!mask) return;
-  if (isMatte) {
-    context.drawImage(mask, ...place);
-    return;
-  }
-  spare.width = context.canvas.width;
-  spare.height = context.canvas.height;
-  const cut = spare.getContext("2d");
-  cut.imageSmoothingEnabled = context.imageSmoothingEnabled;
-  cut.drawImage(mask, ...place);
-  cut.globalCompositeOperation = "source-in";
-  cut.drawImage(image, ...place);
-  context.drawImage(spare, 0, 0);
-}
-
-function checker(context, ratio) {
-  const side = Math.round(CHECKER * ratio);
-  const tile = new OffscreenCanvas(2 * side, 2 * side);
-  const on = tile.getContext("2d");
-  on.fillStyle = "#8c8c8c";
-  on.fillRect(0, 0, 2 * side, 2 * side);
-  on.fillStyle = "#b4b4b4";
-  on.fillRect(0, 0, side, side);
-  on.fillRect(side, side, side, side);
-  return context.createPattern(tile, "repeat");
 }
 
 function drawHandles(context, view, prompt) {
@@ -123,20 +62,6 @@ function drawRing(context, view, { spot, radius }) {
     context.strokeStyle = colour;
     context.stroke();
   }
-}
-
-// A line around each object, as wide on the screen whatever the zoom.
-function edge(mask, [x, y, w, h], target, ratio) {
-  spare.width = target.canvas.width;
-  spare.height = target.canvas.height;
-  const context = spare.getContext("2d");
-  context.imageSmoothingEnabled = target.imageSmoothingEnabled;
-  for (const [dx, dy] of RING) {
-    context.drawImage(mask, x + 1.5 * ratio * dx, y + 1.5 * ratio * dy, w, h);
-  }
-  context.globalCompositeOperation = "destination-out";
-  context.drawImage(mask, x, y, w, h);
-  return spare;
 }
 
 function drawPrompt(context, view, prompt, colour) {

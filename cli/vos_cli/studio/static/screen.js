@@ -116,7 +116,7 @@ export class Screen {
       view, image: this.#image, object, draft: tools.draft, colours: page.clip.colours,
       mask: this.#tint.of(this.map, this.#table), opacity: looks.isMaskShown ? looks.opacity : 0,
       preview: this.memory.tint(this.map, this.about, this.#absent),
-      hasEdges: isStill, backdrop, ring: tools.brush.ring, handles: tools.isChanging,
+      isStill, backdrop, ring: tools.brush.ring, handles: tools.isChanging,
       outlines: this.#around.map(({ map, way }, index) => {
         this.#outlines[index] ??= new Tint();
         return this.#outlines[index].of(map, looks.table([], ONION[way]));

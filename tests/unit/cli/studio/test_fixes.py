@@ -23,6 +23,7 @@ from vos.api import Tracker
 from vos.io.read.random_access import RandomAccess
 from vos.io.write.mask_png import encode_label_png
 from vos.model.load import ModelInfo
+from vos.model.sam2 import Sam2Model
 from vos.prompts import Points
 from vos.prompts.file import load_named_prompts
 from vos.refine.base import NoRefiner
@@ -232,6 +233,26 @@ def test_the_preview_remembers_the_frame_before(page: TestClient):
     assert (about["notes"], list(about["scores"])) == ({}, ["1"])
     assert np.array_equal(alpha(page, "/api/results/6.png"), stored)
     assert page.get("/api/results/99.png").status_code == 204
+
+
+def test_clicks_find_a_frame_that_is_looked_at_ready(page: TestClient, monkeypatch):
+    """What the memory says there does not depend on them."""
+    calls: list[object] = []
+    condition = Sam2Model.condition
+
+    def counted(*args: Any, **options: Any) -> Any:
+        calls.append(args)
+        return condition(*args, **options)
+
+    monkeypatch.setattr(Sam2Model, "condition", counted)
+    assert page.post("/api/encode/6").status_code == 200
+    assert len(calls) == 1, "of one object"
+    for x in (5.5, 25.5):
+        assert draw(page, CLICK | {"points_xy_px": [[x, 5.5]]}) == 200
+        assert page.get("/api/masks/6.png").status_code == 200
+    assert len(calls) == 1
+    assert page.post("/api/encode/7").status_code == 200
+    assert len(calls) == 2, "another frame has another memory"
 
 
 def test_what_cannot_be_corrected_is_said(page: TestClient, output: Path):

@@ -23,8 +23,8 @@ from vos.refine.base import NoRefiner, PromptHistory
 from vos.refine.registry import load_refiner_config
 from vos.refine.weights import load_refiner
 from vos.synth.thin.stills import FineConfig
+from vos.track.engine import EncodedFrame, Engine
 from vos.track.policy import Fifo, StreamPosition
-from vos.track.step import EncodedFrame, Engine
 from vos.train.refiner.config import LossConfig, RefinerTrainConfig
 from vos.train.refiner.data import Batch
 from vos.train.refiner.earlier_frame import EarlierFrame, earlier_view

@@ -12,9 +12,10 @@ from tests.small_nano import SIDE, small_nano
 from vos.model.networks.nano.propagation import KeyEncoder, Propagation, _collect, _split, read_keys
 from vos.model.types import MemoryEntry, ModelPrompt, Recall
 from vos.refine.base import NoRefiner
+from vos.track.engine import Engine, encode_frame
 from vos.track.memory_bank import MemoryBank
 from vos.track.policy import Fifo, StreamPosition
-from vos.track.step import Engine, encode_frame, track_frame
+from vos.track.step import track_frame
 
 CELLS = SIDE // 8
 
