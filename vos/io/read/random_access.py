@@ -43,6 +43,7 @@ class RandomAccess(Closing):
             self._index = VideoIndex(source.info.path, source.info, _ignore)
             self._reader = ForwardReader(source.info.path, source.info, self._index)
         self._is_complete = self._index is None
+        self._count = 0 if self._index is not None else source.info.frame_count or 0
         self._error: VosError | None = None
         self._grown = threading.Condition()
         self._reading = threading.Lock()
@@ -51,9 +52,7 @@ class RandomAccess(Closing):
     @property
     def count(self) -> int:
         """Return how many frames are known so far; all of them once `is_complete`."""
-        if self._index is not None:
-            return len(self._index)
-        return self._source.info.frame_count or 0
+        return self._count
 
     @property
     def is_complete(self) -> bool:
@@ -69,7 +68,7 @@ class RandomAccess(Closing):
 
         Raises UsageError if the footage has no such frame, InputError if it cannot be read.
         """
-        self._wait_for(frame_idx)
+        self.wait_for(frame_idx)
         with self._reading:
             image = self._cache.get(frame_idx)
             if image is None:
@@ -77,7 +76,14 @@ class RandomAccess(Closing):
             self._cache.move_to_end(frame_idx)
             return image
 
-    def _wait_for(self, frame_idx: int) -> None:
+    def way_to(self, frame_idx: int) -> int:
+        """Return how many frames an indexed one comes after where decoding starts for it."""
+        if self._index is None:
+            return 0
+        return frame_idx - (self._index.key_before(frame_idx) or 0)
+
+    def wait_for(self, frame_idx: int) -> None:
+        """Wait until a frame is indexed. Raises UsageError if the footage has no such frame."""
         with self._grown:
             self._grown.wait_for(lambda: self._is_complete or self.count > frame_idx)
         if not 0 <= frame_idx < self.count:
@@ -132,6 +138,7 @@ class RandomAccess(Closing):
                     break
                 self._on_indexed(frame_idx, image)
                 with self._grown:
+                    self._count = frame_idx + 1
                     self._grown.notify_all()
         except VosError as error:
             self._error = error
