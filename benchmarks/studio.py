@@ -4,7 +4,7 @@
 
 What the server does for one request is timed. A picture is decoded, converted, proved by checksum
 and made a JPEG, unless it is kept: those far from a key frame are. Pixels, as the model and an
-exact picture take them, are always decoded. The file is open by then, as the page has shown frame 0.
+exact picture take them, are always decoded. The file is open by then: the page has shown frame 0.
 The line and the browser are not timed. Thumbnails are shown after 80 ms if a frame has not come.
 """
 
@@ -85,14 +85,17 @@ def measure(path: Path, seeks: int) -> tuple[float, list[Times]]:
             picture(frames, far, 0)  # the page's first, which opens the file
             dice = random.Random(0)
             middle = count // 2
-            anywhere = [dice.randrange(count) for _ in range(seeks)]
+
+            def anywhere() -> list[int]:
+                return [dice.randrange(count) for _ in range(seeks)]
+
             show = partial(picture, frames, far)
             requests: list[tuple[str, Callable[[int], object], Sequence[int]]] = [
-                ("thumbnail", thumbnails.get, [dice.randrange(count) for _ in range(seeks)]),
-                ("picture anywhere", show, anywhere),
+                ("thumbnail", thumbnails.get, anywhere()),
+                ("picture anywhere", show, anywhere()),
                 ("next picture", show, range(middle, min(middle + STEPS, count))),
                 ("picture before", show, range(middle - 5, middle - 5 - STEPS, -1)),
-                ("pixels anywhere", frames.read, anywhere),
+                ("pixels anywhere", frames.read, anywhere()),
             ]
             return indexing, [time_requests(*one) for one in requests]
 
