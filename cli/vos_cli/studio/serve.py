@@ -77,12 +77,14 @@ def serve(
     from vos_cli.studio.far_frames import FarFrames, read_for_page
     from vos_cli.studio.fix_preview import FixPreviewer
     from vos_cli.studio.fixes import Fixes
+    from vos_cli.studio.heaps import share_heaps
     from vos_cli.studio.offers import Offer, find_result, find_stopped, read_draft
     from vos_cli.studio.pictures import Thumbnails
     from vos_cli.studio.preview import Previewer
     from vos_cli.studio.runs import Runs
     from vos_cli.studio.session import StudioSession
 
+    share_heaps()
     output = save_to if save_to is not None else (job.output if job and result is None else None)
     if output is not None:
         check_place(output, is_folder=save_to is None)
