@@ -18,9 +18,18 @@ from vos.errors import OutputError
 from vos.io.read.open import open_source
 from vos.io.read.random_access import RandomAccess
 from vos.io.results.append_file import AppendFile
-from vos_cli.studio import far_frames
+from vos.prompts.file import NamedPrompts
+from vos.settings import Settings
+
+pytest.importorskip("fastapi", reason="the extra `studio` is not installed")
+
+import uvicorn
+
+from vos_cli.studio import app, far_frames, heaps
+from vos_cli.studio import serve as serving
 from vos_cli.studio.far_frames import FarFrames, picture, read_for_page
 from vos_cli.studio.pictures import Thumbnails, jpeg
+from vos_cli.studio.session import StudioSession
 
 FRAMES, KEY_EVERY, NEAR = 30, 20, 6
 
@@ -136,3 +145,32 @@ def test_nothing_is_given_after_closing(expected: list[bytes], clip: Path):
         frames.wait_for(FRAMES - 1)
         assert far.get(FRAMES - 1) == expected[-1]
     assert far.get(FRAMES - 1) is None
+
+
+def test_the_server_keeps_them_and_shares_heaps(
+    clip: Path, expected: list[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    sessions: list[StudioSession] = []
+    shown: list[bytes | None] = []
+    shared: list[bool] = []
+
+    def run(*_arguments: object, **_named: object) -> None:
+        (session,) = sessions
+        session.frames.wait_for(FRAMES - 1)
+        shown.append(session.far.get(FRAMES - 1))
+
+    monkeypatch.setattr(serving, "require_reachable", lambda _environ: None)
+    monkeypatch.setattr(serving, "_announce", lambda *_: None)
+    monkeypatch.setattr(serving, "_model", lambda _settings: None)
+    monkeypatch.setattr(app, "make_app", sessions.append)
+    monkeypatch.setattr(heaps, "share_heaps", lambda: shared.append(True))
+    monkeypatch.setattr(uvicorn.Server, "run", run)
+    serving.serve(
+        source=str(clip),
+        settings=Settings(model="nano"),
+        drawn=NamedPrompts(()),
+        tool="box",
+        notify=lambda _text: None,
+        save_to=tmp_path / "prompts.json",
+    )
+    assert (shown, shared) == ([expected[-1]], [True])
