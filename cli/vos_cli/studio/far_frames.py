@@ -57,7 +57,12 @@ class FarFrames(Closing):
         with self._changed:
             self._changed.wait_for(lambda: frame_idx not in self._waiting)
             place = self._places.get(frame_idx)
-            return None if place is None or self._file is None else self._file.read(*place)
+            if place is None or self._file is None:
+                return None
+            try:
+                return self._file.read(*place)
+            except OSError:  # reading writes what waits, and the disk is full
+                return None
 
     def _write(self, item: tuple[int, np.ndarray]) -> None:
         frame_idx, image = item
@@ -65,22 +70,21 @@ class FarFrames(Closing):
             data = jpeg(image)
             with self._changed:
                 self._keep(frame_idx, data)
+        except (OSError, OutputError):  # no JPEG holds it, or no disk: it is decoded when sought
+            self._room = 0
         finally:
             with self._changed:
                 self._waiting.discard(frame_idx)
                 self._changed.notify_all()
 
     def _keep(self, frame_idx: int, data: bytes) -> None:
-        try:
-            if self._file is None:
-                self._file = AppendFile()
-                free = shutil.disk_usage(tempfile.gettempdir()).free
-                self._room = min(self._room, free // _MOST_OF_FREE)
-            if len(data) <= self._room:
-                self._places[frame_idx] = self._file.append(data), len(data)
-            self._room -= len(data)
-        except (OSError, OutputError):  # the page only takes longer then
-            self._room = 0
+        if self._file is None:
+            self._file = AppendFile()
+            free = shutil.disk_usage(tempfile.gettempdir()).free
+            self._room = min(self._room, free // _MOST_OF_FREE)
+        if len(data) <= self._room:
+            self._places[frame_idx] = self._file.append(data), len(data)
+        self._room -= len(data)
 
     def _finish(self) -> None:
         self._behind.abandon()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -103,15 +104,30 @@ def test_most_of_the_disk_stays_free(
     assert set(decoded) == set(range(FRAMES)) - {NEAR + 1}
 
 
+@pytest.mark.parametrize(
+    ("step", "error"), [("append", OutputError("full")), ("read", OSError(errno.ENOSPC, "full"))]
+)
 def test_a_full_disk_only_takes_longer(
-    clip: Path, expected: list[bytes], decoded: list[int], monkeypatch: pytest.MonkeyPatch
+    step: str,
+    error: Exception,
+    clip: Path,
+    expected: list[bytes],
+    decoded: list[int],
+    monkeypatch: pytest.MonkeyPatch,
 ):
-    def full(_self: AppendFile, _data: bytes) -> int:
-        raise OutputError("full")
+    def full(*_arguments: object) -> bytes:
+        raise error
 
-    monkeypatch.setattr(AppendFile, "append", full)
+    monkeypatch.setattr(AppendFile, step, full)
     assert show_all(clip) == expected
     assert len(decoded) == FRAMES
+
+
+def test_a_frame_too_wide_for_a_jpeg_does_not_end_the_reading():
+    with FarFrames() as far:
+        for frame_idx in range(3):
+            far.add(frame_idx, np.zeros((1, 70_000, 3), np.uint8), way=10**6)
+            assert far.get(frame_idx) is None
 
 
 def test_a_picture_that_is_being_made_is_waited_for(
