@@ -70,7 +70,7 @@ class FarFrames(Closing):
             data = jpeg(image)
             with self._changed:
                 self._keep(frame_idx, data)
-        except (OSError, OutputError):  # no JPEG holds it, or no disk: it is decoded when sought
+        except (OSError, OutputError, MemoryError):  # then it is decoded when it is sought
             self._room = 0
         finally:
             with self._changed:

@@ -105,9 +105,14 @@ def test_most_of_the_disk_stays_free(
 
 
 @pytest.mark.parametrize(
-    ("step", "error"), [("append", OutputError("full")), ("read", OSError(errno.ENOSPC, "full"))]
+    ("step", "error"),
+    [
+        ("append", OutputError("full")),
+        ("append", MemoryError()),
+        ("read", OSError(errno.ENOSPC, "full")),
+    ],
 )
-def test_a_full_disk_only_takes_longer(
+def test_a_shortage_only_takes_longer(
     step: str,
     error: Exception,
     clip: Path,
