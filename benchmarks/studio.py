@@ -2,8 +2,10 @@
 
     python -m benchmarks.studio                # generates both clips: some minutes
 
-What the server does for one request is timed: decoding, converting, proving by checksum, JPEG. The
-line and the browser are not. Thumbnails are shown after 80 ms if a frame has not come by then.
+What the server does for one request is timed. A picture is decoded, converted, proved by checksum
+and made a JPEG, unless it is kept: those far from a key frame are. Pixels, as the model and an
+exact picture take them, are always decoded. The file is open by then: the page has shown frame 0.
+The line and the browser are not timed. Thumbnails are shown after 80 ms if a frame has not come.
 """
 
 from __future__ import annotations
@@ -16,13 +18,14 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from benchmarks.common import machine, write_result
 from vos.bench.stages import make_clip
 from vos.io.read.open import open_source
-from vos.io.read.random_access import RandomAccess
-from vos_cli.studio.pictures import Thumbnails, jpeg
+from vos_cli.studio.far_frames import FarFrames, picture, read_for_page
+from vos_cli.studio.pictures import Thumbnails
 
 STEPS = 20
 
@@ -73,25 +76,28 @@ def measure(path: Path, seeks: int) -> tuple[float, list[Times]]:
     with open_source(path) as source:
         thumbnails = Thumbnails(source.info.frame_count)
         began = time.monotonic()
-        with RandomAccess(source, thumbnails.add) as frames:
+        with FarFrames() as far, read_for_page(source, thumbnails, far) as frames:
             while not frames.is_complete:
                 time.sleep(0.02)
-            indexing = time.monotonic() - began
             count = frames.count
+            picture(frames, far, count - 1)  # is made last
+            indexing = time.monotonic() - began
+            picture(frames, far, 0)  # the page's first, which opens the file
             dice = random.Random(0)
             middle = count // 2
-            places: list[tuple[str, Sequence[int]]] = [
-                ("frame anywhere", [dice.randrange(count) for _ in range(seeks)]),
-                ("next frame", range(middle, min(middle + STEPS, count))),
-                ("frame before", range(middle - 5, middle - 5 - STEPS, -1)),
+
+            def anywhere() -> list[int]:
+                return [dice.randrange(count) for _ in range(seeks)]
+
+            show = partial(picture, frames, far)
+            requests: list[tuple[str, Callable[[int], object], Sequence[int]]] = [
+                ("thumbnail", thumbnails.get, anywhere()),
+                ("picture anywhere", show, anywhere()),
+                ("next picture", show, range(middle, min(middle + STEPS, count))),
+                ("picture before", show, range(middle - 5, middle - 5 - STEPS, -1)),
+                ("pixels anywhere", frames.read, anywhere()),
             ]
-
-            def frame(frame_idx: int) -> object:
-                return jpeg(frames.read(frame_idx))
-
-            times = [time_requests(kind, frame, where) for kind, where in places]
-            everywhere = [dice.randrange(count) for _ in range(seeks)]
-            return indexing, [time_requests("thumbnail", thumbnails.get, everywhere), *times]
+            return indexing, [time_requests(*one) for one in requests]
 
 
 def time_requests(kind: str, request: Callable[[int], object], places: Sequence[int]) -> Times:

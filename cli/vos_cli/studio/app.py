@@ -18,10 +18,11 @@ from vos.errors import OutputError, PromptError, UsageError, VosError
 from vos_cli.console.errors import message, one_line
 from vos_cli.studio.document import StaleError, read_document
 from vos_cli.studio.export_routes import add_exports
+from vos_cli.studio.far_frames import picture
 from vos_cli.studio.in_out import InOut
 from vos_cli.studio.models_here import describe_models
 from vos_cli.studio.offers import Choice
-from vos_cli.studio.pictures import KEEP, jpeg, mask_png, png
+from vos_cli.studio.pictures import KEEP, mask_png, png
 from vos_cli.studio.review_routes import add_review
 from vos_cli.studio.session import StudioSession
 from vos_cli.studio.sound_routes import add_sound
@@ -148,7 +149,8 @@ def make_app(session: StudioSession) -> FastAPI:
 
     @app.get("/api/frames/{frame_idx:int}.jpg")
     def frame(frame_idx: int) -> Response:
-        return Response(jpeg(session.frames.read(frame_idx)), media_type="image/jpeg", headers=KEEP)
+        shown = picture(session.frames, session.far, frame_idx)
+        return Response(shown, media_type="image/jpeg", headers=KEEP)
 
     @app.get("/api/frames/{frame_idx:int}.png")
     def exact_frame(frame_idx: int) -> Response:

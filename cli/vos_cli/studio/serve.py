@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 
 from vos.errors import UsageError
 from vos.io.read.open import open_source
-from vos.io.read.random_access import RandomAccess
 from vos.io.read.source import Source, check_range
 from vos.prompts import find_notes
 from vos.prompts.file import NamedPrompts, check_size
@@ -75,14 +74,17 @@ def serve(
         ) from error
     from vos_cli.studio.document import History, check_drawn, make_document
     from vos_cli.studio.draft import check_place, draft_beside
+    from vos_cli.studio.far_frames import FarFrames, read_for_page
     from vos_cli.studio.fix_preview import FixPreviewer
     from vos_cli.studio.fixes import Fixes
+    from vos_cli.studio.heaps import share_heaps
     from vos_cli.studio.offers import Offer, find_result, find_stopped, read_draft
     from vos_cli.studio.pictures import Thumbnails
     from vos_cli.studio.preview import Previewer
     from vos_cli.studio.runs import Runs
     from vos_cli.studio.session import StudioSession
 
+    share_heaps()
     output = save_to if save_to is not None else (job.output if job and result is None else None)
     if output is not None:
         check_place(output, is_folder=save_to is None)
@@ -110,12 +112,13 @@ def serve(
         for text in notes:
             warn(text)
         thumbnails = Thumbnails(opened.info.frame_count)
-        with RandomAccess(opened, thumbnails.add) as frames:
+        with FarFrames() as far, read_for_page(opened, thumbnails, far) as frames:
             previewer = Previewer(partial(_model, settings), frames)
             session = StudioSession(
                 info=opened.info,
                 frames=frames,
                 thumbnails=thumbnails,
+                far=far,
                 previewer=previewer,
                 history=History(document),
                 tool=tool,

@@ -21,6 +21,7 @@ from vos_cli.fix.result import open_result
 from vos_cli.studio.document import Document, History, make_document
 from vos_cli.studio.draft import Draft, draft_beside
 from vos_cli.studio.exports import Exports
+from vos_cli.studio.far_frames import FarFrames
 from vos_cli.studio.fix_preview import FixPreviewer
 from vos_cli.studio.fixes import Fixes
 from vos_cli.studio.in_out import InOut
@@ -42,6 +43,7 @@ class StudioSession:
     info: what the input says about itself.
     frames: the input's frames, by index.
     thumbnails: small JPEGs that stand in for frames that are not decoded yet.
+    far: pictures of the frames that take long to decode.
     previewer: predicts masks for what is drawn on one frame.
     history: the document of prompts and objects, with its earlier states.
     tool: the name of the tool that the page starts with.
@@ -88,6 +90,7 @@ class StudioSession:
     changing: threading.Lock = field(default_factory=threading.Lock)
     settings: PageSettings = field(default_factory=read_page_settings)
     exports: Exports = field(default_factory=Exports)
+    far: FarFrames = field(default_factory=FarFrames)
     sound: Sound = field(init=False)
     numbers: Iterator[int] = field(default_factory=count)
 
@@ -332,8 +335,7 @@ class StudioSession:
     def save(self) -> None:
         """Write the prompt file. Raises OutputError."""
         assert self.save_to is not None
-        history = self.history
-        now = history.now
+        now = (history := self.history).now
         save_prompts(self.save_to, now.prompts, size_hw=self.info.size_hw, names=now.names)
         self.saved_version = history.version
         with self.changing:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from vos.frame import Frame
+from vos.io.read.forward import ForwardReader
 from vos.io.read.source import SourceInfo, past_the_end, video_frame_name
 from vos.io.read.video_index import OnEnd, VideoIndex
 
@@ -21,7 +22,7 @@ class BackwardReader:
         """on_end: called as `VideoIndex` calls it."""
         height, width = info.size_hw
         self._chunk = max(1, min(_CHUNK_FRAMES, _CHUNK_BYTES // (height * width * 3)))
-        self._path = path
+        self._path, self._info = path, info
         self._index = VideoIndex(path, info, on_end)
 
     def frames(self, start: int, last: int, skip_to: int) -> Iterator[Frame]:
@@ -29,6 +30,12 @@ class BackwardReader:
 
         Raises UsageError if the footage has no frame `start`, InputError if reading fails.
         """
+        with ForwardReader(self._path, self._info, self._index) as reader:
+            yield from self._frames(reader, start, last, skip_to)
+
+    def _frames(
+        self, reader: ForwardReader, start: int, last: int, skip_to: int
+    ) -> Iterator[Frame]:
         index = self._index
         newest = deque(index.build(last, start + 1), maxlen=min(self._chunk, start - last + 1))
         if len(index) <= start:
@@ -39,7 +46,7 @@ class BackwardReader:
         top = start
         if skip_to <= start - len(images):
             top = skip_to
-            images = index.read(max(last, top - self._chunk + 1), top)
+            images = reader.read(max(last, top - self._chunk + 1), top)
         while True:
             low = top - len(images) + 1
             while top > skip_to:
@@ -52,4 +59,4 @@ class BackwardReader:
             if low == last:
                 return
             top = low - 1
-            images = index.read(max(last, top - self._chunk + 1), top)
+            images = reader.read(max(last, top - self._chunk + 1), top)

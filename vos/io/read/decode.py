@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import mmap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -195,12 +195,15 @@ class _Ledger:
 
 
 def decode_frames(
-    container: InputContainer, stream: VideoStream, *, needed_from: int | None = None
+    container: InputContainer,
+    stream: VideoStream,
+    *,
+    needed_from: Callable[[], int | None] = lambda: None,
 ) -> Iterator[RawFrame]:
     """Yield every frame from where the container stands, lost ones replaced by their neighbour.
 
-    needed_from: ticks before which only frames are decoded that others are made from; for 4K
-    footage as x264 makes it that takes half the time.
+    needed_from: asked before each packet for the ticks before which only frames are decoded that
+        others are made from, None for all frames; so x264's 4K footage takes half the time.
 
     Frames an edit list hides are left out, as are undecodable ones before the first that can be
     decoded cleanly. Raises InputError if reading (not decoding) fails.
@@ -208,9 +211,9 @@ def decode_frames(
     ledger = _Ledger()
     last: VideoFrame | None = None
     for packet, is_whole in _packets(container, stream):
-        if needed_from is not None and packet is not None and packet.pts is not None:
+        if packet is not None and packet.pts is not None and (begin := needed_from()) is not None:
             # dav1d keeps to what it is opened with, which the first packet does.
-            is_needed = packet.pts >= needed_from or not stream.codec_context.is_open
+            is_needed = packet.pts >= begin or not stream.codec_context.is_open
             stream.codec_context.skip_frame = "DEFAULT" if is_needed else "NONREF"
         if packet is not None and packet.pts is not None and not packet.is_discard:
             ledger.record_packet(packet.pts, packet.is_keyframe)

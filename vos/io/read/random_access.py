@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Self
 
 import numpy as np
@@ -13,12 +13,11 @@ from vos.errors import VosError
 from vos.io.closing import Closing
 from vos.io.read.container import ContainerSource
 from vos.io.read.decode import Clock, Converter
+from vos.io.read.forward import ForwardReader
 from vos.io.read.source import Source, past_the_end
-from vos.io.read.video_index import ToRgb, Unproved, VideoIndex
+from vos.io.read.video_index import Unproved, VideoIndex
 
 _CACHE_BYTES = 192 * 2**20
-_READ_ON = 12  # frames that are sooner decoded through than sought
-_SEEK_GAIN = 2  # after seeking, about every other frame on the way is left out
 _STEP_BACK = 12
 
 OnIndexed = Callable[[int, np.ndarray], None]
@@ -39,22 +38,21 @@ class RandomAccess(Closing):
         height, width = source.info.size_hw
         self._room = max(1, _CACHE_BYTES // (height * width * 3))
         self._index: VideoIndex | None = None
+        self._reader: ForwardReader | None = None
         if isinstance(source, ContainerSource):
             self._index = VideoIndex(source.info.path, source.info, _ignore)
+            self._reader = ForwardReader(source.info.path, source.info, self._index)
         self._is_complete = self._index is None
+        self._count = 0 if self._index is not None else source.info.frame_count or 0
         self._error: VosError | None = None
         self._grown = threading.Condition()
         self._reading = threading.Lock()
-        self._ahead: Iterator[ToRgb] = iter(())
-        self._ahead_idx = -1
         self._thread = threading.Thread(target=self._build, name="index", daemon=True)
 
     @property
     def count(self) -> int:
         """Return how many frames are known so far; all of them once `is_complete`."""
-        if self._index is not None:
-            return len(self._index)
-        return self._source.info.frame_count or 0
+        return self._count
 
     @property
     def is_complete(self) -> bool:
@@ -70,7 +68,7 @@ class RandomAccess(Closing):
 
         Raises UsageError if the footage has no such frame, InputError if it cannot be read.
         """
-        self._wait_for(frame_idx)
+        self.wait_for(frame_idx)
         with self._reading:
             image = self._cache.get(frame_idx)
             if image is None:
@@ -78,49 +76,52 @@ class RandomAccess(Closing):
             self._cache.move_to_end(frame_idx)
             return image
 
-    def _wait_for(self, frame_idx: int) -> None:
+    def way_to(self, frame_idx: int) -> int:
+        """Return how many frames an indexed one comes after where decoding starts for it."""
+        if self._index is None:
+            return 0
+        return frame_idx - (self._index.key_before(frame_idx) or 0)
+
+    def wait_for(self, frame_idx: int) -> None:
+        """Wait until a frame is indexed. Raises UsageError if the footage has no such frame."""
         with self._grown:
             self._grown.wait_for(lambda: self._is_complete or self.count > frame_idx)
         if not 0 <= frame_idx < self.count:
             raise self._error or past_the_end(self._source.info.path, frame_idx, self.count)
 
     def _fetch(self, frame_idx: int) -> np.ndarray:
-        if self._index is None:
+        if self._reader is None:
             frame = next(self._source.frames(frame_idx, frame_idx + 1))
             return self._keep(frame_idx, frame.image)
         try:
-            return self._follow(self._index, frame_idx)
+            return self._follow(self._reader, frame_idx)
         except Unproved:
-            self._ahead_idx = -1
             low = max(0, frame_idx - min(_STEP_BACK, self._room - 1))
-            for idx, image in enumerate(self._index.read(low, frame_idx), low):
+            for idx, image in enumerate(self._reader.read(low, frame_idx), low):
                 self._keep(idx, image)
             return self._cache[frame_idx]
 
-    def _follow(self, index: VideoIndex, frame_idx: int) -> np.ndarray:
+    def _follow(self, reader: ForwardReader, frame_idx: int) -> np.ndarray:
         """Decode from where the open file stands, if near, else from the key frame before."""
         # One step back is seldom the last: what lies before is kept too.
         is_step_back = frame_idx + 1 in self._cache
         before = min(_STEP_BACK, self._room - 1, frame_idx) if is_step_back else 0
-        if not self._is_ahead_near(index, frame_idx):
-            self._ahead_idx = frame_idx - before
-            self._ahead = index.follow(self._ahead_idx)
-        while True:
-            to_rgb = next(self._ahead, None)
-            if to_rgb is None:
-                raise Unproved
-            idx, self._ahead_idx = self._ahead_idx, self._ahead_idx + 1
-            if idx >= frame_idx - before:
-                image = self._keep(idx, to_rgb())
-                if idx == frame_idx:
-                    return image
+        low = frame_idx - before
+        if self._is_near(reader, frame_idx):
+            low = max(low, reader.next_idx)
+            reader.pass_over(low)
+        else:
+            reader.seek(low)
+        for idx in range(low, frame_idx):
+            self._keep(idx, reader.next_frame()())
+        return self._keep(frame_idx, reader.next_frame()())
 
-    def _is_ahead_near(self, index: VideoIndex, frame_idx: int) -> bool:
-        """Tell whether the open file is sooner there than one that is opened at a key frame."""
-        if not 0 <= self._ahead_idx <= frame_idx:
+    def _is_near(self, reader: ForwardReader, frame_idx: int) -> bool:
+        """Tell whether no key frame lies between where the open file stands and a frame."""
+        if not 0 <= reader.next_idx <= frame_idx:
             return False
-        way = frame_idx - self._ahead_idx
-        return way < _READ_ON or way < (frame_idx - (index.key_before(frame_idx) or 0)) / _SEEK_GAIN
+        key = reader.index.key_before(frame_idx)
+        return reader.next_idx == frame_idx or key is None or key <= reader.next_idx
 
     def _keep(self, frame_idx: int, image: np.ndarray) -> np.ndarray:
         image.setflags(write=False)
@@ -137,6 +138,7 @@ class RandomAccess(Closing):
                     break
                 self._on_indexed(frame_idx, image)
                 with self._grown:
+                    self._count = frame_idx + 1
                     self._grown.notify_all()
         except VosError as error:
             self._error = error
@@ -154,7 +156,8 @@ class RandomAccess(Closing):
         if self._thread.is_alive():
             self._thread.join()
         with self._reading:
-            self._ahead, self._ahead_idx = iter(()), -1
+            if self._reader is not None:
+                self._reader.close()
             self._cache.clear()
 
 

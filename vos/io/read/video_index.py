@@ -1,4 +1,4 @@
-"""Going back in a video file, exactly.
+"""Where the frames of a video file are, so that going back in it is exact.
 
 One forward pass indexes the footage: per frame its ticks, time, damage and the checksum of its
 RGB pixels (about 30 bytes). Then any part can be decoded from the key frame before it. Seeking is
@@ -12,14 +12,12 @@ import zlib
 from array import array
 from collections.abc import Callable, Iterator
 from fractions import Fraction
-from functools import partial
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from av.error import FFmpegError
 
-from vos.io.read.decode import Clock, Converter, RawFrame, decode_frames, open_video
+from vos.io.read.decode import Clock, Converter, decode_frames, open_video
 from vos.io.read.source import SourceInfo
 
 _SEEK_ATTEMPTS = 2
@@ -40,6 +38,7 @@ class VideoIndex:
     """An index of where the frames of one video are. Another thread may read while `build` runs.
 
     corrupt: indices of damaged frames seen so far.
+    leaves_out: whether frames that no other is made from may be left out on the way to one.
     """
 
     def __init__(self, path: Path, info: SourceInfo, on_end: OnEnd) -> None:
@@ -52,7 +51,7 @@ class VideoIndex:
         self._keys: list[int] = []
         self.corrupt: list[int] = []
         self._count = 0
-        self._leaves_out = True
+        self.leaves_out = True
 
     def __len__(self) -> int:
         """Return how many frames are indexed so far."""
@@ -93,76 +92,20 @@ class VideoIndex:
         parts = np.array(self._times[: 2 * self._count], np.int64).reshape(-1, 2)
         return parts[:, 0] / parts[:, 1]
 
-    def read(self, low: int, top: int) -> list[np.ndarray]:
-        """Return frames `low` to `top`, both inclusive, ascending."""
-        count = top - low + 1
-        keys = list(self._keys_before(low))
-        for key in (*keys[:1], *keys) if self._leaves_out else keys:
-            try:
-                return [to_rgb() for to_rgb in islice(self._from_key(key, low, top), count)]
-            except Unproved:
-                continue
-        return [to_rgb() for to_rgb in islice(self._from_beginning(low), count)]
+    def ticks(self, frame_idx: int) -> int:
+        """Return a frame's time as the container gives it; less than any where it gives none."""
+        return self._ticks[frame_idx]
 
-    def follow(self, low: int) -> Iterator[ToRgb]:
-        """Yield the frames from `low` on, as far as they are indexed, each decoded on demand.
-
-        Call each one, before asking for the next, to convert it: that takes longer than decoding.
-
-        Raises Unproved, in both steps, where seeking cannot be trusted; `read` can be then.
-        """
-        key = self.key_before(low)
-        return self._from_beginning(low) if key is None else self._from_key(key, low)
+    def checksum(self, frame_idx: int) -> int:
+        """Return the CRC-32 of a frame's RGB pixels."""
+        return self._checksums[frame_idx]
 
     def key_before(self, low: int) -> int | None:
         """Return where decoding starts to reach `low`: a frame index, or None for the beginning."""
-        return next(self._keys_before(low), None)
+        return next(self.keys_before(low), None)
 
-    def _keys_before(self, low: int) -> Iterator[int]:
+    def keys_before(self, low: int) -> Iterator[int]:
         """Yield the key frames where decoding may start to reach `low`, the best first."""
         ticks = self._ticks
         usable = (key for key in reversed(self._keys) if key <= low and ticks[key] != _NO_TICKS)
         return islice(usable, _SEEK_ATTEMPTS)
-
-    def _from_beginning(self, low: int) -> Iterator[ToRgb]:
-        with open_video(self._path) as (container, stream):
-            converter = Converter(self._info)
-            for raw in islice(decode_frames(container, stream), low, None):
-                yield partial(converter.to_rgb, raw.frame)
-
-    def _from_key(self, key: int, low: int, top: int | None = None) -> Iterator[ToRgb]:
-        """Yield the frames from `low` on, decoded from key frame `key`.
-
-        Raises Unproved at the first that is not the index's, or if they end before `top`.
-        """
-        frame_idx = low
-        with open_video(self._path) as (container, stream):
-            converter = Converter(self._info)
-            try:
-                container.seek(self._ticks[key], stream=stream)
-            except FFmpegError:
-                raise Unproved from None
-            begin = self._ticks[low]
-            needed_from = begin if self._leaves_out else None
-            for raw in decode_frames(container, stream, needed_from=needed_from):
-                if raw.raw_pts is None or raw.raw_pts < begin:
-                    continue
-                if frame_idx >= self._count:
-                    return
-                if raw.raw_pts != self._ticks[frame_idx]:
-                    raise self._distrust()
-                yield partial(self._to_proved_rgb, raw, frame_idx, converter)
-                frame_idx += 1
-        if top is not None and frame_idx <= top:
-            raise self._distrust()
-
-    def _to_proved_rgb(self, raw: RawFrame, frame_idx: int, converter: Converter) -> np.ndarray:
-        image = converter.to_rgb(raw.frame)
-        if zlib.crc32(image.data) != self._checksums[frame_idx]:
-            raise self._distrust()
-        return image
-
-    def _distrust(self) -> Unproved:
-        """Leave out no frame any more: perhaps others are made from it. Return the error."""
-        self._leaves_out = False
-        return Unproved()

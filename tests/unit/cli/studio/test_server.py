@@ -23,7 +23,7 @@ from starlette.testclient import TestClient
 
 from studio_session import BOX, POINTS, put
 from vos_cli.studio.document import History, make_document
-from vos_cli.studio.pictures import Thumbnails
+from vos_cli.studio.pictures import Thumbnails, jpeg
 from vos_cli.studio.session import StudioSession
 
 # Frames and masks
@@ -42,6 +42,16 @@ def test_frames_are_the_source_s(page: TestClient, clip: Path):
         assert answer.status_code == 422
         assert "5 frames" in answer.json()["error"]
     assert page.get("/api/frames/-1.jpg").status_code == 404
+
+
+def test_a_kept_frame_is_sent_without_decoding_it(
+    page: TestClient, session: StudioSession, monkeypatch: pytest.MonkeyPatch
+):
+    image = session.frames.read(3)
+    with session.far:
+        session.far.add(3, image, way=10**9)
+        monkeypatch.setattr(session.frames, "read", None)
+        assert page.get("/api/frames/3.jpg").content == jpeg(image)
 
 
 def test_thumbnails_are_there_once_indexed(page: TestClient, session: StudioSession):

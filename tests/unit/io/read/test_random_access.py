@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,15 @@ import pytest
 from av1 import in_its_own_thread
 from e2e.clips import HEIGHT, WIDTH, images, picture, video
 from vos.errors import UsageError
-from vos.io.read import random_access, video_index
+from vos.io.read import forward, random_access
 from vos.io.read.decode import decode_frames, open_video
+from vos.io.read.forward import ForwardReader
 from vos.io.read.open import open_source
 from vos.io.read.random_access import RandomAccess
 from vos.io.read.video_index import VideoIndex
 
 
-def forward(path: Path) -> list[np.ndarray]:
+def read_all(path: Path) -> list[np.ndarray]:
     with open_source(path) as source:
         return [frame.image for frame in source.frames()]
 
@@ -35,7 +36,7 @@ def footage(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 
 def test_any_order_gives_the_pixels_of_reading_forward(footage: Path):
-    expected = forward(footage)
+    expected = read_all(footage)
     order = [*range(len(expected)), *reversed(range(len(expected)))]
     random.Random(3).shuffle(order)
     order += [0, 1, 2, 3, 2, 1, 0, len(expected) - 1, 0]
@@ -71,29 +72,29 @@ def test_seeking_is_trusted_in_every_common_format(
     if codec not in av.codecs_available:
         pytest.skip(f"this FFmpeg has no {codec}")
     clip = in_its_own_thread(lambda: far_keys_clip(tmp_path / "clip.mkv", codec))
-    expected = forward(clip)
+    expected = read_all(clip)
     with open_source(clip) as source, RandomAccess(source) as frames:
         frames.read(59)
-        monkeypatch.setattr(VideoIndex, "_from_beginning", None)
+        monkeypatch.setattr(ForwardReader, "_read_from_beginning", None)
         for idx in (50, 20):
             frames._cache.clear()
             assert np.array_equal(frames.read(idx), expected[idx]), idx
         assert frames._index is not None
-        assert frames._index._leaves_out
+        assert frames._index.leaves_out
 
 
 def test_on_the_way_from_a_far_key_frame_pictures_are_left_out(
     far_keys: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    expected = forward(far_keys)
+    expected = read_all(far_keys)
     with open_video(far_keys) as (container, stream):
         shown = list(decode_frames(container, stream))
     needed = shown[50].raw_pts
     with open_video(far_keys) as (container, stream):
-        fewer = list(decode_frames(container, stream, needed_from=needed))
+        fewer = list(decode_frames(container, stream, needed_from=lambda: needed))
     assert len(fewer) < len(shown) - 10
     assert [one.raw_pts for one in fewer[-10:]] == [one.raw_pts for one in shown[50:]]
-    monkeypatch.setattr(VideoIndex, "_from_beginning", None)  # it is not needed
+    monkeypatch.setattr(ForwardReader, "_read_from_beginning", None)  # it is not needed
     with open_source(far_keys) as source, RandomAccess(source) as frames:
         frames.read(59)
         for idx in (50, 51, 17, 40, 58, 20, 19, 18, 5, 33):
@@ -101,26 +102,63 @@ def test_on_the_way_from_a_far_key_frame_pictures_are_left_out(
             assert np.array_equal(frames.read(idx), expected[idx]), idx
 
 
-@pytest.mark.parametrize(("ahead", "opened"), [(15, 1), (24, 1), (26, 2), (10, 2)])
-def test_a_file_is_opened_again_only_where_that_is_sooner(
-    far_keys: Path, monkeypatch: pytest.MonkeyPatch, ahead: int, opened: int
+@pytest.mark.parametrize(("to", "sought"), [(13, 1), (15, 1), (39, 1), (59, 1), (10, 2)])
+def test_the_file_is_opened_once_and_read_on_up_to_the_next_key_frame(
+    far_keys: Path, monkeypatch: pytest.MonkeyPatch, to: int, sought: int
 ):
-    """The file stands after frame 12: up to 24 it is read on, then seeking leaves out more."""
+    """It stands after frame 12 of a clip with one key frame."""
     starts: list[int] = []
-    follow = VideoIndex.follow
+    opened: list[Path] = []
+    seek = ForwardReader.seek
     monkeypatch.setattr(
-        VideoIndex, "follow", lambda self, low: starts.append(low) or follow(self, low)
+        ForwardReader, "seek", lambda self, low: starts.append(low) or seek(self, low)
     )
+    monkeypatch.setattr(forward, "open_video", lambda path: opened.append(path) or open_video(path))
+    expected = read_all(far_keys)
     with open_source(far_keys) as source, RandomAccess(source) as frames:
         frames.read(12)
-        frames.read(ahead)
-    assert len(starts) == opened
+        assert np.array_equal(frames.read(to), expected[to])
+    assert len(starts) == sought
+    assert len(opened) == 1
+
+
+def test_reading_on_leaves_pictures_out_too(far_keys: Path, monkeypatch: pytest.MonkeyPatch):
+    decoded: list[int | None] = []
+
+    def counted(*arguments: Any, **named: Any) -> Iterator[Any]:
+        for shown in decode_frames(*arguments, **named):
+            decoded.append(shown.raw_pts)
+            yield shown
+
+    expected = read_all(far_keys)
+    with open_source(far_keys) as source, RandomAccess(source) as frames:
+        frames.read(59)
+        frames.read(4)
+        monkeypatch.setattr(forward, "decode_frames", counted)
+        frames.read(2)  # has the next file counted
+        decoded.clear()
+        assert np.array_equal(frames.read(50), expected[50])
+    assert len(decoded) < 40
+
+
+def test_a_key_frame_on_the_way_is_sought(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    clip = far_keys_clip(tmp_path / "clip.mp4", "libx264", g="10", sc_threshold="0")
+    starts: list[int] = []
+    seek = ForwardReader.seek
+    monkeypatch.setattr(
+        ForwardReader, "seek", lambda self, low: starts.append(low) or seek(self, low)
+    )
+    expected = read_all(clip)
+    with open_source(clip) as source, RandomAccess(source) as frames:
+        for idx in (1, 8, 9, 10, 11, 22):  # a key frame that comes next needs no seek
+            assert np.array_equal(frames.read(idx), expected[idx]), idx
+    assert starts == [1, 22]
 
 
 def test_seeks_that_lead_astray_are_found_out(footage: Path, monkeypatch: pytest.MonkeyPatch):
-    expected = forward(footage)
+    expected = read_all(footage)
     monkeypatch.setattr(
-        VideoIndex, "_keys_before", lambda self, low: iter([min(len(self) - 1, low + 1)])
+        VideoIndex, "keys_before", lambda self, low: iter([min(len(self) - 1, low + 1)])
     )
     with open_source(footage) as source, RandomAccess(source) as frames:
         for idx in (5, 2, 6, 0):
@@ -128,7 +166,7 @@ def test_seeks_that_lead_astray_are_found_out(footage: Path, monkeypatch: pytest
 
 
 def test_a_frame_past_the_end_is_one_line(footage: Path):
-    count = len(forward(footage))
+    count = len(read_all(footage))
     with open_source(footage) as source, RandomAccess(source) as frames:
         for idx in (count, -1, 10**9):
             with pytest.raises(UsageError, match=rf"{count} frames"):
@@ -137,7 +175,7 @@ def test_a_frame_past_the_end_is_one_line(footage: Path):
 
 def test_the_cache_is_bounded(footage: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(random_access, "_CACHE_BYTES", 3 * 64 * 96 * 3)
-    expected = forward(footage)
+    expected = read_all(footage)
     with open_source(footage) as source, RandomAccess(source) as frames:
         for idx in (*range(7), *reversed(range(7))):
             assert np.array_equal(frames.read(idx), expected[idx])
@@ -150,17 +188,19 @@ def test_where_leaving_out_does_harm_it_is_tried_once(
     """As if the decoder had left out pictures that others are made from."""
     asked: list[int | None] = []
 
-    def harmed(container: Any, stream: Any, *, needed_from: int | None = None) -> Iterator[Any]:
-        asked.append(needed_from)
+    def harmed(
+        container: Any, stream: Any, *, needed_from: Callable[[], int | None]
+    ) -> Iterator[Any]:
+        asked.append(begin := needed_from())
         for shown in decode_frames(container, stream):
-            wrong = needed_from is not None and shown.raw_pts >= needed_from
+            wrong = begin is not None and shown.raw_pts >= begin
             yield replace(shown, raw_pts=shown.raw_pts + 1) if wrong else shown
 
-    expected = forward(far_keys)
+    expected = read_all(far_keys)
     with open_source(far_keys) as source, RandomAccess(source) as frames:
         frames.read(59)
-        monkeypatch.setattr(video_index, "decode_frames", harmed)
-        monkeypatch.setattr(VideoIndex, "_from_beginning", None)
+        monkeypatch.setattr(forward, "decode_frames", harmed)
+        monkeypatch.setattr(ForwardReader, "_read_from_beginning", None)
         for idx in (50, 20, 33):
             frames._cache.clear()
             assert np.array_equal(frames.read(idx), expected[idx]), idx
