@@ -52,12 +52,13 @@ class Filter:
 
 
 def find_box(rectangles: tuple[Rectangle, ...]) -> np.ndarray:
-    """Return the box of a mask, enlarged to the model's frame, pixel by pixel."""
-    mask = draw(rectangles).numpy().repeat(1024 // SIDE, 0).repeat(1024 // SIDE, 1)
-    ys, xs = np.nonzero(mask)
+    """Return the box of a mask, each pixel enlarged to a square in the model's frame."""
+    enlarged = 1024 // SIDE
+    ys, xs = np.nonzero(draw(rectangles).numpy())
     if not len(ys):
         return np.zeros(4)
-    return np.array([xs.min(), ys.min(), xs.max(), ys.max()], float)
+    first, last = np.array([xs.min(), ys.min()]), np.array([xs.max(), ys.max()])
+    return np.r_[first * enlarged, (last + 1) * enlarged - 1].astype(float)
 
 
 def measure(box: np.ndarray) -> np.ndarray:
