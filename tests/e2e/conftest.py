@@ -82,7 +82,10 @@ def vos(
     forks: Forks = request.getfixturevalue("forks")
 
     def run(*arguments: object, timeout_s: float = 120, **changes: str) -> Ran:
-        return forks.run([*map(str, arguments)], tmp_path, environ | changes, timeout_s)
+        wanted = environ | changes
+        if any(name.startswith("PYTHON") for name in wanted):  # read when Python starts
+            return fresh_vos(*arguments, timeout_s=timeout_s, **changes)
+        return forks.run([*map(str, arguments)], tmp_path, wanted, timeout_s)
 
     return run
 

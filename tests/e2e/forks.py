@@ -56,11 +56,11 @@ class Forks:
                 code = self._answer()
             except TimeoutError:
                 os.kill(pid, signal.SIGKILL)
-                self._line.settimeout(None)
-                self._answer()
-                raise subprocess.TimeoutExpired(["vos", *arguments], timeout_s) from None
-            finally:
-                self._line.settimeout(None)
+                code = None
+            self._line.settimeout(None)
+            if code is None:
+                self._answer()  # that it was killed
+                raise subprocess.TimeoutExpired(["vos", *arguments], timeout_s)
             return Ran(code, _text(out), _text(err))
 
     def _answer(self) -> int:

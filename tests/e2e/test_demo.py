@@ -19,11 +19,11 @@ def test_doctor(vos):
     assert "fail" not in states.values()
 
 
-def test_doctor_says_what_is_wrong(fresh_vos, tmp_path):
+def test_doctor_says_what_is_wrong(vos, tmp_path):
     broken = tmp_path / "broken"
     broken.mkdir()
     (broken / "av.py").write_text("raise ImportError('no such library')")
-    ran = fresh_vos("doctor", PYTHONPATH=str(broken))
+    ran = vos("doctor", PYTHONPATH=str(broken))
     assert ran.code == 8
     assert len(ran.error_lines) == 1
     assert "FFmpeg" in ran.error_lines[0]

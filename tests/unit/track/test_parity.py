@@ -19,7 +19,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # the official package's own 
 
 @pytest.fixture(scope="module")
 def pair() -> Pair:
-    return build_pair(128)
+    return build_pair(256)
 
 
 def _mask(size_hw: tuple[int, int]) -> np.ndarray:
