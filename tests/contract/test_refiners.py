@@ -55,7 +55,7 @@ def nano() -> Sam2Model:
 @pytest.fixture(scope="module")
 def tiny() -> Sam2Model:
     torch.manual_seed(0)
-    return _present(build_sam2(TINY, image_size=256))
+    return _present(build_sam2(TINY, image_size=128))
 
 
 @pytest.fixture(params=CONFIGS)

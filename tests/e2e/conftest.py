@@ -1,4 +1,4 @@
-"""The command line as a user meets it: a subprocess with an environment of its own."""
+"""The command line as a user meets it: a process with an environment of its own."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from e2e import clips, studio_page
+from e2e.forks import Forks
 from e2e.running import Ran
 
 if TYPE_CHECKING:  # most of these tests need no torch in this process
@@ -22,11 +23,16 @@ if TYPE_CHECKING:  # most of these tests need no torch in this process
 Vos = Callable[..., Ran]
 
 
+def without_settings() -> dict[str, str]:
+    """Return this process's environment less what sets up vos, the model hub or Python."""
+    ours = ("VOS_", "HF_", "PYTHON")
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+
+
 @pytest.fixture
 def environ(tmp_path: Path) -> dict[str, str]:
     """A machine without settings, models, a cache or a network."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("VOS_", "HF_", "PYTHON"))}
-    return kept | {
+    return without_settings() | {
         "HOME": str(tmp_path / "home"),
         "VOS_MODELS": str(tmp_path / "models"),
         "HF_HUB_CACHE": str(tmp_path / "hub"),
@@ -37,8 +43,8 @@ def environ(tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def vos(environ: dict[str, str], tmp_path: Path) -> Vos:
-    """Run `vos ARGUMENTS` in a folder of its own."""
+def fresh_vos(environ: dict[str, str], tmp_path: Path) -> Vos:
+    """Run `vos ARGUMENTS` in a folder of its own, started from nothing, which takes seconds."""
 
     def run(*arguments: object, timeout_s: float = 120, **changes: str) -> Ran:
         done = subprocess.run(
@@ -54,6 +60,32 @@ def vos(environ: dict[str, str], tmp_path: Path) -> Vos:
             done.stdout.decode(errors="surrogateescape"),
             done.stderr.decode(errors="surrogateescape"),
         )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
+    """The process that commands are forked from."""
+    running = Forks(without_settings() | {"OMP_NUM_THREADS": "1"})
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def vos(
+    fresh_vos: Vos, environ: dict[str, str], tmp_path: Path, request: pytest.FixtureRequest
+) -> Vos:
+    """Run `vos ARGUMENTS` in a folder of its own, with the libraries loaded already."""
+    if sys.platform != "linux":  # elsewhere a process that has loaded torch is no good to fork
+        return fresh_vos
+    forks: Forks = request.getfixturevalue("forks")
+
+    def run(*arguments: object, timeout_s: float = 120, **changes: str) -> Ran:
+        wanted = environ | changes
+        if any(name.startswith("PYTHON") for name in wanted):  # read when Python starts
+            return fresh_vos(*arguments, timeout_s=timeout_s, **changes)
+        return forks.run([*map(str, arguments)], tmp_path, wanted, timeout_s)
 
     return run
 

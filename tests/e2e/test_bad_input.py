@@ -264,7 +264,7 @@ def test_full_disk(save: str, vos, small_disk: Path, tmp_path: Path):
 
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 def test_interrupt_in_the_middle(tmp_path: Path, environ):
-    clip = clips.video(tmp_path / "long.mp4", 2000)
+    clip = clips.video(tmp_path / "long.mp4", 400)
     process = subprocess.Popen(
         [*VOS, "track", clip, *BOX, "--model", "nano", "-o", tmp_path / "out"],
         stdout=subprocess.PIPE,

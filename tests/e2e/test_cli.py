@@ -55,6 +55,15 @@ def test_help_imports_nothing_heavy(arguments: list[str], environ):
     assert done.stderr.strip() == "[]"
 
 
+def test_a_model_is_loaded_without_what_compiling_needs(environ):
+    """It takes as long to import as all the rest."""
+    code = "import sys, vos.loading; print(sys.modules.keys() & {'torchvision', 'torch._dynamo'})"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "set()"
+
+
 def test_help_lists_every_command(vos):
     ran = vos("--help")
     assert ran.code == 0
@@ -73,6 +82,16 @@ def test_every_help_shows_an_example(command: list[str], vos):
     ran = vos(*command, "--help")
     assert ran.code == 0, ran.err
     assert f"vos {' '.join(command)}".strip() in ran.out.split("Example", 1)[1]
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["segment-everything", "export", "verify", "compare", "info", "eval", "demo", "bench"],
+)
+def test_a_command_needs_nothing_that_another_loads(command: str, fresh_vos):
+    """Those that no other test starts as a program of its own."""
+    ran = fresh_vos(command, "--help")
+    assert (ran.code, ran.err) == (0, "")
 
 
 def test_version(vos):

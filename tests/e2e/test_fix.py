@@ -307,20 +307,20 @@ def test_a_result_of_another_version(result, capsys):
 
 def test_from_the_command_line(vos, tmp_path, capsys):
     out = tmp_path / "out"
-    clips.video(tmp_path / "clip.mp4", 12)
+    clips.video(tmp_path / "clip.mp4", 8)
     track = ["track", str(tmp_path / "clip.mp4"), "--box", clips.BOX, "-o", str(out), "-q"]
     model = ("--model", "nano", "--device", "cpu", "--policy", "long", "--lag", "2")
     assert run_command([*track, *model]) == 0
     assert manifest_of(out)["parameters"]["lag"] == 2
     before = contents(out)
-    ran = vos("fix", "out", "--point", "1:30,30@6", "--neg-point", "1:80,10@6", "--json")
+    ran = vos("fix", "out", "--point", "1:30,30@4", "--neg-point", "1:80,10@4", "--json")
     assert ran.code == 0, ran.err
     assert "tracked with --lag 2: a correction does not wait" in ran.err
     told = json.loads(ran.out)
     assert (told["schema"], told["output"], told["number"]) == (1, "out", 1)
-    assert told["spans"][0]["corrected"] == 6
+    assert told["spans"][0]["corrected"] == 4
     listed = json.loads(command(capsys, out, "--list", "--json")[1].splitlines()[-1])
-    assert (listed["frames"], listed["objects"]) == ([0, 11], [1])
+    assert (listed["frames"], listed["objects"]) == ([0, 7], [1])
     assert [entry["edit"] for entry in listed["history"]] == [1]
     undone = vos("fix", "out", "--undo")
     assert (undone.code, undone.out) == (0, "out\n")

@@ -20,7 +20,6 @@ import typer
 
 from vos.errors import VerificationError, VosError
 from vos.frame import Frame
-from vos.loading import load
 from vos.model import registry
 from vos.prompts import Box
 from vos.version import __version__
@@ -249,6 +248,8 @@ _FRAMES = 8
 
 def track_square() -> tuple[int, float]:
     """Track a square; return the frame count and the mean IoU with it after the first frame."""
+    from vos.loading import load  # seconds, which --help need not take
+
     left, top, right, bottom = _box(0)
     session = load("nano", device="cpu").session([Box(1, (left, top, right, bottom))])
     overlaps: list[float] = []

@@ -6,7 +6,6 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
-from torchvision.ops import roi_align
 
 
 def largest_component(region: Bool[Tensor, "b h w"]) -> Bool[Tensor, "b h w"]:
@@ -72,6 +71,8 @@ def crop(
 
     x: at any stride; batch 1 serves all rows. boxes: in model pixels.
     """
+    from torchvision.ops import roi_align  # takes as long to load as torch, and few runs need it
+
     b = boxes.shape[0]
     rows = torch.arange(b, device=x.device) % x.shape[0]
     rois = torch.cat([rows[:, None].to(boxes.dtype), boxes], dim=1)

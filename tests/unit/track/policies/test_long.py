@@ -227,11 +227,12 @@ def test_scripts_make_pathways_part_and_meet():
     assert set(counts) == {1, 2, 3}
 
 
-def test_five_thousand_frames_fill_no_more_than_a_hundred():
+@pytest.mark.parametrize("count", [600, pytest.param(5000, marks=pytest.mark.slow)])
+def test_many_frames_fill_no_more_than_a_hundred(count):
     player = Player(Long(lag=16), 1)
     player.prompt()
     sizes = []
-    for t in range(5000):
+    for t in range(count):
         player.go_on()
         player.histories = [history[-20:] for history in player.histories]
         if t < 100 or t % 20 == 0:
