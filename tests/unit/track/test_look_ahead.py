@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -203,7 +202,7 @@ def test_a_frame_that_carries_its_features_is_not_encoded_again(tracker, make_fr
     frames, prompts = make_frames(4), [vos.Box(1, BOX)]
     plain = tracker.session(prompts)
     expected = [plain.decode(frame)[1].logits for frame in frames]
-    encoded = [replace(one, encoded=tracker.image(one.image).features) for one in frames]
+    encoded = [tracker.image(one.image).as_frame(one.frame_idx) for one in frames]
     batches.clear()
     session = tracker.session(prompts)
     for frame, logits in zip(encoded, expected, strict=True):
