@@ -1,11 +1,11 @@
 // What lies below the prompts: the frame and the masks over it, or the objects cut out.
 
-import { striped } from "./memory.js";
-
 const RING = [[1, 0], [-1, 0], [0, 1], [0, -1], [0.7, 0.7], [-0.7, 0.7], [0.7, -0.7], [-0.7, -0.7]];
 const EDGE = 1.5; // CSS pixels
 const SHARP_FROM = 3; // device pixels per frame pixel from which pixels are shown as squares
 const CHECKER = 10; // CSS pixels
+const STRIPE = 4; // CSS pixels, of a gap and of what is between two
+const LEFT = 0.25; // of a mask in a gap
 const spare = document.createElement("canvas");
 const scaled = document.createElement("canvas");
 
@@ -48,19 +48,16 @@ function drawAll(context, scene, ratio) {
   }
   for (const outline of scene.outlines) {
     context.globalAlpha = 0.8;
-    context.drawImage(edge(outline.canvas, place, context, ratio), 0, 0);
-    context.globalAlpha = 1;
+    drawEdge(context, outline, place, ratio);
   }
   if (scene.mask && scene.opacity > 0 && !scene.backdrop) {
     context.globalAlpha = scene.opacity;
-    if (scene.preview) context.drawImage(striped(scene, place, context, ratio), 0, 0);
+    if (scene.preview) drawStriped(context, scene, place, ratio);
     else context.drawImage(scene.mask.canvas, ...place);
-    if (scene.isStill) {
-      context.globalAlpha = Math.min(1, scene.opacity * 2);
-      context.drawImage(edge(scene.mask.canvas, place, context, ratio), 0, 0);
-    }
-    context.globalAlpha = 1;
+    context.globalAlpha = Math.min(1, scene.opacity * 2);
+    if (scene.isStill) drawEdge(context, scene.mask, place, ratio);
   }
+  context.globalAlpha = 1;
 }
 
 // The objects alone: their pixels, or their masks, over the backdrop.
@@ -97,15 +94,67 @@ function checker(context, ratio) {
 }
 
 // A line around each object, as wide on the screen whatever the zoom.
-function edge(mask, place, target, ratio) {
-  for (const one of [scaled, spare]) Object.assign(one, { width: target.canvas.width, height: target.canvas.height });
-  const whole = scaled.getContext("2d");
-  whole.imageSmoothingEnabled = target.imageSmoothingEnabled;
-  whole.drawImage(mask, ...place);
-  const context = spare.getContext("2d");
+function drawEdge(context, tint, place, ratio) {
+  const part = seenPart(context.canvas, tint, place, 2 * EDGE * ratio);
+  if (!part) return;
+  const whole = emptied(scaled, part);
+  whole.imageSmoothingEnabled = context.imageSmoothingEnabled;
+  whole.drawImage(tint.canvas, place[0] - part.x, place[1] - part.y, place[2], place[3]);
+  const line = emptied(spare, part);
   // Whole pixels, which are copied many times faster than they are scaled.
-  for (const way of RING) context.drawImage(scaled, ...way.map((step) => Math.round(EDGE * ratio * step)));
-  context.globalCompositeOperation = "destination-out";
-  context.drawImage(scaled, 0, 0);
-  return spare;
+  for (const way of RING) line.drawImage(scaled, ...way.map((step) => Math.round(EDGE * ratio * step)));
+  line.globalCompositeOperation = "destination-out";
+  line.drawImage(scaled, 0, 0);
+  context.drawImage(spare, part.x, part.y);
+}
+
+// A mask whose previews are striped. scene: {mask, preview}.
+function drawStriped(context, { mask, preview }, place, ratio) {
+  const part = seenPart(context.canvas, mask, place, 2);
+  if (!part) return;
+  const there = [place[0] - part.x, place[1] - part.y, place[2], place[3]];
+  const stripes = emptied(spare, part);
+  stripes.imageSmoothingEnabled = context.imageSmoothingEnabled;
+  stripes.drawImage(preview.canvas, ...there);
+  stripes.globalCompositeOperation = "destination-in";
+  stripes.fillStyle = gaps(stripes, ratio);
+  stripes.translate(-part.x, -part.y); // they stay where they are while the mask moves
+  stripes.fillRect(part.x, part.y, part.width, part.height);
+  stripes.resetTransform();
+  stripes.globalCompositeOperation = "source-out";
+  stripes.drawImage(mask.canvas, ...there);
+  context.drawImage(spare, part.x, part.y);
+}
+
+// Where on the canvas a tint has colours, with a margin in device pixels; null where it has none to be seen.
+function seenPart(canvas, { box, canvas: { width, height } }, [x, y, w, h], margin) {
+  if (!box) return null;
+  const [across, down] = [w / width, h / height];
+  const left = Math.max(0, Math.floor(x + box.left * across - margin));
+  const top = Math.max(0, Math.floor(y + box.top * down - margin));
+  const right = Math.min(canvas.width, Math.ceil(x + box.right * across + margin));
+  const bottom = Math.min(canvas.height, Math.ceil(y + box.bottom * down + margin));
+  return right > left && bottom > top ? { x: left, y: top, width: right - left, height: bottom - top } : null;
+}
+
+// The context of a spare canvas of that size, with nothing on it.
+function emptied(canvas, { width, height }) {
+  Object.assign(canvas, { width, height });
+  return canvas.getContext("2d");
+}
+
+// A pattern of diagonal stripes, transparent and nearly opaque in turn, for what nobody has tracked.
+function gaps(context, ratio) {
+  const side = Math.max(2, Math.round(2 * Math.SQRT2 * STRIPE * ratio));
+  const tile = new OffscreenCanvas(side, side);
+  const on = tile.getContext("2d");
+  on.strokeStyle = `rgb(0 0 0 / ${1 - LEFT})`;
+  on.lineWidth = side / (2 * Math.SQRT2);
+  for (const shift of [-side, 0, side]) {
+    on.beginPath();
+    on.moveTo(shift - side, 2 * side);
+    on.lineTo(shift + 2 * side, -side);
+    on.stroke();
+  }
+  return context.createPattern(tile, "repeat");
 }

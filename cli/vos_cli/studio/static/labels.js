@@ -54,6 +54,7 @@ function firstChannel(bitmap) {
 export class Tint {
   canvas = document.createElement("canvas");
   changes = 0; // of its pixels so far
+  box = null; // {left, top, right, bottom} of all that has a colour, null where nothing has
   #context = this.canvas.getContext("2d");
   #map = null;
   #table = null;
@@ -69,6 +70,7 @@ export class Tint {
       if (this.canvas.width !== map.width || this.canvas.height !== map.height) {
         Object.assign(this.canvas, { width: map.width, height: map.height });
       }
+      this.box = null;
       this.#colour(table, 0, 0, map.width, map.height);
     }
     return this;
@@ -85,11 +87,29 @@ export class Tint {
     const image = this.#imageOf(width, height);
     const pixels = new Uint32Array(image.data.buffer);
     let to = 0;
+    let [first, last, high, low] = [left + width, -1, top + height, -1];
     for (let y = top; y < top + height; y += 1) {
       let from = y * stride + left;
-      for (let x = 0; x < width; x += 1) pixels[to++] = table[ids[from++]];
+      for (let x = left; x < left + width; x += 1) {
+        const colour = table[ids[from++]];
+        pixels[to++] = colour;
+        if (!colour) continue;
+        if (x < first) first = x;
+        if (x > last) last = x;
+        if (y < high) high = y;
+        low = y;
+      }
     }
+    if (last >= 0) this.#widen(first, high, last + 1, low + 1);
     this.#context.putImageData(image, left, top);
+  }
+
+  #widen(left, top, right, bottom) {
+    const box = this.box ?? { left, top, right, bottom };
+    this.box = {
+      left: Math.min(box.left, left), top: Math.min(box.top, top),
+      right: Math.max(box.right, right), bottom: Math.max(box.bottom, bottom),
+    };
   }
 
   #imageOf(width, height) {

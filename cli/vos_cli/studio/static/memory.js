@@ -6,9 +6,6 @@ import { promptsOn } from "./edits.js";
 import { Tint } from "./labels.js";
 
 const OPEN = ["none", "stopped", "failed"]; // runs that leave frames without masks
-const STRIPE = 4; // CSS pixels, of a gap and of what is between two
-const LEFT = 0.25; // of a mask in a gap
-const spare = document.createElement("canvas");
 const byId = (id) => document.getElementById(id);
 
 export class Memory {
@@ -76,35 +73,4 @@ export class Memory {
 // Where the masks come from that what is drawn gives on a frame.
 export function maskPath({ store, run }, frame) {
   return `/api/masks/${frame}.png?v=${store.version}&run=${run?.id}${run?.state}`;
-}
-
-// A mask whose previews are striped, at its place on the screen. masks: {mask, preview}, tints.
-export function striped({ mask, preview }, place, target, ratio) {
-  spare.width = target.canvas.width;
-  spare.height = target.canvas.height;
-  const context = spare.getContext("2d");
-  context.imageSmoothingEnabled = target.imageSmoothingEnabled;
-  context.drawImage(preview.canvas, ...place);
-  context.globalCompositeOperation = "destination-in";
-  context.fillStyle = gaps(context, ratio);
-  context.fillRect(0, 0, spare.width, spare.height);
-  context.globalCompositeOperation = "source-out";
-  context.drawImage(mask.canvas, ...place);
-  return spare;
-}
-
-// Diagonal stripes, transparent and nearly opaque in turn.
-function gaps(context, ratio) {
-  const side = Math.max(2, Math.round(2 * Math.SQRT2 * STRIPE * ratio));
-  const tile = new OffscreenCanvas(side, side);
-  const on = tile.getContext("2d");
-  on.strokeStyle = `rgb(0 0 0 / ${1 - LEFT})`;
-  on.lineWidth = side / (2 * Math.SQRT2);
-  for (const shift of [-side, 0, side]) {
-    on.beginPath();
-    on.moveTo(shift - side, 2 * side);
-    on.lineTo(shift + 2 * side, -side);
-    on.stroke();
-  }
-  return context.createPattern(tile, "repeat");
 }
