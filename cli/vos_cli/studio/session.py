@@ -335,7 +335,8 @@ class StudioSession:
     def save(self) -> None:
         """Write the prompt file. Raises OutputError."""
         assert self.save_to is not None
-        now = (history := self.history).now
+        history = self.history
+        now = history.now
         save_prompts(self.save_to, now.prompts, size_hw=self.info.size_hw, names=now.names)
         self.saved_version = history.version
         with self.changing:
