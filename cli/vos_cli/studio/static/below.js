@@ -26,8 +26,7 @@ export class Below {
     const stamp = [width, height, ratio, view.x, view.y, view.scale, image, opacity, backdrop, ...tints];
     if (stamp.length !== this.#stamp.length || stamp.some((value, index) => value !== this.#stamp[index])) {
       this.#stamp = stamp;
-      Object.assign(this.#kept, { width, height }); // which empties it
-      drawAll(this.#kept.getContext("2d"), scene, ratio);
+      drawAll(emptied(this.#kept, context.canvas), scene, ratio);
     }
     context.drawImage(this.#kept, 0, 0);
   }
@@ -71,9 +70,7 @@ function drawCutOut(context, { image, mask, backdrop }, place, ratio) {
     context.drawImage(mask.canvas, ...place);
     return;
   }
-  spare.width = context.canvas.width;
-  spare.height = context.canvas.height;
-  const cut = spare.getContext("2d");
+  const cut = emptied(spare, context.canvas);
   cut.imageSmoothingEnabled = context.imageSmoothingEnabled;
   cut.drawImage(mask.canvas, ...place);
   cut.globalCompositeOperation = "source-in";
