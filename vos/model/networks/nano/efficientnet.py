@@ -35,13 +35,17 @@ class SameConv(nn.Conv2d):
     """A convolution with bias, padded so that a side divisible by `stride` is divided by it."""
 
     def __init__(self, width_in: int, width: int, kernel: int, stride: int = 1, groups: int = 1):
-        even = (kernel - 1) // 2 if stride == 1 else 0
-        super().__init__(width_in, width, kernel, stride, padding=even, groups=groups)
-        before = (kernel - stride) // 2
-        self._pad = (before, kernel - stride - before) * 2 if stride > 1 else None
+        after = (kernel - stride + 1) // 2
+        super().__init__(width_in, width, kernel, stride, padding=after, groups=groups)
+        self._is_odd = (kernel - stride) % 2 == 1
 
     def forward(self, input: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d u v"]:
-        return super().forward(input if self._pad is None else F.pad(input, self._pad))
+        if not self._is_odd:
+            return super().forward(input)
+        # One row and column less of padding before the image than after it: zeros before the
+        # kernel do the same, and the image is not copied.
+        kernel = F.pad(self.weight, (1, 0, 1, 0))
+        return F.conv2d(input, kernel, self.bias, self.stride, self.padding, 1, self.groups)  # pyright: ignore
 
 
 class InvertedResidual(nn.Module):
@@ -59,8 +63,8 @@ class InvertedResidual(nn.Module):
         self._adds = stride == 1 and width_in == width
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d u v"]:
-        y = x if self.expand is None else F.relu6(self.expand(x))
-        y = self.project(F.relu6(self.depthwise(y)))
+        y = x if self.expand is None else F.relu6(self.expand(x), inplace=True)
+        y = self.project(F.relu6(self.depthwise(y), inplace=True))
         return x + y if self._adds else y
 
 
@@ -98,7 +102,7 @@ class EfficientNetLite0(nn.Module):
         image: as SAM 2 takes it (`vos.model.preprocess.normalise`); this network has learnt on
         values from -1 to 1.
         """
-        x = F.relu6(self.stem(image * self._scale + self._shift))
+        x = F.relu6(self.stem(image * self._scale + self._shift), inplace=True)
         levels = []
         for index, block in enumerate(self.blocks):
             x = block(x)
