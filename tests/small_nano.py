@@ -12,7 +12,9 @@ SIDE = 64
 """Its input, in pixels."""
 
 
-def small_nano(d_model: int = 32, key_dim: int = 0, box_zoom: float = 0.0) -> Sam2Model:
+def small_nano(
+    d_model: int = 32, key_dim: int = 0, box_zoom: float = 0.0, memory_stride: int = 1
+) -> Sam2Model:
     torch.manual_seed(0)
     config = NanoConfig(
         image_size=SIDE,
@@ -23,6 +25,7 @@ def small_nano(d_model: int = 32, key_dim: int = 0, box_zoom: float = 0.0) -> Sa
         memory_layers=1,
         key_dim=key_dim,
         box_zoom=box_zoom,
+        memory_stride=memory_stride,
     )
     net = build_nano(config).requires_grad_(False)
     score = net.get_parameter("sam_mask_decoder.pred_obj_score_head.layers.2.bias")

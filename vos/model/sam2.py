@@ -131,6 +131,13 @@ class Sam2Model:
         return self.net.num_maskmem
 
     @property
+    def memory_stride(self) -> int:
+        """Return which of the recent memories are attended to: each so many-th; 1 for all of them,
+        as in SAM 2.
+        """
+        return getattr(self.net, "memory_stride", 1)
+
+    @property
     def pointer_span(self) -> int:
         """Return how many frames object pointers reach back, the current one included."""
         return self.net.max_obj_ptrs_in_encoder

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import compress
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -258,7 +259,8 @@ class MemoryEntry(TensorFields):
 class Recall:
     """The memories a policy selected for one frame, in attention order.
 
-    spatial: (slot, entry); slot 0 is a prompted frame, slot d the frame d steps away.
+    spatial: (slot, entry); slot 0 is a prompted frame. The last frame has the last slot, the one
+        before it the slot before that, and so on.
     pointers: (distance, entry); the sign tells past (+) from future (-) in tracking direction.
     pointer_span: how many frames pointers may reach back; scales their position encoding.
     is_settled: whether the policy says that only values change until the next prompt. Recalls as
@@ -273,6 +275,23 @@ class Recall:
     is_settled: bool = False
     map_weights: tuple[float, ...] = ()
     pointer_weights: tuple[float, ...] = ()
+
+    def thin_out(self, slots: int, stride: int) -> Recall:
+        """Return the recall with the maps of prompted frames and of each `stride`-th recent one.
+
+        Neighbouring frames tell nearly the same. Fewer of them, from further back, take less time,
+        and a mask that goes wrong fills the memory later.
+
+        slots: of the model, of which slot 0 is for prompted frames.
+        """
+        if stride == 1:
+            return self
+        kept = [slot == 0 or (slots - slot) % stride == 0 for slot, _ in self.spatial]
+        return replace(
+            self,
+            spatial=tuple(compress(self.spatial, kept)),
+            map_weights=tuple(compress(self.map_weights, kept)),
+        )
 
     @property
     def is_weighted(self) -> bool:

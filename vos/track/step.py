@@ -101,7 +101,10 @@ def find_memories(
     if bank.first_prompt is None:
         first = None if prompt is None else replace(prompt, found=None)
         bank = replace(bank, first_prompt=first)
-    recall = None if bank.is_empty else engine.policy.select(bank, at)
+    recall = None
+    if not bank.is_empty:
+        model = engine.model
+        recall = engine.policy.select(bank, at).thin_out(model.memory_slots, model.memory_stride)
     return Tracked(object_id, bank, prompt, recall, before)
 
 

@@ -68,7 +68,7 @@ def has_static_shapes(recalls: Sequence[Recall], net: SAM2Base) -> bool:
     first = recalls[0]
     prompted = sum(slot == 0 for slot, _ in first.spatial)
     is_full = (
-        len(first.spatial) - prompted == net.num_maskmem - 1
+        len(first.spatial) - prompted == (net.num_maskmem - 1) // getattr(net, "memory_stride", 1)
         and len(first.pointers) - prompted == first.pointer_span - 1
     )
     return (

@@ -53,7 +53,12 @@ def main() -> None:
     )
     if args.start_from:
         # Such weights track already. Nothing is gained before the rate falls: it falls at once.
-        model = replace(read_nano_config(args.start_from), image_size=config.model.image_size)
+        wanted = config.model
+        model = replace(
+            read_nano_config(args.start_from),
+            image_size=wanted.image_size,
+            memory_stride=wanted.memory_stride,
+        )
         config = replace(config, stages=config.stages[-1:], decay_share=0.9, model=model)
     trainer = Trainer(args.out, config, args.minutes, torch.device(args.device))
     checkpoint = args.out / "checkpoint.pt"

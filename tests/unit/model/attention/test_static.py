@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 import torch
@@ -119,6 +120,13 @@ def test_only_full_memories_are_steady(exact):
         (full.spatial, full.pointers, 15),
     ):
         assert not has_static_shapes([Recall(spatial, pointers, span)], exact.net)
+
+
+def test_memories_that_are_thinned_out_are_full_with_fewer():
+    net = build_nano(replace(CONFIG, memory_stride=3))
+    full = recall(0, (30, 60))
+    assert has_static_shapes([full.thin_out(7, 3)], net)
+    assert not has_static_shapes([full], net)
 
 
 @torch.inference_mode()

@@ -50,6 +50,7 @@ class NanoSAM2(SAM2Base):
     def __init__(self, config: NanoConfig, **parts: Any):
         self._config = config
         self.box_zoom = config.box_zoom
+        self.memory_stride = config.memory_stride
         super().__init__(**parts)
         if config.key_dim:
             self.propagation = Propagation(config.d_model)

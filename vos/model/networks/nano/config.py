@@ -21,7 +21,9 @@ class NanoConfig:
     mem_dim: width of a memory; divides d_model.
     memory_layers: layers of the memory attention.
     memory_mlp_dim: width of their feed-forward nets.
-    memory_slots: spatial memories attended to; SAM 2 has 7.
+    memory_slots: places of spatial memories; SAM 2 has 7.
+    memory_stride: of the recent ones, each so many-th is attended to (`Recall.thin_out`); 1 for all
+        of them, as SAM 2 does.
     pointer_span: how many frames object pointers reach back; SAM 2 has 16.
     decoder_mlp_dim: width of the mask decoder's feed-forward nets.
     decoder_heads: attention heads of the mask decoder.
@@ -40,6 +42,7 @@ class NanoConfig:
     memory_layers: int = 2
     memory_mlp_dim: int = 512
     memory_slots: int = 7
+    memory_stride: int = 1
     pointer_span: int = 16
     decoder_mlp_dim: int = 512
     decoder_heads: int = 8

@@ -34,6 +34,7 @@ _LARGEST_NANO = {
     "key_dim": 1024,
     "memory_layers": 16,
     "memory_slots": 64,
+    "memory_stride": 64,
     "pointer_span": 256,
 }
 
