@@ -2,8 +2,8 @@
 
     python -m benchmarks.corrections --davis ROOT   # ROOT: JPEGImages/<sequence>, Annotations/...
 
-Generated: 100 held-out clips are tracked from their first box; on frame 8 random pixels of the
-larger error region are clicked, each on top of those before, in batches.
+Generated: 100 held-out clips are tracked from their first box; on frame 8 pixels of the larger
+error region are clicked, at random or in its middle, each on top of those before, in batches.
 
 Real: each sequence is tracked from its first mask. At a quarter, a half and three quarters of it
 the simulated clicker of interactive segmentation (the deepest pixel of the larger error region)

@@ -52,6 +52,31 @@ def interior(masks: Bool[Tensor, "b h w"], radius: int = 2) -> Bool[Tensor, "b h
     return torch.where(eroded.flatten(1).any(1)[:, None, None], eroded, masks)
 
 
+def find_middle(region: Bool[Tensor, "b h w"], deepest_px: int = 24) -> Float[Tensor, "b 1 2"]:
+    """Return a pixel (x, y) of each region that is farthest from what is outside.
+
+    deepest_px: from there on, distances are not told apart.
+    """
+    left = region.float()[:, None]
+    depth = left.clone()
+    for _ in range(deepest_px):
+        left = -F.max_pool2d(-left, 3, stride=1, padding=1)
+        depth += left
+    index = depth.flatten(1).argmax(1, keepdim=True)
+    return torch.stack([index % region.shape[2], index // region.shape[2]], dim=-1).float()
+
+
+def spoil(masks: Bool[Tensor, "b h w"], generator: torch.Generator) -> Bool[Tensor, "b h w"]:
+    """Return masks of which a part is missing: what lies on one side of a line through them."""
+    _, h, w = masks.shape
+    points = sample_points(masks, 1, generator)[:, 0]
+    angle = 2 * torch.pi * _uniform(torch.Size((len(masks), 1, 1)), generator, masks.device)
+    x = torch.arange(w, device=masks.device) - points[:, :1, None]
+    y = (torch.arange(h, device=masks.device) - points[:, 1:])[..., None]
+    half = masks & (x * angle.cos() + y * angle.sin() > 0)
+    return torch.where(half.flatten(1).any(1)[:, None, None], half, masks)
+
+
 def sample_clicks(
     masks: Bool[Tensor, "b h w"], count: int, generator: torch.Generator
 ) -> ModelPrompt:
@@ -69,7 +94,8 @@ def sample_correction(
     """Draw one click where the mask is wrong, in the larger of missed and false parts.
 
     It is positive on missed parts. Where nothing is wrong: positive on the object, negative
-    anywhere if it is absent.
+    anywhere if it is absent. Half of the clicks are anywhere in that part, half in the middle of
+    what is widest in it, as people click.
 
     before: earlier points of the same frame, which are kept. The current logits go along as
     `previous`.
@@ -82,8 +108,10 @@ def sample_correction(
     missed = torch.where(is_right, masks, missed)
     false = torch.where(is_right & is_absent, ~masks, false)
     positive = missed.flatten(1).float().sum(1) >= false.flatten(1).float().sum(1)
-    region = interior(torch.where(positive[:, None, None], missed, false))
-    points = sample_points(region, 1, generator)
+    region = torch.where(positive[:, None, None], missed, false)
+    points = sample_points(interior(region), 1, generator)
+    is_middle = _uniform(torch.Size((len(points), 1, 1)), generator, points.device) < 0.5
+    points = torch.where(is_middle, find_middle(region), points)
     labels = positive.int()[:, None]
     if before is not None and before.points_xy is not None and before.labels is not None:
         points = torch.cat([before.points_xy, points], dim=1)

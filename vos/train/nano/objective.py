@@ -16,7 +16,7 @@ from vos.track.memory_bank import MemoryBank
 from vos.track.policy import Fifo, StreamPosition
 from vos.track.step import decode_group, find_memories, track_frame
 from vos.train.losses import LossWeights, prediction_loss
-from vos.train.prompts import sample_correction, sample_prompt
+from vos.train.prompts import sample_correction, sample_prompt, spoil
 
 CORRECTED_WEIGHT = 3.0
 """How many frames the loss of a corrected frame counts for: there is one in a clip."""
@@ -44,7 +44,9 @@ def _encode(model: Sam2Model, images: Tensor, rows: Tensor) -> FrameFeatures:
 def image_loss(
     model: Sam2Model, images: Tensor, rows: Tensor, masks: Tensor, generator: torch.Generator
 ) -> Tensor:
-    """Return the loss of a prompt on a still and, half the time, of a correcting click on top."""
+    """Return the loss of a prompt on a still and, half the time, of one to three correcting clicks
+    on top.
+    """
     kind = _pick_kind(generator, {"box": 0.55, "clicks:1": 0.2, "clicks:3": 0.25})
     prompt = sample_prompt(masks, kind, generator)
     weights = LossWeights()
@@ -59,19 +61,20 @@ def image_loss(
         alternatives=kind == "clicks:1",
         weights=weights,
     )
-    if _pick_kind(generator, {"correct": 0.5, "stop": 0.5}) == "stop":
-        return loss
-    prompt = sample_correction(masks, prediction.raw_logits.detach(), generator, prompt)
-    prediction = model.decode(embedding, features, prompt, first=True)
-    again = prediction_loss(
-        prediction.all_logits,
-        prediction.all_iou_pred,
-        prediction.object_score,
-        masks,
-        alternatives=False,
-        weights=weights,
-    )
-    return (loss + again) / 2
+    clicks = int(_pick_kind(generator, {"0": 0.5, "1": 0.2, "2": 0.15, "3": 0.15}))
+    total = loss
+    for _ in range(clicks):
+        prompt = sample_correction(masks, prediction.raw_logits.detach(), generator, prompt)
+        prediction = model.decode(embedding, features, prompt, first=True)
+        total = total + prediction_loss(
+            prediction.all_logits,
+            prediction.all_iou_pred,
+            prediction.object_score,
+            masks,
+            alternatives=False,
+            weights=weights,
+        )
+    return total / (1 + clicks)
 
 
 def clip_loss(
@@ -84,6 +87,9 @@ def clip_loss(
 ) -> Tensor:
     """Return the loss of tracking a clip from its first frame; mostly, clicks correct one later.
 
+    Of some first masks a part is missing: what is tracked is wrong until it is corrected, and has
+    no loss before.
+
     rolled: this many frames at the beginning have neither gradient nor loss.
     """
     kind = _pick_kind(generator, {"box": 0.4, "mask": 0.4, "clicks:1": 0.05, "clicks:3": 0.15})
@@ -94,6 +100,9 @@ def clip_loss(
         correct_at = int(
             torch.randint(first, frames, (), generator=generator, device=generator.device)
         )
+    given = masks[:, 0]
+    if correct_at > 0 and _pick_kind(generator, {"spoilt": 0.3, "right": 0.7}) == "spoilt":
+        kind, given, rolled = "mask", spoil(given, generator), correct_at
     engine = Engine(model, NoRefiner(), Fifo())
     banks: dict[int, MemoryBank] = {}
     total = images.new_zeros(())
@@ -102,7 +111,7 @@ def clip_loss(
         with torch.set_grad_enabled(t >= rolled):
             frame = EncodedFrame(_encode(model, images[:, t], rows), {}, StreamPosition(t))
             if t == 0:
-                prompts[1] = sample_prompt(masks[:, 0], kind, generator)
+                prompts[1] = sample_prompt(given, kind, generator)
             elif t == correct_at:
                 prompts[1] = correcting_clicks(engine, frame, banks[1], masks[:, t], generator)
             decoded, banks = track_frame(engine, frame, banks, prompts)

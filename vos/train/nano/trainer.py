@@ -12,7 +12,7 @@ import json
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -21,7 +21,7 @@ from vos.config import from_mapping
 from vos.errors import CheckpointError
 from vos.model.files.torch_file import load_torch_file
 from vos.model.files.weights import compute_sha256, load_state_dict
-from vos.model.networks.nano.build import build_nano
+from vos.model.networks.nano.build import NanoSAM2, build_nano
 from vos.model.networks.nano.config import NanoConfig
 from vos.model.networks.nano.efficientnet import EfficientNetLite0
 from vos.model.networks.nano.file import save_nano
@@ -85,6 +85,7 @@ class Trainer:
         torch.nn.init.constant_(
             net.get_parameter("sam_mask_decoder.pred_obj_score_head.layers.2.bias"), 4.0
         )
+        self.net = net
         self.model = Sam2Model(prepare_network(net, exact=True))
         self.restart_average()
         self.trunk = net.image_encoder.trunk
@@ -186,6 +187,7 @@ class Trainer:
         set_image_size(self.model.net, work.size_px)
         seed = config.seed * 1_000_003 + self.step
         generator = torch.Generator(device=self.device).manual_seed(seed)
+        self._draw_memory_stride(generator)
         shape = ClipShape(work.batch, work.frames, work.size_px, work.clips)
         frames, labels = self.feed.next(shape, seed, generator)
         rows, masks = pick_objects(labels, work.objects, generator)
@@ -207,6 +209,15 @@ class Trainer:
         if self.step % EMA_EVERY == 0:
             self._update_average()
         return float(loss.detach())
+
+    def _draw_memory_stride(self, generator: torch.Generator) -> None:
+        """Let a batch see its recent memories as closely as the model will, or closer.
+
+        Otherwise there would be none in a clip of a few frames.
+        """
+        most = self.config.model.memory_stride
+        draw = torch.randint(most, (), generator=generator, device=self.device)
+        cast(NanoSAM2, self.net).memory_stride = 1 + int(draw)
 
     @torch.no_grad()
     def _update_average(self) -> None:

@@ -22,7 +22,13 @@ from vos.model.prepare import set_image_size
 from vos.train.losses import LossWeights, dice_loss, mask_iou, prediction_loss
 from vos.train.nano import objective
 from vos.train.nano.clip_feed import ClipFeed, ClipShape, augment, pick_objects
-from vos.train.prompts import boxes_from_masks, sample_correction, sample_prompt
+from vos.train.prompts import (
+    boxes_from_masks,
+    find_middle,
+    sample_correction,
+    sample_prompt,
+    spoil,
+)
 
 
 def disk(side: int = 32, centre: tuple[int, int] = (16, 12), radius: int = 6) -> torch.Tensor:
@@ -122,6 +128,38 @@ def test_corrections_click_on_the_larger_error():
     assert not truth[0, y, x]
 
 
+def test_corrections_click_in_the_middle_half_of_the_time():
+    truth = disk(64, (30, 20), 12).repeat(200, 1, 1)
+    prompt = sample_correction(truth, torch.full((200, 1, 64, 64), -5.0), seeded())
+    in_the_middle = (prompt.points_xy[:, 0] == torch.tensor([20.0, 30.0])).all(1)
+    assert 70 < in_the_middle.sum() < 130
+
+
+def test_the_middle_is_where_most_of_a_region_is():
+    region = disk(64, (40, 44), 8)
+    region[0, 5, 5:60] = True
+    x, y = find_middle(region)[0, 0].tolist()
+    assert abs(x - 44) <= 1
+    assert abs(y - 40) <= 1
+
+
+@given(seed=st.integers(0, 1000))
+@settings(max_examples=30)
+def test_a_spoilt_mask_is_a_part_on_one_side_of_a_line(seed):
+    masks = torch.cat([disk(radius=8), torch.zeros(1, 32, 32, dtype=torch.bool)])
+    left, empty = spoil(masks, seeded(seed))
+    assert left.any()
+    assert not (left & ~masks[0]).any()
+    assert not empty.any()
+    missing = masks[0] & ~left
+    y, x = torch.meshgrid(torch.arange(32.0), torch.arange(32.0), indexing="ij")
+    angles = torch.arange(0, 360, 2.0).deg2rad()[:, None, None]
+    along = x * angles.cos() + y * angles.sin()
+    nearest = torch.where(left, along, torch.inf).flatten(1).amin(1)
+    farthest = torch.where(missing, along, -torch.inf).flatten(1).amax(1)
+    assert (nearest > farthest - 0.5).any()
+
+
 def test_where_nothing_is_wrong_a_correction_confirms():
     truth = torch.cat([disk(), torch.zeros(1, 32, 32, dtype=torch.bool)])
     right = truth.float()[:, None] * 10 - 5
@@ -156,6 +194,39 @@ def test_a_corrected_clip_is_clicked_where_the_tracked_answer_is_wrong(monkeypat
     assert len(seen) > 1
     assert not torch.equal(seen[0][1], seen[1][1]), "the second sees what the first one changed"
     assert model.net.sam_mask_decoder.mask_tokens.weight.grad is not None
+
+
+def test_a_clip_that_begins_wrong_counts_from_its_correction_on(monkeypatch):
+    model = load_model("nano", device=torch.device("cpu"))[0]
+    set_image_size(model.net, 64)
+    given: list[torch.Tensor] = []
+    counted: list[bool] = []
+
+    def spied(masks, kind, generator):
+        given.append(masks)
+        return sample_prompt(masks, kind, generator)
+
+    def spied_loss(logits, *args, **kwargs):
+        counted.append(logits.requires_grad)
+        return prediction_loss(logits, *args, **kwargs)
+
+    monkeypatch.setattr(objective, "sample_prompt", spied)
+    monkeypatch.setattr(objective, "prediction_loss", spied_loss)
+    monkeypatch.setattr(objective, "_pick_kind", lambda _generator, kinds: next(iter(kinds)))
+    clip = torch.rand(1, 4, 3, 64, 64, generator=seeded())
+    masks = disk(64, (32, 32), 14)[:, None].repeat(1, 4, 1, 1)
+    draws: set[int] = set()
+    smaller = 0
+    for seed in range(6):
+        given.clear()
+        counted.clear()
+        objective.clip_loss(model, clip, torch.zeros(1, dtype=torch.long), masks, seeded(seed))
+        smaller += int(given[0].sum() < masks[:, 0].sum())
+        assert all(counted)
+        draws.add(len(counted))
+    assert draws <= {1, 2, 3}, "the frames from the corrected one on, which is never the first"
+    assert len(draws) > 1
+    assert smaller >= 4, "a line at the very edge takes nothing away"
 
 
 def test_augmented_labels_still_match_their_pixels():
