@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from sam2.modeling.sam2_utils import LayerNorm2d
@@ -43,9 +44,15 @@ def to_image(tokens: Float[Tensor, "b n c"], like: Float[Tensor, "b c h w"]) -> 
 
 
 class ChannelNorm(LayerNorm2d):
-    """`LayerNorm2d` up to rounding; a training step of it on a CPU takes a third of the time."""
+    """`LayerNorm2d` up to rounding, in a third of the time on a CPU or, without gradients, less."""
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        is_plain = x.device.type == "cpu" and x.dtype == torch.float32
+        if is_plain and not torch.is_grad_enabled():
+            centred = x - x.mean(1, keepdim=True)
+            spread = centred.square().mean(1, keepdim=True)
+            scaled = centred.mul_(spread.add_(self.eps).rsqrt_())
+            return scaled.mul_(self.weight[:, None, None]).add_(self.bias[:, None, None])
         last = x.permute(0, 2, 3, 1)
         return F.layer_norm(last, last.shape[-1:], self.weight, self.bias, self.eps).permute(
             0, 3, 1, 2
