@@ -191,7 +191,7 @@ KEPT_OUT = SAM2RefinerVideo(memory_mask="coarse")
 COARSE = {
     "la": SAM2RefinerConfig(pr=None, mr=None, video=KEPT_OUT),
     "all": SAM2RefinerConfig(video=KEPT_OUT),
-    "pr_mr": SAM2RefinerConfig(la=None, video=KEPT_OUT),
+    "pr_mr": PRESETS["pr_mr_coarse"],
     "segnext": PRESETS["segnext"],
 }
 
