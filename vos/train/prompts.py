@@ -10,6 +10,10 @@ from torch import Tensor
 from vos.model.types import ModelPrompt
 
 
+_DEEPEST_PX = 24
+"""From there on, distances to what is outside a region are not told apart."""
+
+
 def boxes_from_masks(masks: Bool[Tensor, "b h w"]) -> Float[Tensor, "b 4"]:
     """Return tight x1, y1, x2, y2 with inclusive corners; the whole frame for an empty mask."""
     _, h, w = masks.shape
@@ -52,14 +56,11 @@ def interior(masks: Bool[Tensor, "b h w"], radius: int = 2) -> Bool[Tensor, "b h
     return torch.where(eroded.flatten(1).any(1)[:, None, None], eroded, masks)
 
 
-def find_middle(region: Bool[Tensor, "b h w"], deepest_px: int = 24) -> Float[Tensor, "b 1 2"]:
-    """Return a pixel (x, y) of each region that is farthest from what is outside.
-
-    deepest_px: from there on, distances are not told apart.
-    """
+def find_middle(region: Bool[Tensor, "b h w"]) -> Float[Tensor, "b 1 2"]:
+    """Return a pixel (x, y) of each region that is farthest from what is outside."""
     left = region.float()[:, None]
     depth = left.clone()
-    for _ in range(deepest_px):
+    for _ in range(_DEEPEST_PX):
         left = -F.max_pool2d(-left, 3, stride=1, padding=1)
         depth += left
     index = depth.flatten(1).argmax(1, keepdim=True)
