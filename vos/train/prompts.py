@@ -9,7 +9,6 @@ from torch import Tensor
 
 from vos.model.types import ModelPrompt
 
-
 _DEEPEST_PX = 24
 """From there on, distances to what is outside a region are not told apart."""
 
