@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from vos.model.types import ModelPrompt
@@ -37,17 +37,29 @@ def standing_prompt(
     return prompts.first if reuse == "first_frame" else deepest_point(mask_logits, image_size)
 
 
+def measure_depth(mask: Bool[Tensor, "b 1 h w"], most_px: int) -> Float[Tensor, "b 1 h w"]:
+    """Return how far each pixel of a mask is from what is outside, 0 outside.
+
+    Distances are chessboard distances and the border counts as outside. most_px: farther ones are
+    not told apart.
+    """
+    inside = mask.float()
+    depth = inside.clone()
+    for _ in range(most_px):
+        if not inside.any():
+            break
+        inside = 1 - F.max_pool2d(F.pad(1 - inside, (1, 1, 1, 1), value=1.0), 3, stride=1)
+        depth += inside
+    return depth
+
+
 def deepest_point(logits: Float[Tensor, "b 1 h w"], image_size: int) -> ModelPrompt:
     """Return a positive point per row where the mask is thickest.
 
     Distances are chessboard distances and the border counts as outside; rows with an empty mask get
     padding (label -1).
     """
-    inside = (logits > 0).float()
-    depth = inside.clone()
-    while inside.any():
-        inside = 1 - F.max_pool2d(F.pad(1 - inside, (1, 1, 1, 1), value=1.0), 3, stride=1)
-        depth += inside
+    depth = measure_depth(logits > 0, max(logits.shape[-2:]))
     peak, index = depth.flatten(1).max(dim=1)
     width = logits.shape[-1]
     cell = torch.stack([index % width, index // width], dim=-1)

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from vos.model.types import ModelPrompt
+from vos.refine.prompt_reuse import measure_depth
 
 _DEEPEST_PX = 24
 """From there on, distances to what is outside a region are not told apart."""
@@ -57,11 +58,7 @@ def interior(masks: Bool[Tensor, "b h w"], radius: int = 2) -> Bool[Tensor, "b h
 
 def find_middle(region: Bool[Tensor, "b h w"]) -> Float[Tensor, "b 1 2"]:
     """Return a pixel (x, y) of each region that is farthest from what is outside."""
-    left = region.float()[:, None]
-    depth = left.clone()
-    for _ in range(_DEEPEST_PX):
-        left = -F.max_pool2d(-left, 3, stride=1, padding=1)
-        depth += left
+    depth = measure_depth(region[:, None], _DEEPEST_PX)
     index = depth.flatten(1).argmax(1, keepdim=True)
     return torch.stack([index % region.shape[2], index // region.shape[2]], dim=-1).float()
 

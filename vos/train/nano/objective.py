@@ -9,7 +9,7 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from vos.model.sam2 import Sam2Model
-from vos.model.types import FrameFeatures, ModelPrompt
+from vos.model.types import Decoded, FrameFeatures, ModelPrompt
 from vos.refine.base import NoRefiner
 from vos.track.engine import EncodedFrame, Engine
 from vos.track.memory_bank import MemoryBank
@@ -41,6 +41,17 @@ def _encode(model: Sam2Model, images: Tensor, rows: Tensor) -> FrameFeatures:
     return replace(found.rows(rows), keys=found.keys, memory_keys=found.memory_keys)
 
 
+def _decoded_loss(prediction: Decoded, masks: Tensor, *, alternatives: bool) -> Tensor:
+    return prediction_loss(
+        prediction.all_logits,
+        prediction.all_iou_pred,
+        prediction.object_score,
+        masks,
+        alternatives=alternatives,
+        weights=LossWeights(),
+    )
+
+
 def image_loss(
     model: Sam2Model, images: Tensor, rows: Tensor, masks: Tensor, generator: torch.Generator
 ) -> Tensor:
@@ -49,31 +60,15 @@ def image_loss(
     """
     kind = _pick_kind(generator, {"box": 0.55, "clicks:1": 0.2, "clicks:3": 0.25})
     prompt = sample_prompt(masks, kind, generator)
-    weights = LossWeights()
     features = _encode(model, images, rows)
     embedding = model.condition(features, ())
-    prediction = model.decode(embedding, features, prompt, first=True)
-    loss = prediction_loss(
-        prediction.all_logits,
-        prediction.all_iou_pred,
-        prediction.object_score,
-        masks,
-        alternatives=kind == "clicks:1",
-        weights=weights,
-    )
     clicks = int(_pick_kind(generator, {"0": 0.5, "1": 0.2, "2": 0.15, "3": 0.15}))
-    total = loss
+    prediction = model.decode(embedding, features, prompt, first=True)
+    total = _decoded_loss(prediction, masks, alternatives=kind == "clicks:1")
     for _ in range(clicks):
         prompt = sample_correction(masks, prediction.raw_logits.detach(), generator, prompt)
         prediction = model.decode(embedding, features, prompt, first=True)
-        total = total + prediction_loss(
-            prediction.all_logits,
-            prediction.all_iou_pred,
-            prediction.object_score,
-            masks,
-            alternatives=False,
-            weights=weights,
-        )
+        total = total + _decoded_loss(prediction, masks, alternatives=False)
     return total / (1 + clicks)
 
 
@@ -117,15 +112,8 @@ def clip_loss(
             decoded, banks = track_frame(engine, frame, banks, prompts)
         if t < rolled or (t == 0 and kind == "mask"):
             continue
-        prediction = decoded[1]
-        loss = prediction_loss(
-            prediction.all_logits,
-            prediction.all_iou_pred,
-            prediction.object_score,
-            masks[:, t],
-            alternatives=t == 0 and kind == "clicks:1",
-            weights=LossWeights(),
-        )
+        with_alternatives = t == 0 and kind == "clicks:1"
+        loss = _decoded_loss(decoded[1], masks[:, t], alternatives=with_alternatives)
         total = total + (CORRECTED_WEIGHT * loss if t == correct_at else loss)
     return total / (frames - rolled)
 

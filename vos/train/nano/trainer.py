@@ -85,7 +85,6 @@ class Trainer:
         torch.nn.init.constant_(
             net.get_parameter("sam_mask_decoder.pred_obj_score_head.layers.2.bias"), 4.0
         )
-        self.net = net
         self.model = Sam2Model(prepare_network(net, exact=True))
         self.restart_average()
         self.trunk = net.image_encoder.trunk
@@ -217,7 +216,7 @@ class Trainer:
         """
         most = self.config.model.memory_stride
         draw = torch.randint(most, (), generator=generator, device=self.device)
-        cast(NanoSAM2, self.net).memory_stride = 1 + int(draw)
+        cast(NanoSAM2, self.model.net).memory_stride = 1 + int(draw)
 
     @torch.no_grad()
     def _update_average(self) -> None:

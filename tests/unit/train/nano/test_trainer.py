@@ -135,7 +135,7 @@ def test_corrections_click_in_the_middle_half_of_the_time():
     assert 70 < in_the_middle.sum() < 130
 
 
-def test_the_middle_is_where_most_of_a_region_is():
+def test_the_middle_is_farthest_from_what_is_outside():
     region = disk(64, (40, 44), 8)
     region[0, 5, 5:60] = True
     x, y = find_middle(region)[0, 0].tolist()
