@@ -63,7 +63,9 @@ def find_middle(region: Bool[Tensor, "b h w"]) -> Float[Tensor, "b 1 2"]:
     return torch.stack([index % region.shape[2], index // region.shape[2]], dim=-1).float()
 
 
-def spoil(masks: Bool[Tensor, "b h w"], generator: torch.Generator) -> Bool[Tensor, "b h w"]:
+def cut_off_part(
+    masks: Bool[Tensor, "b h w"], generator: torch.Generator
+) -> Bool[Tensor, "b h w"]:
     """Return masks of which a part is missing: what lies on one side of a line through them."""
     _, h, w = masks.shape
     points = sample_points(masks, 1, generator)[:, 0]
@@ -72,6 +74,16 @@ def spoil(masks: Bool[Tensor, "b h w"], generator: torch.Generator) -> Bool[Tens
     y = (torch.arange(h, device=masks.device) - points[:, 1:])[..., None]
     half = masks & (x * angle.cos() + y * angle.sin() > 0)
     return torch.where(half.flatten(1).any(1)[:, None, None], half, masks)
+
+
+def add_another(masks: Bool[Tensor, "b h w"], images: int) -> Bool[Tensor, "b h w"]:
+    """Return masks that hold another object too: the one before it in the same image.
+
+    images: how many the masks are of, image by image, as many of each. Where there is one of an
+    image, it stays as it is.
+    """
+    others = masks.unflatten(0, (images, -1)).roll(1, dims=1).flatten(0, 1)
+    return masks | others
 
 
 def sample_clicks(

@@ -16,7 +16,7 @@ from vos.track.memory_bank import MemoryBank
 from vos.track.policy import Fifo, StreamPosition
 from vos.track.step import decode_group, find_memories, track_frame
 from vos.train.losses import LossWeights, prediction_loss
-from vos.train.prompts import sample_correction, sample_prompt, spoil
+from vos.train.prompts import add_another, cut_off_part, sample_correction, sample_prompt
 
 CORRECTED_WEIGHT = 3.0
 """How many frames the loss of a corrected frame counts for: there is one in a clip."""
@@ -82,8 +82,8 @@ def clip_loss(
 ) -> Tensor:
     """Return the loss of tracking a clip from its first frame; mostly, clicks correct one later.
 
-    Of some first masks a part is missing: what is tracked is wrong until it is corrected, and has
-    no loss before.
+    Of some first masks a part is missing, and some hold another object too: what is tracked is
+    wrong until it is corrected, and has no loss before.
 
     rolled: this many frames at the beginning have neither gradient nor loss.
     """
@@ -96,8 +96,13 @@ def clip_loss(
             torch.randint(first, frames, (), generator=generator, device=generator.device)
         )
     given = masks[:, 0]
-    if correct_at > 0 and _pick_kind(generator, {"spoilt": 0.3, "right": 0.7}) == "spoilt":
-        kind, given, rolled = "mask", spoil(given, generator), correct_at
+    start = "right"
+    if correct_at > 0:
+        start = _pick_kind(generator, {"less": 0.2, "more": 0.2, "right": 0.6})
+    if start != "right":
+        kind, rolled = "mask", correct_at
+        is_less = start == "less"
+        given = cut_off_part(given, generator) if is_less else add_another(given, len(images))
     engine = Engine(model, NoRefiner(), Fifo())
     banks: dict[int, MemoryBank] = {}
     total = images.new_zeros(())

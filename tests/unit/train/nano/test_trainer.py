@@ -23,11 +23,12 @@ from vos.train.losses import LossWeights, dice_loss, mask_iou, prediction_loss
 from vos.train.nano import objective
 from vos.train.nano.clip_feed import ClipFeed, ClipShape, augment, pick_objects
 from vos.train.prompts import (
+    add_another,
     boxes_from_masks,
+    cut_off_part,
     find_middle,
     sample_correction,
     sample_prompt,
-    spoil,
 )
 
 
@@ -145,9 +146,9 @@ def test_the_middle_is_farthest_from_what_is_outside():
 
 @given(seed=st.integers(0, 1000))
 @settings(max_examples=30)
-def test_a_spoilt_mask_is_a_part_on_one_side_of_a_line(seed):
+def test_what_is_cut_off_lies_on_one_side_of_a_line(seed):
     masks = torch.cat([disk(radius=8), torch.zeros(1, 32, 32, dtype=torch.bool)])
-    left, empty = spoil(masks, seeded(seed))
+    left, empty = cut_off_part(masks, seeded(seed))
     assert left.any()
     assert not (left & ~masks[0]).any()
     assert not empty.any()
@@ -158,6 +159,15 @@ def test_a_spoilt_mask_is_a_part_on_one_side_of_a_line(seed):
     nearest = torch.where(left, along, torch.inf).flatten(1).amin(1)
     farthest = torch.where(missing, along, -torch.inf).flatten(1).amax(1)
     assert (nearest > farthest - 0.5).any()
+
+
+def test_another_object_that_is_added_is_of_the_same_image():
+    first = torch.cat([disk(centre=(8, 8), radius=3), disk(centre=(24, 8), radius=3)])
+    second = torch.cat([disk(centre=(8, 24), radius=3), disk(centre=(24, 24), radius=3)])
+    wrong = add_another(torch.cat([first, second]), images=2)
+    assert (wrong[:2] == first.any(0)).all()
+    assert (wrong[2:] == second.any(0)).all()
+    assert (add_another(first, images=2) == first).all(), "one object of each image"
 
 
 def test_where_nothing_is_wrong_a_correction_confirms():
