@@ -41,7 +41,7 @@ def score_sequence(tracker: Tracker, images: Path, labels: Path, kind: str) -> t
     kind: "mask" or "box".
     """
     truth = [read_label_png(path) > 0 for path in sorted(labels.glob("*.png"))]
-    masks = [result.masks[1] for result in tracker.track(images, [_prompt(truth[0], kind)])]
+    masks = [result.masks[1] for result in tracker.track(images, [first_prompt(truth[0], kind)])]
     pairs = list(zip(truth, masks, strict=True))[1:-1]
     return (
         float(np.mean([jaccard(gt, pred) for gt, pred in pairs])),
@@ -57,7 +57,8 @@ def mean_score(tracker: Tracker, root: Path, kind: str) -> tuple[float, float]:
     return float(j), float(f)
 
 
-def _prompt(mask: np.ndarray, kind: str) -> Prompt:
+def first_prompt(mask: np.ndarray, kind: str) -> Prompt:
+    """Return a prompt of object 1 on frame 0. kind: "mask" or "box"."""
     return MaskPrompt(1, mask) if kind == "mask" else tight_box(1, mask)
 
 
