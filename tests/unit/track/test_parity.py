@@ -19,7 +19,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # the official package's own 
 
 @pytest.fixture(scope="module")
 def pair() -> Pair:
-    return build_pair(256)
+    return build_pair(128)
 
 
 def _mask(size_hw: tuple[int, int]) -> np.ndarray:
@@ -115,7 +115,7 @@ def test_sam2_and_sam21_of_every_size_build(size):
 
 
 def test_sam20_config_equals_the_official_predictor(tmp_path):
-    old = build_pair(256, config="configs/sam2/sam2_hiera_t.yaml")
+    old = build_pair(128, config="configs/sam2/sam2_hiera_t.yaml")
     frames = write_clip(tmp_path, 3, SIZE_HW)
     prompts = [Box(1, (30.0, 20.0, 90.0, 70.0))]
     state = old.predictor.init_state(str(tmp_path))
