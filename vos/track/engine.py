@@ -24,12 +24,15 @@ class Engine:
     refiner: improves the masks.
     policy: manages the memories.
     dtype: float32, or bfloat16 for mixed precision.
+    obeys_clicks: whether clicked pixels are as clicked (`vos.track.obeyed_clicks`), of models that
+        propagate masks. The training of such a model does without: its decoder shall learn it.
     """
 
     model: Sam2Model
     refiner: Refiner
     policy: MemoryPolicy
     dtype: torch.dtype = torch.float32
+    obeys_clicks: bool = True
 
     def autocast(self) -> torch.autocast:
         """Return the context of mixed precision on the model's device; nothing for float32."""

@@ -5,6 +5,7 @@ Everything that tracks goes through here: streams, single images and refiner tra
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -28,6 +29,7 @@ from vos.refine.rows import RefineRows
 from vos.track.engine import EncodedFrame, Engine, Foreseen
 from vos.track.hypotheses import Pick
 from vos.track.memory_bank import MemoryBank
+from vos.track.obeyed_clicks import has_positive_click, obey_clicks
 from vos.track.policy import StreamPosition
 
 T = TypeVar("T")
@@ -120,13 +122,17 @@ def decode_group(
     changes what the decoder gave before the refiner sees it; training uses it.
 
     Points on an object that is already tracked correct its mask: the tracked mask is decoded first
-    and given to the decoder beside them, as SAM 2 does for a click on a tracked frame.
+    and given to the decoder beside them, as SAM 2 does for a click on a tracked frame. Of a model
+    that propagates masks, clicked pixels are as clicked (`vos.track.obeyed_clicks`).
     """
     model, features = engine.model, frame.features
     prompt = group[0].prompt
     recalls = [one.recall for one in group if one.recall is not None]
     choose = _make_chooser(engine, [one.bank for one in group], frame.at)
     present_above = engine.policy.present_above
+    obeys = engine.obeys_clicks and features.keys is not None
+    if obeys and has_positive_click(prompt):
+        present_above = -math.inf
     kept, fused = _embed_group(engine, frame, group)
     if recalls and prompt is not None and prompt.mask is None:
         known = _find_foreseen(frame, group)
@@ -146,6 +152,8 @@ def decode_group(
         )
 
     decoded = on_decoded(decode_fused(decode, kept, fused))
+    if obeys and prompt is not None and features.keys is not None:
+        decoded = obey_clicks(decoded, prompt, features.keys, model.image_size)
     return [
         engine.refiner.refine(row, features, frame.cache, one.history)
         for row, one in zip(_split_rows(decoded, len(group)), group, strict=True)

@@ -29,6 +29,7 @@ from vos.refine.base import NoRefiner
 from vos.track.engine import EncodedFrame, Engine, look_at
 from vos.track.inputs import to_model_prompt
 from vos.track.memory_bank import MemoryBank
+from vos.track.obeyed_clicks import lift_clicked
 from vos.track.policy import StreamPosition
 from vos.track.step import decode_group, find_memories
 
@@ -145,6 +146,12 @@ def zoom_in(
     # that is being corrected was chosen before: the single mask follows it and the points.
     candidates = [0] if previous[0] is not None else [0, -1]
     joined = {i: _agree([one.all_logits[:, i, None] for one in found]) for i in candidates}
+    assert given.points_xy is not None
+    assert given.labels is not None
+    keys = views[0].features.keys
+    if keys is not None:
+        points = given.points_xy / engine.model.image_size
+        joined = {i: lift_clicked(one, points, given.labels, keys) for i, one in joined.items()}
     corners = torch.from_numpy(moved.points_xy_px[:2]).flatten()
     box = corners / torch.tensor(2 * [cut.width, cut.height]) * joined[0].shape[-1]
     chosen = max(candidates, key=lambda i: _fit(joined[i][0] > 0, box))

@@ -103,7 +103,7 @@ def clip_loss(
         kind, rolled = "mask", correct_at
         is_less = start == "less"
         given = cut_off_part(given, generator) if is_less else add_another(given, len(images))
-    engine = Engine(model, NoRefiner(), Fifo())
+    engine = Engine(model, NoRefiner(), Fifo(), obeys_clicks=False)
     banks: dict[int, MemoryBank] = {}
     total = images.new_zeros(())
     for t in range(frames):

@@ -1,0 +1,95 @@
+"""A clicked pixel is what the click says; what looks like it and lies near it follows.
+
+A small decoder often answers a click with a mask that does not hold it, or still does. So its
+logits are moved by the smoothest function that lifts the clicked pixels to their side: a sum of one
+bump per click, in the likeness of the image's keys (`vos.model.networks.nano.propagation`) and in
+the distance. Models without keys, SAM 2's own sizes among them, are left alone. ADR 10 has what it
+gains. Source of the idea: "Interactive Segmentation as Gaussian Process Classification" (arXiv
+2302.14578).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from vos.model.types import Decoded, ModelPrompt
+
+_SHARPNESS = 10.0
+"""How fast a bump falls with the likeness: by exp(sharpness * (cosine - 1))."""
+_REACH = 0.1
+"""How fast it falls with the distance: the standard deviation, in frame sides."""
+_LEAST_LOGIT = 5.0
+"""Of a clicked pixel, on its side; one that is surer than that stays as it is."""
+_RIDGE = 0.01
+"""Added to the diagonal: clicks that say the opposite at one place give way."""
+_PRESENT = 1.0
+"""The least visibility logit of an object with a click on it."""
+
+
+def has_positive_click(prompt: ModelPrompt | None) -> bool:
+    """Return whether every row has a click on the object, so that it is there."""
+    return (
+        prompt is not None
+        and prompt.labels is not None
+        and bool((prompt.labels == 1).any(1).all())
+    )
+
+
+def obey_clicks(
+    decoded: Decoded, prompt: ModelPrompt, keys: Float[Tensor, "_ k h8 w8"], image_size: int
+) -> Decoded:
+    """Return the prediction with every clicked pixel on its side.
+
+    keys: of the image, or of each row's. image_size: of the model's input, in pixels.
+    """
+    if prompt.points_xy is None or prompt.labels is None:
+        return decoded
+    points = prompt.points_xy / image_size
+    raw = lift_clicked(decoded.raw_logits, points, prompt.labels, keys)
+    score = decoded.object_score
+    if has_positive_click(prompt):
+        score = score.clamp(min=_PRESENT)
+    shown = torch.where(decoded.is_absent, decoded.mask_logits, raw)
+    return replace(decoded, mask_logits=shown, raw_logits=raw, object_score=score)
+
+
+def lift_clicked(
+    logits: Float[Tensor, "b 1 s s"],
+    points: Float[Tensor, "b n 2"],
+    labels: Tensor,
+    keys: Float[Tensor, "_ k h8 w8"],
+) -> Float[Tensor, "b 1 s s"]:
+    """Return logits whose clicked pixels have at least `_LEAST_LOGIT` on the side of their label.
+
+    points: x, y in frame sides. labels: int (b, n), as in `ModelPrompt`; box corners and padding
+    count for nothing. keys: of unit length, at any size.
+    """
+    b, _, side, _ = logits.shape
+    with torch.autocast(logits.device.type, enabled=False):
+        keys = F.interpolate(keys.float(), size=(side, side), mode="bilinear", align_corners=False)
+        keys = F.normalize(keys).flatten(2).expand(b, -1, -1)
+        cell = (points * side).long().clamp(0, side - 1)
+        index = cell[..., 1] * side + cell[..., 0]
+        is_click = ((labels == 0) | (labels == 1)).float()
+        flat = logits.float().flatten(1)
+        sign = 2.0 * (labels == 1).float() - 1
+        lift = sign * (_LEAST_LOGIT - sign * flat.gather(1, index)).clamp(min=0) * is_click
+        at = index[:, None]
+        clicked = keys.gather(2, at.expand(-1, keys.shape[1], -1))
+        likeness = torch.bmm(keys.transpose(1, 2), clicked)
+        places = torch.arange(side, device=logits.device) / side
+        y, x = torch.meshgrid(places, places, indexing="ij")
+        places = torch.stack([x.flatten(), y.flatten()])
+        apart = places[None, :, :, None] - places[:, index].transpose(0, 1)[:, :, None]
+        closeness = apart.square().sum(1) / (2 * _REACH**2)
+        bumps = torch.exp(_SHARPNESS * (likeness - 1) - closeness) * is_click[:, None]
+        among = bumps.gather(1, index[..., None].expand(-1, -1, index.shape[1]))
+        among = among * is_click[..., None] + torch.diag_embed(_RIDGE + 1 - is_click)
+        weights = torch.linalg.solve(among, lift)
+        moved = flat + torch.bmm(bumps, weights[..., None])[..., 0]
+    return moved.view_as(logits)
