@@ -19,7 +19,7 @@ from torch import Tensor
 
 from vos.model.types import Decoded, ModelPrompt
 
-_SHARPNESS = 10.0
+_SHARPNESS = 5.0
 """How fast a bump falls with the likeness: by exp(sharpness * (cosine - 1))."""
 _REACH = 0.1
 """How fast it falls with the distance: the standard deviation, in frame sides."""
