@@ -32,9 +32,10 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=defaults.lr, help="highest learning rate")
     parser.add_argument("--export", type=Path, help="write --out's weights to this file and stop")
     parser.add_argument("--mean-with", type=Path, help="exported weights to average those with")
+    parser.add_argument("--share", type=float, default=0.5, help="of --out in that average")
     args = parser.parse_args()
     if args.export:
-        export(args.out / "checkpoint.pt", args.export, args.mean_with)
+        export(args.out / "checkpoint.pt", args.export, args.mean_with, args.share)
         return
     if args.threads:
         torch.set_num_threads(args.threads)

@@ -262,12 +262,14 @@ def let_learn(trunk: nn.Module, first_block: int) -> None:
         block.requires_grad_(index >= first_block)
 
 
-def export(checkpoint: Path, target: Path, mean_with: Path | None = None) -> None:
+def export(
+    checkpoint: Path, target: Path, mean_with: Path | None = None, share: float = 0.5
+) -> None:
     """Write the averaged weights of a run as the fp16 safetensors file that ships.
 
-    mean_with: an exported file, usually the one the run began with; the mean of both is written.
-    A short run that learns much in large steps forgets some of what it began with; the mean keeps
-    both (Wortsman et al., 2022, arXiv 2203.05482).
+    mean_with: an exported file, usually the one the run began with; a mean of both is written, with
+    `share` (0 to 1) of the run. A short run that learns much in large steps forgets some of what it
+    began with; the mean keeps both (Wortsman et al., 2022, arXiv 2203.05482).
     """
     state = _load_run(checkpoint, "cpu")
     weights = state["average"]
@@ -278,8 +280,8 @@ def export(checkpoint: Path, target: Path, mean_with: Path | None = None) -> Non
     }
     if mean_with is not None:
         other = load_state_dict(mean_with)
-        weights = {name: (value + other[name].float()) / 2 for name, value in weights.items()}
-        card["vos.mean_with"] = compute_sha256(mean_with)
+        weights = {k: torch.lerp(other[k].float(), value, share) for k, value in weights.items()}
+        card |= {"vos.mean_with": compute_sha256(mean_with), "vos.mean_share": str(share)}
     # Runs from before this field have the defaults.
     config = from_mapping(NanoConfig, json.loads(state["config"]).get("model", {}))
     save_nano(target, weights, config, card)
