@@ -374,19 +374,19 @@ def test_rolled_frames_have_no_loss(monkeypatch):
     assert weight.grad is not None
 
 
-def test_the_mean_of_a_run_and_what_it_began_with(tmp_path, quick):
+@pytest.mark.parametrize("share", [0.5, 0.2])
+def test_the_mean_of_a_run_and_what_it_began_with(tmp_path, quick, share):
     trainer = nano.Trainer(tmp_path, quick, 1.0, torch.device("cpu"))
     trainer.save()
     nano.export(tmp_path / "checkpoint.pt", tmp_path / "begin.safetensors")
     for value in trainer.average.values():
         value += 0.5
     trainer.save()
-    nano.export(
-        tmp_path / "checkpoint.pt", tmp_path / "mean.safetensors", tmp_path / "begin.safetensors"
-    )
+    checkpoint, target = tmp_path / "checkpoint.pt", tmp_path / "mean.safetensors"
+    nano.export(checkpoint, target, tmp_path / "begin.safetensors", share)
     begin, mean = (load_state_dict(tmp_path / f"{name}.safetensors") for name in ("begin", "mean"))
     for name, value in begin.items():
-        assert torch.allclose(mean[name].float(), value.float() + 0.25, atol=4e-3, rtol=2e-3)
+        assert torch.allclose(mean[name].float(), value.float() + share / 2, atol=4e-3, rtol=2e-3)
 
 
 @pytest.mark.slow
