@@ -34,9 +34,7 @@ _PRESENT = 1.0
 def has_positive_click(prompt: ModelPrompt | None) -> bool:
     """Return whether every row has a click on the object, so that it is there."""
     return (
-        prompt is not None
-        and prompt.labels is not None
-        and bool((prompt.labels == 1).any(1).all())
+        prompt is not None and prompt.labels is not None and bool((prompt.labels == 1).any(1).all())
     )
 
 

@@ -63,9 +63,7 @@ def find_middle(region: Bool[Tensor, "b h w"]) -> Float[Tensor, "b 1 2"]:
     return torch.stack([index % region.shape[2], index // region.shape[2]], dim=-1).float()
 
 
-def cut_off_part(
-    masks: Bool[Tensor, "b h w"], generator: torch.Generator
-) -> Bool[Tensor, "b h w"]:
+def cut_off_part(masks: Bool[Tensor, "b h w"], generator: torch.Generator) -> Bool[Tensor, "b h w"]:
     """Return masks of which a part is missing: what lies on one side of a line through them."""
     _, h, w = masks.shape
     points = sample_points(masks, 1, generator)[:, 0]
