@@ -16,9 +16,9 @@ SIDE = 32
 SIZE_HW = (90, 120)
 
 
-@pytest.fixture(scope="module")
-def tracker() -> vos.Tracker:
-    return vos.load("nano", refiner="none", device="cpu")
+@pytest.fixture(scope="module", params=["none", "auto"])
+def tracker(request) -> vos.Tracker:
+    return vos.load("nano", refiner=request.param, device="cpu")
 
 
 def keys_of(generator: torch.Generator, side: int = 16) -> torch.Tensor:
