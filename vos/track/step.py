@@ -123,7 +123,8 @@ def decode_group(
 
     Points on an object that is already tracked correct its mask: the tracked mask is decoded first
     and given to the decoder beside them, as SAM 2 does for a click on a tracked frame. Of a model
-    that propagates masks, clicked pixels are as clicked (`vos.track.obeyed_clicks`).
+    that propagates masks, clicked pixels are as clicked, and a tracked mask stays as it is far from
+    them (`vos.track.obeyed_clicks`).
     """
     model, features = engine.model, frame.features
     prompt = group[0].prompt
@@ -134,6 +135,7 @@ def decode_group(
     if obeys and has_positive_click(prompt):
         present_above = -math.inf
     kept, fused = _embed_group(engine, frame, group)
+    tracked: Decoded | None = None
     if recalls and prompt is not None and prompt.mask is None:
         known = _find_foreseen(frame, group)
         tracked = None if known is None else known.decoded
@@ -153,7 +155,7 @@ def decode_group(
 
     decoded = on_decoded(decode_fused(decode, kept, fused))
     if obeys and prompt is not None and features.keys is not None:
-        decoded = obey_clicks(decoded, prompt, features.keys, model.image_size)
+        decoded = obey_clicks(decoded, prompt, features.keys, model.image_size, tracked)
     return [
         engine.refiner.refine(row, features, frame.cache, one.history)
         for row, one in zip(_split_rows(decoded, len(group)), group, strict=True)

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import vos
+from vos.model.types import Decoded, ModelPrompt
 from vos.prompts import Box, MaskPrompt, Points
-from vos.track.obeyed_clicks import lift_clicked
+from vos.track.obeyed_clicks import lift_clicked, obey_clicks
 
 SIDE = 32
 SIZE_HW = (90, 120)
@@ -114,3 +115,32 @@ def test_a_click_on_what_is_held_to_be_hidden_brings_it_back(tracker):
     result = list(tracker.track(frames, prompts))[3]
     assert result.objects[1].object_score > 0
     assert result.masks[1][45, 60]
+
+
+def test_a_click_leaves_a_tracked_mask_alone_far_from_it(tracker):
+    rng = np.random.default_rng(4)
+    frame = rng.integers(90, 110, (*SIZE_HW, 3), dtype=np.uint8)
+    frame[20:70, 20:100] = (200, 30, 30)
+    mask = np.zeros(SIZE_HW, dtype=bool)
+    mask[20:70, 20:100] = True
+    prompts = [MaskPrompt(1, mask), Points(1, ((90.0, 45.0),), (0,), frame_idx=2)]
+    alone = list(tracker.track([frame] * 3, prompts[:1]))[2].masks[1]
+    corrected = list(tracker.track([frame] * 3, prompts))[2].masks[1]
+    assert not corrected[45, 90]
+    assert (alone[:, :50] == corrected[:, :50]).mean() > 0.99
+    assert alone[45, 30]
+
+
+def decoded_as(logits: torch.Tensor) -> Decoded:
+    one = torch.ones(1, 1)
+    return Decoded(logits, logits, logits, one, one, one, torch.zeros(1, 4), from_prompt=True)
+
+
+@pytest.mark.parametrize(("labels", "is_new"), [([2, 3], True), ([2, 3, 0], True), ([1, 1], False)])
+def test_a_box_on_a_tracked_frame_is_answered_anew(labels, is_new):
+    generator = torch.Generator().manual_seed(5)
+    now, then = (torch.randn(1, 1, SIDE, SIDE, generator=generator) for _ in range(2))
+    prompt = ModelPrompt(torch.full((1, len(labels), 2), 300.0), torch.tensor([labels]))
+    answer = obey_clicks(decoded_as(now), prompt, keys_of(generator), 320, decoded_as(then))
+    far = (slice(None), slice(None), slice(0, 8), slice(0, 8))
+    assert torch.allclose(answer.mask_logits[far], (now if is_new else then)[far], atol=1e-4)
