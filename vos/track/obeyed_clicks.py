@@ -83,13 +83,15 @@ def lift_clicked(
     points: x, y in frame sides. labels: int (b, n), as in `ModelPrompt`; box corners and padding
     count for nothing. keys: of unit length, at any size.
     """
+    is_click = _is_click(labels)
+    if not is_click.any():
+        return logits
     b, _, side, _ = logits.shape
     with torch.autocast(logits.device.type, enabled=False):
         keys = F.interpolate(keys.float(), size=(side, side), mode="bilinear", align_corners=False)
         keys = F.normalize(keys).flatten(2).expand(b, -1, -1)
         cell = (points * side).long().clamp(0, side - 1)
         index = cell[..., 1] * side + cell[..., 0]
-        is_click = _is_click(labels)
         flat = logits.float().flatten(1)
         sign = 2.0 * (labels == 1).float() - 1
         lift = sign * (_LEAST_LOGIT - sign * flat.gather(1, index)).clamp(min=0) * is_click

@@ -131,8 +131,8 @@ def decode_group(
     recalls = [one.recall for one in group if one.recall is not None]
     choose = _make_chooser(engine, [one.bank for one in group], frame.at)
     present_above = engine.policy.present_above
-    obeys = engine.obeys_clicks and features.keys is not None
-    if obeys and has_positive_click(prompt):
+    keys = features.keys if engine.obeys_clicks else None
+    if keys is not None and has_positive_click(prompt):
         present_above = -math.inf
     kept, fused = _embed_group(engine, frame, group)
     tracked: Decoded | None = None
@@ -154,8 +154,8 @@ def decode_group(
         )
 
     decoded = on_decoded(decode_fused(decode, kept, fused))
-    if obeys and prompt is not None and features.keys is not None:
-        decoded = obey_clicks(decoded, prompt, features.keys, model.image_size, tracked)
+    if keys is not None and prompt is not None:
+        decoded = obey_clicks(decoded, prompt, keys, model.image_size, tracked)
     return [
         engine.refiner.refine(row, features, frame.cache, one.history)
         for row, one in zip(_split_rows(decoded, len(group)), group, strict=True)
