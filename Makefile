@@ -58,7 +58,7 @@ test: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-all: $(STAMP)
-	$(BIN)/python -m pytest -m "slow or not slow"
+	$(BIN)/python -m pytest -m "slow or not slow" -o faulthandler_timeout=3600
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

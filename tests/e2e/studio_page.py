@@ -43,7 +43,7 @@ def started(environ: dict[str, str], *arguments: object) -> Iterator[Command]:
     """Run `vos ARGUMENTS` up to the link; it is interrupted at the end if it still runs."""
     process = subprocess.Popen(
         [sys.executable, "-m", "vos_cli", *map(str, arguments)],
-        env=environ | {"BROWSER": "true"},
+        env=environ | {"BROWSER": "true", "PYTHONFAULTHANDLER": "1"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -63,7 +63,11 @@ def started(environ: dict[str, str], *arguments: object) -> Iterator[Command]:
         finally:
             if process.poll() is None:
                 process.send_signal(signal.SIGINT)
-                process.communicate(timeout=PATIENCE_MS / 1000)
+                try:
+                    process.communicate(timeout=PATIENCE_MS / 1000)
+                except subprocess.TimeoutExpired:
+                    process.send_signal(signal.SIGABRT)  # it says where its threads are
+                    pytest.fail(f"Ctrl-C did not end it: {process.communicate()[1]}")
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ def in_child(work) -> str:
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
+        signal.alarm(60)  # its end, should another thread have held a lock meanwhile
         try:
             work()
             text = ""

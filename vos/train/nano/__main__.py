@@ -37,6 +37,8 @@ def main() -> None:
     if args.export:
         export(args.out / "checkpoint.pt", args.export, args.mean_with, args.share)
         return
+    if args.workers < 1 or args.parts < 1:
+        parser.error("--workers and --parts: at least 1")
     if args.threads:
         torch.set_num_threads(args.threads)
     args.out.mkdir(parents=True, exist_ok=True)

@@ -21,6 +21,7 @@ from vos.model.networks.nano.efficientnet import EfficientNetLite0
 from vos.model.prepare import set_image_size
 from vos.train.losses import LossWeights, dice_loss, mask_iou, prediction_loss
 from vos.train.nano import objective
+from vos.train.nano.__main__ import main
 from vos.train.nano.clip_feed import ClipFeed, ClipShape, augment, pick_objects
 from vos.train.prompts import (
     add_another,
@@ -421,3 +422,11 @@ def test_the_command_trains_without_options_and_exports(tmp_path):
     subprocess.run([*run, "--export", str(tmp_path / "nano.safetensors")], check=True)
     model, _ = load_model(str(tmp_path / "nano.safetensors"), device=torch.device("cpu"))
     assert model.image_size == 320
+
+
+@pytest.mark.parametrize("option", ["--workers", "--parts"])
+def test_without_anybody_who_makes_clips_it_does_not_wait_for_them(option, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["vos.train.nano", option, "0"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "at least 1" in capsys.readouterr().err
