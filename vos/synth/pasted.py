@@ -1,9 +1,10 @@
 """Clips pasted together from images: cut-outs that move over photographs, with exact masks.
 
-A clip has a photograph under a moving camera and two to five objects on it, back to front. An
-object is a cut-out in its own colours, or its outline filled with a piece of a photograph; it
-moves, turns, comes nearer, bends, throws a shadow, is lit and hidden by those in front. The
-camera's effects are those of drawn clips. The images come from `vos.synth.pasted_sources`.
+A clip has a photograph under a moving camera, or a panorama that it turns in, and two to five
+objects on it, back to front. An object is a cut-out in its own colours, or its outline, or a
+silhouette, filled with a piece of a photograph; it moves, turns, comes nearer, bends, throws a
+shadow, is lit and hidden by those in front. The camera's effects are those of drawn clips. The
+images come from `vos.synth.pasted_sources`.
 
     python -m vos.synth.pasted --out sheet.png
 """
@@ -29,10 +30,13 @@ from vos.synth.clips import Clips, contact_sheet
 from vos.synth.clutter import add_thin_parts, draw_bars
 from vos.synth.config import RICH
 from vos.synth.effects import camera_effects
+from vos.synth.panoramas import look_around
 
 _SPRITE_PX = 192
 _MARGIN = 1.6
 """Side of a backdrop, in frames."""
+_FIELD_DEGREES = (70.0, 110.0)
+"""Of view, in a panorama."""
 _LEAST_VISIBLE = 0.002
 _ATTEMPTS = 8
 _KEPT = 256
@@ -44,12 +48,15 @@ _STAMPS_OWN_PAINT = 0.9
 class PastedConfig:
     """How pasted clips are made.
 
-    folder: holds `photographs/`, `cutouts/` and, where there are any, `stamps/`.
+    folder: holds `photographs/`, `cutouts/` and, where there are any, `panoramas/`, `stamps/` and
+        `silhouettes/`.
     objects: least and largest number in a clip.
     area: least and largest share of the frame that an object fills.
     speed: of objects, in frame sides per frame.
     photographed: share of objects that are photographs themselves (stamps).
-    own_paint: share of the others that keep their colours; of the former, all but a tenth do.
+    outlined: share of the others that are silhouettes, which have no colours.
+    own_paint: share of the rest that keep their colours; of the former, all but a tenth do.
+    surrounded: share of clips in a panorama.
     followed: share of clips whose camera follows the target.
     blurred: share of clips with motion blur.
     shadow: share of objects that throw one.
@@ -67,7 +74,9 @@ class PastedConfig:
     area: tuple[float, float] = (0.008, 0.3)
     speed: float = 0.03
     photographed: float = 0.5
+    outlined: float = 0.25
     own_paint: float = 0.5
+    surrounded: float = 0.1
     followed: float = 0.5
     blurred: float = 0.2
     shadow: float = 0.4
@@ -179,7 +188,11 @@ def _make_clip(
         times = (times[:, None] + torch.tensor([-0.3, 0.0, 0.3], device=device)).flatten()
     backdrop_file = rng.choice(_list_files(config.folder, "photographs"))
     pan = _motion(rng, rng.uniform(-0.1, 0.1), rng.uniform(-0.1, 0.1), config.speed, 1.0)
-    film = _film(_crop(backdrop_file, rng, round(size * _MARGIN)).to(device), pan, times, size)
+    panoramas = _list_files(config.folder, "panoramas")
+    if panoramas and rng.random() < config.surrounded:
+        film = _turn_in(_read_image(rng.choice(panoramas), None).to(device), rng, pan, times, size)
+    else:
+        film = _film(_crop(backdrop_file, rng, round(size * _MARGIN)).to(device), pan, times, size)
     count = rng.randint(*config.objects)
     followed = rng.random() < config.followed
     twins = rng.random() < config.twin
@@ -238,6 +251,18 @@ def _film(backdrop: Tensor, motion: _Motion, times: Tensor, size: int) -> Tensor
     grid = F.affine_grid(theta, [len(times), 3, size, size], align_corners=False)
     source = backdrop.expand(len(times), -1, -1, -1)
     return F.grid_sample(source, grid, padding_mode="reflection", align_corners=False)
+
+
+def _turn_in(panorama: Tensor, rng: Random, motion: _Motion, times: Tensor, size: int) -> Tensor:
+    """Return a panorama (3, h, w) as a camera sees it that turns: (t, 3, s, s).
+
+    What is straight ahead moves as things do that `motion` moves.
+    """
+    x, y, _, angle = motion.at(times)
+    field = math.radians(rng.uniform(*_FIELD_DEGREES))
+    heading = rng.uniform(-math.pi, math.pi) - field * x
+    tilt = rng.gauss(0, 0.15) + field * y
+    return look_around(panorama, heading, tilt, 0.3 * angle, field, size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,12 +335,16 @@ def _shadow(alpha: Tensor, rng: Random) -> Tensor:
 def _sprite(rng: Random, config: PastedConfig, backdrop: Path, device: torch.device) -> _Sprite:
     stamps = _list_files(config.folder, "stamps")
     is_stamp = bool(stamps) and rng.random() < config.photographed
-    files = stamps if is_stamp else _list_files(config.folder, "cutouts")
+    silhouettes = _list_files(config.folder, "silhouettes")
+    is_silhouette = not is_stamp and bool(silhouettes) and rng.random() < config.outlined
+    kind = "stamps" if is_stamp else "silhouettes" if is_silhouette else "cutouts"
+    files = _list_files(config.folder, kind)
     cutout = _read_image(rng.choice(files), _SPRITE_PX)
     if rng.random() < 0.5:
         cutout = cutout.flip(-1)
     alpha = cutout[3:]
-    own_paint = rng.random() < (_STAMPS_OWN_PAINT if is_stamp else config.own_paint)
+    share = _STAMPS_OWN_PAINT if is_stamp else config.own_paint
+    own_paint = not is_silhouette and rng.random() < share
     if own_paint:
         paint = cutout[:3] * alpha
     else:

@@ -14,7 +14,7 @@ from PIL import Image
 from vos.errors import UsageError
 from vos.synth.clutter import add_thin_parts, draw_bars
 from vos.synth.pasted import PastedConfig, generate_pasted, has_images
-from vos.synth.pasted_sources import is_thing
+from vos.synth.pasted_sources.cutouts import is_thing
 from vos.train.nano.clip_feed import ClipShape
 from vos.train.nano.stages import DRAWN, make_stages, mix_with_pasted
 
@@ -57,6 +57,33 @@ def test_a_mask_covers_what_was_pasted(config):
     inside = red[clips.masks].median()
     outside = red[~clips.masks].median()
     assert inside > outside + 60
+
+
+def test_a_silhouette_has_the_colours_of_a_photograph(config):
+    """White silhouettes, dark photographs: nothing is white but where cut-outs are."""
+    folder = Path(config.folder)
+    (folder / "silhouettes").mkdir()
+    shape = np.zeros((64, 64, 4), np.uint8)
+    shape[10:54, 10:54] = 255
+    Image.fromarray(shape).save(folder / "silhouettes" / "square.png")
+    plain = replace(config, shadow=0.0, blurred=0.0, objects=(1, 1), tied=0.0, barred=0.0)
+    outlined = generate_pasted(4, 1, 96, 3, replace(plain, outlined=1.0, own_paint=1.0))
+    assert outlined.masks.any()
+    assert outlined.frames[:, :, 0][outlined.masks].float().median() < 160
+
+
+def test_a_panorama_is_the_backdrop_and_turns(config):
+    folder = Path(config.folder)
+    (folder / "panoramas").mkdir()
+    columns = np.zeros((64, 128, 3), np.uint8)
+    columns[:, ::8] = (0, 0, 255)
+    Image.fromarray(columns).save(folder / "panoramas" / "pillars.png")
+    turning = replace(config, surrounded=1.0, speed=0.2, objects=(1, 1), blurred=0.0)
+    clips = generate_pasted(4, 4, 64, 3, turning)
+    blue, red = (clips.frames[:, :, one].float() for one in (2, 0))
+    outside = clips.labels == 0
+    assert (blue - red)[outside].mean() > 10
+    assert (blue[:, 0] - blue[:, -1]).abs().mean() > 5
 
 
 @pytest.mark.parametrize("seed", range(4))
