@@ -38,6 +38,8 @@ _CORNERS = (2, 3)
 _SURE = 6.0
 """Logits are cut off here before those of both views are averaged, so that neither view overrules
 the other by being certain."""
+_OUTSIDE = 0.05
+"""How far an object reaches beyond its box at most, in the box's sides: boxes are drawn by hand."""
 _LARGEST_PX = 1024
 """The most pixels per side of the logits on the whole frame, which are otherwise as fine as those
 of the cut-out."""
@@ -155,13 +157,14 @@ def zoom_in(
     corners = torch.from_numpy(moved.points_xy_px[:2]).flatten()
     box = corners / torch.tensor(2 * [cut.width, cut.height]) * joined[0].shape[-1]
     chosen = max(candidates, key=lambda i: _fit(joined[i][0] > 0, box))
+    logits = _keep_to_box(joined[chosen], box, moved)
     score = (found[0].object_score + found[1].object_score) / 2
     is_absent = (score <= found[0].present_above)[..., None, None]
     return Zoomed(
         cut,
         views,
         (found[0].all_logits[:, chosen, None], found[1].all_logits[:, chosen, None]),
-        torch.where(is_absent, NO_OBJ_SCORE, joined[chosen]),
+        torch.where(is_absent, NO_OBJ_SCORE, logits),
         (found[0].all_iou_pred[:, chosen, None] + found[1].all_iou_pred[:, chosen, None]) / 2,
         score,
     )
@@ -223,6 +226,27 @@ def _fit(mask: Bool[Tensor, "1 s s"], box: Float[Tensor, 4]) -> float:
     shared = max(0.0, min(right, x2) - max(left, x1)) * max(0.0, min(bottom, y2) - max(top, y1))
     total = (right - left) * (bottom - top) + (x2 - x1) * (y2 - y1) - shared
     return shared / total
+
+
+def _keep_to_box(
+    logits: Float[Tensor, "1 1 s s"], box: Float[Tensor, 4], prompt: ObjectPrompt
+) -> Float[Tensor, "1 1 s s"]:
+    """Return logits that hold nothing far outside the box, unless a click there says otherwise.
+
+    box: in pixels of the logits. prompt: the box and its points, in pixels of the cut-out.
+    """
+    first, last = prompt.points_xy_px[:2]
+    room = _OUTSIDE * (last - first)
+    clicks = prompt.points_xy_px[2:][np.asarray(prompt.labels[2:]) == 1]
+    if ((clicks < first - room) | (clicks > last + room)).any():
+        return logits
+    place = torch.arange(logits.shape[-1]) + 0.5
+    left, top, right, bottom = box.tolist()
+    wide, high = _OUTSIDE * (right - left), _OUTSIDE * (bottom - top)
+    across = (place > left - wide) & (place < right + wide)
+    down = (place > top - high) & (place < bottom + high)
+    inside = (down[:, None] & across).to(logits.device)
+    return torch.where(inside, logits, logits.clamp(max=-_SURE))
 
 
 def _put_into_frame(logits: Float[Tensor, "1 1 r r"], cut: CutOut) -> Float[Tensor, "1 1 q q"]:

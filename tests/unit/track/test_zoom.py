@@ -23,7 +23,7 @@ from vos.track import zoom
 from vos.track.image import ImageSegmenter
 from vos.track.session import Session
 from vos.track.snapshot import from_bytes, to_bytes
-from vos.track.zoom import CutOut, _put_into_frame, cut_around, zoom_in
+from vos.track.zoom import CutOut, _keep_to_box, _put_into_frame, cut_around, zoom_in
 
 SIZE_HW = (90, 160)
 SMALL = Box(1, (70.0, 30.0, 89.0, 49.0))
@@ -113,6 +113,20 @@ def test_the_mask_that_fills_the_box_is_taken(model: Sam2Model, monkeypatch: pyt
         zoomed = zoom_in(engine, IMAGE, joined(SMALL))
         assert zoomed is not None
         assert torch.equal(zoomed.logits > 0, expected > 0)
+
+
+def test_nothing_is_held_far_outside_the_box_unless_it_is_clicked_on():
+    everywhere = torch.full((1, 1, 40, 40), 3.0)
+    box = torch.tensor([10.0, 10.0, 30.0, 30.0])
+    kept = _keep_to_box(everywhere, box, joined(Box(1, (20.0, 20.0, 60.0, 60.0))))[0, 0] > 0
+    assert kept[10:30, 10:30].all()
+    rows, columns = kept.nonzero().unbind(1)
+    for found in (rows, columns):
+        assert (int(found.min()), int(found.max())) == (9, 30)
+    clicked = joined(Box(1, (20.0, 20.0, 60.0, 60.0)), Points(1, ((70.0, 40.0),), (1,)))
+    assert torch.equal(_keep_to_box(everywhere, box, clicked), everywhere)
+    other = joined(Box(1, (20.0, 20.0, 60.0, 60.0)), Points(1, ((70.0, 40.0),), (0,)))
+    assert not torch.equal(_keep_to_box(everywhere, box, other), everywhere)
 
 
 def test_a_mirrored_frame_gives_the_mirrored_mask(model: Sam2Model):

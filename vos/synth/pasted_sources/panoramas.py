@@ -41,12 +41,12 @@ def fetch_panoramas(target: Path) -> str:
 
 def read_exr(content: bytes) -> np.ndarray:
     """Return the light of an OpenEXR image of half floats: float32 (h, w, 3), RGB."""
-    with av.open(io.BytesIO(content), format="exr_pipe") as container:
+    with av.open(io.BytesIO(content), "r", format="exr_pipe") as container:
         frame = next(container.decode(video=0))
     if frame.format.name != "gbrpf16le":
         raise ValueError(f"an image of {frame.format.name}, not of half floats")
     green, blue, red = (
-        np.frombuffer(plane, np.float16).reshape(plane.height, -1)[:, : plane.width]
+        np.frombuffer(memoryview(plane), np.float16).reshape(plane.height, -1)[:, : plane.width]
         for plane in frame.planes
     )
     return np.stack([red, green, blue], axis=-1).astype(np.float32)

@@ -9,6 +9,7 @@ import io
 import json
 import tempfile
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from PIL import Image
@@ -56,7 +57,7 @@ def fill_in(alpha: Image.Image) -> Image.Image:
     from scipy.ndimage import binary_fill_holes
 
     drawn = np.asarray(alpha)
-    holes = binary_fill_holes(drawn > _HALF) & (drawn <= _HALF)
+    holes = np.asarray(binary_fill_holes(drawn > _HALF)) & (drawn <= _HALF)
     return Image.fromarray(np.where(holes, 255, drawn).astype(np.uint8))
 
 
@@ -67,5 +68,6 @@ def is_one_thing(alpha: Image.Image) -> bool:
     inside = np.asarray(alpha) > _HALF
     if not _AREA[0] < inside.mean() < _AREA[1]:
         return False
-    largest = np.bincount(label(inside)[0][inside]).max()
+    parts, _ = cast(tuple[np.ndarray, int], label(inside))
+    largest = np.bincount(parts[inside]).max()
     return bool(largest >= _LEAST_WHOLE * inside.sum())
