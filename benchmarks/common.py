@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import platform
 import resource
 import subprocess
 import sys
@@ -17,6 +16,7 @@ import torch
 from vos.api import Tracker
 from vos.bench.session import disk_boxes, moving_frames
 from vos.model.registry import EMBEDDED, resolve
+from vos.train.machine import describe_machine
 
 __all__ = [
     "NANO",
@@ -40,12 +40,6 @@ NANO_REFINER = NANO.with_name("nano-refiner.safetensors")
 
 def machine(device: str = "cpu") -> str:
     """Return one line: the GPU where `device` is one, CPU model, cores, torch, threads, commit."""
-    gpu = f"{torch.cuda.get_device_name(device)}; " if device.startswith("cuda") else ""
-    cpu = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        names = [x for x in info.read_text().splitlines() if x.startswith("model name")]
-        cpu = f"{names[0].partition(':')[2].strip()}, {len(names)} cores"
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"],
         cwd=Path(__file__).parent,
@@ -54,7 +48,8 @@ def machine(device: str = "cpu") -> str:
         check=False,
     ).stdout.strip()
     threads = torch.get_num_threads()
-    return f"{gpu}{cpu}; torch {torch.__version__}, {threads} threads; commit {commit}"
+    here = describe_machine(torch.device(device))
+    return f"{here}; torch {torch.__version__}, {threads} threads; commit {commit}"
 
 
 def describe_tracker(tracker: Tracker) -> str:

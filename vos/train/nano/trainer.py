@@ -29,6 +29,7 @@ from vos.model.prepare import prepare_network, set_image_size
 from vos.model.preprocess import normalise
 from vos.model.sam2 import Sam2Model
 from vos.synth.clips import RICH
+from vos.train.machine import describe_machine
 from vos.train.nano.clip_feed import ClipFeed, ClipShape, pick_objects
 from vos.train.nano.objective import clip_loss, image_loss
 from vos.train.nano.stages import DRAWN, Stage, Work
@@ -123,7 +124,20 @@ class Trainer:
         return work[self.step % len(work)]
 
     def run(self) -> None:
-        """Train until the minutes are spent; write log.jsonl and checkpoint.pt."""
+        """Train until the minutes are spent; write log.jsonl and checkpoint.pt.
+
+        Every start of the run is a row of the log, which says on what machine, then every 50 steps.
+        """
+        self._write(
+            {
+                "machine": describe_machine(self.feed.device),
+                "threads": torch.get_num_threads(),
+                "workers": self.config.workers,
+                "seed": self.config.seed,
+                "step": self.step,
+                "minutes": round(self.spent_s / 60, 2),
+            }
+        )
         saved = time.monotonic()
         losses: list[float] = []
         while self.spent_s < 60 * self.minutes:
@@ -225,14 +239,18 @@ class Trainer:
             self.average[name].lerp_(value, 1 - keep)
 
     def _log(self, loss: float) -> None:
-        row = {
-            "step": self.step,
-            "minutes": round(self.spent_s / 60, 2),
-            "size_px": self.work.size_px,
-            "frames": self.work.frames,
-            "rich": self.work.clips == RICH,
-            "loss": round(loss, 4),
-        }
+        self._write(
+            {
+                "step": self.step,
+                "minutes": round(self.spent_s / 60, 2),
+                "size_px": self.work.size_px,
+                "frames": self.work.frames,
+                "rich": self.work.clips == RICH,
+                "loss": round(loss, 4),
+            }
+        )
+
+    def _write(self, row: dict[str, Any]) -> None:
         with (self.folder / "log.jsonl").open("a") as log:
             log.write(json.dumps(row) + "\n")
         print(row, flush=True)

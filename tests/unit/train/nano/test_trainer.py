@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 import time
@@ -419,6 +421,9 @@ def test_the_generating_process_ends_with_a_killed_trainer(tmp_path):
 def test_the_command_trains_without_options_and_exports(tmp_path):
     run = [sys.executable, "-m", "vos.train.nano", "--out", str(tmp_path), "--device", "cpu"]
     subprocess.run([*run, "--minutes", "0"], check=True, capture_output=True)
+    (began,) = map(json.loads, (tmp_path / "log.jsonl").read_text().splitlines())
+    assert f"{os.cpu_count()} cores" in began["machine"]
+    assert (began["seed"], began["step"], began["minutes"]) == (1, 0, 0)
     subprocess.run([*run, "--export", str(tmp_path / "nano.safetensors")], check=True)
     model, _ = load_model(str(tmp_path / "nano.safetensors"), device=torch.device("cpu"))
     assert model.image_size == 320
