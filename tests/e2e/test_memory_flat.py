@@ -38,7 +38,7 @@ print(highest - settled)
 @pytest.mark.parametrize(
     ("kind", "first", "last"),
     [
-        ("small", 100, 400),
+        ("small", 60, 240),
         pytest.param("small", 500, 20_000, marks=pytest.mark.slow),
         pytest.param("nano", 500, 20_000, marks=pytest.mark.slow),
     ],
