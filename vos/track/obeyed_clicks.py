@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from vos.model.networks.nano.propagation import list_places
 from vos.model.types import Decoded, ModelPrompt
 
 _SHARPNESS = 5.0
@@ -113,9 +114,7 @@ def _is_click(labels: Tensor) -> Float[Tensor, "b n"]:
 
 def _closeness(points: Float[Tensor, "b n 2"], side: int) -> Float[Tensor, "b p n"]:
     """Return how close each of side x side cells is to each point's cell, from 1 to 0."""
-    places = torch.arange(side, device=points.device) / side
-    y, x = torch.meshgrid(places, places, indexing="ij")
-    cells = torch.stack([x.flatten(), y.flatten()], dim=1)
+    cells = list_places(side, side, points.device).flip(0).flatten(1).T
     at = (points * side).long().clamp(0, side - 1) / side
     apart = cells[None, :, None] - at[:, None]
     return torch.exp(-apart.square().sum(3) / (2 * _REACH**2))

@@ -152,7 +152,7 @@ def _collect(
     the frame; each is compared with itself and one tile's width around it.
     """
     b, _, h, w = keys.shape
-    places = _places(h, w, keys.device)
+    places = list_places(h, w, keys.device)
     squared = places.square().sum(0, keepdim=True)
     of_query = [places / reach**2, -squared / (2 * reach**2) - sharpness, torch.ones_like(squared)]
     of_key = [places, torch.ones_like(squared), -squared / (2 * reach**2)]
@@ -194,7 +194,7 @@ def _repeat(maps: Sequence[Float[Tensor, "_ h w"]], b: int) -> Float[Tensor, "b 
     return torch.cat(list(maps)).expand(b, -1, -1, -1)
 
 
-def _places(h: int, w: int, device: torch.device) -> Float[Tensor, "2 h w"]:
-    """Return the position of each key in frame sides."""
+def list_places(h: int, w: int, device: torch.device) -> Float[Tensor, "2 h w"]:
+    """Return where each of h x w positions is, y and x, in frame sides."""
     y, x = (torch.arange(n, device=device) / n for n in (h, w))
     return torch.stack(torch.meshgrid(y, x, indexing="ij"))
