@@ -1,10 +1,11 @@
-"""Answer a box on a cut-out of the frame around it, where a small model sees the object large.
+"""Answer a box on cut-outs of the frame around it, where a small model sees the object large.
 
 Most of what a small network sees of a frame says nothing of a small object. On a square around the
 box the same network finds finer borders and fewer wrong objects. The object begins on the whole
-frame with the mask that was found there, as if a user had drawn it. The mirrored cut-out is decoded
-as well, and the logits of both are averaged. That is two more images through the encoder, on frames
-with a new object's box alone. `NanoConfig.box_zoom` says which models do it, and ADR 7 why.
+frame with the mask that was found there, as if a user had drawn it. There are two squares, a narrow
+and a wide one, and each is decoded mirrored as well; the logits of all are averaged. That is four
+more images through the encoder, on frames with a new object's box alone. `NanoConfig.box_zoom` says
+which models do it, and ADR 7 why.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from jaxtyping import Bool, Float, UInt8
 from sam2.modeling.sam2_base import NO_OBJ_SCORE
 from torch import Tensor
@@ -26,6 +26,7 @@ from vos.model.sam2 import Sam2Model
 from vos.model.types import Decoded, Found, ModelPrompt
 from vos.prompts.kinds import ObjectPrompt
 from vos.refine.base import NoRefiner
+from vos.track.cut_out import CutOut, cut_around, sample
 from vos.track.engine import EncodedFrame, Engine, look_at
 from vos.track.inputs import to_model_prompt
 from vos.track.memory_bank import MemoryBank
@@ -33,8 +34,8 @@ from vos.track.obeyed_clicks import lift_clicked
 from vos.track.policy import StreamPosition
 from vos.track.step import decode_group, find_memories
 
-_CORNERS = (2, 3)
-"""SAM 2's labels of a box's first and last corner. A prompt's points begin with them."""
+_SQUARES = (0.8, 1.05)
+"""Sides of the narrow and the wide square, in those that `NanoConfig.box_zoom` names."""
 _SURE = 6.0
 """Logits are cut off here before those of both views are averaged, so that neither view overrules
 the other by being certain."""
@@ -46,44 +47,15 @@ of the cut-out."""
 
 
 @dataclass(frozen=True, slots=True)
-class CutOut:
-    """A rectangle of a frame.
-
-    top, left: of its first pixel.
-    height, width: in pixels.
-    size_hw: of the frame.
-    """
-
-    top: int
-    left: int
-    height: int
-    width: int
-    size_hw: tuple[int, int]
-
-    def crop(self, image: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "ch cw 3"]:
-        """Return that part of the frame."""
-        rows = slice(self.top, self.top + self.height)
-        return np.ascontiguousarray(image[rows, self.left : self.left + self.width])
-
-    def move(self, prompt: ObjectPrompt) -> ObjectPrompt:
-        """Return a prompt on the frame as one on the cut-out."""
-        offset = np.array([self.left, self.top], dtype=np.float32)
-        return replace(
-            prompt,
-            points_xy_px=prompt.points_xy_px - offset,
-            segments_xy_px=prompt.segments_xy_px - offset,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Zoomed:
-    """What was found on a cut-out, which is looked at in two views: as it is, and mirrored.
+class Look:
+    """What was found on one cut-out, which is looked at as it is, and mirrored.
 
     cut: where it lies in the frame.
     views: the two images, encoded.
     raw_logits: of the mask in each view as the decoder gave it, mirrored in the second one.
-    logits: on the cut-out, the mean of both views; `NO_OBJ_SCORE` where the object is absent.
+    logits: on the cut-out, the mean of both views.
     iou_pred, object_score: the mean of both views.
+    present_above: the object is absent at this score or a lower one.
     """
 
     cut: CutOut
@@ -92,29 +64,22 @@ class Zoomed:
     logits: Float[Tensor, "1 1 r r"]
     iou_pred: Float[Tensor, "1 1"]
     object_score: Float[Tensor, "1 1"]
+    present_above: float
 
 
-def cut_around(prompt: ObjectPrompt, size_hw: tuple[int, int], zoom: float) -> CutOut | None:
-    """Return the square around a box, moved into the frame, or cut off where the frame is smaller.
+@dataclass(frozen=True, slots=True)
+class Zoomed:
+    """What was found on all cut-outs.
 
-    zoom: the square's side, in longer sides of the box; 0 for no cut-out.
-
-    None where there is no box, where a mask is given, where a point lies outside the square, and
-    where the square holds the whole frame.
+    looks: at each of them, the widest last.
+    logits: on the widest, the mean of all; `NO_OBJ_SCORE` where the object is absent.
+    iou_pred, object_score: the mean of all.
     """
-    if zoom == 0 or prompt.mask is not None or tuple(prompt.labels[:2]) != _CORNERS:
-        return None
-    (x1, y1), (x2, y2) = prompt.points_xy_px[:2].tolist()
-    frame_h, frame_w = size_hw
-    side = zoom * max(x2 - x1, y2 - y1, 1.0)
-    height, width = min(round(side), frame_h), min(round(side), frame_w)
-    if (height, width) == size_hw or min(height, width) < 1:
-        return None
-    top = int(np.clip(round((y1 + y2 - height) / 2), 0, frame_h - height))
-    left = int(np.clip(round((x1 + x2 - width) / 2), 0, frame_w - width))
-    x, y = prompt.points_xy_px.T
-    inside = (x >= left) & (x <= left + width) & (y >= top) & (y <= top + height)
-    return CutOut(top, left, height, width, size_hw) if inside.all() else None
+
+    looks: tuple[Look, ...]
+    logits: Float[Tensor, "1 1 s s"]
+    iou_pred: Float[Tensor, "1 1"]
+    object_score: Float[Tensor, "1 1"]
 
 
 def zoom_in(
@@ -123,16 +88,39 @@ def zoom_in(
     prompt: ObjectPrompt,
     before: Zoomed | None = None,
 ) -> Zoomed | None:
-    """Answer a box, and points beside it, on a cut-out of the frame; None where there is none.
+    """Answer a box, and points beside it, on cut-outs of the frame; None where there are none.
 
-    before: what the prompt without its newest points gave. On the same cut-out, they correct it.
+    before: what the prompt without its newest points gave. On the same cut-outs, they correct it.
     """
-    cut = cut_around(prompt, (image.shape[0], image.shape[1]), engine.model.box_zoom)
-    if cut is None:
-        return None
+    size_hw, zoom = (image.shape[0], image.shape[1]), engine.model.box_zoom
+    cuts = [cut_around(prompt, size_hw, zoom * side) for side in _SQUARES]
+    known = {} if before is None else {look.cut: look for look in before.looks}
     # A refiner has learnt on whole frames; here it makes masks worse.
     engine = replace(engine, refiner=NoRefiner())
-    if before is not None and before.cut == cut:
+    looks = tuple(
+        _look_closer(engine, image, cut, prompt, known.get(cut)) for cut in cuts if cut is not None
+    )
+    if not looks:
+        return None
+    score = torch.stack([look.object_score for look in looks]).mean(0)
+    is_absent = (score <= looks[-1].present_above)[..., None, None]
+    return Zoomed(
+        looks,
+        torch.where(is_absent, NO_OBJ_SCORE, _join(looks)),
+        torch.stack([look.iou_pred for look in looks]).mean(0),
+        score,
+    )
+
+
+def _look_closer(
+    engine: Engine,
+    image: UInt8[np.ndarray, "h w 3"],
+    cut: CutOut,
+    prompt: ObjectPrompt,
+    before: Look | None,
+) -> Look:
+    """Answer a box, and points beside it, on one cut-out. before: an answer that they correct."""
+    if before is not None:
         views, previous = before.views, before.raw_logits
     else:
         views, previous = _encode(engine, cut.crop(image)), (None, None)
@@ -146,7 +134,7 @@ def zoom_in(
     ]
     # The decoder's single mask, and its last alternative where that fills the box better. A mask
     # that is being corrected was chosen before: the single mask follows it and the points.
-    candidates = [0] if previous[0] is not None else [0, -1]
+    candidates = [0] if before is not None else [0, -1]
     joined = {i: _agree([one.all_logits[:, i, None] for one in found]) for i in candidates}
     assert given.points_xy is not None
     assert given.labels is not None
@@ -157,22 +145,24 @@ def zoom_in(
     corners = torch.from_numpy(moved.points_xy_px[:2]).flatten()
     box = corners / torch.tensor(2 * [cut.width, cut.height]) * joined[0].shape[-1]
     chosen = max(candidates, key=lambda i: _fit(joined[i][0] > 0, box))
-    logits = _keep_to_box(joined[chosen], box, moved)
-    score = (found[0].object_score + found[1].object_score) / 2
-    is_absent = (score <= found[0].present_above)[..., None, None]
-    return Zoomed(
+    return Look(
         cut,
         views,
         (found[0].all_logits[:, chosen, None], found[1].all_logits[:, chosen, None]),
-        torch.where(is_absent, NO_OBJ_SCORE, logits),
+        _keep_to_box(joined[chosen], box, moved),
         (found[0].all_iou_pred[:, chosen, None] + found[1].all_iou_pred[:, chosen, None]) / 2,
-        score,
+        (found[0].object_score + found[1].object_score) / 2,
+        found[0].present_above,
     )
 
 
 def to_prompt(zoomed: Zoomed, model: Sam2Model) -> ModelPrompt:
     """Return what was found as a mask prompt on the whole frame."""
-    logits = _put_into_frame(zoomed.logits, zoomed.cut)
+    widest = zoomed.looks[-1].cut
+    finer = max(widest.size_hw[0] / widest.height, widest.size_hw[1] / widest.width)
+    side = min(_LARGEST_PX, round(zoomed.logits.shape[-1] * finer))
+    placed, inside = sample(zoomed.logits, widest, widest.whole, side)
+    logits = torch.where(inside, placed, -MASK_PROMPT_LOGIT)
     mask = (logits > 0).float()
     if mask.shape[-1] != model.image_size:
         mask = resize_logits(mask, (model.image_size, model.image_size), antialias=True)
@@ -215,6 +205,18 @@ def _agree(views: Sequence[Float[Tensor, "1 1 r r"]]) -> Float[Tensor, "1 1 r r"
     return (image + mirrored.flip(-1)) / 2
 
 
+def _join(looks: Sequence[Look]) -> Float[Tensor, "1 1 s s"]:
+    """Return the mean of the looks' logits on the widest cut-out, as fine as on the narrowest."""
+    if len(looks) == 1:
+        return looks[0].logits
+    least, onto = looks[0].cut, looks[-1].cut
+    finer = max(onto.height / least.height, onto.width / least.width)
+    side = round(looks[0].logits.shape[-1] * finer)
+    parts = [sample(look.logits, look.cut, onto, side) for look in looks]
+    total = torch.stack([logits * inside for logits, inside in parts]).sum(0)
+    return total / torch.stack([inside for _, inside in parts]).sum(0).clamp(min=1)
+
+
 def _fit(mask: Bool[Tensor, "1 s s"], box: Float[Tensor, 4]) -> float:
     """Return the IoU of a mask's bounding box and a box, both in the mask's pixels."""
     rows, columns = mask[0].any(1).nonzero(), mask[0].any(0).nonzero()
@@ -247,17 +249,3 @@ def _keep_to_box(
     down = (place > top - high) & (place < bottom + high)
     inside = (down[:, None] & across).to(logits.device)
     return torch.where(inside, logits, logits.clamp(max=-_SURE))
-
-
-def _put_into_frame(logits: Float[Tensor, "1 1 r r"], cut: CutOut) -> Float[Tensor, "1 1 q q"]:
-    """Return a cut-out's logits on the whole frame, sampled as finely. Outside is no object."""
-    height, width = cut.size_hw
-    finer = max(height / cut.height, width / cut.width)
-    side = min(_LARGEST_PX, round(logits.shape[-1] * finer))
-    middle = (torch.arange(side, device=logits.device) + 0.5) / side
-    x = 2 * (middle * width - cut.left) / cut.width - 1
-    y = 2 * (middle * height - cut.top) / cut.height - 1
-    grid = torch.stack(torch.broadcast_tensors(x[None, :], y[:, None]), dim=-1)[None]
-    placed = F.grid_sample(logits, grid, padding_mode="border", align_corners=False)
-    outside = ((grid.abs() > 1).any(-1))[:, None]
-    return torch.where(outside, -MASK_PROMPT_LOGIT, placed)

@@ -20,14 +20,15 @@ from vos.model.sam2 import Sam2Model
 from vos.prompts.collect import collect
 from vos.prompts.kinds import Box, MaskPrompt, ObjectPrompt, Points
 from vos.track import zoom
+from vos.track.cut_out import CutOut, cut_around, sample
 from vos.track.image import ImageSegmenter
 from vos.track.session import Session
 from vos.track.snapshot import from_bytes, to_bytes
-from vos.track.zoom import CutOut, _keep_to_box, _put_into_frame, cut_around, zoom_in
+from vos.track.zoom import _keep_to_box, zoom_in
 
 SIZE_HW = (90, 160)
 SMALL = Box(1, (70.0, 30.0, 89.0, 49.0))
-IMAGE = np.random.default_rng(0).integers(0, 256, (*SIZE_HW, 3), dtype=np.uint8)
+IMAGE = np.random.default_rng(1).integers(0, 256, (*SIZE_HW, 3), dtype=np.uint8)
 
 
 def joined(*prompts: Box | Points) -> ObjectPrompt:
@@ -84,7 +85,8 @@ def test_logits_come_back_where_they_were_found():
     cut = CutOut(top=20, left=60, height=40, width=40, size_hw=(90, 160))
     found = torch.full((1, 1, 16, 16), -5.0)
     found[..., 4:8, 8:16] = 5.0
-    logits = _put_into_frame(found, cut)
+    placed, inside = sample(found, cut, cut.whole, 160)
+    logits = torch.where(inside, placed, -5.0)
     full = torch.nn.functional.interpolate(logits, SIZE_HW, mode="nearest")[0, 0]
     rows, columns = (full > 0).nonzero().T
     assert abs(int(rows.min()) - 30) <= 2
@@ -93,6 +95,33 @@ def test_logits_come_back_where_they_were_found():
     assert abs(int(columns.max()) - 99) <= 3
     assert bool((full[:, :58] < 0).all())
     assert bool((full[:, 102:] < 0).all())
+
+
+def test_a_narrow_and_a_wide_square_are_averaged_where_both_are(model: Sam2Model):
+    zoomed = zoom_in(Session(model).engine, IMAGE, joined(SMALL))
+    assert zoomed is not None
+    narrow, wide = zoomed.looks
+    assert narrow.cut.width < wide.cut.width
+    assert wide.cut.left < narrow.cut.left
+    side = zoomed.logits.shape[-1]
+    assert side > wide.logits.shape[-1], "as fine as the narrow one"
+    seen = [sample(look.logits, look.cut, wide.cut, side) for look in zoomed.looks]
+    both = seen[0][1]
+    assert bool(both.any())
+    assert not bool(both.all())
+    mean = (seen[0][0] + seen[1][0]) / 2
+    assert torch.allclose(zoomed.logits[both], mean[both], atol=1e-5)
+    assert torch.allclose(zoomed.logits[~both], seen[1][0][~both], atol=1e-5)
+
+
+def test_a_box_whose_wide_square_holds_the_frame_is_answered_on_the_narrow_one(model: Sam2Model):
+    square = np.ascontiguousarray(IMAGE[:, :90])
+    prompt = collect([Box(1, (20.0, 20.0, 64.0, 64.0))], (90, 90))[0][1]
+    zoomed = zoom_in(Session(model).engine, square, prompt)
+    assert zoomed is not None
+    (look,) = zoomed.looks
+    assert look.cut.width == 70
+    assert torch.equal(zoomed.logits, look.logits)
 
 
 def test_the_mask_that_fills_the_box_is_taken(model: Sam2Model, monkeypatch: pytest.MonkeyPatch):
@@ -112,7 +141,8 @@ def test_the_mask_that_fills_the_box_is_taken(model: Sam2Model, monkeypatch: pyt
         )
         zoomed = zoom_in(engine, IMAGE, joined(SMALL))
         assert zoomed is not None
-        assert torch.equal(zoomed.logits > 0, expected > 0)
+        for look in zoomed.looks:
+            assert torch.equal(look.logits > 0, expected > 0)
 
 
 def test_nothing_is_held_far_outside_the_box_unless_it_is_clicked_on():
@@ -135,6 +165,15 @@ def test_a_mirrored_frame_gives_the_mirrored_mask(model: Sam2Model):
     other = ImageSegmenter(model, np.ascontiguousarray(IMAGE[:, ::-1])).segment([mirrored]).masks[1]
     assert np.mean(one == other[:, ::-1]) > 0.98
     assert one.any()
+    found = [
+        zoom_in(Session(model).engine, np.ascontiguousarray(image), joined(SMALL))
+        for image in (IMAGE, IMAGE[:, ::-1])
+    ]
+    assert found[0] is not None
+    assert found[1] is not None
+    held = found[0].logits > -6  # what lies outside the box, by a pixel or not, says nothing
+    apart = (found[0].logits - found[1].logits.flip(-1)).abs()[held]
+    assert apart.median() < 0.1 * found[0].logits[held].abs().median()
 
 
 def frames(count: int) -> list[Frame]:
