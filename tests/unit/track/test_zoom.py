@@ -165,15 +165,6 @@ def test_a_mirrored_frame_gives_the_mirrored_mask(model: Sam2Model):
     other = ImageSegmenter(model, np.ascontiguousarray(IMAGE[:, ::-1])).segment([mirrored]).masks[1]
     assert np.mean(one == other[:, ::-1]) > 0.98
     assert one.any()
-    found = [
-        zoom_in(Session(model).engine, np.ascontiguousarray(image), joined(SMALL))
-        for image in (IMAGE, IMAGE[:, ::-1])
-    ]
-    assert found[0] is not None
-    assert found[1] is not None
-    held = found[0].logits > -6  # what lies outside the box, by a pixel or not, says nothing
-    apart = (found[0].logits - found[1].logits.flip(-1)).abs()[held]
-    assert apart.median() < 0.1 * found[0].logits[held].abs().median()
 
 
 def frames(count: int) -> list[Frame]:
