@@ -30,8 +30,8 @@ class NanoConfig:
     trunk: a Hiera of three stages (strides 4, 8, 16), or EfficientNet-Lite0.
     key_dim: width of the keys by which masks are propagated (`propagation.py` beside this file); 0
         for none.
-    box_zoom: side of the cut-out that answers a box (`vos.track.zoom`), in longer sides of the
-        box; 0 for the whole frame.
+    box_zoom: side of the cut-outs that answer a box (`vos.track.zoom`), in longer sides of the box,
+        on the average; 0 for the whole frame.
     """
 
     image_size: int = 256
