@@ -15,11 +15,9 @@ import argparse
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from random import Random
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
@@ -31,6 +29,7 @@ from vos.synth.clutter import add_thin_parts, draw_bars
 from vos.synth.config import RICH
 from vos.synth.effects import camera_effects
 from vos.synth.panoramas import look_around
+from vos.synth.pasted_images import crop, list_files, read_image
 
 _SPRITE_PX = 192
 _MARGIN = 1.6
@@ -39,7 +38,6 @@ _FIELD_DEGREES = (70.0, 110.0)
 """Of view, in a panorama."""
 _LEAST_VISIBLE = 0.002
 _ATTEMPTS = 8
-_KEPT = 256
 _STAMPS_OWN_PAINT = 0.9
 """Share of photographed objects that keep their colours; the rest lend their outline."""
 
@@ -91,7 +89,7 @@ class PastedConfig:
 
 def has_images(config: PastedConfig) -> bool:
     """Tell whether there are photographs and cut-outs."""
-    return all(_list_files(config.folder, kind) for kind in ("photographs", "cutouts"))
+    return all(list_files(config.folder, kind) for kind in ("photographs", "cutouts"))
 
 
 @torch.no_grad()
@@ -186,13 +184,13 @@ def _make_clip(
     steps = 3 if frames > 1 and rng.random() < config.blurred else 1
     if steps > 1:
         times = (times[:, None] + torch.tensor([-0.3, 0.0, 0.3], device=device)).flatten()
-    backdrop_file = rng.choice(_list_files(config.folder, "photographs"))
+    backdrop_file = rng.choice(list_files(config.folder, "photographs"))
     pan = _motion(rng, rng.uniform(-0.1, 0.1), rng.uniform(-0.1, 0.1), config.speed, 1.0)
-    panoramas = _list_files(config.folder, "panoramas")
+    panoramas = list_files(config.folder, "panoramas")
     if panoramas and rng.random() < config.surrounded:
-        film = _turn_in(_read_image(rng.choice(panoramas), None).to(device), rng, pan, times, size)
+        film = _turn_in(read_image(rng.choice(panoramas), None).to(device), rng, pan, times, size)
     else:
-        film = _film(_crop(backdrop_file, rng, round(size * _MARGIN)).to(device), pan, times, size)
+        film = _film(crop(backdrop_file, rng, round(size * _MARGIN)).to(device), pan, times, size)
     count = rng.randint(*config.objects)
     followed = rng.random() < config.followed
     twins = rng.random() < config.twin
@@ -333,13 +331,13 @@ def _shadow(alpha: Tensor, rng: Random) -> Tensor:
 
 
 def _sprite(rng: Random, config: PastedConfig, backdrop: Path, device: torch.device) -> _Sprite:
-    stamps = _list_files(config.folder, "stamps")
+    stamps = list_files(config.folder, "stamps")
     is_stamp = bool(stamps) and rng.random() < config.photographed
-    silhouettes = _list_files(config.folder, "silhouettes")
+    silhouettes = list_files(config.folder, "silhouettes")
     is_silhouette = not is_stamp and bool(silhouettes) and rng.random() < config.outlined
     kind = "stamps" if is_stamp else "silhouettes" if is_silhouette else "cutouts"
-    files = _list_files(config.folder, kind)
-    cutout = _read_image(rng.choice(files), _SPRITE_PX)
+    files = list_files(config.folder, kind)
+    cutout = read_image(rng.choice(files), _SPRITE_PX)
     if rng.random() < 0.5:
         cutout = cutout.flip(-1)
     alpha = cutout[3:]
@@ -350,8 +348,8 @@ def _sprite(rng: Random, config: PastedConfig, backdrop: Path, device: torch.dev
     else:
         file = backdrop
         if rng.random() >= config.alike:
-            file = rng.choice(_list_files(config.folder, "photographs"))
-        paint = _crop(file, rng, round(1.5 * _SPRITE_PX))
+            file = rng.choice(list_files(config.folder, "photographs"))
+        paint = crop(file, rng, round(1.5 * _SPRITE_PX))
     if rng.random() < config.tied:
         paint, alpha = add_thin_parts(rng, paint, alpha, own_paint=own_paint)
     if own_paint:
@@ -365,41 +363,12 @@ def _bars(rng: Random, config: PastedConfig, device: torch.device) -> _Sprite:
     """Return bars of one piece of a photograph, or of one colour."""
     alpha = draw_bars(rng, _SPRITE_PX)
     if rng.random() < 0.5:
-        paint = _crop(rng.choice(_list_files(config.folder, "photographs")), rng, _SPRITE_PX)
+        paint = crop(rng.choice(list_files(config.folder, "photographs")), rng, _SPRITE_PX)
     else:
         paint = torch.tensor([rng.random() for _ in range(3)])[:, None, None].expand(
             3, _SPRITE_PX, _SPRITE_PX
         )
     return _Sprite((paint * alpha).to(device), alpha.to(device))
-
-
-def _crop(file: Path, rng: Random, side: int) -> Tensor:
-    """Cut a square piece of a photograph, mirrored half the time: (3, side, side)."""
-    photograph = _read_image(file, None)
-    height, width = photograph.shape[1:]
-    cut = round(min(height, width) * rng.uniform(0.45, 1.0))
-    top, left = rng.randint(0, height - cut), rng.randint(0, width - cut)
-    piece = photograph[None, :, top : top + cut, left : left + cut]
-    piece = F.interpolate(
-        piece, (side, side), mode="bilinear", align_corners=False, antialias=True
-    )[0]
-    return piece.flip(-1) if rng.random() < 0.5 else piece
-
-
-@lru_cache(maxsize=_KEPT)
-def _read_image(file: Path, side: int | None) -> Tensor:
-    """Read (3, h, w) of a photograph or (4, side, side) of a cut-out, in [0, 1]."""
-    with Image.open(file) as image:
-        if side is None:
-            array = np.asarray(image.convert("RGB"))
-        else:
-            array = np.asarray(image.convert("RGBA").resize((side, side)))
-    return torch.from_numpy(array.astype(np.float32) / 255).permute(2, 0, 1).contiguous()
-
-
-@lru_cache
-def _list_files(folder: str, kind: str) -> tuple[Path, ...]:
-    return tuple(sorted(Path(folder, kind).glob("*.*")))
 
 
 def main() -> None:

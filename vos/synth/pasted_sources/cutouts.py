@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from pathlib import Path
 
-from vos.synth.pasted_sources.packages import FAILURES, unpack_npm
+from vos.synth.pasted_sources.packages import fetch, unpack_npm
 
 CUTOUTS = "@lobehub/fluent-emoji-3d"
 _THINGS = (
@@ -30,12 +29,11 @@ def is_thing(name: str) -> bool:
 def fetch_cutouts(target: Path) -> str:
     """Return what came, in words."""
     target.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as room:
-        try:
-            package = unpack_npm(CUTOUTS, room)
-        except FAILURES as error:
-            return f"{CUTOUTS}: not fetched ({error})"
+
+    def keep(package: Path) -> int:
         found = [path for path in package.rglob("*.webp") if is_thing(path.stem)]
         for path in found:
             shutil.copy(path, target)
-    return f"{CUTOUTS}: {len(found)} cut-outs"
+        return len(found)
+
+    return fetch(CUTOUTS, "cut-outs", unpack_npm, keep)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import base64
 import io
 import re
-import tempfile
 from pathlib import Path
 
 import av
 import numpy as np
 from PIL import Image
 
-from vos.synth.pasted_sources.packages import FAILURES, unpack_npm
+from vos.synth.pasted_sources.packages import fetch, unpack_npm
 
 PANORAMAS = "@pmndrs/assets"
 _CONTENT = re.compile(r"base64,([A-Za-z0-9+/=]+)")
@@ -24,11 +23,8 @@ _BRIGHTEST = 65504.0
 def fetch_panoramas(target: Path) -> str:
     """Return what came, in words."""
     target.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as room:
-        try:
-            package = unpack_npm(PANORAMAS, room)
-        except FAILURES as error:
-            return f"{PANORAMAS}: not fetched ({error})"
+
+    def keep(package: Path) -> int:
         found = sorted((package / "hdri").glob("*.exr.js"))
         for path in found:
             match = _CONTENT.search(path.read_text())
@@ -36,7 +32,9 @@ def fetch_panoramas(target: Path) -> str:
             light = read_exr(base64.b64decode(match[1]))
             name = path.name.partition(".")[0]
             Image.fromarray(tone_map(light)).save(target / f"{name}.png")
-    return f"{PANORAMAS}: {len(found)} panoramas"
+        return len(found)
+
+    return fetch(PANORAMAS, "panoramas", unpack_npm, keep)
 
 
 def read_exr(content: bytes) -> np.ndarray:

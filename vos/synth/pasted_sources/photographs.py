@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from PIL import Image
 
-from vos.synth.pasted_sources.packages import FAILURES, unpack_debian
+from vos.synth.pasted_sources.packages import fetch, unpack_debian
 
 PHOTOGRAPHS: Mapping[str, tuple[str, ...]] = {
     "lomiri-wallpapers-16.04": (
@@ -41,22 +41,22 @@ def fetch_photographs(target: Path) -> Iterator[str]:
     """Yield what came of each package, in words."""
     target.mkdir(parents=True, exist_ok=True)
     for package, patterns in PHOTOGRAPHS.items():
-        with tempfile.TemporaryDirectory() as room:
-            try:
-                unpack_debian(package, room)
-            except FAILURES as error:
-                yield f"{package}: not fetched ({error})"
-                continue
-            count = 0
-            for pattern in patterns:
-                found = [path for path in Path(room).rglob(pattern) if path.is_file()]
-                if found:
-                    largest = max(found, key=lambda path: path.stat().st_size)
-                    name = pattern.removesuffix("/contents/images/*").removesuffix("_by_*")
-                    name = f"{package}-{Path(name).name.removesuffix('.jpg')}.jpg"
-                    _shrink(largest).save(target / name, quality=92)
-                    count += 1
-            yield f"{package}: {count} photographs"
+        keep = partial(_keep, package, patterns, target)
+        yield fetch(package, "photographs", unpack_debian, keep)
+
+
+def _keep(package: str, patterns: Sequence[str], target: Path, unpacked: Path) -> int:
+    """Store the largest file of each pattern; return how many there are."""
+    count = 0
+    for pattern in patterns:
+        found = [path for path in unpacked.rglob(pattern) if path.is_file()]
+        if found:
+            largest = max(found, key=lambda path: path.stat().st_size)
+            name = pattern.removesuffix("/contents/images/*").removesuffix("_by_*")
+            name = f"{package}-{Path(name).name.removesuffix('.jpg')}.jpg"
+            _shrink(largest).save(target / name, quality=92)
+            count += 1
+    return count
 
 
 def _shrink(path: Path) -> Image.Image:

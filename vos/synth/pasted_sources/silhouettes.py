@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import io
 import json
-import tempfile
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from PIL import Image
 
-from vos.synth.pasted_sources.packages import FAILURES, unpack_npm
+from vos.synth.pasted_sources.packages import fetch, unpack_npm
 
 SILHOUETTES = "@iconify-json/game-icons"
 _SIDE_PX = 256
@@ -33,23 +32,25 @@ def fetch_silhouettes(target: Path) -> str:
     except ImportError:
         return f"{SILHOUETTES}: not drawn (pip install resvg-py scipy)"
     target.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as room:
-        try:
-            icons = json.loads((unpack_npm(SILHOUETTES, room) / "icons.json").read_text())
-        except FAILURES as error:
-            return f"{SILHOUETTES}: not fetched ({error})"
-    count = 0
-    for name, icon in icons["icons"].items():
-        size = f'viewBox="0 0 {icons["width"]} {icons["height"]}"'
-        svg = f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{icon["body"]}</svg>'
-        drawn = resvg_py.svg_to_bytes(svg_string=svg, width=_SIDE_PX, height=_SIDE_PX)
-        alpha = Image.open(io.BytesIO(bytes(drawn))).getchannel("A")
-        filled = fill_in(alpha)
-        if is_one_thing(filled):
-            white = Image.new("L", filled.size, 255)
-            Image.merge("RGBA", (white, white, white, filled)).save(target / f"{name}.png")
-            count += 1
-    return f"{SILHOUETTES}: {count} silhouettes"
+
+    def keep(icons: Any) -> int:
+        count = 0
+        for name, icon in icons["icons"].items():
+            size = f'viewBox="0 0 {icons["width"]} {icons["height"]}"'
+            svg = f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{icon["body"]}</svg>'
+            drawn = resvg_py.svg_to_bytes(svg_string=svg, width=_SIDE_PX, height=_SIDE_PX)
+            filled = fill_in(Image.open(io.BytesIO(bytes(drawn))).getchannel("A"))
+            if is_one_thing(filled):
+                white = Image.new("L", filled.size, 255)
+                Image.merge("RGBA", (white, white, white, filled)).save(target / f"{name}.png")
+                count += 1
+        return count
+
+    return fetch(SILHOUETTES, "silhouettes", _unpack_icons, keep)
+
+
+def _unpack_icons(package: str, room: str) -> Any:
+    return json.loads((unpack_npm(package, room) / "icons.json").read_text())
 
 
 def fill_in(alpha: Image.Image) -> Image.Image:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from vos.synth.pasted_sources.packages import FAILURES, unpack_debian
+from vos.synth.pasted_sources.packages import fetch, unpack_debian
 
 STAMPS = "tuxpaint-stamps-default"
 _STAMPED = ("animals", "food", "hobbies", "household", "plants", "sports", "vehicles")
@@ -21,13 +20,10 @@ _STAMP_AREA = (0.04, 0.97)
 def fetch_stamps(target: Path) -> str:
     """Return what came, in words."""
     target.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as room:
-        try:
-            unpack_debian(STAMPS, room)
-        except FAILURES as error:
-            return f"{STAMPS}: not fetched ({error})"
+
+    def keep(package: Path) -> int:
         count = 0
-        for path in sorted(Path(room).rglob("*.png")):
+        for path in sorted(package.rglob("*.png")):
             parts = path.parts[path.parts.index("stamps") + 1 :]
             if parts[0] not in _STAMPED or "cartoon" in parts:
                 continue
@@ -35,7 +31,9 @@ def fetch_stamps(target: Path) -> str:
             if stamp is not None:
                 stamp.save(target / ("-".join(parts[:-1]) + f"-{path.stem}.webp"), quality=90)
                 count += 1
-    return f"{STAMPS}: {count} photographs of objects"
+        return count
+
+    return fetch(STAMPS, "photographs of objects", unpack_debian, keep)
 
 
 def _fit_square(stamp: Image.Image) -> Image.Image | None:
